@@ -1,0 +1,198 @@
+//! Commands about accounts: creation, rate tables, periods, test clocks, policies, thresholds.
+
+use crate::amount::parse_decimal;
+use crate::command::{
+    AdvanceClock, Amount, AssignRateTable, CreateAccount, PolicyKind, SetPeriodEdge, SetPolicy, SetThresholds,
+};
+use crate::engine::Engine;
+use crate::entry::{
+    AccountCreated, ClockAdvanced, Control, PeriodEdgeSet, PolicySet, RateTableAssigned, ThresholdsSet,
+};
+use crate::execute::{Done, Group, Refusal, check_id, policy_number, shown};
+use crate::status::Status;
+
+/// Of an account that names none.
+pub const DEFAULT_RATE_TABLE: &str = "default";
+
+const THRESHOLDS_MAX: usize = 32;
+const EDGES_MAX: usize = 1_200;
+
+impl Engine {
+    pub(crate) fn create_account(&mut self, c: &CreateAccount, group: &mut Group<'_>) -> Result<Done, Refusal> {
+        check_id("account", &c.account)?;
+        for (field, value) in [("customer", &c.customer), ("rate_table", &c.rate_table)] {
+            if let Some(id) = value {
+                check_id(field, id)?;
+            }
+        }
+        let rate_table = c.rate_table.as_deref().unwrap_or(DEFAULT_RATE_TABLE);
+        let fingerprint = self.account_fingerprint(c, rate_table);
+        if let Some(number) = self.find_account(&c.account) {
+            let known = self.accounts[number as usize].extra.as_ref().map_or(0, |extra| extra.fingerprint);
+            return crate::catalog_commands::same_or_conflict(known == fingerprint, "account", || {
+                format!("account '{}' exists with other content", shown(&c.account))
+            });
+        }
+        if c.test_clock.is_some_and(|at| at < 0) {
+            return Err(Refusal::invalid("test_clock", "a test clock starts at or after 1970"));
+        }
+        if self.catalog.table_id(rate_table).is_none() {
+            self.keep_catalog(group);
+        }
+        let entry = AccountCreated {
+            account: self.account_count(),
+            id: c.account.clone(),
+            customer: c.customer.clone().unwrap_or_default(),
+            rate_table: rate_table.into(),
+            test_clock: c.test_clock,
+            fingerprint,
+        };
+        self.emit_in(Control::AccountCreated(entry), group);
+        Ok(Done::ok())
+    }
+
+    /// 0 for an account with nothing but its id, which then needs no memory for it.
+    fn account_fingerprint(&self, c: &CreateAccount, rate_table: &str) -> u64 {
+        let customer = c.customer.as_deref().unwrap_or("");
+        if customer.is_empty() && rate_table == DEFAULT_RATE_TABLE && c.test_clock.is_none() {
+            return 0;
+        }
+        let f = self.key.fingerprint(3, customer.as_bytes(), 0, c.test_clock);
+        self.key.fold_bytes(f, rate_table.as_bytes()) | 1
+    }
+
+    pub(crate) fn assign_rate_table(&mut self, c: &AssignRateTable, group: &mut Group<'_>) -> Result<Done, Refusal> {
+        let number = self.touch(&c.account, group)?;
+        check_id("table", &c.table)?;
+        let account = &self.accounts[number as usize];
+        let valid_from = c.valid_from.unwrap_or_else(|| account.now(self.stamp));
+        let is_newest = account.rate_table_from == valid_from;
+        if is_newest && self.catalog.table_id(&c.table) == Some(account.rate_table) {
+            return Ok(Done::duplicate());
+        }
+        if self.catalog.table_id(&c.table).is_none() {
+            self.keep_catalog(group);
+        }
+        let entry = RateTableAssigned { account: number, table: c.table.clone(), valid_from };
+        self.emit_in(Control::RateTableAssigned(entry), group);
+        Ok(Done::ok())
+    }
+
+    pub(crate) fn set_period_edge(&mut self, c: &SetPeriodEdge, group: &mut Group<'_>) -> Result<Done, Refusal> {
+        let number = self.touch(&c.account, group)?;
+        let account = &self.accounts[number as usize];
+        if account.period_edges().binary_search(&c.at).is_ok() {
+            return Ok(Done::duplicate());
+        }
+        // Events of up to the margin ahead may already count in the period that is open.
+        let earliest = account.now(self.stamp).saturating_add(self.settings.early_margin_us);
+        if c.at <= earliest {
+            let reason = format!("a period edge must lie after {earliest}, the present plus the margin for early events");
+            return Err(Refusal::invalid("at", reason));
+        }
+        if account.period_edges().len() >= EDGES_MAX {
+            return Err(Refusal::invalid("at", format!("the account has {EDGES_MAX} period edges, the most allowed")));
+        }
+        self.emit_in(Control::PeriodEdgeSet(PeriodEdgeSet { account: number, at: c.at }), group);
+        Ok(Done::ok())
+    }
+
+    pub(crate) fn advance_clock(&mut self, c: &AdvanceClock, group: &mut Group<'_>) -> Result<Done, Refusal> {
+        let number = self.touch(&c.account, group)?;
+        let Some(clock) = self.accounts[number as usize].test_clock() else {
+            let reason = format!("account '{}' was not created on a test clock", shown(&c.account));
+            return Err(Refusal::invalid("account", reason));
+        };
+        if c.to < clock.now {
+            return Err(Refusal::invalid("to", format!("the clock stands at {}; it never goes back", clock.now)));
+        }
+        if c.to > clock.now {
+            self.emit_in(Control::ClockAdvanced(ClockAdvanced { account: number, to: c.to }), group);
+        }
+        self.live(number, group.journal);
+        let booked = self.book_breakage(number, u32::MAX, group.journal);
+        Ok(Done::ok().with("expired", booked))
+    }
+
+    pub(crate) fn set_policy(&mut self, c: &SetPolicy, group: &mut Group<'_>) -> Result<Done, Refusal> {
+        let number = self.touch(&c.account, group)?;
+        let credit_type = self.credit_type_of(&c.credit_type)?;
+        let limit = match (c.kind, &c.limit, &c.cap) {
+            (PolicyKind::Overdraft, Some(limit), None) => self.amount("limit", limit, credit_type)?,
+            (PolicyKind::Overdraft, None, _) => {
+                return Err(Refusal::invalid("limit", "an overdraft policy needs a limit"));
+            }
+            (PolicyKind::Overage, None, Some(cap)) => self.amount("cap", cap, credit_type)?,
+            (PolicyKind::Overage, None, None) => i64::MAX,
+            (_, None, None) => 0,
+            (_, Some(_), _) => return Err(Refusal::invalid("limit", "only an overdraft policy has a limit")),
+            (_, _, Some(_)) => return Err(Refusal::invalid("cap", "only an overage policy has a cap")),
+        };
+        if limit < 0 {
+            return Err(Refusal::invalid("limit", "a limit or cap can't be negative"));
+        }
+        match (c.kind, c.price.as_deref()) {
+            (PolicyKind::Overage, None) => return Err(Refusal::invalid("price", "an overage policy needs a price")),
+            (PolicyKind::Overage, Some(price)) if !is_price(price) => {
+                return Err(Refusal::invalid("price", format!("'{}' is not a decimal of 0 or more", shown(price))));
+            }
+            (PolicyKind::Overage, _) | (_, None) => {}
+            (_, Some(_)) => return Err(Refusal::invalid("price", "only an overage policy has a price")),
+        }
+        self.keep_catalog(group);
+        let entry = PolicySet {
+            account: number,
+            credit_type: u32::from(credit_type),
+            kind: policy_number(c.kind),
+            limit,
+            price: c.price.clone().unwrap_or_default(),
+        };
+        self.emit_in(Control::PolicySet(entry), group);
+        Ok(Done::ok())
+    }
+
+    pub(crate) fn set_thresholds(&mut self, c: &SetThresholds, group: &mut Group<'_>) -> Result<Done, Refusal> {
+        let number = self.touch(&c.account, group)?;
+        let credit_type = self.credit_type_of(&c.credit_type)?;
+        if c.thresholds.len() > THRESHOLDS_MAX {
+            return Err(Refusal::invalid("thresholds", format!("at most {THRESHOLDS_MAX} thresholds fit one pool")));
+        }
+        let mut thresholds = c
+            .thresholds
+            .iter()
+            .map(|t| self.amount("thresholds", t, credit_type))
+            .collect::<Result<Vec<_>, _>>()?;
+        thresholds.sort_unstable_by(|a, b| b.cmp(a));
+        thresholds.dedup();
+        let entry = ThresholdsSet { account: number, credit_type: u32::from(credit_type), thresholds };
+        self.emit_in(Control::ThresholdsSet(entry), group);
+        // A level set above the present balance has been passed already: say so at once.
+        self.cross(number, credit_type, true, group.journal);
+        Ok(Done::ok())
+    }
+
+    pub(crate) fn credit_type_of(&self, name: &str) -> Result<u16, Refusal> {
+        self.catalog.credit_type_id(name).ok_or_else(|| {
+            Refusal::invalid("credit_type", format!("there is no credit type '{}'; create it first", shown(name)))
+        })
+    }
+
+    /// An amount as sent, in smallest units of the credit type.
+    pub(crate) fn amount(&self, field: &'static str, amount: &Amount, credit_type: u16) -> Result<i64, Refusal> {
+        let scale = self.catalog.scale(credit_type);
+        match amount {
+            Amount::Units(units) => Ok(*units),
+            Amount::Decimal(text) => parse_decimal(text, scale).map_err(|e| {
+                let status = match e {
+                    crate::amount::DecimalError::Overflow => Status::Overflow,
+                    _ => Status::Invalid,
+                };
+                Refusal::new(status, field, e.explain(text, scale))
+            }),
+        }
+    }
+}
+
+fn is_price(text: &str) -> bool {
+    crate::amount::parse_rational(text).is_ok_and(|(value, _)| value >= 0)
+}

@@ -1,0 +1,426 @@
+//! Entries → state: the only writer of accounts, shared by live traffic and replay.
+//!
+//! Nothing here decides. An entry that does not fit the state it meets (an unknown account, a
+//! draw larger than a grant's rest) is corruption, and said so instead of being bent to fit.
+
+use crate::account::{Account, Counter, DEPLETED, Debt, Pool, SUSPENDED, TestClock};
+use crate::catalog::{Catalog, CreditType, Meter, Policy, Rate};
+use crate::command::{Aggregation, PolicyKind, Source};
+use crate::entry::{
+    AccountCreated, Control, Crossed, Crossing, GrantCreated, GrantExpired, GrantReleased, GrantTextEntry,
+    GrantVoided, MeterCreated, OverdraftSettled, Pair, PolicySet, RateSet,
+};
+use crate::grant::{Grant, GrantDetail, GrantText, NEVER, PENDING, PROMOTIONAL, VOIDED};
+use crate::id::SmallId;
+use crate::period::period_end;
+use crate::rate::{Price, Tier};
+use crate::usage_entry::UsageEntry;
+
+/// Why an entry does not fit the state.
+pub type Misfit = String;
+
+const AGGREGATIONS: [Aggregation; 5] =
+    [Aggregation::Sum, Aggregation::Count, Aggregation::Max, Aggregation::Last, Aggregation::Unique];
+const POLICIES: [PolicyKind; 4] =
+    [PolicyKind::Hard, PolicyKind::Partial, PolicyKind::Overdraft, PolicyKind::Overage];
+const SOURCES: [Source; 8] = [
+    Source::Purchase,
+    Source::Subscription,
+    Source::Recharge,
+    Source::Promotion,
+    Source::Signup,
+    Source::Trial,
+    Source::Rollover,
+    Source::Adjustment,
+];
+
+pub fn aggregation_of(number: u32) -> Result<Aggregation, Misfit> {
+    AGGREGATIONS.get(number as usize).copied().ok_or_else(|| format!("aggregation {number} is unknown"))
+}
+
+pub fn policy_of(number: u32) -> Result<PolicyKind, Misfit> {
+    POLICIES.get(number as usize).copied().ok_or_else(|| format!("policy {number} is unknown"))
+}
+
+pub fn source_of(number: u32) -> Result<Source, Misfit> {
+    SOURCES.get(number as usize).copied().ok_or_else(|| format!("source {number} is unknown"))
+}
+
+/// Move what one applied event moved. The event's key is remembered by the engine.
+///
+/// `floor`: counters of periods closed below it are dropped here.
+#[inline]
+pub fn apply_usage(
+    account: &mut Account,
+    catalog: &Catalog,
+    entry: &UsageEntry<'_>,
+    floor: i64,
+) -> Result<(), Misfit> {
+    let (credit_type, meter) = if entry.is_direct {
+        (entry.subject, None)
+    } else {
+        let rate = catalog.rates.get(entry.rate as usize).ok_or_else(|| format!("rate {} is unknown", entry.rate))?;
+        (rate.credit_type, Some(entry.subject))
+    };
+    if let Some(counted) = entry.counted {
+        count_units(account, entry.subject, counted.match_id, counted.period, counted.units, floor)?;
+    }
+    let beyond = &entry.beyond;
+    if entry.draws.is_empty() && beyond.overdraft | beyond.overage == 0 {
+        return Ok(());
+    }
+    let pool = account.pool_or_new(credit_type);
+    let mut charged = 0i64;
+    for draw in entry.draws {
+        draw_from(pool, draw.number, draw.position, draw.amount)?;
+        charged = charged.wrapping_add(draw.amount);
+    }
+    pool.skip_spent();
+    if beyond.overdraft != 0 {
+        open_debt(pool, meter, beyond.overdraft);
+        charged = charged.wrapping_add(beyond.overdraft);
+    }
+    if beyond.overage != 0 {
+        add_overage(pool, beyond.period, beyond.overage);
+        charged = charged.wrapping_add(beyond.overage);
+    }
+    pool.charged = pool.charged.wrapping_add(charged);
+    Ok(())
+}
+
+#[inline]
+fn draw_from(pool: &mut Pool, number: u32, hint: u32, amount: i64) -> Result<(), Misfit> {
+    let position = pool.position(number, hint).ok_or_else(|| format!("grant {number} is not in the pool"))?;
+    let grant = &mut pool.grants[position];
+    if amount < 0 || amount > grant.free() {
+        return Err(format!("a draw of {amount} from grant {number}, which has {} free", grant.free()));
+    }
+    grant.remaining -= amount;
+    grant.burned += amount;
+    if grant.is_counted() {
+        pool.available -= amount;
+    }
+    Ok(())
+}
+
+fn count_units(
+    account: &mut Account,
+    meter: u16,
+    match_id: u32,
+    period: i64,
+    units: i64,
+    floor: i64,
+) -> Result<(), Misfit> {
+    let extra = account.extra_mut();
+    let found = extra.counters.iter_mut().find(|c| c.meter == meter && c.match_id == match_id && c.period == period);
+    if let Some(counter) = found {
+        counter.units = counter.units.checked_add(units).ok_or("a counter would overflow")?;
+        return Ok(());
+    }
+    // A new period begins: the time to forget those nothing can be dated into any more.
+    let edges = std::mem::take(&mut extra.period_edges);
+    extra.counters.retain(|c| period_end(&edges, c.period).is_none_or(|end| end > floor));
+    extra.period_edges = edges;
+    extra.counters.push(Counter { meter, match_id, period, units });
+    Ok(())
+}
+
+fn open_debt(pool: &mut Pool, meter: Option<u16>, amount: i64) {
+    pool.available -= amount;
+    let extra = pool.extra_mut();
+    extra.overdraft += amount;
+    match extra.debts.iter_mut().find(|debt| debt.meter == meter) {
+        Some(debt) => debt.amount += amount,
+        None => extra.debts.push(Debt { meter, amount }),
+    }
+}
+
+fn add_overage(pool: &mut Pool, period: i64, credits: i64) {
+    let overage = &mut pool.extra_mut().overage;
+    match overage.iter_mut().find(|(start, _)| *start == period) {
+        Some((_, sum)) => *sum += credits,
+        None => overage.push((period, credits)),
+    }
+}
+
+/// A grant pays open debt: burned, and the debt is smaller by as much.
+pub fn apply_settlement(pool: &mut Pool, number: u32, meter: Option<u16>, amount: i64) -> Result<(), Misfit> {
+    draw_from(pool, number, 0, amount)?;
+    let extra = pool.extra_mut();
+    let at = extra.debts.iter().position(|d| d.meter == meter && d.amount >= amount).ok_or("no such open debt")?;
+    extra.debts[at].amount -= amount;
+    if extra.debts[at].amount == 0 {
+        extra.debts.remove(at);
+    }
+    extra.overdraft -= amount;
+    pool.available += amount;
+    pool.skip_spent();
+    Ok(())
+}
+
+/// Apply an entry that concerns the catalog. `Ok(false)`: it concerns an account.
+pub fn apply_catalog(catalog: &mut Catalog, entry: &Control) -> Result<bool, Misfit> {
+    match entry {
+        Control::CreditTypeCreated(e) => {
+            catalog.add_credit_type(CreditType { name: e.name.clone(), scale: e.scale as u8 });
+        }
+        Control::MeterCreated(e) => catalog.add_meter(meter_of(e)?),
+        Control::RateSet(e) => {
+            let rate = rate_of(catalog, e)?;
+            catalog.add_rate(rate);
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn meter_of(e: &MeterCreated) -> Result<Meter, Misfit> {
+    Ok(Meter {
+        key: e.key.clone(),
+        unit: e.unit.clone(),
+        quantity_scale: e.quantity_scale as u8,
+        aggregation: aggregation_of(e.aggregation)?,
+        dimensions: e.dimensions.clone(),
+        unique_of: e.unique_of.clone(),
+    })
+}
+
+fn rate_of(catalog: &mut Catalog, e: &RateSet) -> Result<Rate, Misfit> {
+    if e.meter as usize >= catalog.meters.len() || e.credit_type as usize >= catalog.credit_types.len() {
+        return Err(format!("a rate of meter {} in credit type {}, unknown here", e.meter, e.credit_type));
+    }
+    let matches: Vec<(String, String)> = pairs_from(&e.matches);
+    let tiers = || e.tiers.iter().map(|t| Tier { up_to: t.up_to, num: t.num }).collect();
+    let price = match e.form {
+        0 => Price::Flat { num: e.num, den: e.den },
+        1 => Price::Tiered { tiers: tiers(), den: e.den },
+        2 => Price::Package { size: e.size, num: e.num, den: e.den },
+        form => return Err(format!("price form {form} is unknown")),
+    };
+    if e.den <= 0 || (e.form == 2 && e.size <= 0) {
+        return Err("a rate with a denominator or size below 1".into());
+    }
+    Ok(Rate {
+        table: catalog.intern_table(&e.table),
+        meter: e.meter as u16,
+        credit_type: e.credit_type as u16,
+        match_id: catalog.intern_match(&matches),
+        valid_from: e.valid_from,
+        price,
+        sent: e.sent.clone(),
+    })
+}
+
+pub fn pairs_from(pairs: &[Pair]) -> Vec<(String, String)> {
+    pairs.iter().map(|p| (p.key.clone(), p.value.clone())).collect()
+}
+
+/// A new account as its entry describes it.
+pub fn account_of(catalog: &mut Catalog, e: &AccountCreated) -> Account {
+    let mut account = Account::new(&e.id);
+    account.rate_table = catalog.intern_table(&e.rate_table);
+    if e.fingerprint != 0 {
+        let extra = account.extra_mut();
+        extra.customer = e.customer.clone();
+        extra.fingerprint = e.fingerprint;
+        extra.test_clock = e.test_clock.map(|now| TestClock { now, ..TestClock::default() });
+    }
+    account
+}
+
+/// The account an entry concerns; `None` for catalog and engine entries.
+pub fn account_number(entry: &Control) -> Option<u32> {
+    match entry {
+        Control::AccountCreated(e) => Some(e.account),
+        Control::RateTableAssigned(e) => Some(e.account),
+        Control::PeriodEdgeSet(e) => Some(e.account),
+        Control::ClockAdvanced(e) => Some(e.account),
+        Control::SuspensionSet(e) => Some(e.account),
+        Control::PolicySet(e) => Some(e.account),
+        Control::ThresholdsSet(e) => Some(e.account),
+        Control::GrantCreated(e) => Some(e.account),
+        Control::GrantReleased(e) => Some(e.account),
+        Control::GrantVoided(e) => Some(e.account),
+        Control::GrantIdUsed(e) => Some(e.account),
+        Control::GrantExpired(e) => Some(e.account),
+        Control::OverdraftSettled(e) => Some(e.account),
+        Control::Crossed(e) => Some(e.account),
+        _ => None,
+    }
+}
+
+/// Apply an entry to the account it concerns. `stamp` is the batch's `received_at`.
+pub fn apply_account(
+    account: &mut Account,
+    catalog: &mut Catalog,
+    entry: &Control,
+    stamp: i64,
+) -> Result<(), Misfit> {
+    match entry {
+        Control::RateTableAssigned(e) => assign_table(account, catalog.intern_table(&e.table), e.valid_from),
+        Control::PeriodEdgeSet(e) => {
+            let edges = &mut account.extra_mut().period_edges;
+            if let Err(at) = edges.binary_search(&e.at) {
+                edges.insert(at, e.at);
+            }
+        }
+        Control::ClockAdvanced(e) => {
+            account.extra_mut().test_clock.as_mut().ok_or("the account has no test clock")?.now = e.to;
+        }
+        Control::SuspensionSet(e) if e.suspended => account.flags |= SUSPENDED,
+        Control::SuspensionSet(_) => account.flags &= !SUSPENDED,
+        Control::PolicySet(e) => set_policy(account, catalog, e)?,
+        Control::ThresholdsSet(e) => {
+            let pool = account.pool_or_new(e.credit_type as u16);
+            let extra = pool.extra_mut();
+            extra.thresholds = e.thresholds.clone();
+            extra.fired = 0;
+            pool.rearm();
+        }
+        Control::GrantCreated(e) => create_grant(account, catalog, e, stamp)?,
+        Control::GrantReleased(e) => release_grant(account, catalog, e, stamp)?,
+        Control::GrantVoided(e) => void_grant(account, e, stamp)?,
+        Control::GrantIdUsed(e) => {
+            account.extra_mut().used_grant_ids.push((SmallId::new(&e.id), e.fingerprint));
+        }
+        Control::GrantExpired(e) => expire_grant(account, e)?,
+        Control::OverdraftSettled(e) => settle(account, e)?,
+        Control::Crossed(e) => cross(account, e)?,
+        _ => return Err("an entry that concerns no account".into()),
+    }
+    Ok(())
+}
+
+fn assign_table(account: &mut Account, table: u32, valid_from: i64) {
+    if valid_from >= account.rate_table_from {
+        let older = (account.rate_table_from, account.rate_table);
+        account.extra_mut().older_tables.push(older);
+        (account.rate_table_from, account.rate_table) = (valid_from, table);
+        return;
+    }
+    // Dated before the newest: the latest assigned comes after its equals, and so wins.
+    let older = &mut account.extra_mut().older_tables;
+    let at = older.partition_point(|(from, _)| *from <= valid_from);
+    older.insert(at, (valid_from, table));
+}
+
+fn set_policy(account: &mut Account, catalog: &mut Catalog, e: &PolicySet) -> Result<(), Misfit> {
+    let policy = Policy { kind: policy_of(e.kind)?, limit: e.limit, price: e.price.clone() };
+    account.pool_or_new(e.credit_type as u16).policy = catalog.intern_policy(policy);
+    Ok(())
+}
+
+fn pool_of(account: &mut Account, credit_type: u32) -> Result<&mut Pool, Misfit> {
+    account.pool_mut(credit_type as u16).ok_or_else(|| format!("the account has no pool {credit_type}"))
+}
+
+fn grant_of(pool: &mut Pool, number: u32) -> Result<&mut Grant, Misfit> {
+    let at = pool.position(number, 0).ok_or_else(|| format!("grant {number} is not in the pool"))?;
+    Ok(&mut pool.grants[at])
+}
+
+fn create_grant(account: &mut Account, catalog: &mut Catalog, e: &GrantCreated, stamp: i64) -> Result<(), Misfit> {
+    let now = account.now(stamp);
+    let scope: Vec<u16> = e.scope.iter().map(|m| *m as u16).collect();
+    let mut flags = if e.promotional { PROMOTIONAL } else { 0 };
+    if e.pending {
+        flags |= PENDING;
+    }
+    let grant = Grant {
+        remaining: e.amount,
+        held: 0,
+        effective_at: e.effective_at,
+        expires_at: e.expires_at.unwrap_or(NEVER),
+        burned: 0,
+        number: e.number,
+        scope: catalog.scopes.intern(&scope),
+        flags,
+        priority: e.priority as u8,
+        source: source_of(e.source)?,
+        detail: Box::new(GrantDetail {
+            id: SmallId::new(&e.id),
+            amount: e.amount,
+            fingerprint: e.fingerprint,
+            ended: None,
+            text: e.text.as_ref().map(|text| Box::new(text_of(text))),
+        }),
+    };
+    account.next_grant = account.next_grant.max(e.number + 1);
+    let pool = account.pool_or_new(e.credit_type as u16);
+    pool.insert_grant(grant, catalog);
+    pool.recount(now);
+    Ok(())
+}
+
+pub fn text_of(e: &GrantTextEntry) -> GrantText {
+    GrantText {
+        name: e.name.clone(),
+        source_reference: e.source_reference.clone(),
+        cost_minor: e.cost_minor,
+        cost_currency: e.cost_currency.clone(),
+        reason: e.reason.clone(),
+        metadata: pairs_from(&e.metadata).into_iter().collect(),
+    }
+}
+
+fn release_grant(account: &mut Account, catalog: &Catalog, e: &GrantReleased, stamp: i64) -> Result<(), Misfit> {
+    let now = account.now(stamp);
+    let pool = pool_of(account, e.credit_type)?;
+    let at = pool.position(e.number, 0).ok_or_else(|| format!("grant {} is not in the pool", e.number))?;
+    // Its dates may move it in the burn-down order.
+    let mut grant = pool.grants.remove(at);
+    grant.flags &= !PENDING;
+    grant.effective_at = e.effective_at;
+    grant.expires_at = e.expires_at.unwrap_or(NEVER);
+    pool.insert_grant(grant, catalog);
+    pool.recount(now);
+    Ok(())
+}
+
+fn void_grant(account: &mut Account, e: &GrantVoided, stamp: i64) -> Result<(), Misfit> {
+    let now = account.now(stamp);
+    let pool = pool_of(account, e.credit_type)?;
+    let grant = grant_of(pool, e.number)?;
+    let gone = e.voided.checked_add(e.moved).filter(|gone| *gone <= grant.free());
+    grant.remaining -= gone.ok_or_else(|| format!("grant {} has less free than was voided", e.number))?;
+    grant.flags |= VOIDED;
+    let ended = grant.ended_mut();
+    ended.voided += e.voided;
+    ended.moved += e.moved;
+    pool.recount(now);
+    Ok(())
+}
+
+fn expire_grant(account: &mut Account, e: &GrantExpired) -> Result<(), Misfit> {
+    let grant = grant_of(pool_of(account, e.credit_type)?, e.number)?;
+    if e.amount < 0 || e.amount > grant.free() {
+        return Err(format!("grant {} has less free than expired", e.number));
+    }
+    // Past its end, so it is in no derived sum.
+    grant.remaining -= e.amount;
+    grant.ended_mut().expired += e.amount;
+    Ok(())
+}
+
+fn settle(account: &mut Account, e: &OverdraftSettled) -> Result<(), Misfit> {
+    let pool = pool_of(account, e.credit_type)?;
+    // Replay meets the entry with the pool lived to a later instant than `at`, live traffic just at
+    // it. The derived sums are right either way: only a counted grant's draw lowers `available`.
+    apply_settlement(pool, e.number, e.meter_plus_one.checked_sub(1).map(|m| m as u16), e.amount)
+}
+
+fn cross(account: &mut Account, e: &Crossed) -> Result<(), Misfit> {
+    let pool = pool_of(account, e.credit_type)?;
+    let kind = Crossing::of(e.kind).ok_or_else(|| format!("crossing {} is unknown", e.kind))?;
+    match kind {
+        Crossing::Depleted => pool.flags |= DEPLETED,
+        Crossing::Recovered => pool.flags &= !DEPLETED,
+        Crossing::Low | Crossing::LowCleared => {
+            let extra = pool.extra_mut();
+            let at = extra.thresholds.iter().position(|t| *t == e.threshold).ok_or("no such threshold")?;
+            if kind == Crossing::Low { extra.fired |= 1 << at } else { extra.fired &= !(1 << at) }
+        }
+    }
+    pool.rearm();
+    Ok(())
+}

@@ -1,0 +1,231 @@
+//! Commands: validate, decide, emit. A group is one atomic step: all of it or nothing.
+
+use crate::account::Account;
+use crate::apply;
+use crate::catalog::Catalog;
+use crate::command::Command;
+use crate::engine::Engine;
+use crate::entry::Control;
+use crate::id::is_valid_id;
+use crate::status::Status;
+use crate::usage::Rights;
+use serde_json::{Map, Value};
+
+/// What became of one command.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CommandOutcome {
+    /// `None`: not applied, because another command of the group was refused.
+    pub status: Option<Status>,
+    /// The command's facts, or `reason` and `field` of a refusal.
+    pub facts: Map<String, Value>,
+}
+
+/// Why a command was refused: status, the field to look at, and a sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub status: Status,
+    pub field: &'static str,
+    pub reason: String,
+}
+
+impl Refusal {
+    pub(crate) fn invalid(field: &'static str, reason: impl Into<String>) -> Refusal {
+        Refusal { status: Status::Invalid, field, reason: reason.into() }
+    }
+
+    pub(crate) fn new(status: Status, field: &'static str, reason: impl Into<String>) -> Refusal {
+        Refusal { status, field, reason: reason.into() }
+    }
+}
+
+/// A command applied (`Ok`) or found applied before (`Duplicate`), with its facts.
+pub(crate) struct Done {
+    pub status: Status,
+    pub facts: Map<String, Value>,
+}
+
+impl Done {
+    pub fn ok() -> Done {
+        Done { status: Status::Ok, facts: Map::new() }
+    }
+
+    pub fn duplicate() -> Done {
+        Done { status: Status::Duplicate, facts: Map::new() }
+    }
+
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Done {
+        self.facts.insert(name.into(), value.into());
+        self
+    }
+}
+
+/// A group under way: where its entries go, and what it takes to undo it.
+pub(crate) struct Group<'a> {
+    pub journal: &'a mut Vec<u8>,
+    rights: Rights<'a>,
+    journal_mark: usize,
+    seq_mark: u64,
+    accounts_mark: u32,
+    touched: Vec<(u32, Account)>,
+    catalog: Option<Box<Catalog>>,
+}
+
+impl Engine {
+    /// Apply a group of commands at `stamp_us`, all or nothing. One outcome per command, in
+    /// order; after a refusal the others have no status and nothing was applied.
+    pub fn execute(
+        &mut self,
+        commands: &[Command],
+        stamp_us: i64,
+        rights: &Rights<'_>,
+        journal: &mut Vec<u8>,
+    ) -> Vec<CommandOutcome> {
+        self.begin(stamp_us, journal);
+        let mut group = Group {
+            journal_mark: journal.len(),
+            journal,
+            rights: *rights,
+            seq_mark: self.next_seq,
+            accounts_mark: self.accounts.len() as u32,
+            touched: Vec::new(),
+            catalog: None,
+        };
+        let mut outcomes = Vec::with_capacity(commands.len());
+        for (at, command) in commands.iter().enumerate() {
+            match self.step(command, &mut group) {
+                Ok(done) => outcomes.push(CommandOutcome { status: Some(done.status), facts: done.facts }),
+                Err(refusal) => {
+                    self.undo(group);
+                    return refused(commands.len(), at, refusal);
+                }
+            }
+        }
+        outcomes
+    }
+
+    fn step(&mut self, command: &Command, group: &mut Group<'_>) -> Result<Done, Refusal> {
+        match command {
+            Command::CreateCreditType(c) => self.create_credit_type(c, group),
+            Command::CreateMeter(c) => self.create_meter(c, group),
+            Command::SetRate(c) => self.set_rate(c, group),
+            Command::CreateAccount(c) => self.create_account(c, group),
+            Command::AssignRateTable(c) => self.assign_rate_table(c, group),
+            Command::SetPeriodEdge(c) => self.set_period_edge(c, group),
+            Command::AdvanceClock(c) => self.advance_clock(c, group),
+            Command::SuspendAccount(c) => self.set_suspension(&c.account, true, group),
+            Command::ResumeAccount(c) => self.set_suspension(&c.account, false, group),
+            Command::SetPolicy(c) => self.set_policy(c, group),
+            Command::SetThresholds(c) => self.set_thresholds(c, group),
+            Command::CreateGrant(c) => self.create_grant(c, group),
+            Command::ReleaseGrant(c) => self.release_grant(c, group),
+            Command::VoidGrant(c) => self.void_grant(c, group),
+            Command::VoidAndReplace(c) => self.void_and_replace(c, group),
+        }
+    }
+
+    /// The account of a command, lived up to now and kept for undo.
+    pub(crate) fn touch(&mut self, id: &str, group: &mut Group<'_>) -> Result<u32, Refusal> {
+        let is_visible = id.starts_with(group.rights.account_prefix);
+        let number = self.find_account(id).filter(|_| is_visible).ok_or_else(|| {
+            Refusal::new(Status::AccountUnknown, "account", format!("there is no account '{}'; create it first", shown(id)))
+        })?;
+        if number < group.accounts_mark && !group.touched.iter().any(|(n, _)| *n == number) {
+            group.touched.push((number, self.accounts[number as usize].clone()));
+        }
+        self.live(number, group.journal);
+        Ok(number)
+    }
+
+    /// Keep the catalog for undo before the group first changes it.
+    pub(crate) fn keep_catalog(&mut self, group: &mut Group<'_>) {
+        if group.catalog.is_none() {
+            group.catalog = Some(Box::new(self.catalog.clone()));
+        }
+    }
+
+    pub(crate) fn emit_in(&mut self, control: Control, group: &mut Group<'_>) {
+        self.emit(control, group.journal);
+    }
+
+    fn undo(&mut self, group: Group<'_>) {
+        group.journal.truncate(group.journal_mark);
+        self.next_seq = group.seq_mark;
+        while self.crossings.back().is_some_and(|(seq, _)| *seq >= group.seq_mark) {
+            self.crossings.pop_back();
+        }
+        let before = self.accounts.len();
+        for number in (group.accounts_mark..self.accounts.len() as u32).rev() {
+            let account = self.accounts.pop().expect("counted");
+            self.index.remove(self.key.account_hash(account.id.as_bytes()), number);
+        }
+        if self.accounts.len() < before {
+            self.passes.forget_from(group.accounts_mark);
+        }
+        for (number, mut account) in group.touched {
+            // Its lists keep it: an image too many costs little, one too few would lose a change.
+            account.dirty = self.accounts[number as usize].dirty;
+            self.accounts[number as usize] = account;
+        }
+        if let Some(catalog) = group.catalog {
+            self.catalog = *catalog;
+        }
+    }
+
+    fn set_suspension(&mut self, id: &str, suspended: bool, group: &mut Group<'_>) -> Result<Done, Refusal> {
+        let number = self.touch(id, group)?;
+        let is_suspended = self.accounts[number as usize].flags & crate::account::SUSPENDED != 0;
+        if is_suspended != suspended {
+            let entry = crate::entry::SuspensionSet { account: number, suspended };
+            self.emit_in(Control::SuspensionSet(entry), group);
+        }
+        Ok(Done::ok())
+    }
+}
+
+fn refused(n: usize, at: usize, refusal: Refusal) -> Vec<CommandOutcome> {
+    let mut outcomes = vec![CommandOutcome { status: None, facts: Map::new() }; n];
+    let facts = [("reason", refusal.reason), ("field", refusal.field.to_string())];
+    outcomes[at] = CommandOutcome {
+        status: Some(refusal.status),
+        facts: facts.into_iter().map(|(k, v)| (k.to_string(), Value::String(v))).collect(),
+    };
+    outcomes
+}
+
+/// Caller text for a message: printable and short.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().filter(|c| crate::id::is_printable(*c)).take(64).collect()
+}
+
+/// # Errors
+/// `INVALID` naming `field` unless the id is 1–128 bytes of printable UTF-8.
+pub(crate) fn check_id(field: &'static str, id: &str) -> Result<(), Refusal> {
+    if is_valid_id(id) {
+        return Ok(());
+    }
+    let why = if id.is_empty() {
+        "is empty".to_string()
+    } else if id.len() > 128 {
+        format!("has {} bytes, at most 128 are allowed", id.len())
+    } else {
+        "contains control characters".to_string()
+    };
+    Err(Refusal::invalid(field, format!("{field} {why}")))
+}
+
+/// A policy kind's number in its entry.
+pub(crate) fn position_in<T: PartialEq + Copy, E>(value: T, of: impl Fn(u32) -> Result<T, E>) -> u32 {
+    (0u32..).find(|n| of(*n).is_ok_and(|v| v == value)).unwrap_or(0)
+}
+
+pub(crate) fn aggregation_number(a: crate::command::Aggregation) -> u32 {
+    position_in(a, apply::aggregation_of)
+}
+
+pub(crate) fn policy_number(p: crate::command::PolicyKind) -> u32 {
+    position_in(p, apply::policy_of)
+}
+
+pub(crate) fn source_number(s: crate::command::Source) -> u32 {
+    position_in(s, apply::source_of)
+}

@@ -1,0 +1,601 @@
+//! Images: the state of one account, and of everything shared, as bytes at one seq.
+//!
+//! An image is a protobuf message (`AccountImage`, `GlobalImage`), so a newer version can add
+//! fields and an older reader skips them. Its frame (length, CRC) belongs to whoever stores it.
+//! Derived fields are left out and computed again on load. Changes the cost of recovery, never
+//! the meaning. Format 1: raise `IMAGE_FORMAT` when an older reader would misread, not only skip.
+
+use crate::account::{Account, AccountExtra, Counter, Debt, NO_CREDIT_TYPE, Pool, PoolExtra, TestClock};
+use crate::apply::{source_of, text_of};
+use crate::catalog::{Catalog, Policy, Rate};
+use crate::engine::Engine;
+use crate::entry::{Control, CreditTypeCreated, GrantTextEntry, MeterCreated, Pair, RateSet, TierEntry};
+use crate::execute::{aggregation_number, policy_number, source_number};
+use crate::grant::{COUNTED, Ended, Grant, GrantDetail};
+use crate::id::SmallId;
+use crate::rate::Price;
+use prost::Message;
+
+pub const IMAGE_FORMAT: u32 = 1;
+
+/// Bytes that are no image of this format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CorruptImage(pub String);
+
+impl From<prost::DecodeError> for CorruptImage {
+    fn from(error: prost::DecodeError) -> CorruptImage {
+        CorruptImage(error.to_string())
+    }
+}
+
+impl From<String> for CorruptImage {
+    fn from(what: String) -> CorruptImage {
+        CorruptImage(what)
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct AccountImage {
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    /// The newest entry contained.
+    #[prost(uint64, tag = "2")]
+    pub seq: u64,
+    #[prost(string, tag = "3")]
+    pub id: String,
+    #[prost(uint32, tag = "4")]
+    pub flags: u32,
+    #[prost(uint32, tag = "5")]
+    pub next_grant: u32,
+    #[prost(uint32, tag = "6")]
+    pub rate_table: u32,
+    #[prost(sint64, tag = "7")]
+    pub rate_table_from: i64,
+    #[prost(message, repeated, tag = "8")]
+    pub pools: Vec<PoolImage>,
+    #[prost(message, optional, tag = "9")]
+    pub extra: Option<ExtraImage>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct ExtraImage {
+    #[prost(string, tag = "1")]
+    pub customer: String,
+    #[prost(fixed64, tag = "2")]
+    pub fingerprint: u64,
+    #[prost(message, optional, tag = "3")]
+    pub test_clock: Option<ClockImage>,
+    #[prost(message, repeated, tag = "4")]
+    pub older_tables: Vec<DatedTable>,
+    #[prost(sint64, repeated, tag = "5")]
+    pub period_edges: Vec<i64>,
+    #[prost(message, repeated, tag = "6")]
+    pub counters: Vec<CounterImage>,
+    #[prost(message, repeated, tag = "7")]
+    pub used_grant_ids: Vec<UsedId>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct ClockImage {
+    #[prost(sint64, tag = "1")]
+    pub now: i64,
+    #[prost(sint64, tag = "2")]
+    pub floor: i64,
+    /// 32 bytes each: key, fingerprint, event time, little-endian, ascending by key.
+    #[prost(bytes = "vec", tag = "3")]
+    pub keys: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct DatedTable {
+    #[prost(sint64, tag = "1")]
+    pub from: i64,
+    #[prost(uint32, tag = "2")]
+    pub table: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct CounterImage {
+    #[prost(uint32, tag = "1")]
+    pub meter: u32,
+    #[prost(uint32, tag = "2")]
+    pub match_id: u32,
+    #[prost(sint64, tag = "3")]
+    pub period: i64,
+    #[prost(int64, tag = "4")]
+    pub units: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct UsedId {
+    #[prost(string, tag = "1")]
+    pub id: String,
+    #[prost(fixed64, tag = "2")]
+    pub fingerprint: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct PoolImage {
+    #[prost(uint32, tag = "1")]
+    pub credit_type: u32,
+    #[prost(uint32, tag = "2")]
+    pub flags: u32,
+    #[prost(uint32, tag = "3")]
+    pub policy_kind: u32,
+    #[prost(int64, tag = "4")]
+    pub policy_limit: i64,
+    #[prost(string, tag = "5")]
+    pub policy_price: String,
+    /// The pool has been lived up to just before this instant.
+    #[prost(sint64, tag = "6")]
+    pub next_at: i64,
+    #[prost(sfixed64, tag = "7")]
+    pub charged: i64,
+    #[prost(message, repeated, tag = "8")]
+    pub debts: Vec<DebtImage>,
+    #[prost(int64, tag = "9")]
+    pub headroom_held: i64,
+    #[prost(message, repeated, tag = "10")]
+    pub overage: Vec<PeriodCredits>,
+    #[prost(sint64, repeated, tag = "11")]
+    pub thresholds: Vec<i64>,
+    #[prost(uint32, tag = "12")]
+    pub fired: u32,
+    #[prost(message, repeated, tag = "13")]
+    pub grants: Vec<GrantImage>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct DebtImage {
+    #[prost(uint32, tag = "1")]
+    pub meter_plus_one: u32,
+    #[prost(int64, tag = "2")]
+    pub amount: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct PeriodCredits {
+    #[prost(sint64, tag = "1")]
+    pub period: i64,
+    #[prost(int64, tag = "2")]
+    pub credits: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct GrantImage {
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    #[prost(string, tag = "2")]
+    pub id: String,
+    #[prost(int64, tag = "3")]
+    pub amount: i64,
+    #[prost(int64, tag = "4")]
+    pub remaining: i64,
+    #[prost(int64, tag = "5")]
+    pub held: i64,
+    #[prost(int64, tag = "6")]
+    pub burned: i64,
+    #[prost(int64, tag = "7")]
+    pub expired: i64,
+    #[prost(int64, tag = "8")]
+    pub voided: i64,
+    #[prost(int64, tag = "9")]
+    pub moved: i64,
+    #[prost(sint64, tag = "10")]
+    pub effective_at: i64,
+    #[prost(int64, tag = "11")]
+    pub expires_at: i64,
+    #[prost(uint32, repeated, tag = "12")]
+    pub scope: Vec<u32>,
+    #[prost(uint32, tag = "13")]
+    pub flags: u32,
+    #[prost(uint32, tag = "14")]
+    pub priority: u32,
+    #[prost(uint32, tag = "15")]
+    pub source: u32,
+    #[prost(fixed64, tag = "16")]
+    pub fingerprint: u64,
+    #[prost(message, optional, tag = "17")]
+    pub text: Option<GrantTextEntry>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct GlobalImage {
+    #[prost(uint64, tag = "1")]
+    pub seq: u64,
+    #[prost(sint64, tag = "2")]
+    pub stamp: i64,
+    #[prost(sint64, tag = "3")]
+    pub floor: i64,
+    #[prost(message, repeated, tag = "4")]
+    pub credit_types: Vec<CreditTypeCreated>,
+    #[prost(message, repeated, tag = "5")]
+    pub meters: Vec<MeterCreated>,
+    /// Rate tables in the order of their ids.
+    #[prost(string, repeated, tag = "6")]
+    pub tables: Vec<String>,
+    /// In the order of their ids, so that matches get theirs again.
+    #[prost(message, repeated, tag = "7")]
+    pub rates: Vec<RateSet>,
+    #[prost(uint32, tag = "8")]
+    pub accounts: u32,
+}
+
+impl Engine {
+    /// Accounts that changed since the slot's last complete pass.
+    pub fn dirty_count(&self, slot: usize) -> u32 {
+        self.passes.dirty_count(slot)
+    }
+
+    /// Start a pass over the dirty accounts of a slot, or over all of them.
+    pub fn begin_pass(&mut self, slot: usize, full: bool) {
+        self.passes.begin(slot, full, self.accounts.len() as u32);
+    }
+
+    /// Images of the next accounts of the pass, as of now. False when it is done.
+    pub fn next_images(&mut self, slot: usize, max_accounts: u32, out: &mut Vec<(u32, Vec<u8>)>) -> bool {
+        for _ in 0..max_accounts {
+            let Some(number) = self.passes.next(slot) else { return false };
+            let Some(account) = self.accounts.get_mut(number as usize) else { continue };
+            account.dirty &= !(1 << slot);
+            out.push((number, self.account_image(number)));
+        }
+        !self.passes.is_done(slot)
+    }
+
+    /// Close the pass; unless complete, its accounts count as dirty again.
+    pub fn end_pass(&mut self, slot: usize, complete: bool) {
+        self.passes.end(slot, complete);
+    }
+
+    /// The account as bytes, at the newest seq.
+    pub fn account_image(&self, number: u32) -> Vec<u8> {
+        let account = &self.accounts[number as usize];
+        image_of(account, &self.catalog, number, self.next_seq - 1).encode_to_vec()
+    }
+
+    /// Everything shared, at the newest seq. Loaded before any account image.
+    pub fn global_image(&self) -> Vec<u8> {
+        let catalog = &self.catalog;
+        let meters = catalog.meters.iter().map(|m| MeterCreated {
+            key: m.key.clone(),
+            unit: m.unit.clone(),
+            quantity_scale: u32::from(m.quantity_scale),
+            aggregation: aggregation_number(m.aggregation),
+            dimensions: m.dimensions.clone(),
+            unique_of: m.unique_of.clone(),
+        });
+        let credit_types = catalog.credit_types.iter();
+        GlobalImage {
+            seq: self.next_seq - 1,
+            stamp: self.stamp,
+            floor: self.floor,
+            credit_types: credit_types
+                .map(|c| CreditTypeCreated { name: c.name.clone(), scale: u32::from(c.scale) })
+                .collect(),
+            meters: meters.collect(),
+            tables: catalog.tables.clone(),
+            rates: catalog.rates.iter().map(|rate| rate_entry(catalog, rate)).collect(),
+            accounts: self.accounts.len() as u32,
+        }
+        .encode_to_vec()
+    }
+
+    /// Load what is shared into a new engine.
+    ///
+    /// # Errors
+    /// The bytes are no such image; the engine must be dropped.
+    pub fn load_global(&mut self, image: &[u8]) -> Result<(), CorruptImage> {
+        let image = GlobalImage::decode(image)?;
+        for name in &image.tables {
+            self.catalog.intern_table(name);
+        }
+        let entries = image.credit_types.into_iter().map(Control::CreditTypeCreated);
+        let entries = entries.chain(image.meters.into_iter().map(Control::MeterCreated));
+        for entry in entries.chain(image.rates.into_iter().map(Control::RateSet)) {
+            crate::apply::apply_catalog(&mut self.catalog, &entry)?;
+        }
+        self.global_seq = image.seq;
+        self.next_seq = self.next_seq.max(image.seq + 1);
+        self.stamp = self.stamp.max(image.stamp);
+        self.raise_floor_to(image.floor);
+        Ok(())
+    }
+
+    /// Load an account image; a newer one of the same account replaces it, an older is ignored.
+    ///
+    /// # Errors
+    /// The bytes are no such image; the engine must be dropped.
+    pub fn load_account(&mut self, image: &[u8]) -> Result<(), CorruptImage> {
+        let image = AccountImage::decode(image)?;
+        let (at, seq) = (image.number as usize, image.seq);
+        if at >= 1 << 31 {
+            return Err(CorruptImage(format!("account number {at} is out of range")));
+        }
+        while self.accounts.len() <= at {
+            // Filled by its own image, or by the journal after it.
+            self.accounts.push(Account::new(""));
+        }
+        if self.image_seqs.len() <= at {
+            self.image_seqs.resize(at + 1, 0);
+        }
+        if self.image_seqs[at] > seq {
+            return Ok(());
+        }
+        let is_new = self.accounts[at].id.as_bytes().is_empty();
+        let account = account_from(image, &mut self.catalog)?;
+        if is_new {
+            self.index.insert(self.key.account_hash(account.id.as_bytes()), at as u32);
+        }
+        self.image_seqs[at] = seq;
+        self.next_seq = self.next_seq.max(seq + 1);
+        self.accounts[at] = account;
+        Ok(())
+    }
+
+    /// End of recovery: rebuild what is derived from all accounts, and accept live traffic.
+    ///
+    /// # Errors
+    /// An account number without an account: an image or an entry is missing.
+    pub fn finish_recovery(&mut self) -> Result<(), CorruptImage> {
+        let grace = self.settings.late_grace_us;
+        for (number, account) in self.accounts.iter().enumerate() {
+            if account.id.as_bytes().is_empty() {
+                return Err(CorruptImage(format!("account number {number} has neither image nor entry")));
+            }
+            if account.test_clock().is_none() {
+                self.calendar.add(account.due_at(grace), number as u32);
+            }
+        }
+        self.image_seqs = Vec::new();
+        self.global_seq = 0;
+        Ok(())
+    }
+
+    /// 128-bit order-independent digest of accounts, catalog and floor. Equal states have equal
+    /// digests, whatever path led to them. Cost grows with the number of accounts.
+    pub fn digest(&self) -> u128 {
+        let accounts = self.accounts.iter().enumerate().map(|(number, account)| {
+            let mut image = image_of(account, &self.catalog, number as u32, 0);
+            for pool in &mut image.pools {
+                pool.next_at = 0;
+            }
+            self.key.event_hash(&image.encode_to_vec())
+        });
+        let mut shared = GlobalImage::decode(&self.global_image()[..]).expect("own image");
+        (shared.seq, shared.stamp) = (0, 0);
+        accounts.fold(self.key.event_hash(&shared.encode_to_vec()), u128::wrapping_add)
+    }
+}
+
+fn image_of(account: &Account, catalog: &Catalog, number: u32, seq: u64) -> AccountImage {
+    AccountImage {
+        number,
+        seq,
+        id: account.id.as_str().into(),
+        flags: u32::from(account.flags),
+        next_grant: account.next_grant,
+        rate_table: account.rate_table,
+        rate_table_from: account.rate_table_from,
+        pools: account.pools().map(|pool| pool_image(pool, catalog)).collect(),
+        extra: account.extra.as_deref().map(extra_image),
+    }
+}
+
+fn extra_image(extra: &AccountExtra) -> ExtraImage {
+    ExtraImage {
+        customer: extra.customer.clone(),
+        fingerprint: extra.fingerprint,
+        test_clock: extra.test_clock.as_ref().map(|clock| ClockImage {
+            now: clock.now,
+            floor: clock.floor,
+            keys: clock
+                .keys
+                .iter()
+                .flat_map(|(key, (fingerprint, time))| {
+                    [&key.to_le_bytes()[..], &fingerprint.to_le_bytes()[..], &time.to_le_bytes()[..]].concat()
+                })
+                .collect(),
+        }),
+        older_tables: extra.older_tables.iter().map(|(from, table)| DatedTable { from: *from, table: *table }).collect(),
+        period_edges: extra.period_edges.clone(),
+        counters: extra
+            .counters
+            .iter()
+            .map(|c| CounterImage {
+                meter: u32::from(c.meter),
+                match_id: c.match_id,
+                period: c.period,
+                units: c.units,
+            })
+            .collect(),
+        used_grant_ids: extra
+            .used_grant_ids
+            .iter()
+            .map(|(id, fingerprint)| UsedId { id: id.as_str().into(), fingerprint: *fingerprint })
+            .collect(),
+    }
+}
+
+fn pool_image(pool: &Pool, catalog: &Catalog) -> PoolImage {
+    let policy = &catalog.policies[pool.policy as usize];
+    let extra = pool.extra.as_deref().cloned().unwrap_or_default();
+    PoolImage {
+        credit_type: u32::from(pool.credit_type),
+        flags: u32::from(pool.flags),
+        policy_kind: policy_number(policy.kind),
+        policy_limit: policy.limit,
+        policy_price: policy.price.clone(),
+        next_at: pool.next_at,
+        charged: pool.charged,
+        debts: extra
+            .debts
+            .iter()
+            .map(|d| DebtImage { meter_plus_one: d.meter.map_or(0, |m| u32::from(m) + 1), amount: d.amount })
+            .collect(),
+        headroom_held: extra.headroom_held,
+        overage: extra.overage.iter().map(|(period, credits)| PeriodCredits { period: *period, credits: *credits }).collect(),
+        thresholds: extra.thresholds,
+        fired: extra.fired,
+        grants: pool.grants.iter().map(|grant| grant_image(grant, catalog)).collect(),
+    }
+}
+
+fn grant_image(grant: &Grant, catalog: &Catalog) -> GrantImage {
+    let ended = grant.ended();
+    GrantImage {
+        number: grant.number,
+        id: grant.detail.id.as_str().into(),
+        amount: grant.detail.amount,
+        remaining: grant.remaining,
+        held: grant.held,
+        burned: grant.burned,
+        expired: ended.expired,
+        voided: ended.voided,
+        moved: ended.moved,
+        effective_at: grant.effective_at,
+        expires_at: grant.expires_at,
+        scope: catalog.scopes.meters(grant.scope).iter().map(|m| u32::from(*m)).collect(),
+        flags: u32::from(grant.flags & !COUNTED),
+        priority: u32::from(grant.priority),
+        source: source_number(grant.source),
+        fingerprint: grant.detail.fingerprint,
+        text: grant.detail.text.as_deref().map(|text| GrantTextEntry {
+            name: text.name.clone(),
+            source_reference: text.source_reference.clone(),
+            cost_minor: text.cost_minor,
+            cost_currency: text.cost_currency.clone(),
+            reason: text.reason.clone(),
+            metadata: text.metadata.iter().map(|(k, v)| Pair { key: k.clone(), value: v.clone() }).collect(),
+        }),
+    }
+}
+
+fn rate_entry(catalog: &Catalog, rate: &Rate) -> RateSet {
+    let matches = &catalog.matches[rate.match_id as usize];
+    let mut entry = RateSet {
+        table: catalog.tables[rate.table as usize].clone(),
+        meter: u32::from(rate.meter),
+        credit_type: u32::from(rate.credit_type),
+        matches: matches.iter().map(|(k, v)| Pair { key: k.clone(), value: v.clone() }).collect(),
+        valid_from: rate.valid_from,
+        sent: rate.sent.clone(),
+        ..RateSet::default()
+    };
+    match &rate.price {
+        Price::Flat { num, den } => (entry.form, entry.num, entry.den) = (0, *num, *den),
+        Price::Tiered { tiers, den } => {
+            (entry.form, entry.den) = (1, *den);
+            entry.tiers = tiers.iter().map(|t| TierEntry { up_to: t.up_to, num: t.num }).collect();
+        }
+        Price::Package { size, num, den } => {
+            (entry.form, entry.size, entry.num, entry.den) = (2, *size, *num, *den);
+        }
+    }
+    entry
+}
+
+fn account_from(image: AccountImage, catalog: &mut Catalog) -> Result<Account, CorruptImage> {
+    let mut account = Account::new(&image.id);
+    account.flags = image.flags as u8;
+    account.next_grant = image.next_grant;
+    account.rate_table = image.rate_table;
+    account.rate_table_from = image.rate_table_from;
+    account.extra = image.extra.map(|extra| extra_from(extra).map(Box::new)).transpose()?;
+    for image in image.pools {
+        if image.credit_type >= u32::from(NO_CREDIT_TYPE) {
+            return Err(CorruptImage(format!("credit type {} is out of range", image.credit_type)));
+        }
+        let slot = account.pool_or_new(image.credit_type as u16);
+        *slot = pool_from(image, catalog)?;
+    }
+    Ok(account)
+}
+
+fn extra_from(image: ExtraImage) -> Result<AccountExtra, CorruptImage> {
+    Ok(AccountExtra {
+        customer: image.customer,
+        fingerprint: image.fingerprint,
+        test_clock: image.test_clock.map(clock_from).transpose()?,
+        older_tables: image.older_tables.iter().map(|t| (t.from, t.table)).collect(),
+        period_edges: image.period_edges,
+        counters: image
+            .counters
+            .iter()
+            .map(|c| Counter { meter: c.meter as u16, match_id: c.match_id, period: c.period, units: c.units })
+            .collect(),
+        more_pools: Vec::new(),
+        used_grant_ids: image.used_grant_ids.iter().map(|u| (SmallId::new(&u.id), u.fingerprint)).collect(),
+    })
+}
+
+fn clock_from(image: ClockImage) -> Result<TestClock, CorruptImage> {
+    const KEY_BYTES: usize = 32;
+    if image.keys.len() % KEY_BYTES != 0 {
+        return Err(CorruptImage("test clock keys are cut short".into()));
+    }
+    let keys = image.keys.chunks_exact(KEY_BYTES).map(|k| {
+        let word = |from: usize| u64::from_le_bytes(k[from..from + 8].try_into().expect("8 bytes"));
+        let key = u128::from(word(0)) | u128::from(word(8)) << 64;
+        (key, (word(16), word(24) as i64))
+    });
+    Ok(TestClock { now: image.now, floor: image.floor, keys: keys.collect() })
+}
+
+fn pool_from(image: PoolImage, catalog: &mut Catalog) -> Result<Pool, CorruptImage> {
+    let mut pool = Pool::new(image.credit_type as u16);
+    pool.flags = image.flags as u8;
+    let kind = crate::apply::policy_of(image.policy_kind)?;
+    pool.policy = catalog.intern_policy(Policy { kind, limit: image.policy_limit, price: image.policy_price });
+    pool.charged = image.charged;
+    let extra = PoolExtra {
+        overdraft: image.debts.iter().map(|d| d.amount).sum(),
+        debts: image
+            .debts
+            .iter()
+            .map(|d| Debt { meter: d.meter_plus_one.checked_sub(1).map(|m| m as u16), amount: d.amount })
+            .collect(),
+        headroom_held: image.headroom_held,
+        overage: image.overage.iter().map(|o| (o.period, o.credits)).collect(),
+        thresholds: image.thresholds,
+        fired: image.fired,
+    };
+    if extra != PoolExtra::default() {
+        pool.extra = Some(Box::new(extra));
+    }
+    for image in image.grants {
+        let grant = grant_from(image, catalog)?;
+        pool.insert_grant(grant, catalog);
+    }
+    pool.recount(image.next_at.saturating_sub(1));
+    pool.rearm();
+    Ok(pool)
+}
+
+fn grant_from(image: GrantImage, catalog: &mut Catalog) -> Result<Grant, CorruptImage> {
+    let ended = Ended { expired: image.expired, voided: image.voided, moved: image.moved };
+    let scope: Vec<u16> = image.scope.iter().map(|m| *m as u16).collect();
+    let grant = Grant {
+        remaining: image.remaining,
+        held: image.held,
+        effective_at: image.effective_at,
+        expires_at: image.expires_at,
+        burned: image.burned,
+        number: image.number,
+        scope: catalog.scopes.intern(&scope),
+        flags: image.flags as u8,
+        priority: image.priority as u8,
+        source: source_of(image.source)?,
+        detail: Box::new(GrantDetail {
+            id: SmallId::new(&image.id),
+            amount: image.amount,
+            fingerprint: image.fingerprint,
+            ended: (ended != Ended::default()).then(|| Box::new(ended)),
+            text: image.text.as_ref().map(|text| Box::new(text_of(text))),
+        }),
+    };
+    if !grant.is_conserved() {
+        return Err(CorruptImage(format!("grant '{}' is not conserved", image.id)));
+    }
+    Ok(grant)
+}

@@ -1,0 +1,96 @@
+//! Runs of event keys: what the dedupe window needs of a stretch of journal, written once.
+//!
+//! ```text
+//! run    := record*
+//! record := account:u32le seq:u64le key:u128le fingerprint:u64le event_time:i64le     44 bytes
+//! ```
+//! Test-clock accounts keep their keys in their own images, so none of theirs stand here.
+
+use crate::engine::Engine;
+use crate::entry::{CorruptRecord, KIND_STAMP, KIND_USAGE};
+use crate::image::CorruptImage;
+use crate::usage_entry::{UsageScratch, as_event, read_usage};
+use crate::varint::Reader;
+
+pub const KEY_RECORD_BYTES: usize = 44;
+
+/// Append the keys of a journal body to `run`.
+pub(crate) fn extract(engine: &Engine, body: &[u8], first_seq: u64, run: &mut Vec<u8>) -> Result<(), CorruptRecord> {
+    let mut scratch = UsageScratch::default();
+    let mut reader = Reader { rest: body };
+    let (mut seq, mut stamp) = (first_seq, 0i64);
+    while !reader.rest.is_empty() {
+        let offset = body.len() - reader.rest.len();
+        let corrupt = |what: &str| CorruptRecord { offset, what: what.into() };
+        let length = reader.unsigned().map_err(|_| corrupt("a record without a length"))?;
+        let payload = usize::try_from(length).ok().and_then(|n| reader.bytes(n).ok());
+        let (kind, rest) =
+            payload.and_then(<[u8]>::split_first).ok_or_else(|| corrupt("a record runs past the body"))?;
+        if *kind == KIND_STAMP {
+            stamp = i64::from_le_bytes(rest.try_into().map_err(|_| corrupt("a stamp that is not 8 bytes"))?);
+            continue;
+        }
+        if *kind == KIND_USAGE {
+            put_key(engine, rest, stamp, seq, &mut scratch, run).ok_or_else(|| corrupt("a usage record that can't be read"))?;
+        }
+        seq += 1;
+    }
+    Ok(())
+}
+
+fn put_key(
+    engine: &Engine,
+    payload: &[u8],
+    stamp: i64,
+    seq: u64,
+    scratch: &mut UsageScratch,
+    run: &mut Vec<u8>,
+) -> Option<()> {
+    let decoded = read_usage(payload, stamp, scratch).ok()?;
+    let entry = decoded.entry;
+    let account = engine.accounts.get(entry.account as usize);
+    if account.is_some_and(|a| a.test_clock().is_some()) {
+        return Some(());
+    }
+    let subject = if entry.is_direct {
+        &engine.catalog.credit_types.get(usize::from(entry.subject))?.name
+    } else {
+        &engine.catalog.meters.get(usize::from(entry.subject))?.key
+    };
+    let fingerprint = as_event(&decoded, subject)?.fingerprint_of(&engine.key);
+    run.extend_from_slice(&entry.account.to_le_bytes());
+    run.extend_from_slice(&seq.to_le_bytes());
+    run.extend_from_slice(&engine.event_key(entry.event_id, entry.account).to_le_bytes());
+    run.extend_from_slice(&fingerprint.to_le_bytes());
+    run.extend_from_slice(&entry.time_us.unwrap_or(stamp).to_le_bytes());
+    Some(())
+}
+
+/// Newest event time of a run: behind the floor, the whole run may be dropped. `None` if empty.
+pub fn newest_time(run: &[u8]) -> Option<i64> {
+    run.chunks_exact(KEY_RECORD_BYTES).map(|r| i64::from_le_bytes(r[36..44].try_into().expect("8 bytes"))).max()
+}
+
+impl Engine {
+    /// Remember the keys of a run. Loaded after the account images: a key above its account's
+    /// image is of an event that image does not contain, and is passed over.
+    ///
+    /// # Errors
+    /// The bytes are no run, or the keys don't fit the budget.
+    pub fn load_keys(&mut self, run: &[u8]) -> Result<(), CorruptImage> {
+        if run.len() % KEY_RECORD_BYTES != 0 {
+            return Err(CorruptImage(format!("a key run of {} bytes is cut short", run.len())));
+        }
+        for record in run.chunks_exact(KEY_RECORD_BYTES) {
+            let word = |from: usize| u64::from_le_bytes(record[from..from + 8].try_into().expect("8 bytes"));
+            let account = u32::from_le_bytes(record[..4].try_into().expect("4 bytes"));
+            let (seq, time) = (word(4), word(36) as i64);
+            let key = u128::from(word(12)) | u128::from(word(20)) << 64;
+            let is_contained = self.image_seqs.get(account as usize).is_some_and(|image| seq <= *image);
+            if is_contained && time >= self.floor && self.keys.find(key).is_none() {
+                self.remember(key, word(28), time)?;
+            }
+        }
+        Ok(())
+    }
+}

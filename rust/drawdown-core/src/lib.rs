@@ -1,0 +1,54 @@
+//! The pure balance engine: no I/O, clock, threads, floats or Python.
+//!
+//! Read in this order: `command` and `usage` (what is asked), `status` (what is answered),
+//! `account` and `grant` (state), `pricing` and `burn` (decide), `usage_entry` and `entry` (facts),
+//! `apply` (the only writer), `engine` (control flow), `transitions` (what time brings),
+//! `execute` (commands), `read` (queries), `image` (snapshots).
+//!
+//! The law that holds it together: decide reads state and makes entries; apply writes entries
+//! into state; replay is apply alone.
+
+mod account;
+mod account_commands;
+mod account_index;
+pub mod amount;
+mod apply;
+mod burn;
+mod calendar;
+mod catalog;
+mod catalog_commands;
+pub mod command;
+mod dedupe;
+mod engine;
+pub mod entry;
+mod execute;
+mod grant;
+mod grant_commands;
+pub mod hash;
+pub mod id;
+mod image;
+pub mod key_run;
+mod passes;
+pub mod period;
+mod prefetch;
+mod pricing;
+mod rate;
+mod read;
+mod settings;
+pub mod status;
+mod transitions;
+pub mod usage;
+pub mod usage_entry;
+pub mod varint;
+
+pub use command::Command;
+pub use engine::{Counts, Engine, Shed};
+pub use entry::{CorruptRecord, JOURNAL_FORMAT};
+pub use execute::CommandOutcome;
+pub use hash::StoreKey;
+pub use image::{CorruptImage, IMAGE_FORMAT};
+pub use read::CheckOutcome;
+pub use settings::Settings;
+pub use status::Status;
+pub use transitions::Expired;
+pub use usage::{Outcome, OutcomeSink, Rights, Subject, UsageEvent};

@@ -1,0 +1,85 @@
+//! Which accounts changed since each kind of snapshot last imaged them.
+
+use crate::account::Account;
+
+/// Local checkpoints and remote snapshots go at their own pace.
+pub const SLOTS: usize = 2;
+
+#[derive(Debug, Default)]
+struct Slot {
+    /// Accounts whose `dirty` bit of this slot is set, each once.
+    dirty: Vec<u32>,
+    /// Accounts of the running pass still to be imaged.
+    waiting: Vec<u32>,
+    /// Imaged by the running pass; dirty again if it fails.
+    imaged: Vec<u32>,
+}
+
+#[derive(Debug, Default)]
+pub struct Passes {
+    slots: [Slot; SLOTS],
+}
+
+const ALL_DIRTY: u8 = (1 << SLOTS) - 1;
+
+impl Passes {
+    /// `account` (of this number) is about to differ from its images.
+    #[inline]
+    pub fn mark(&mut self, account: &mut Account, number: u32) {
+        if account.dirty == ALL_DIRTY {
+            return;
+        }
+        for (i, slot) in self.slots.iter_mut().enumerate() {
+            if account.dirty & (1 << i) == 0 {
+                slot.dirty.push(number);
+            }
+        }
+        account.dirty = ALL_DIRTY;
+    }
+
+    pub fn dirty_count(&self, slot: usize) -> u32 {
+        (self.slots[slot].dirty.len() + self.slots[slot].waiting.len()) as u32
+    }
+
+    /// Start a pass over what is dirty, or over everything.
+    pub fn begin(&mut self, slot: usize, full: bool, accounts: u32) {
+        let slot = &mut self.slots[slot];
+        slot.imaged.clear();
+        if full {
+            slot.dirty.clear();
+            slot.waiting = (0..accounts).rev().collect();
+        } else {
+            slot.waiting.append(&mut slot.dirty);
+        }
+    }
+
+    /// The next account of the pass; the caller images it and then clears its bit.
+    pub fn next(&mut self, slot: usize) -> Option<u32> {
+        let slot = &mut self.slots[slot];
+        let number = slot.waiting.pop()?;
+        slot.imaged.push(number);
+        Some(number)
+    }
+
+    pub fn is_done(&self, slot: usize) -> bool {
+        self.slots[slot].waiting.is_empty()
+    }
+
+    /// Close the pass; unless it is complete its accounts wait for the next one.
+    pub fn end(&mut self, slot: usize, complete: bool) {
+        let slot = &mut self.slots[slot];
+        if !complete {
+            slot.dirty.append(&mut slot.imaged);
+            slot.dirty.append(&mut slot.waiting);
+        }
+        slot.imaged = Vec::new();
+        slot.waiting = Vec::new();
+    }
+
+    /// Drop a rolled-back account from every list.
+    pub fn forget_from(&mut self, number: u32) {
+        for slot in &mut self.slots {
+            slot.dirty.retain(|n| *n < number);
+        }
+    }
+}

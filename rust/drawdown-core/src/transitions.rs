@@ -1,0 +1,160 @@
+//! What time brings: activations, expiries, settled debt, crossings, booked breakage.
+//!
+//! Instants are lived in order, however late they are noticed (semantics §3). Whether a grant
+//! may pay is decided by comparison at the instant of use; nothing here changes that. The sweep
+//! only books what has already happened, in bounded steps.
+
+use crate::account::{DEPLETED, Pool};
+use crate::apply::apply_settlement;
+use crate::burn::{Settlement, next_settlement};
+use crate::catalog::Scopes;
+use crate::engine::Engine;
+use crate::entry::{Control, Crossed, Crossing, GrantExpired, OverdraftSettled};
+use crate::grant::{PENDING, VOIDED};
+
+/// What a sweep step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expired {
+    pub booked: u32,
+    pub more_due: bool,
+}
+
+impl Engine {
+    /// Live all pools of an account up to its present.
+    pub(crate) fn live(&mut self, number: u32, journal: &mut Vec<u8>) {
+        let account = &self.accounts[number as usize];
+        let now = account.now(self.stamp);
+        let due: Vec<u16> = account.pools().filter(|p| p.next_at <= now).map(|p| p.credit_type).collect();
+        for credit_type in due {
+            self.live_pool(number, credit_type, now, journal);
+        }
+    }
+
+    fn live_pool(&mut self, number: u32, credit_type: u16, now: i64, journal: &mut Vec<u8>) {
+        let before = self.pool(number, credit_type).available;
+        while self.pool(number, credit_type).next_at <= now {
+            let at = self.pool(number, credit_type).next_at;
+            self.pool_mut(number, credit_type).recount(at);
+            self.settle_debts(number, credit_type, at, journal);
+        }
+        let after = self.pool(number, credit_type).available;
+        self.cross(number, credit_type, after < before, journal);
+    }
+
+    /// Pay open debt from grants valid at `at`, as visible entries.
+    pub(crate) fn settle_debts(&mut self, number: u32, credit_type: u16, at: i64, journal: &mut Vec<u8>) {
+        while let Some(next) = next_settlement(self.pool(number, credit_type), &self.catalog.scopes, at) {
+            let entry = OverdraftSettled {
+                account: number,
+                credit_type: u32::from(credit_type),
+                number: next.number,
+                amount: next.amount,
+                meter_plus_one: next.meter.map_or(0, |m| u32::from(m) + 1),
+                at,
+            };
+            self.emit(Control::OverdraftSettled(entry), journal);
+        }
+    }
+
+    /// Raise the crossings the pool's `available` calls for; downward ones only after it fell.
+    pub(crate) fn cross(&mut self, number: u32, credit_type: u16, fell: bool, journal: &mut Vec<u8>) {
+        while let Some((kind, threshold)) = next_crossing(self.pool(number, credit_type), fell) {
+            let entry = Crossed {
+                account: number,
+                credit_type: u32::from(credit_type),
+                kind: kind as u32,
+                threshold,
+                available: self.pool(number, credit_type).available,
+            };
+            self.emit(Control::Crossed(entry), journal);
+        }
+    }
+
+    /// Book breakage of grants that ended at least `late_grace` ago, at most `max_grants` of them,
+    /// and live what is due. What could be spent does not change.
+    pub fn expire_due(&mut self, stamp_us: i64, max_grants: u32, journal: &mut Vec<u8>) -> Expired {
+        self.begin(stamp_us, journal);
+        let mut booked = 0;
+        while booked < max_grants {
+            let Some(number) = self.calendar.pop(self.stamp) else { break };
+            if number >= self.account_count() {
+                // Of a group that was undone.
+                continue;
+            }
+            self.live(number, journal);
+            booked += self.book_breakage(number, max_grants - booked, journal);
+            let due = self.accounts[number as usize].due_at(self.settings.late_grace_us);
+            self.calendar.add(due, number);
+        }
+        Expired { booked, more_due: self.calendar.is_due(self.stamp) }
+    }
+
+    /// Book what is due on one account; returns how many grants.
+    pub(crate) fn book_breakage(&mut self, number: u32, max_grants: u32, journal: &mut Vec<u8>) -> u32 {
+        let account = &self.accounts[number as usize];
+        let now = account.now(self.stamp);
+        let grace = self.settings.late_grace_us;
+        let due: Vec<GrantExpired> = account
+            .pools()
+            .flat_map(|pool| pool.grants.iter().map(move |grant| (pool.credit_type, grant)))
+            .filter(|(_, g)| g.flags & (VOIDED | PENDING) == 0 && g.free() > 0)
+            .filter(|(_, g)| g.expires_at.saturating_add(grace) <= now)
+            .take(max_grants as usize)
+            .map(|(credit_type, g)| GrantExpired {
+                account: number,
+                credit_type: u32::from(credit_type),
+                number: g.number,
+                amount: g.free(),
+            })
+            .collect();
+        let booked = due.len() as u32;
+        for entry in due {
+            self.emit(Control::GrantExpired(entry), journal);
+        }
+        booked
+    }
+
+    #[inline]
+    pub(crate) fn pool(&self, number: u32, credit_type: u16) -> &Pool {
+        self.accounts[number as usize].pool(credit_type).expect("the caller found the pool")
+    }
+
+    fn pool_mut(&mut self, number: u32, credit_type: u16) -> &mut Pool {
+        self.accounts[number as usize].pool_mut(credit_type).expect("the caller found the pool")
+    }
+}
+
+/// The pool as it would stand at `now`, for reads: the same steps as `live`, on a copy.
+pub(crate) fn lived_copy(pool: &Pool, scopes: &Scopes, now: i64) -> Pool {
+    let mut copy = pool.clone();
+    while copy.next_at <= now {
+        let at = copy.next_at;
+        copy.recount(at);
+        while let Some(Settlement { number, meter, amount }) = next_settlement(&copy, scopes, at) {
+            apply_settlement(&mut copy, number, meter, amount).expect("just found payable");
+        }
+    }
+    copy
+}
+
+fn next_crossing(pool: &Pool, fell: bool) -> Option<(Crossing, i64)> {
+    let available = pool.available;
+    if fell && available <= pool.alert_below {
+        if let Some(extra) = &pool.extra {
+            for (i, threshold) in extra.thresholds.iter().enumerate() {
+                if available <= *threshold && extra.fired & (1 << i) == 0 {
+                    return Some((Crossing::Low, *threshold));
+                }
+            }
+        }
+        if available <= 0 && pool.flags & DEPLETED == 0 {
+            return Some((Crossing::Depleted, 0));
+        }
+    }
+    if available > 0 && pool.flags & DEPLETED != 0 {
+        return Some((Crossing::Recovered, 0));
+    }
+    let extra = pool.extra.as_ref()?;
+    let cleared = extra.thresholds.iter().enumerate().find(|(i, t)| available > **t && extra.fired & (1 << i) != 0);
+    cleared.map(|(_, threshold)| (Crossing::LowCleared, *threshold))
+}
