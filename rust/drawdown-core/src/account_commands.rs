@@ -1,6 +1,7 @@
 //! Commands about accounts: creation, rate tables, periods, test clocks, policies, thresholds.
 
 use crate::amount::parse_decimal;
+use crate::catalog::NO_CAP;
 use crate::command::{
     AdvanceClock, Amount, AssignRateTable, CreateAccount, PolicyKind, SetPeriodEdge, SetPolicy, SetThresholds,
 };
@@ -123,13 +124,14 @@ impl Engine {
                 return Err(Refusal::invalid("limit", "an overdraft policy needs a limit"));
             }
             (PolicyKind::Overage, None, Some(cap)) => self.amount("cap", cap, credit_type)?,
-            (PolicyKind::Overage, None, None) => i64::MAX,
+            (PolicyKind::Overage, None, None) => NO_CAP,
             (_, None, None) => 0,
             (_, Some(_), _) => return Err(Refusal::invalid("limit", "only an overdraft policy has a limit")),
             (_, _, Some(_)) => return Err(Refusal::invalid("cap", "only an overage policy has a cap")),
         };
         if limit < 0 {
-            return Err(Refusal::invalid("limit", "a limit or cap can't be negative"));
+            let field = if c.cap.is_some() { "cap" } else { "limit" };
+            return Err(Refusal::invalid(field, format!("{field} can't be negative")));
         }
         match (c.kind, c.price.as_deref()) {
             (PolicyKind::Overage, None) => return Err(Refusal::invalid("price", "an overage policy needs a price")),

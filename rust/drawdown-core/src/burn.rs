@@ -2,7 +2,7 @@
 //! Pure: reads a pool, fills draws.
 
 use crate::account::Pool;
-use crate::catalog::{Policy, Scopes};
+use crate::catalog::{NO_CAP, Policy, Scopes};
 use crate::command::PolicyKind;
 use crate::grant::{Grant, VOIDED};
 use crate::status::Status;
@@ -101,6 +101,7 @@ pub fn at_zero(
             Ok(()) => return into_overdraft(pool, uncovered),
             Err(refused) => refused,
         },
+        PolicyKind::Overage if policy.limit == NO_CAP => return into_overage(pool, uncovered, period),
         PolicyKind::Overage => match within(overage_in_use(pool, period), uncovered, policy.limit) {
             Ok(()) => return into_overage(pool, uncovered, period),
             Err(refused) => refused,
@@ -120,7 +121,7 @@ fn overage_in_use(pool: Option<&Pool>, period: i64) -> i128 {
 /// Reaching the limit exactly is allowed, passing it is `LIMIT_REACHED`, whole.
 fn within(in_use: i128, more: i64, limit: i64) -> Result<(), Refused> {
     let over = in_use + i128::from(more) - i128::from(limit);
-    if over <= 0 || limit == i64::MAX {
+    if over <= 0 {
         return Ok(());
     }
     let shortfall = i64::try_from(over.min(i128::from(more))).expect("at most `more`");

@@ -98,11 +98,14 @@ impl Scopes {
     }
 }
 
+/// `Policy::limit` of an overage without a cap.
+pub const NO_CAP: i64 = i64::MAX;
+
 /// What happens at zero (semantics §5.4).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Policy {
     pub kind: PolicyKind,
-    /// `overdraft`: the limit; `overage`: the cap per period (`i64::MAX`: none).
+    /// `overdraft`: the limit; `overage`: the cap per period (`NO_CAP`: none).
     pub limit: i64,
     pub price: String,
 }

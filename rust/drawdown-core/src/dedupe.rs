@@ -30,7 +30,6 @@ use sizing::Sizing;
 use sub_table::{GROUP_BYTES, Hit, Place, SubTable};
 
 pub use group::LIVE_BUCKETS_MAX;
-pub use sizing::BUDGET_BYTES_MIN;
 
 /// What is remembered of a live key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +52,14 @@ pub enum KeyRefused {
 impl fmt::Display for KeyRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            KeyRefused::Full => f.write_str("the key table's budget is used up; lift its floor or raise its budget"),
+            KeyRefused::Full => {
+                f.write_str("the key table's budget is used up; lift its floor or raise its budget")
+            }
             KeyRefused::BucketRange => {
-                write!(f, "the event's time bucket is outside the {LIVE_BUCKETS_MAX} buckets from the floor on")
+                write!(
+                    f,
+                    "the event's time bucket is outside the {LIVE_BUCKETS_MAX} buckets from the floor on"
+                )
             }
         }
     }
@@ -85,7 +89,7 @@ pub struct KeyTable {
 
 impl KeyTable {
     /// An empty table with floor 0 that will never hold more than `budget_bytes` bytes (at
-    /// least `BUDGET_BYTES_MIN`), the copy made while a sub-table grows included; what the
+    /// least 1 MiB), the copy made while a sub-table grows included; what the
     /// allocator adds is not counted. It starts with 40 bytes per sub-table (164 kB for
     /// budgets from 1 GiB to 3.5 GiB, less below) and grows with its keys.
     pub fn new(budget_bytes: usize) -> KeyTable {
@@ -113,10 +117,6 @@ impl KeyTable {
     /// Live keys, exactly.
     pub fn len(&self) -> usize {
         self.counts.live() as usize
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.counts.live() == 0
     }
 
     /// Live keys the budget holds: `reserve` refuses beyond it.
@@ -293,6 +293,7 @@ impl KeyTable {
     }
 
     /// The live keys, in no useful order.
+    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = (u128, Found)> + '_ {
         let floor = self.floor_low();
         self.sub_tables.iter().flat_map(move |t| t.live(floor)).map(|hit| (hit.key, self.found(&hit)))

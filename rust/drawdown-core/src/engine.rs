@@ -25,6 +25,9 @@ use std::collections::VecDeque;
 /// Events looked up ahead of being decided, so that their cache misses overlap.
 const LOOKAHEAD: usize = 32;
 
+/// Grants prefetched of an account: those that usually pay.
+const GRANTS_AHEAD: usize = 2;
+
 /// Groups of the key table cleaned per batch, and per event of it: a full pass takes a
 /// fraction of what the table's clock needs to wrap.
 const SWEEP_GROUPS_PER_BATCH: usize = 2;
@@ -82,7 +85,7 @@ const NO_ACCOUNT: u32 = u32::MAX;
 /// The event key of an account: the id's hash moved by the account, so that equal ids of two
 /// accounts differ. The multiplier is odd, so no two accounts move alike.
 #[inline]
-fn account_key(event_hash: u128, account: u32) -> u128 {
+pub(crate) fn account_key(event_hash: u128, account: u32) -> u128 {
     const SPREAD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
     event_hash.wrapping_add((u128::from(account) + 1).wrapping_mul(SPREAD))
 }
@@ -196,11 +199,7 @@ impl Engine {
     pub(crate) fn begin(&mut self, stamp_us: i64, journal: &mut Vec<u8>) {
         self.stamp = self.stamp.max(stamp_us);
         entry::put_stamp(journal, self.stamp);
-        let bucket = self.settings.dedupe_bucket_us;
-        let due = (self.stamp - self.settings.dedupe_window_us).max(0);
-        let edge = due.div_euclid(bucket) * bucket;
-        let edge = if edge < due { edge + bucket } else { edge };
-        self.raise_floor(edge, journal);
+        self.raise_floor(self.settings.floor_at(self.stamp), journal);
     }
 
     fn raise_floor(&mut self, floor: i64, journal: &mut Vec<u8>) {
@@ -255,12 +254,10 @@ impl Engine {
                 lookup.key = account_key(event.event_hash, lookup.account);
             }
             if let Some(account) = self.accounts.get(lookup.account as usize) {
-                let grants = &account.pool.grants;
-                if let Some(grant) = grants.get(account.pool.first_free as usize) {
-                    prefetch(grant);
-                }
-                if let Some(grant) = grants.get(account.pool.first_free as usize + 1) {
-                    prefetch(grant);
+                for grant in account.pool.grants.iter().skip(account.pool.first_free as usize).take(GRANTS_AHEAD) {
+                    // A grant is a line long, but the block they lie in is not aligned to lines.
+                    prefetch(&grant.remaining);
+                    prefetch(&grant.detail);
                 }
                 self.keys.prefetch_slot(lookup.key);
             }
@@ -304,7 +301,8 @@ impl Engine {
         }
         let account = &self.accounts[number as usize];
         let priced = price(account, &self.catalog, subject, event.quantity, event.dimensions, time);
-        let pool = priced.ok().and_then(|charge| account.pool(charge.credit_type));
+        let credit_type = priced.map_or_else(|unpriced| unpriced.credit_type, |charge| Some(charge.credit_type));
+        let pool = credit_type.and_then(|credit_type| account.pool(credit_type));
         let available = pool.map(|pool| pool.available);
         let refuse = |status| Outcome { available, ..Outcome::refused(status) };
         if let Some(fingerprint) = known {
@@ -314,7 +312,7 @@ impl Engine {
         if account.flags & SUSPENDED != 0 && !event.force {
             return Err(refuse(Status::AccountSuspended));
         }
-        let charge = priced.map_err(refuse)?;
+        let charge = priced.map_err(|unpriced| refuse(unpriced.status))?;
         let as_of = AsOf { time: time.min(now), now, late_grace: self.settings.late_grace_us };
         let covered = match pool {
             Some(pool) if charge.amount > 0 => {
@@ -519,25 +517,22 @@ impl Engine {
         let due_before = account.due_at(late_grace);
         apply::apply_account(account, &mut self.catalog, control, self.stamp)?;
         self.passes.mark(account, number);
-        if let (Control::ClockAdvanced(_), Some(clock)) =
-            (control, account.extra.as_mut().and_then(|e| e.test_clock.as_mut()))
-        {
-            let bucket = self.settings.dedupe_bucket_us;
-            let due = (clock.now - self.settings.dedupe_window_us).max(0);
-            let edge = (due + bucket - 1).div_euclid(bucket) * bucket;
-            clock.floor = clock.floor.max(edge);
-            let floor = clock.floor;
-            clock.keys.retain(|_, (_, time)| *time >= floor);
+        if matches!(control, Control::ClockAdvanced(_)) {
+            raise_test_floor(account, &self.settings);
         }
         let due = account.due_at(late_grace);
-        if due < due_before && account.test_clock().is_none() {
-            self.calendar.add(due, number);
+        match account.test_clock() {
+            None if due < due_before => self.calendar.add(due, number),
+            // Due by its own clock already: at the next sweep, whatever the machine's time.
+            Some(clock) if due <= clock.now => self.calendar.add(0, number),
+            _ => {}
         }
         Ok(())
     }
 
     fn add_account(&mut self, e: &entry::AccountCreated) -> Result<(), Misfit> {
-        let account = apply::account_of(&mut self.catalog, e);
+        let mut account = apply::account_of(&mut self.catalog, e);
+        raise_test_floor(&mut account, &self.settings);
         // A number below belongs to an account whose own image is still missing.
         let is_gap = self.accounts.get(e.account as usize).is_some_and(|a| a.id.as_bytes().is_empty());
         if is_gap {
@@ -669,17 +664,21 @@ impl Engine {
         self.apply_control(&control)
     }
 
-    /// Append the dedupe keys of a journal body to a run (image.rs draws its bytes).
+    /// Append the dedupe keys of a journal body to a run.
     ///
     /// # Errors
     /// Names the offset of a record that can't be read.
     pub fn extract_keys(&self, body: &[u8], first_seq: u64, run: &mut Vec<u8>) -> Result<(), CorruptRecord> {
-        crate::key_run::extract(self, body, first_seq, run)
+        self.key_extractor().extract(body, first_seq, run)
     }
+}
 
-    /// Key of an event of an account, as the key table knows it.
-    pub(crate) fn event_key(&self, event_id: &[u8], account: u32) -> u128 {
-        account_key(self.key.event_hash(event_id), account)
+/// The floor of a test clock follows its time; keys below are forgotten.
+fn raise_test_floor(account: &mut Account, settings: &Settings) {
+    if let Some(clock) = account.extra.as_mut().and_then(|extra| extra.test_clock.as_mut()) {
+        clock.floor = clock.floor.max(settings.floor_at(clock.now));
+        let floor = clock.floor;
+        clock.keys.retain(|_, (_, time)| *time >= floor);
     }
 }
 

@@ -50,19 +50,11 @@ impl Engine {
         fingerprint: u64,
         group: &mut Group<'_>,
     ) -> Result<(), Refusal> {
-        check_id("grant_id", &input.grant_id)?;
-        check_texts(input)?;
+        let (scope, effective_at) = self.check_grant(number, input)?;
         if amount <= 0 {
             return Err(Refusal::invalid("amount", "the amount of a grant must be above 0"));
         }
-        if !(1..=100).contains(&input.priority) {
-            let reason = format!("priority is {}; it goes from 1 (burns first) to 100", input.priority);
-            return Err(Refusal::invalid("priority", reason));
-        }
-        let scope = self.scope_of(input)?;
         let account = &self.accounts[number as usize];
-        let effective_at = input.effective_at.unwrap_or_else(|| account.now(self.stamp));
-        check_dates(effective_at, input.expires_at)?;
         if account.next_grant >= GRANTS_PER_ACCOUNT_MAX {
             return Err(Refusal::invalid("grant_id", "the account has as many grants as fit"));
         }
@@ -90,6 +82,21 @@ impl Engine {
         self.keep_catalog_for_scope(&scope, group);
         self.emit_in(Control::GrantCreated(entry), group);
         Ok(())
+    }
+
+    /// Everything about a grant but its amount; its scope and start.
+    fn check_grant(&self, number: u32, input: &GrantInput) -> Result<(Vec<u16>, i64), Refusal> {
+        check_id("grant_id", &input.grant_id)?;
+        check_texts(input)?;
+        if !(1..=100).contains(&input.priority) {
+            let reason = format!("priority is {}; it goes from 1 (burns first) to 100", input.priority);
+            return Err(Refusal::invalid("priority", reason));
+        }
+        let scope = self.scope_of(input)?;
+        let account = &self.accounts[number as usize];
+        let effective_at = input.effective_at.unwrap_or_else(|| account.now(self.stamp));
+        check_dates(effective_at, input.expires_at)?;
+        Ok((scope, effective_at))
     }
 
     fn keep_catalog_for_scope(&mut self, scope: &[u16], group: &mut Group<'_>) {
@@ -243,7 +250,7 @@ impl Engine {
         for (input, (credit_type, amount)) in c.create.iter().zip(amounts) {
             let fingerprint = self.replacement_fingerprint(input)?;
             if amount == 0 && matches!(input.amount, GrantAmount::Formula(_)) {
-                check_id("grant_id", &input.grant_id)?;
+                self.check_grant(number, input)?;
                 let entry = GrantIdUsed { account: number, id: input.grant_id.clone(), fingerprint };
                 self.emit_in(Control::GrantIdUsed(entry), group);
             } else {

@@ -4,9 +4,10 @@
 //! run    := record*
 //! record := account:u32le seq:u64le key:u128le fingerprint:u64le event_time:i64le     44 bytes
 //! ```
-//! Test-clock accounts keep their keys in their own images, so none of theirs stand here.
+//! Test-clock accounts keep their keys in their own images; theirs are passed over on load.
 
-use crate::engine::Engine;
+use crate::engine::{Engine, account_key};
+use crate::hash::StoreKey;
 use crate::entry::{CorruptRecord, KIND_STAMP, KIND_USAGE};
 use crate::image::CorruptImage;
 use crate::usage_entry::{UsageScratch, as_event, read_usage};
@@ -14,56 +15,63 @@ use crate::varint::Reader;
 
 pub const KEY_RECORD_BYTES: usize = 44;
 
-/// Append the keys of a journal body to `run`.
-pub(crate) fn extract(engine: &Engine, body: &[u8], first_seq: u64, run: &mut Vec<u8>) -> Result<(), CorruptRecord> {
-    let mut scratch = UsageScratch::default();
-    let mut reader = Reader { rest: body };
-    let (mut seq, mut stamp) = (first_seq, 0i64);
-    while !reader.rest.is_empty() {
-        let offset = body.len() - reader.rest.len();
-        let corrupt = |what: &str| CorruptRecord { offset, what: what.into() };
-        let length = reader.unsigned().map_err(|_| corrupt("a record without a length"))?;
-        let payload = usize::try_from(length).ok().and_then(|n| reader.bytes(n).ok());
-        let (kind, rest) =
-            payload.and_then(<[u8]>::split_first).ok_or_else(|| corrupt("a record runs past the body"))?;
-        if *kind == KIND_STAMP {
-            stamp = i64::from_le_bytes(rest.try_into().map_err(|_| corrupt("a stamp that is not 8 bytes"))?);
-            continue;
-        }
-        if *kind == KIND_USAGE {
-            put_key(engine, rest, stamp, seq, &mut scratch, run).ok_or_else(|| corrupt("a usage record that can't be read"))?;
-        }
-        seq += 1;
-    }
-    Ok(())
+/// What drawing keys out of a journal needs of an engine, so that it can be done off its lock.
+#[derive(Clone, Debug)]
+pub struct KeyExtractor {
+    key: StoreKey,
+    meters: Vec<String>,
+    credit_types: Vec<String>,
 }
 
-fn put_key(
-    engine: &Engine,
-    payload: &[u8],
-    stamp: i64,
-    seq: u64,
-    scratch: &mut UsageScratch,
-    run: &mut Vec<u8>,
-) -> Option<()> {
-    let decoded = read_usage(payload, stamp, scratch).ok()?;
-    let entry = decoded.entry;
-    let account = engine.accounts.get(entry.account as usize);
-    if account.is_some_and(|a| a.test_clock().is_some()) {
-        return Some(());
+impl KeyExtractor {
+    /// Append the keys of a journal body, whose first entry has seq `first_seq`, to `run`. The body
+    /// must have been applied by the engine before the extractor was taken from it.
+    ///
+    /// # Errors
+    /// Names the offset of a record that can't be read.
+    pub fn extract(&self, body: &[u8], first_seq: u64, run: &mut Vec<u8>) -> Result<(), CorruptRecord> {
+        let mut scratch = UsageScratch::default();
+        let mut reader = Reader { rest: body };
+        let (mut seq, mut stamp) = (first_seq, 0i64);
+        while !reader.rest.is_empty() {
+            let offset = body.len() - reader.rest.len();
+            let corrupt = |what: &str| CorruptRecord { offset, what: what.into() };
+            let length = reader.unsigned().map_err(|_| corrupt("a record without a length"))?;
+            let payload = usize::try_from(length).ok().and_then(|n| reader.bytes(n).ok());
+            let (kind, rest) =
+                payload.and_then(<[u8]>::split_first).ok_or_else(|| corrupt("a record runs past the body"))?;
+            if *kind == KIND_STAMP {
+                stamp = i64::from_le_bytes(rest.try_into().map_err(|_| corrupt("a stamp that is not 8 bytes"))?);
+                continue;
+            }
+            if *kind == KIND_USAGE {
+                let put = self.put_key(rest, stamp, seq, &mut scratch, run);
+                put.ok_or_else(|| corrupt("a usage record that can't be read"))?;
+            }
+            seq += 1;
+        }
+        Ok(())
     }
-    let subject = if entry.is_direct {
-        &engine.catalog.credit_types.get(usize::from(entry.subject))?.name
-    } else {
-        &engine.catalog.meters.get(usize::from(entry.subject))?.key
-    };
-    let fingerprint = as_event(&decoded, subject)?.fingerprint_of(&engine.key);
-    run.extend_from_slice(&entry.account.to_le_bytes());
-    run.extend_from_slice(&seq.to_le_bytes());
-    run.extend_from_slice(&engine.event_key(entry.event_id, entry.account).to_le_bytes());
-    run.extend_from_slice(&fingerprint.to_le_bytes());
-    run.extend_from_slice(&entry.time_us.unwrap_or(stamp).to_le_bytes());
-    Some(())
+
+    fn put_key(
+        &self,
+        payload: &[u8],
+        stamp: i64,
+        seq: u64,
+        scratch: &mut UsageScratch,
+        run: &mut Vec<u8>,
+    ) -> Option<()> {
+        let decoded = read_usage(payload, stamp, scratch).ok()?;
+        let entry = decoded.entry;
+        let names = if entry.is_direct { &self.credit_types } else { &self.meters };
+        let fingerprint = as_event(&decoded, names.get(usize::from(entry.subject))?)?.fingerprint_of(&self.key);
+        run.extend_from_slice(&entry.account.to_le_bytes());
+        run.extend_from_slice(&seq.to_le_bytes());
+        run.extend_from_slice(&account_key(self.key.event_hash(entry.event_id), entry.account).to_le_bytes());
+        run.extend_from_slice(&fingerprint.to_le_bytes());
+        run.extend_from_slice(&entry.time_us.unwrap_or(stamp).to_le_bytes());
+        Some(())
+    }
 }
 
 /// Newest event time of a run: behind the floor, the whole run may be dropped. `None` if empty.
@@ -72,6 +80,15 @@ pub fn newest_time(run: &[u8]) -> Option<i64> {
 }
 
 impl Engine {
+    /// For drawing keys out of journal that this engine has applied.
+    pub fn key_extractor(&self) -> KeyExtractor {
+        KeyExtractor {
+            key: self.key,
+            meters: self.catalog.meters.iter().map(|m| m.key.clone()).collect(),
+            credit_types: self.catalog.credit_types.iter().map(|c| c.name.clone()).collect(),
+        }
+    }
+
     /// Remember the keys of a run. Loaded after the account images: a key above its account's
     /// image is of an event that image does not contain, and is passed over.
     ///
@@ -86,7 +103,8 @@ impl Engine {
             let account = u32::from_le_bytes(record[..4].try_into().expect("4 bytes"));
             let (seq, time) = (word(4), word(36) as i64);
             let key = u128::from(word(12)) | u128::from(word(20)) << 64;
-            let is_contained = self.image_seqs.get(account as usize).is_some_and(|image| seq <= *image);
+            let on_test_clock = self.accounts.get(account as usize).is_some_and(|a| a.test_clock().is_some());
+            let is_contained = !on_test_clock && self.image_seqs.get(account as usize).is_some_and(|image| seq <= *image);
             if is_contained && time >= self.floor && self.keys.find(key).is_none() {
                 self.remember(key, word(28), time)?;
             }

@@ -21,6 +21,19 @@ pub struct Charge {
     pub counted: Option<Counted>,
 }
 
+/// Why an event has no price; the credit type where its rate is known all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unpriced {
+    pub status: Status,
+    pub credit_type: Option<u16>,
+}
+
+impl Unpriced {
+    const fn unknown(status: Status) -> Unpriced {
+        Unpriced { status, credit_type: None }
+    }
+}
+
 /// Price `quantity` of `subject` at event time `time`.
 #[inline]
 pub fn price(
@@ -30,27 +43,28 @@ pub fn price(
     quantity: i64,
     dimensions: &[(&str, &str)],
     time: i64,
-) -> Result<Charge, Status> {
+) -> Result<Charge, Unpriced> {
     let meter = match subject {
         ResolvedSubject::CreditType(credit_type) => {
             return Ok(Charge { credit_type, meter: None, rate: 0, amount: quantity, counted: None });
         }
         ResolvedSubject::Meter(meter) => meter,
-        ResolvedSubject::UnknownMeter => return Err(Status::MeterUnknown),
+        ResolvedSubject::UnknownMeter => return Err(Unpriced::unknown(Status::MeterUnknown)),
     };
-    let table = account.rate_table_at(time).ok_or(Status::NotEntitled)?;
-    let rate = catalog.rate_at(table, meter, dimensions, time).ok_or(Status::NotEntitled)?;
+    let table = account.rate_table_at(time).ok_or(Unpriced::unknown(Status::NotEntitled))?;
+    let rate = catalog.rate_at(table, meter, dimensions, time).ok_or(Unpriced::unknown(Status::NotEntitled))?;
     let units = units_of(catalog, meter, quantity);
     let defined = &catalog.rates[rate as usize];
+    let overflow = Unpriced { status: Status::Overflow, credit_type: Some(defined.credit_type) };
     let mut charge =
         Charge { credit_type: defined.credit_type, meter: Some(meter), rate, amount: 0, counted: None };
     if !defined.price.is_stateful() {
-        charge.amount = defined.price.charge(0, units).map_err(|_| Status::Overflow)?;
+        charge.amount = defined.price.charge(0, units).map_err(|_| overflow)?;
         return Ok(charge);
     }
     let period = period_start(account.period_edges(), time);
     let before = account.counted_units(meter, defined.match_id, period);
-    charge.amount = defined.price.charge(before, units).map_err(|_| Status::Overflow)?;
+    charge.amount = defined.price.charge(before, units).map_err(|_| overflow)?;
     charge.counted = Some(Counted { match_id: defined.match_id, units, period });
     Ok(charge)
 }

@@ -4,10 +4,12 @@
 
 use crate::account::{Account, NO_CREDIT_TYPE, Pool, SUSPENDED};
 use crate::amount::format_decimal;
+use crate::catalog::NO_CAP;
 use crate::burn::{AsOf, at_zero, cover};
 use crate::command::{Category, PolicyKind};
 use crate::engine::Engine;
 use crate::grant::{Grant, NEVER};
+use crate::prefetch::prefetch;
 use crate::pricing::{Charge, price, resolve, units_for};
 use crate::status::Status;
 use crate::transitions::lived_copy;
@@ -47,7 +49,59 @@ fn pool_at<'a>(engine: &Engine, account: &'a Account, credit_type: u16, now: i64
     Some(Cow::Owned(lived_copy(pool, &engine.catalog.scopes, now)))
 }
 
+/// One question of a batch, hashed by whoever decoded it.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckQuestion<'a> {
+    pub account_id: &'a str,
+    pub meter: &'a str,
+    pub quantity: i64,
+    pub dimensions: &'a [(&'a str, &'a str)],
+    pub malformed: bool,
+    pub account_hash: u64,
+}
+
+/// Questions looked up ahead of being answered, so that their cache misses overlap.
+const LOOKAHEAD: usize = 32;
+
 impl Engine {
+    /// Answer questions in order, all of one state; accounts outside the prefix are unknown.
+    pub fn check_batch(
+        &self,
+        questions: &[CheckQuestion<'_>],
+        account_prefix: &str,
+        stamp_us: i64,
+        mut answer: impl FnMut(CheckOutcome),
+    ) {
+        let mut found = [None; LOOKAHEAD];
+        for chunk in questions.chunks(LOOKAHEAD) {
+            for question in chunk {
+                self.index.prefetch(question.account_hash);
+            }
+            for question in chunk {
+                if let Some(account) = self.index.likely(question.account_hash).and_then(|n| self.accounts.get(n as usize)) {
+                    prefetch(&account.id);
+                    prefetch(&account.pool.extra);
+                }
+            }
+            for (found, question) in found.iter_mut().zip(chunk) {
+                let id = question.account_id.as_bytes();
+                *found = self.index.find(question.account_hash, |n| self.accounts[n as usize].id.as_bytes() == id);
+                let account = found.map(|n| &self.accounts[n as usize]);
+                if let Some(grant) = account.and_then(|a| a.pool.grants.get(a.pool.first_free as usize)) {
+                    prefetch(grant);
+                }
+            }
+            for (found, q) in found.iter().zip(chunk) {
+                let number = found.filter(|_| q.account_id.starts_with(account_prefix));
+                answer(if q.malformed {
+                    CheckOutcome::refused(Status::Invalid)
+                } else {
+                    self.check_found(number, q.meter, q.quantity, q.dimensions, stamp_us)
+                });
+            }
+        }
+    }
+
     /// May `account` use `quantity` of `meter` at `stamp_us`? (semantics §8)
     #[inline]
     pub fn check(
@@ -58,10 +112,22 @@ impl Engine {
         dimensions: &[(&str, &str)],
         stamp_us: i64,
     ) -> CheckOutcome {
+        self.check_found(self.find_account(account_id), meter, quantity, dimensions, stamp_us)
+    }
+
+    #[inline]
+    fn check_found(
+        &self,
+        number: Option<u32>,
+        meter: &str,
+        quantity: i64,
+        dimensions: &[(&str, &str)],
+        stamp_us: i64,
+    ) -> CheckOutcome {
         if quantity < 0 {
             return CheckOutcome::refused(Status::Invalid);
         }
-        let Some(number) = self.find_account(account_id) else {
+        let Some(number) = number else {
             return CheckOutcome::refused(Status::AccountUnknown);
         };
         let account = &self.accounts[number as usize];
@@ -74,7 +140,7 @@ impl Engine {
         let suspended = account.flags & SUSPENDED != 0;
         match priced {
             Err(_) if suspended => CheckOutcome::refused(Status::AccountSuspended),
-            Err(status) => CheckOutcome::refused(status),
+            Err(unpriced) => CheckOutcome::refused(unpriced.status),
             Ok(charge) => {
                 let mut outcome = self.check_charge(account, &charge, now);
                 if suspended {
@@ -188,7 +254,7 @@ impl Engine {
         let policy = &self.catalog.policies[pool.policy as usize];
         let (limit, cap) = match policy.kind {
             PolicyKind::Overdraft => (Some(policy.limit), None),
-            PolicyKind::Overage => (None, (policy.limit != i64::MAX).then_some(policy.limit)),
+            PolicyKind::Overage => (None, (policy.limit != NO_CAP).then_some(policy.limit)),
             _ => (None, None),
         };
         let period = crate::period::period_start(account.period_edges(), now);
@@ -309,6 +375,27 @@ impl Engine {
             "credit_types": catalog.credit_types.iter().map(|c| json!({"name": c.name, "scale": c.scale})).collect::<Vec<_>>(),
             "meters": meters.collect::<Vec<_>>(),
             "rate_tables": tables.collect::<Vec<_>>(),
+        })
+    }
+
+    /// Counters and gauges, for metrics.
+    pub fn stats_json(&self) -> Value {
+        let counts = self.counts();
+        let by_status: serde_json::Map<String, Value> =
+            Status::ALL.iter().map(|s| (s.name().to_string(), Value::from(counts.by_status[*s as usize]))).collect();
+        let (keys, key_bytes) = self.key_usage();
+        json!({
+            "accounts": self.account_count(),
+            "events_applied": counts.applied,
+            "events_by_status": by_status,
+            "batches_shed": counts.shed_batches,
+            "dedupe_keys": keys,
+            "dedupe_key_bytes": key_bytes,
+            "dedupe_floor_us": self.floor,
+            "dedupe_window_us": (self.stamp - self.floor).max(0),
+            "stamp_us": self.stamp,
+            "dirty_accounts_local": self.dirty_count(0),
+            "dirty_accounts_remote": self.dirty_count(1),
         })
     }
 

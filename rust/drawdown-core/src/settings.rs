@@ -39,6 +39,13 @@ impl Default for Settings {
 const BUCKETS_MAX: i64 = 59_000;
 
 impl Settings {
+    /// The least floor at `now`: the bucket edge at or above now − window, never before 1970.
+    pub fn floor_at(&self, now: i64) -> i64 {
+        let lowest = (now - self.dedupe_window_us).max(0);
+        let past_edge = lowest.rem_euclid(self.dedupe_bucket_us);
+        if past_edge == 0 { lowest } else { lowest - past_edge + self.dedupe_bucket_us }
+    }
+
     /// # Errors
     /// Names the setting and the relation it breaks.
     pub fn validate(&self) -> Result<(), String> {

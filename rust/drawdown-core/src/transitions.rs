@@ -70,21 +70,28 @@ impl Engine {
         }
     }
 
-    /// Book breakage of grants that ended at least `late_grace` ago, at most `max_grants` of them,
-    /// and live what is due. What could be spent does not change.
+    /// Book breakage of grants that ended at least `late_grace` ago, at most `max_grants` of them on
+    /// at most as many accounts, and live what is due there. What could be spent does not change.
     pub fn expire_due(&mut self, stamp_us: i64, max_grants: u32, journal: &mut Vec<u8>) -> Expired {
         self.begin(stamp_us, journal);
         let mut booked = 0;
-        while booked < max_grants {
+        let mut visited = 0;
+        while booked.max(visited) < max_grants {
             let Some(number) = self.calendar.pop(self.stamp) else { break };
+            visited += 1;
             if number >= self.account_count() {
                 // Of a group that was undone.
                 continue;
             }
             self.live(number, journal);
             booked += self.book_breakage(number, max_grants - booked, journal);
-            let due = self.accounts[number as usize].due_at(self.settings.late_grace_us);
-            self.calendar.add(due, number);
+            let account = &self.accounts[number as usize];
+            let due = account.due_at(self.settings.late_grace_us);
+            match account.test_clock() {
+                None => self.calendar.add(due, number),
+                Some(clock) if due <= clock.now => self.calendar.add(0, number),
+                Some(_) => {}
+            }
         }
         Expired { booked, more_due: self.calendar.is_due(self.stamp) }
     }

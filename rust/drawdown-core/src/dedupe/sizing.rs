@@ -7,7 +7,7 @@ use super::group::{GROUP_SLOTS, LIVE_BUCKETS_MAX};
 use super::sub_table::GROUP_BYTES;
 
 /// A smaller budget is taken as this one.
-pub const BUDGET_BYTES_MIN: usize = 1 << 20;
+pub(super) const BUDGET_BYTES_MIN: usize = 1 << 20;
 /// Bytes of one sub-table at full budget: rebuilding it takes about 0.1 ms.
 const SUB_TABLE_BYTES: u64 = 256 << 10;
 const SUB_TABLES_MIN: u64 = 16;

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::sizing::BUDGET_BYTES_MIN;
 use super::*;
 
 fn splitmix(state: &mut u64) -> u64 {
@@ -93,13 +94,13 @@ fn agrees_with_a_map(seed: u64, key_of: fn(u64) -> u128, batches: u32, step: u32
         let span = [1, 3, 500, LIVE_BUCKETS_MAX][splitmix(&mut state) as usize % 4];
         for _ in 0..size {
             let dice = splitmix(&mut state);
-            let id = if dice % 4 == 0 { dice % (ids + 1) } else { ids };
+            let id = if dice.is_multiple_of(4) { dice % (ids + 1) } else { ids };
             ids += u64::from(id == ids);
             let bucket = model.table.floor() + (splitmix(&mut state) % u64::from(span)) as u32;
             model.insert_new(key_of(id), dice, bucket);
         }
         model.table.sweep(sweep);
-        if splitmix(&mut state) % 4 == 0 && step > 0 {
+        if splitmix(&mut state).is_multiple_of(4) && step > 0 {
             let lift = (splitmix(&mut state) % u64::from(step)) as u32;
             model.table.set_floor(model.table.floor() + lift);
         }
