@@ -4,7 +4,6 @@ use crate::catalog::{Catalog, Scopes};
 use crate::grant::{COUNTED, Grant, NEVER, PENDING, VOIDED};
 use crate::id::SmallId;
 use std::collections::BTreeMap;
-use thin_vec::ThinVec;
 
 /// `Account::flags`: usage, reserve and check are refused.
 pub const SUSPENDED: u8 = 1;
@@ -26,20 +25,21 @@ pub struct Account {
     pub dirty: u8,
     /// Number of the next grant.
     pub next_grant: u32,
-    /// The newest assignment; older ones are in `extra`.
+    /// The newest assignment, from `extra.rate_table_from` on; older ones are in `extra` too.
     pub rate_table: u32,
-    pub rate_table_from: i64,
     pub pool: Pool,
     pub extra: Option<Box<AccountExtra>>,
 }
 
 /// What most accounts do without.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct AccountExtra {
     pub customer: String,
     /// Fingerprint of `create_account` as sent; 0 when everything was default.
     pub fingerprint: u64,
     pub test_clock: Option<TestClock>,
+    /// Event time from which `Account::rate_table` rules.
+    pub rate_table_from: i64,
     /// Assignments before the newest, oldest first.
     pub older_tables: Vec<(i64, u32)>,
     /// Ascending.
@@ -48,6 +48,22 @@ pub struct AccountExtra {
     pub more_pools: Vec<Pool>,
     /// Ids used up by formulas that computed 0, with their content's fingerprint.
     pub used_grant_ids: Vec<(SmallId, u64)>,
+}
+
+impl Default for AccountExtra {
+    fn default() -> AccountExtra {
+        AccountExtra {
+            customer: String::new(),
+            fingerprint: 0,
+            test_clock: None,
+            rate_table_from: i64::MIN,
+            older_tables: Vec::new(),
+            period_edges: Vec::new(),
+            counters: Vec::new(),
+            more_pools: Vec::new(),
+            used_grant_ids: Vec::new(),
+        }
+    }
 }
 
 /// A clock of its own, with a floor and event keys of its own (semantics §14, §5.6).
@@ -89,8 +105,9 @@ pub struct Pool {
     /// Grants before this position have nothing free for the present. Derived.
     pub first_free: u32,
     pub extra: Option<Box<PoolExtra>>,
-    /// In burn-down order.
-    pub grants: ThinVec<Grant>,
+    /// In burn-down order. A plain slice: its address is known without touching it, so the first
+    /// grants can be prefetched.
+    pub grants: Box<[Grant]>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -123,7 +140,6 @@ impl Account {
             dirty: 0,
             next_grant: 0,
             rate_table: 0,
-            rate_table_from: i64::MIN,
             pool: Pool::new(NO_CREDIT_TYPE),
             extra: None,
         }
@@ -183,11 +199,15 @@ impl Account {
     /// The rate table assigned at event time `time`: the newest `valid_from` not after it.
     #[inline]
     pub fn rate_table_at(&self, time: i64) -> Option<u32> {
-        if self.rate_table_from <= time {
+        let Some(extra) = &self.extra else { return Some(self.rate_table) };
+        if extra.rate_table_from <= time {
             return Some(self.rate_table);
         }
-        let older = &self.extra.as_ref()?.older_tables;
-        older.iter().rev().find(|(from, _)| *from <= time).map(|(_, table)| *table)
+        extra.older_tables.iter().rev().find(|(from, _)| *from <= time).map(|(_, table)| *table)
+    }
+
+    pub fn rate_table_from(&self) -> i64 {
+        self.extra.as_ref().map_or(i64::MIN, |extra| extra.rate_table_from)
     }
 
     pub fn period_edges(&self) -> &[i64] {
@@ -229,7 +249,7 @@ impl Pool {
             charged: 0,
             first_free: 0,
             extra: None,
-            grants: ThinVec::new(),
+            grants: Box::default(),
         }
     }
 
@@ -309,7 +329,16 @@ impl Pool {
         let key = |g: &Grant| g.burn_key(catalog.scopes.width(g.scope));
         let new_key = key(&grant);
         let at = self.grants.partition_point(|g| key(g) < new_key);
-        self.grants.insert(at, grant);
+        let mut grants = std::mem::take(&mut self.grants).into_vec();
+        grants.insert(at, grant);
+        self.grants = grants.into_boxed_slice();
+    }
+
+    pub fn remove_grant(&mut self, at: usize) -> Grant {
+        let mut grants = std::mem::take(&mut self.grants).into_vec();
+        let grant = grants.remove(at);
+        self.grants = grants.into_boxed_slice();
+        grant
     }
 
     #[inline]

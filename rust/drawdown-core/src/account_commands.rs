@@ -67,7 +67,7 @@ impl Engine {
         check_id("table", &c.table)?;
         let account = &self.accounts[number as usize];
         let valid_from = c.valid_from.unwrap_or_else(|| account.now(self.stamp));
-        let is_newest = account.rate_table_from == valid_from;
+        let is_newest = account.rate_table_from() == valid_from;
         if is_newest && self.catalog.table_id(&c.table) == Some(account.rate_table) {
             return Ok(Done::duplicate());
         }

@@ -292,16 +292,17 @@ pub fn apply_account(
 }
 
 fn assign_table(account: &mut Account, table: u32, valid_from: i64) {
-    if valid_from >= account.rate_table_from {
-        let older = (account.rate_table_from, account.rate_table);
-        account.extra_mut().older_tables.push(older);
-        (account.rate_table_from, account.rate_table) = (valid_from, table);
+    let newest = account.rate_table;
+    let extra = account.extra_mut();
+    if valid_from >= extra.rate_table_from {
+        extra.older_tables.push((extra.rate_table_from, newest));
+        extra.rate_table_from = valid_from;
+        account.rate_table = table;
         return;
     }
     // Dated before the newest: the latest assigned comes after its equals, and so wins.
-    let older = &mut account.extra_mut().older_tables;
-    let at = older.partition_point(|(from, _)| *from <= valid_from);
-    older.insert(at, (valid_from, table));
+    let at = extra.older_tables.partition_point(|(from, _)| *from <= valid_from);
+    extra.older_tables.insert(at, (valid_from, table));
 }
 
 fn set_policy(account: &mut Account, catalog: &mut Catalog, e: &PolicySet) -> Result<(), Misfit> {
@@ -368,7 +369,7 @@ fn release_grant(account: &mut Account, catalog: &Catalog, e: &GrantReleased, st
     let pool = pool_of(account, e.credit_type)?;
     let at = pool.position(e.number, 0).ok_or_else(|| format!("grant {} is not in the pool", e.number))?;
     // Its dates may move it in the burn-down order.
-    let mut grant = pool.grants.remove(at);
+    let mut grant = pool.remove_grant(at);
     grant.flags &= !PENDING;
     grant.effective_at = e.effective_at;
     grant.expires_at = e.expires_at.unwrap_or(NEVER);

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Credits as sent: `"12.5"` (decimal, checked against the scale) or `12500000000` (smallest units).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(untagged)]
 pub enum Amount {
     Units(i64),
@@ -16,7 +16,7 @@ pub enum Amount {
 
 /// The amount of a created grant: a number, or a formula over a voided grant's
 /// `free` = remaining − held, before its void (semantics §4.10). Formulas round half-even.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(untagged)]
 pub enum GrantAmount {
     Fixed(Amount),
@@ -310,7 +310,7 @@ pub struct VoidAndReplace {
 }
 
 /// One command. In JSON: `{"type": "create_grant", "account": "acme", "grant": {…}}`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Command {
     CreateCreditType(CreateCreditType),
@@ -328,12 +328,4 @@ pub enum Command {
     ReleaseGrant(ReleaseGrant),
     VoidGrant(VoidGrant),
     VoidAndReplace(VoidAndReplace),
-}
-
-/// Decode one group from JSON.
-///
-/// # Errors
-/// A sentence naming what could not be read and where.
-pub fn group_from_json(bytes: &[u8]) -> Result<Vec<Command>, String> {
-    serde_json::from_slice(bytes).map_err(|error| format!("the commands can't be read: {error}"))
 }

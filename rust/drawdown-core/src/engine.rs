@@ -18,7 +18,7 @@ use crate::pricing::{price, resolve};
 use crate::settings::Settings;
 use crate::status::Status;
 use crate::usage::{Outcome, OutcomeSink, Rights, UsageEvent};
-use crate::usage_entry::{Draw, UsageEntry, UsageScratch, as_event, put_usage, read_usage};
+use crate::usage_entry::{Draw, UsageEntry, UsageScratch, as_event, peek_usage, put_usage, read_usage};
 use crate::varint::Reader;
 use std::collections::VecDeque;
 
@@ -77,6 +77,25 @@ pub struct Counts {
 #[derive(Clone, Copy, Default)]
 struct Lookup {
     account: u32,
+    key: u128,
+}
+
+/// An event that was applied. Small, so that it travels in registers: copying a whole outcome
+/// through memory waits for every store before it, and those wait for their cache lines.
+#[derive(Clone, Copy)]
+struct Applied {
+    account: u32,
+    credit_type: u16,
+    charged: i64,
+    uncovered: i64,
+}
+
+/// A record of the journal, about to be applied.
+struct Ahead<'a> {
+    payload: &'a [u8],
+    offset: usize,
+    account: u32,
+    /// Of a usage record.
     key: u128,
 }
 
@@ -183,12 +202,14 @@ impl Engine {
             self.look_up(chunk);
             for (i, event) in chunk.iter().enumerate() {
                 let lookup = self.lookups[i];
-                let outcome = match self.record(event, lookup, rights, journal) {
-                    Ok(outcome) => outcome,
-                    Err(refused) => refused,
-                };
-                self.counts.by_status[outcome.status as usize] += 1;
-                sink.push((block * LOOKAHEAD + i) as u32, &outcome);
+                let index = (block * LOOKAHEAD + i) as u32;
+                match self.record(event, lookup, rights, journal) {
+                    Ok(applied) => self.answer(index, &applied, journal, sink),
+                    Err(refused) => {
+                        self.counts.by_status[refused.status as usize] += 1;
+                        sink.push(index, &refused);
+                    }
+                }
             }
         }
         self.keys.sweep(SWEEP_GROUPS_PER_BATCH + events.len() / 64);
@@ -254,11 +275,7 @@ impl Engine {
                 lookup.key = account_key(event.event_hash, lookup.account);
             }
             if let Some(account) = self.accounts.get(lookup.account as usize) {
-                for grant in account.pool.grants.iter().skip(account.pool.first_free as usize).take(GRANTS_AHEAD) {
-                    // A grant is a line long, but the block they lie in is not aligned to lines.
-                    prefetch(&grant.remaining);
-                    prefetch(&grant.detail);
-                }
+                prefetch_grants(account);
                 self.keys.prefetch_slot(lookup.key);
             }
         }
@@ -272,7 +289,7 @@ impl Engine {
         lookup: Lookup,
         rights: &Rights<'_>,
         journal: &mut Vec<u8>,
-    ) -> Result<Outcome, Outcome> {
+    ) -> Result<Applied, Outcome> {
         if event.malformed || event.quantity < 0 || (event.force && !rights.may_force) {
             return Err(Outcome::refused(Status::Invalid));
         }
@@ -347,12 +364,12 @@ impl Engine {
             beyond,
             counted: charge.counted,
         };
+        let charged = covered + beyond.overdraft + beyond.overage;
         put_usage(journal, &entry, event.dimensions, self.stamp);
         self.apply_usage(&entry, lookup.key, event.fingerprint, time)
             .expect("what was just decided fits the state it was decided on");
-        let outcome = self.applied(number, charge.credit_type, &entry, journal);
         self.draws = draws;
-        Ok(outcome)
+        Ok(Applied { account: number, credit_type: charge.credit_type, charged, uncovered: beyond.uncovered })
     }
 
     #[inline]
@@ -376,28 +393,23 @@ impl Engine {
         }
     }
 
-    /// The answer to an applied event, and the crossings it caused.
+    /// Answer an applied event, and raise the crossings it caused.
     #[inline]
-    fn applied(
-        &mut self,
-        number: u32,
-        credit_type: u16,
-        entry: &UsageEntry<'_>,
-        journal: &mut Vec<u8>,
-    ) -> Outcome {
-        let charged = entry.charged();
-        let pool = self.accounts[number as usize].pool(credit_type);
+    fn answer<S: OutcomeSink>(&mut self, index: u32, applied: &Applied, journal: &mut Vec<u8>, sink: &mut S) {
+        let pool = self.accounts[applied.account as usize].pool(applied.credit_type);
         let available = pool.map(|pool| pool.available);
-        if charged > 0 && pool.is_some_and(|pool| pool.available <= pool.alert_below) {
-            self.cross(number, credit_type, true, journal);
+        if applied.charged > 0 && pool.is_some_and(|pool| pool.available <= pool.alert_below) {
+            self.cross(applied.account, applied.credit_type, true, journal);
         }
-        Outcome {
+        self.counts.by_status[Status::Ok as usize] += 1;
+        let outcome = Outcome {
             status: Status::Ok,
-            charged,
-            uncovered: entry.beyond.uncovered,
+            charged: applied.charged,
+            uncovered: applied.uncovered,
             available,
             shortfall: None,
-        }
+        };
+        sink.push(index, &outcome);
     }
 
     /// Live and in replay: move the account, remember the key, take the seq.
@@ -450,7 +462,6 @@ impl Engine {
         match control {
             Control::AccountCreated(e) => self.add_account(e)?,
             Control::FloorRaised(e) => self.set_floor(e.floor),
-            Control::Digest(_) => {}
             _ => match apply::account_number(control) {
                 Some(number) => self.apply_to_account(number, control)?,
                 None => {
@@ -471,13 +482,6 @@ impl Engine {
     /// The floor is at least `floor` from here on.
     pub(crate) fn raise_floor_to(&mut self, floor: i64) {
         self.set_floor(floor);
-    }
-
-    /// Put the state's digest into the journal: at a clean stop, with nothing after it.
-    pub fn put_digest(&mut self, stamp_us: i64, journal: &mut Vec<u8>) {
-        self.begin(stamp_us, journal);
-        let digest = self.digest().to_le_bytes().to_vec();
-        self.emit(Control::Digest(entry::Digest { digest }), journal);
     }
 
     /// Crossings after journal position `cursor`, oldest first, at most `limit`; and whether any
@@ -564,34 +568,67 @@ impl Engine {
         let mut scratch = UsageScratch::default();
         self.next_seq = first_seq;
         let mut reader = Reader { rest: body };
+        let mut block: Vec<Ahead<'_>> = Vec::with_capacity(LOOKAHEAD);
         while !reader.rest.is_empty() {
-            let offset = body.len() - reader.rest.len();
-            let corrupt = |what: String| CorruptRecord { offset, what };
-            let length = reader.unsigned().map_err(|_| corrupt("a record without a length".into()))?;
-            let payload = usize::try_from(length)
-                .ok()
-                .and_then(|n| reader.bytes(n).ok())
-                .ok_or_else(|| corrupt(format!("a record of {length} bytes runs past the body")))?;
-            self.apply_record(payload, &mut scratch).map_err(corrupt)?;
+            block.clear();
+            while block.len() < LOOKAHEAD && !reader.rest.is_empty() {
+                let offset = body.len() - reader.rest.len();
+                let corrupt = |what: String| CorruptRecord { offset, what };
+                let length = reader.unsigned().map_err(|_| corrupt("a record without a length".into()))?;
+                let payload = usize::try_from(length)
+                    .ok()
+                    .and_then(|n| reader.bytes(n).ok())
+                    .ok_or_else(|| corrupt(format!("a record of {length} bytes runs past the body")))?;
+                block.push(self.look_ahead(payload, offset));
+            }
+            for ahead in &block {
+                self.look_closer(ahead);
+            }
+            for ahead in &block {
+                let applied = self.apply_record(ahead, &mut scratch);
+                applied.map_err(|what| CorruptRecord { offset: ahead.offset, what })?;
+            }
         }
         Ok(self.next_seq)
     }
 
-    fn apply_record(&mut self, payload: &[u8], scratch: &mut UsageScratch) -> Result<(), Misfit> {
-        let (kind, rest) = payload.split_first().ok_or("an empty record")?;
+    /// Ask for the memory a record will touch. A hint: a record that is damaged is found so later.
+    fn look_ahead<'a>(&self, payload: &'a [u8], offset: usize) -> Ahead<'a> {
+        let mut ahead = Ahead { payload, offset, account: NO_ACCOUNT, key: 0 };
+        if let Some((account, event_id)) = peek_usage(payload) {
+            ahead.account = account;
+            ahead.key = event_id.with_text(|text| account_key(self.key.event_hash(text), account));
+            self.keys.prefetch(ahead.key);
+            if let Some(account) = self.accounts.get(account as usize) {
+                prefetch(&account.id);
+                prefetch(&account.pool.extra);
+            }
+        }
+        ahead
+    }
+
+    fn look_closer(&self, ahead: &Ahead<'_>) {
+        if let Some(account) = self.accounts.get(ahead.account as usize) {
+            prefetch_grants(account);
+            self.keys.prefetch_slot(ahead.key);
+        }
+    }
+
+    fn apply_record(&mut self, ahead: &Ahead<'_>, scratch: &mut UsageScratch) -> Result<(), Misfit> {
+        let (kind, rest) = ahead.payload.split_first().ok_or("an empty record")?;
         match *kind {
             entry::KIND_STAMP => {
                 let stamp = rest.try_into().map_err(|_| "a stamp that is not 8 bytes".to_string())?;
                 self.stamp = self.stamp.max(i64::from_le_bytes(stamp));
                 Ok(())
             }
-            entry::KIND_USAGE => self.replay_usage(rest, scratch),
+            entry::KIND_USAGE => self.replay_usage(rest, ahead.key, scratch),
             entry::KIND_CONTROL => self.replay_control(rest),
             kind => Err(format!("record kind {kind} is unknown")),
         }
     }
 
-    fn replay_usage(&mut self, payload: &[u8], scratch: &mut UsageScratch) -> Result<(), Misfit> {
+    fn replay_usage(&mut self, payload: &[u8], key: u128, scratch: &mut UsageScratch) -> Result<(), Misfit> {
         let decoded = read_usage(payload, self.stamp, scratch).map_err(|_| "a usage record cut short")?;
         let entry = decoded.entry;
         let account = self
@@ -607,7 +644,6 @@ impl Engine {
         };
         let subject = subject.ok_or_else(|| format!("subject {} is unknown", entry.subject))?;
         let event = as_event(&decoded, subject).ok_or("an event id that is not UTF-8")?;
-        let key = account_key(self.key.event_hash(entry.event_id), entry.account);
         let fingerprint = event.fingerprint_of(&self.key);
         let is_in_image = self.image_seqs.get(entry.account as usize).is_some_and(|seq| self.next_seq <= *seq);
         if is_in_image {
@@ -647,12 +683,6 @@ impl Engine {
             Some(number) => self.image_seqs.get(number as usize).is_some_and(|seq| self.next_seq <= *seq),
             None => self.next_seq <= self.global_seq,
         };
-        if let Control::Digest(expected) = &control {
-            let found = self.digest();
-            if self.image_seqs.is_empty() && expected.digest != found.to_le_bytes() {
-                return Err(format!("the journal's digest at seq {} is not that of the replayed state", self.next_seq));
-            }
-        }
         if is_in_image {
             self.next_seq += 1;
             return Ok(());
@@ -670,6 +700,16 @@ impl Engine {
     /// Names the offset of a record that can't be read.
     pub fn extract_keys(&self, body: &[u8], first_seq: u64, run: &mut Vec<u8>) -> Result<(), CorruptRecord> {
         self.key_extractor().extract(body, first_seq, run)
+    }
+}
+
+/// Ask for the grants that usually pay.
+#[inline]
+fn prefetch_grants(account: &Account) {
+    for grant in account.pool.grants.iter().skip(account.pool.first_free as usize).take(GRANTS_AHEAD) {
+        // A grant is a line long, but the block they lie in is not aligned to lines.
+        prefetch(&grant.remaining);
+        prefetch(&grant.flags);
     }
 }
 

@@ -51,7 +51,7 @@ pub fn read_control(bytes: &[u8]) -> Result<Control, String> {
 pub struct ControlEntry {
     #[prost(
         oneof = "Control",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18"
     )]
     pub control: Option<Control>,
 }
@@ -95,8 +95,6 @@ pub enum Control {
     Crossed(Crossed),
     #[prost(message, tag = "18")]
     FloorRaised(FloorRaised),
-    #[prost(message, tag = "19")]
-    Digest(Digest),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -416,11 +414,4 @@ impl Crossing {
 pub struct FloorRaised {
     #[prost(sint64, tag = "1")]
     pub floor: i64,
-}
-
-/// Digest of the whole state at this seq; replay compares.
-#[derive(Clone, PartialEq, Message)]
-pub struct Digest {
-    #[prost(bytes = "vec", tag = "1")]
-    pub digest: Vec<u8>,
 }

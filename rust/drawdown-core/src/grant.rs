@@ -16,15 +16,13 @@ pub const PROMOTIONAL: u8 = 4;
 /// Valid as of the pool's last lived instant, so its free credits are in `available`. Derived.
 pub const COUNTED: u8 = 8;
 
-/// The part that burning reads and writes: one cache line.
+/// The part that burning reads and writes, what every event needs first.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Grant {
     pub remaining: i64,
     /// Set aside by reservations; `0 <= held <= remaining`.
     pub held: i64,
-    pub effective_at: i64,
-    /// End-exclusive; `NEVER` if it does not expire.
-    pub expires_at: i64,
     pub burned: i64,
     /// Counts an account's grants from 0 in order of creation.
     pub number: u32,
@@ -33,6 +31,9 @@ pub struct Grant {
     pub flags: u8,
     pub priority: u8,
     pub source: Source,
+    pub effective_at: i64,
+    /// End-exclusive; `NEVER` if it does not expire.
+    pub expires_at: i64,
     pub detail: Box<GrantDetail>,
 }
 

@@ -145,11 +145,29 @@ impl Engine {
 
     /// Content as sent, with a number normalised to smallest units so that "1" equals "1.0".
     fn grant_fingerprint(&self, input: &GrantInput, amount: Option<i64>) -> u64 {
-        let mut content = serde_json::to_value(input).expect("a command is JSON");
-        if let Some(amount) = amount {
-            content["amount"] = Value::from(amount);
+        let key = &self.key;
+        let mut f = key.fingerprint(4, input.credit_type.as_bytes(), amount.unwrap_or(-1), input.effective_at);
+        if let GrantAmount::Formula(formula) = &input.amount {
+            f = key.fold_bytes(f, &serde_json::to_vec(formula).expect("a formula is JSON"));
         }
-        self.key.fingerprint(4, content.to_string().as_bytes(), 0, None)
+        let optional = |value: Option<i64>| value.map_or([0; 9], |v| [[1].as_slice(), &v.to_le_bytes()].concat().try_into().expect("9 bytes"));
+        let numbers: [&[u8]; 5] = [
+            &input.priority.to_le_bytes(),
+            &optional(input.expires_at),
+            &input.cost_minor.to_le_bytes(),
+            &[u8::from(input.pending), input.category as u8, input.source as u8, u8::from(input.name.is_some())],
+            &[u8::from(input.scope.is_some())],
+        ];
+        let texts = [
+            input.name.as_deref().unwrap_or(""),
+            &input.source_reference,
+            &input.cost_currency,
+            &input.reason,
+        ];
+        let scope = input.scope.iter().flatten().map(String::as_bytes);
+        let metadata = input.metadata.iter().flat_map(|(k, v)| [k.as_bytes(), v.as_bytes()]);
+        let parts = numbers.into_iter().chain(texts.map(str::as_bytes)).chain(scope).chain(metadata);
+        parts.fold(f, |f, part| key.fold_bytes(f, part))
     }
 
     pub(crate) fn release_grant(&mut self, c: &ReleaseGrant, group: &mut Group<'_>) -> Result<Done, Refusal> {

@@ -376,7 +376,7 @@ fn image_of(account: &Account, catalog: &Catalog, number: u32, seq: u64) -> Acco
         flags: u32::from(account.flags),
         next_grant: account.next_grant,
         rate_table: account.rate_table,
-        rate_table_from: account.rate_table_from,
+        rate_table_from: account.rate_table_from(),
         pools: account.pools().map(|pool| pool_image(pool, catalog)).collect(),
         extra: account.extra.as_deref().map(extra_image),
     }
@@ -500,8 +500,10 @@ fn account_from(image: AccountImage, catalog: &mut Catalog) -> Result<Account, C
     account.flags = image.flags as u8;
     account.next_grant = image.next_grant;
     account.rate_table = image.rate_table;
-    account.rate_table_from = image.rate_table_from;
     account.extra = image.extra.map(|extra| extra_from(extra).map(Box::new)).transpose()?;
+    if image.rate_table_from != i64::MIN {
+        account.extra_mut().rate_table_from = image.rate_table_from;
+    }
     for image in image.pools {
         if image.credit_type >= u32::from(NO_CREDIT_TYPE) {
             return Err(CorruptImage(format!("credit type {} is out of range", image.credit_type)));
@@ -517,6 +519,7 @@ fn extra_from(image: ExtraImage) -> Result<AccountExtra, CorruptImage> {
         customer: image.customer,
         fingerprint: image.fingerprint,
         test_clock: image.test_clock.map(clock_from).transpose()?,
+        rate_table_from: i64::MIN,
         older_tables: image.older_tables.iter().map(|t| (t.from, t.table)).collect(),
         period_edges: image.period_edges,
         counters: image

@@ -98,17 +98,53 @@ impl Engine {
         if run.len() % KEY_RECORD_BYTES != 0 {
             return Err(CorruptImage(format!("a key run of {} bytes is cut short", run.len())));
         }
-        for record in run.chunks_exact(KEY_RECORD_BYTES) {
-            let word = |from: usize| u64::from_le_bytes(record[from..from + 8].try_into().expect("8 bytes"));
-            let account = u32::from_le_bytes(record[..4].try_into().expect("4 bytes"));
-            let (seq, time) = (word(4), word(36) as i64);
-            let key = u128::from(word(12)) | u128::from(word(20)) << 64;
-            let on_test_clock = self.accounts.get(account as usize).is_some_and(|a| a.test_clock().is_some());
-            let is_contained = !on_test_clock && self.image_seqs.get(account as usize).is_some_and(|image| seq <= *image);
-            if is_contained && time >= self.floor && self.keys.find(key).is_none() {
-                self.remember(key, word(28), time)?;
+        const LOOKAHEAD: usize = 32;
+        for block in run.chunks(LOOKAHEAD * KEY_RECORD_BYTES) {
+            for record in block.chunks_exact(KEY_RECORD_BYTES).map(KeyRecord::of) {
+                self.keys.prefetch(record.key);
+                if let Some(account) = self.accounts.get(record.account as usize) {
+                    crate::prefetch::prefetch(&account.extra);
+                }
+            }
+            for record in block.chunks_exact(KEY_RECORD_BYTES).map(KeyRecord::of) {
+                self.keys.prefetch_slot(record.key);
+            }
+            for record in block.chunks_exact(KEY_RECORD_BYTES).map(KeyRecord::of) {
+                self.load_key(&record)?;
             }
         }
         Ok(())
+    }
+
+    fn load_key(&mut self, record: &KeyRecord) -> Result<(), String> {
+        let account = record.account as usize;
+        let on_test_clock = self.accounts.get(account).is_some_and(|a| a.test_clock().is_some());
+        let is_contained = !on_test_clock && self.image_seqs.get(account).is_some_and(|image| record.seq <= *image);
+        if is_contained && record.time >= self.floor && self.keys.find(record.key).is_none() {
+            self.remember(record.key, record.fingerprint, record.time)?;
+        }
+        Ok(())
+    }
+}
+
+/// One record of a run.
+struct KeyRecord {
+    account: u32,
+    seq: u64,
+    key: u128,
+    fingerprint: u64,
+    time: i64,
+}
+
+impl KeyRecord {
+    fn of(bytes: &[u8]) -> KeyRecord {
+        let word = |from: usize| u64::from_le_bytes(bytes[from..from + 8].try_into().expect("8 bytes"));
+        KeyRecord {
+            account: u32::from_le_bytes(bytes[..4].try_into().expect("4 bytes")),
+            seq: word(4),
+            key: u128::from(word(12)) | u128::from(word(20)) << 64,
+            fingerprint: word(28),
+            time: word(36) as i64,
+        }
     }
 }

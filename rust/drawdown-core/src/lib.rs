@@ -18,6 +18,7 @@ mod calendar;
 mod catalog;
 mod catalog_commands;
 pub mod command;
+pub mod command_json;
 mod dedupe;
 mod engine;
 pub mod entry;

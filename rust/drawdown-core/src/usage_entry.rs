@@ -221,6 +221,41 @@ pub fn read_usage<'a>(
     Ok(Decoded { entry, dimensions })
 }
 
+/// An event id as it stands in a record.
+pub enum PackedId<'a> {
+    Uuid(&'a [u8; 16]),
+    Text(&'a [u8]),
+}
+
+impl PackedId<'_> {
+    /// Hand the id's text to `take`.
+    #[inline]
+    pub fn with_text<R>(&self, take: impl FnOnce(&[u8]) -> R) -> R {
+        match self {
+            PackedId::Uuid(bytes) => take(&uuid_text(bytes)),
+            PackedId::Text(text) => take(text),
+        }
+    }
+}
+
+/// Account and event id of a payload with its kind byte, if it is a usage record.
+#[inline]
+pub fn peek_usage(payload: &[u8]) -> Option<(u32, PackedId<'_>)> {
+    let (&[kind, flags], rest) = payload.split_first_chunk::<2>()?;
+    if kind != crate::entry::KIND_USAGE {
+        return None;
+    }
+    let (account, rest) = rest.split_first_chunk::<4>()?;
+    let rest = rest.get(2..)?;
+    let id = if flags & UUID != 0 {
+        PackedId::Uuid(rest.first_chunk::<16>()?)
+    } else {
+        let (length, rest) = rest.split_first()?;
+        PackedId::Text(rest.get(..usize::from(*length))?)
+    };
+    Some((u32::from_le_bytes(*account), id))
+}
+
 fn read_draws(reader: &mut Reader<'_>, draws: &mut Vec<Draw>) -> Result<(), Truncated> {
     draws.clear();
     let count = reader.unsigned()?;

@@ -27,7 +27,7 @@ impl Bench {
     }
 
     fn run(&mut self, json: &str) -> Vec<CommandOutcome> {
-        let group = command::group_from_json(json.as_bytes()).expect("readable");
+        let group = command_json::group_from_json(json.as_bytes()).expect("readable");
         self.engine.execute(&group, self.now, &Rights::ALL, &mut self.journal)
     }
 
