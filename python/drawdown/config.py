@@ -1,0 +1,330 @@
+"""Every setting once: name, unit, default, range, environment variable.
+
+Precedence: flags, then environment, then the TOML file, then the default. Unknown keys are errors,
+and so are values out of range; the message names the setting and where it came from.
+
+Two Structs by what disagreement costs: ``EngineConfig`` shapes what is remembered and answered and
+is checked by the engine against the folder; ``ProcessConfig`` may differ at every start.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from drawdown.errors import ConfigError
+
+PREFIX: Final = "DRAWDOWN_"
+
+SectionT = TypeVar("SectionT", bound=msgspec.Struct)
+
+
+class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What shapes answers and memory of the engine."""
+
+    dedupe_window_s: Annotated[
+        int, Meta(ge=1, le=3_660 * 86_400, description="Events dated earlier than this are TOO_LATE")
+    ] = 35 * 86_400
+    guaranteed_window_s: Annotated[
+        int, Meta(ge=1, le=35 * 86_400, description="The key budget never shrinks the window below this")
+    ] = 30
+    dedupe_bucket_s: Annotated[
+        int, Meta(ge=1, le=86_400, description="Event ids are forgotten in buckets of event time this wide")
+    ] = 60
+    dedupe_budget_bytes: Annotated[
+        int, Meta(ge=4 << 20, le=1 << 42, description="Memory for remembered event ids")
+    ] = 1 << 30
+    early_margin_s: Annotated[
+        int, Meta(ge=0, le=86_400, description="Events further ahead than this are TOO_EARLY")
+    ] = 300
+    late_grace_s: Annotated[
+        int,
+        Meta(ge=0, le=35 * 86_400, description="An expired grant still pays for earlier usage this long"),
+    ] = 3_600
+
+
+class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may differ per process and restart."""
+
+    data: Annotated[str, Meta(min_length=1, description="Data folder; created if absent or empty")] = "./data"
+    listen: Annotated[str, Meta(description="HOST:PORT of gRPC; port 0 picks a free one")] = "127.0.0.1:7070"
+    insecure_listen: Annotated[
+        bool, Meta(description="Allow plaintext off loopback (behind a proxy that ends TLS)")
+    ] = False
+    metrics: Annotated[str, Meta(description="HOST:PORT of Prometheus metrics over HTTP; empty: none")] = ""
+    fsync: Annotated[
+        str,
+        Meta(
+            pattern=r"^(always|os|interval=[1-9][0-9]{0,3}(ms)?)$",
+            description="always: durable when answered; interval=20ms or os: written, not yet on disk",
+        ),
+    ] = "always"
+    accept_clock: Annotated[
+        bool, Meta(description="Follow the wall clock across a gap longer than the dedupe window")
+    ] = False
+    log_level: Annotated[
+        str, Meta(pattern="^(debug|info|warning|error)$", description="Least severe level that is logged")
+    ] = "info"
+    reflection: Annotated[bool, Meta(description="Serve gRPC reflection")] = True
+    uvloop: Annotated[bool, Meta(description="Use uvloop where it is installed")] = True
+
+    message_bytes_max: Annotated[
+        int, Meta(ge=64 << 10, le=64 << 20, description="Largest gRPC message taken")
+    ] = 8 << 20
+    streams_max: Annotated[
+        int, Meta(ge=1, le=10_000, description="Concurrent calls and streams per connection")
+    ] = 256
+    window_batches: Annotated[
+        int, Meta(ge=1, le=65_536, description="Un-acked batches per usage stream before reading stops")
+    ] = 256
+    control_threads: Annotated[
+        int, Meta(ge=1, le=256, description="Worker threads for typed (control-plane) calls")
+    ] = 8
+    control_calls_max: Annotated[
+        int, Meta(ge=1, le=100_000, description="Typed calls waiting or running before they are shed")
+    ] = 1_000
+    drain_s: Annotated[int, Meta(ge=0, le=600, description="Longest wait for open streams after SIGTERM")] = (
+        10
+    )
+
+    segment_bytes: Annotated[
+        int, Meta(ge=64 << 10, le=1 << 30, description="Size of a journal segment; a multiple of 4096")
+    ] = 64 << 20
+    reserve_bytes: Annotated[
+        int, Meta(ge=0, le=1 << 32, description="Ballast freed on a full disk, so that closing still works")
+    ] = 64 << 20
+    checkpoint_interval_s: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=86_400,
+            description="Local checkpoint at least this often while written to; 0: by size only",
+        ),
+    ] = 600
+    sweep_interval_ms: Annotated[
+        int, Meta(ge=10, le=3_600_000, description="Pause between sweeps for due expiries")
+    ] = 1_000
+    sweep_grants: Annotated[
+        int,
+        Meta(ge=1, le=65_536, description="Grants booked per step of a sweep; bounds the pause of ingest"),
+    ] = 512
+    sweep_share_percent: Annotated[
+        int, Meta(ge=1, le=100, description="Share of time a sweep with work may take")
+    ] = 25
+
+    redis: Annotated[
+        str,
+        Meta(
+            description="Snapshot store: redis://, rediss://, unix://, redis+sentinel://host:port,host:port/"
+            "SERVICE, redis+cluster://host:port,host:port; empty: none"
+        ),
+    ] = ""
+    redis_namespace: Annotated[
+        str,
+        Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$", description="Prefix of every key"),
+    ] = "drawdown"
+    redis_takeover: Annotated[
+        bool, Meta(description="Replace the snapshot of another store found in the namespace")
+    ] = False
+    redis_timeout_ms: Annotated[
+        int, Meta(ge=50, le=600_000, description="Connect and answer time-out per command")
+    ] = 2_000
+    snapshot_interval_s: Annotated[
+        int, Meta(ge=1, le=86_400, description="Pause between passes of the remote snapshot")
+    ] = 5
+    snapshot_chunk_accounts: Annotated[
+        int, Meta(ge=1, le=10_000, description="Most accounts per transaction of a pass")
+    ] = 500
+    snapshot_share_percent: Annotated[
+        int, Meta(ge=1, le=100, description="Share of one processor that a pass may take")
+    ] = 30
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings of one process."""
+
+    process: ProcessConfig = msgspec.field(default_factory=ProcessConfig)
+    engine: EngineConfig = msgspec.field(default_factory=EngineConfig)
+
+    def engine_settings(self) -> dict[str, Any]:
+        """What the extension is opened with; its times are microseconds."""
+        second = 1_000_000
+        engine = self.engine
+        return {
+            "fsync": self.process.fsync.removesuffix("ms"),
+            "accept_clock": self.process.accept_clock,
+            "segment_bytes": self.process.segment_bytes,
+            "reserve_bytes": self.process.reserve_bytes,
+            "dedupe_window_us": engine.dedupe_window_s * second,
+            "guaranteed_window_us": engine.guaranteed_window_s * second,
+            "dedupe_bucket_us": engine.dedupe_bucket_s * second,
+            "dedupe_budget_bytes": engine.dedupe_budget_bytes,
+            "early_margin_us": engine.early_margin_s * second,
+            "late_grace_us": engine.late_grace_s * second,
+        }
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the table of settings."""
+
+    name: str
+    kind: str
+    default: Any
+    unit: str
+    range: str
+    description: str
+
+    @property
+    def environment(self) -> str:
+        """Name of its environment variable."""
+        return PREFIX + self.name.upper()
+
+
+_UNITS: Final = (("_us", "µs"), ("_ms", "ms"), ("_s", "s"), ("_bytes", "bytes"), ("_bytes_max", "bytes"))
+
+
+def _settings_of(section: type[msgspec.Struct]) -> Iterator[Setting]:
+    for field in msgspec.structs.fields(section):
+        name, meta = field.name, field.type.__metadata__[0]
+        if meta.ge is not None or meta.le is not None:
+            span = f"{meta.ge}–{meta.le}"
+        else:
+            span = meta.pattern or ("true, false" if field.type.__origin__ is bool else "")
+        unit = next((text for suffix, text in reversed(_UNITS) if name.endswith(suffix)), "")
+        yield Setting(
+            name=name,
+            kind=field.type.__origin__.__name__,
+            default=field.default,
+            unit=unit,
+            range=span,
+            description=meta.description,
+        )
+
+
+_SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {"process": ProcessConfig, "engine": EngineConfig}
+
+SETTINGS: Final[dict[str, Setting]] = {
+    setting.name: setting for section in _SECTIONS.values() for setting in _settings_of(section)
+}
+
+
+def load(
+    *,
+    file: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Config:
+    """The settings in force.
+
+    ``flags`` are by setting name; a flag that is ``None`` was not given. ``environment`` is this
+    process's unless given. Raises ``ConfigError`` naming the setting and its source.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for source, given in (
+        (f"file {file}", _from_file(file) if file else {}),
+        ("environment", _from_environment(os.environ if environment is None else environment)),
+        ("flags", {key: value for key, value in (flags or {}).items() if value is not None}),
+    ):
+        for name, value in given.items():
+            if name not in SETTINGS:
+                raise ConfigError(f"{source}: there is no setting {name!r}{_nearest(name)}", field=name)
+            values[name] = value
+            sources[name] = source
+    config = Config(
+        process=_convert(ProcessConfig, values, sources), engine=_convert(EngineConfig, values, sources)
+    )
+    _check_relations(config)
+    return config
+
+
+def _from_file(path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(path).read_text("utf-8"))
+    except OSError as raised:
+        raise ConfigError(f"file {path}: {raised.strerror}", field="config") from raised
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as raised:
+        raise ConfigError(f"file {path}: not TOML: {raised}", field="config") from raised
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for variable, text in environment.items():
+        name = variable.removeprefix(PREFIX).lower()
+        if variable.startswith(PREFIX) and variable == PREFIX + name.upper():
+            if name in SETTINGS:
+                given[name] = text
+            elif name not in _OTHER_VARIABLES:
+                raise ConfigError(f"environment: there is no setting {variable}{_nearest(name)}", field=name)
+    return given
+
+
+# Read elsewhere: by the command line and by fault-injection builds of the extension.
+_OTHER_VARIABLES: Final = frozenset({"config", "target", "api_key", "fault", "stress_examples"})
+
+
+def _nearest(name: str) -> str:
+    close = difflib.get_close_matches(name, SETTINGS, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _convert(section: type[SectionT], values: Mapping[str, Any], sources: Mapping[str, str]) -> SectionT:
+    converted: dict[str, Any] = {}
+    for field in msgspec.structs.fields(section):
+        if field.name not in values:
+            continue
+        value = values[field.name]
+        # Text may stand for a number or a truth value where text is all there is.
+        lax = sources[field.name] == "environment"
+        try:
+            converted[field.name] = msgspec.convert(value, field.type, strict=not lax)
+        except msgspec.ValidationError as raised:
+            raise ConfigError(
+                f"{sources[field.name]}: {field.name} is {value!r}: {raised}", field=field.name
+            ) from raised
+    return section(**converted)
+
+
+def _check_relations(config: Config) -> None:
+    """Raises ``ConfigError`` with both numbers where two limits contradict each other."""
+    engine = config.engine
+    if engine.guaranteed_window_s > engine.dedupe_window_s:
+        raise ConfigError(
+            f"guaranteed_window_s ({engine.guaranteed_window_s}) is more than "
+            f"dedupe_window_s ({engine.dedupe_window_s})",
+            field="guaranteed_window_s",
+        )
+    for name in ("listen", "metrics"):
+        address = getattr(config.process, name)
+        if address:
+            host_and_port(address, name)
+
+
+def host_and_port(address: str, field: str) -> tuple[str, int]:
+    """Split ``HOST:PORT`` (IPv6 hosts in brackets). Raises ``ConfigError`` naming ``field``."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+        raise ConfigError(f"{field}: {address!r} is not HOST:PORT, for example 127.0.0.1:7070", field=field)
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def settings_table() -> str:
+    """Every setting as a Markdown table, for the operations guide."""
+    rows = [
+        "| Setting | Environment | Type | Unit | Default | Range | Meaning |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for setting in SETTINGS.values():
+        default = "(none)" if setting.default == "" else str(setting.default).replace("True", "true")
+        span = setting.range.replace("|", "\\|")
+        rows.append(
+            f"| `{setting.name}` | `{setting.environment}` | {setting.kind} | {setting.unit} "
+            f"| `{default.replace('False', 'false')}` | {'`' + span + '`' if span else ''} "
+            f"| {setting.description} |"
+        )
+    return "\n".join(rows) + "\n"

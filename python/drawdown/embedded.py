@@ -1,0 +1,150 @@
+"""The engine inside this process, as a ``Database``: one folder holds journal and checkpoints.
+
+One process at a time owns a folder. Reads answer applied state, writes return when they are durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike, fspath
+from typing import Any
+
+from drawdown.client.interface import CheckLike, Database, EventLike
+from drawdown.client.recorder import Recorder, RecorderOptions
+from drawdown.client.usage_event import encode_event, event_from, seal
+from drawdown.config import Config, load
+from drawdown.embedded_recorder import EmbeddedRecorder
+from drawdown.engine import BatchEncoder, Engine, RawEngineError, answers, translated
+from drawdown.model import (
+    Account,
+    Balance,
+    Catalog,
+    CheckResult,
+    CommandResult,
+    Conservation,
+    Grant,
+    UsageResult,
+    commands,
+)
+
+
+class EmbeddedDatabase(Database):
+    """See ``Database``. Safe to call from any thread."""
+
+    def __init__(self, engine: Engine, path: str) -> None:
+        self.engine = engine
+        self.path = path
+
+    def record_batch(self, events: Iterable[EventLike]) -> list[UsageResult]:
+        """Debit many uses; each is one atomic step, none fails its neighbours. In the order given."""
+        sealed = [seal(event_from(event), self.engine.scale) for event in events]
+        for event in sealed:
+            # Nothing is applied when one of them cannot be taken, as over gRPC.
+            encode_event(BatchEncoder(), event)
+        results: list[UsageResult] = []
+        seq = 0
+        try:
+            for event in sealed:
+                recorded = self.engine.record_units(
+                    event.account,
+                    event.subject,
+                    event.quantity,
+                    event.event_id,
+                    event.time_us,
+                    event.dimensions,
+                    direct=event.direct,
+                    force=event.force,
+                )
+                seq = max(seq, recorded.seq)
+                results.append(answers.usage(recorded, event.event_id))
+        except RawEngineError as raised:
+            raise translated(raised) from raised
+        self.engine.wait_durable(seq)
+        return results
+
+    def recorder(
+        self, batch: int = 1000, linger_ms: float = 5, options: RecorderOptions | None = None
+    ) -> Recorder:
+        """A stream of usage: batched and bounded in memory; batches go straight to the engine."""
+        return EmbeddedRecorder(
+            self.engine, batch=batch, linger_ms=linger_ms, options=options or RecorderOptions()
+        )
+
+    def check(
+        self, account: str, meter: str, *, quantity: int = 1, dimensions: Mapping[str, str] | None = None
+    ) -> CheckResult:
+        """May a record of the same be ``OK`` now? Truthy iff so. ``engine.check_units`` is the same raw."""
+        return self.engine.check(account, meter, quantity, dimensions)
+
+    def check_batch(self, checks: Iterable[CheckLike]) -> list[CheckResult]:
+        """Many checks, answered in the order given from applied state."""
+        return [self.engine.check(*asked) for asked in checks]
+
+    def execute(self, group: Sequence[commands.Command | Mapping[str, Any]]) -> tuple[CommandResult, ...]:
+        """Apply commands as one atomic group: all or nothing, durable when this returns."""
+        return tuple(self.engine.execute(group))
+
+    def execute_json(self, group: bytes) -> tuple[int, bytes]:
+        """``execute`` for many commands: a JSON array in, ``(seq, JSON array of outcomes)`` out."""
+        return self.engine.execute_json(group)
+
+    def balance(self, account: str, credit_type: str) -> Balance:
+        """One pool. Raises ``AccountNotFoundError``."""
+        return self.engine.balance(account, credit_type)
+
+    def balances(self, account: str) -> list[Balance]:
+        """All pools of the account, by credit type."""
+        return self.engine.balances(account)
+
+    def grants(self, account: str, credit_type: str | None = None) -> list[Grant]:
+        """All grants of the account, in burn-down order."""
+        return self.engine.grants(account, credit_type=credit_type)
+
+    def account(self, account: str) -> Account:
+        """The account itself. Raises ``AccountNotFoundError``."""
+        return self.engine.account(account)
+
+    def accounts(self, prefix: str = "", *, after: str = "", limit: int = 1000) -> list[Account]:
+        """At most ``limit`` accounts whose ids start with ``prefix`` and stand after ``after``, by id."""
+        return self.engine.accounts(prefix=prefix, after=after or None, limit=limit)[0]
+
+    def catalog(self) -> Catalog:
+        """Credit types, meters and rate tables."""
+        return self.engine.catalog()
+
+    def verify(self, account: str | None = None) -> Conservation:
+        """Whether every credit is accounted for. Cost grows with the grants looked at."""
+        return self.engine.conservation(account)
+
+    def stats(self) -> dict[str, Any]:
+        """Counters and gauges of the engine, by name."""
+        return self.engine.stats()
+
+    def digest(self) -> str:
+        """128-bit digest of the state, as hex; equal states have equal digests."""
+        return self.engine.digest()
+
+    def checkpoint(self) -> int:
+        """Write a local checkpoint now; returns its journal position."""
+        return self.engine.checkpoint()
+
+    def close(self) -> None:
+        """Flush, checkpoint and release the folder. A second call changes nothing."""
+        self.engine.close()
+
+
+def open(path: str | PathLike[str], **settings: Any) -> EmbeddedDatabase:
+    """Open the engine on a folder, created if it is absent or empty, with recovery done.
+
+    ``settings`` are those of the server that shape the engine (docs/operations.md), for example
+    ``fsync="always"``; the environment is not read. Raises ``FolderLockedError`` while another
+    process owns the folder, ``CorruptDataError`` naming file and offset, ``ConfigError`` for an
+    unknown setting.
+    """
+    return open_configured(path, load(flags=settings, environment={}))
+
+
+def open_configured(path: str | PathLike[str], config: Config) -> EmbeddedDatabase:
+    """``open`` with settings that were already read, from wherever."""
+    folder = fspath(path)
+    return EmbeddedDatabase(Engine.open(folder, config.engine_settings()), folder)

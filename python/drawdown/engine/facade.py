@@ -1,0 +1,286 @@
+"""One open engine with typed methods: every command and read of the engine by its name.
+
+Writes return when they are durable. A refusal by rule is a result with ``.status``; input that
+cannot be understood raises ``InvalidRequestError`` with ``.reason`` and ``.field``. Reads answer
+applied state, which may be one commit group ahead of the disk; their ``seq`` says where.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from drawdown import _engine, errors, model
+from drawdown.engine import answers
+from drawdown.engine.snapshots import SnapshotReader
+from drawdown.engine.translate import translating
+from drawdown.model import commands
+from drawdown.model.command_methods import CommandMethods
+from drawdown.model.credits import AmountLike, units_from_credits
+from drawdown.model.ids import new_event_id
+from drawdown.model.instants import InstantLike, optional_us
+
+# A disk that has not flushed for this long is broken; the outcome is then unknown to the caller.
+DURABLE_TIMEOUT_S: Final = 60.0
+PAGE: Final = 1000
+
+
+class Engine(CommandMethods[model.CommandResult]):
+    """The balance engine with its journal in one folder. Safe to call from any thread."""
+
+    def __init__(self, raw: _engine.Engine) -> None:
+        self._raw = raw
+        self._scales: dict[str, int] = {}
+        # The extension's own bound methods: no Python frame between a stream and the engine.
+        self.submit = raw.submit
+        self.submit_check = raw.submit_check
+        self.submit_checks = raw.submit_checks
+        self.check_units = raw.check
+        self.record_units = raw.record
+        self.durable_seq = raw.durable_seq
+        self.applied_seq = raw.applied_seq
+        self.notify_fd = raw.notify_fd
+        self.store_id = raw.store_id
+        self.snapshots = SnapshotReader(raw)
+
+    @classmethod
+    def open(cls, path: str, settings: Mapping[str, Any] | None = None) -> "Engine":
+        """Lock the folder, recover and be ready; the folder is created if it is absent or empty.
+
+        Raises ``FolderLockedError``, ``CorruptDataError``, ``InvalidRequestError`` (a setting).
+        """
+        with translating():
+            return cls(_engine.Engine.open(path, msgspec.json.encode(dict(settings or {}))))
+
+    def close(self) -> None:
+        """Flush, checkpoint, unlock. Later calls raise ``EngineHaltedError``. Idempotent."""
+        with translating():
+            self._raw.close()
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Writes
+
+    def execute_json(self, group: bytes, *, account_prefix: str = "") -> tuple[int, bytes]:
+        """One atomic group as a JSON array; durable when it returns ``(seq, outcomes)``."""
+        with translating():
+            seq, outcomes = self._raw.execute(group, account_prefix=account_prefix)
+        self.wait_durable(seq)
+        return seq, outcomes
+
+    def execute(
+        self, group: Sequence[commands.Command | Mapping[str, Any]], *, account_prefix: str = ""
+    ) -> list[model.CommandResult]:
+        """Apply one atomic group: all of it or nothing.
+
+        Where one command is refused its result carries the status and the others ``NOT_APPLIED``.
+        Raises ``InvalidRequestError`` naming the field where one cannot be understood.
+        """
+        seq, outcomes = self.execute_json(commands.encode_group(group), account_prefix=account_prefix)
+        return answers.outcomes_from_json(outcomes, seq)
+
+    def _one(self, command: commands.Command) -> model.CommandResult:
+        (result,) = self.execute([command])
+        return result
+
+    def record(
+        self,
+        account: str,
+        *,
+        meter: str | None = None,
+        quantity: int | None = None,
+        credit_type: str | None = None,
+        credits: AmountLike | None = None,
+        event_id: str | None = None,
+        time: InstantLike | None = None,
+        dimensions: Mapping[str, str] | None = None,
+        force: bool = False,
+    ) -> model.UsageResult:
+        """Apply one usage event exactly once; durable when it returns.
+
+        Either ``meter`` and ``quantity`` (10^-quantity_scale of its unit) or a direct debit of
+        ``credits`` of ``credit_type``. Give ``event_id`` and ``time`` and repeat both on a retry.
+        """
+        direct, subject, amount = self._subject(meter, quantity, credit_type, credits)
+        known_id = new_event_id() if event_id is None else event_id
+        pairs = tuple(sorted(dimensions.items())) if dimensions else ()
+        with translating():
+            recorded = self._raw.record(
+                account, subject, amount, known_id, optional_us(time), pairs, direct=direct, force=force
+            )
+        self.wait_durable(recorded.seq)
+        return answers.usage(recorded, known_id)
+
+    def _subject(
+        self,
+        meter: str | None,
+        quantity: int | None,
+        credit_type: str | None,
+        credits: AmountLike | None,
+    ) -> tuple[bool, str, int]:
+        if meter is not None and credit_type is None and credits is None:
+            return False, meter, 1 if quantity is None else quantity
+        if credit_type is not None and meter is None and quantity is None and credits is not None:
+            return True, credit_type, units_from_credits(credits, self.scale(credit_type), "credits")
+        raise errors.InvalidRequestError(
+            "meter: give either meter and quantity, or credit_type and credits", field="meter"
+        )
+
+    def expire_due(self, grants_max: int) -> tuple[int, int, bool]:
+        """Book breakage of at most ``grants_max`` due grants: ``(seq, booked, more_due)``.
+
+        Not waited for: a late or repeated sweep changes nothing that could be spent.
+        """
+        with translating():
+            return self._raw.expire_due(grants_max)
+
+    # Reads
+
+    def query_json(self, request: bytes) -> tuple[int, bytes]:
+        """Any read as JSON: ``(seq, answer)``."""
+        with translating():
+            return self._raw.query(request)
+
+    def _query(self, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        request = {key: value for key, value in request.items() if value is not None}
+        seq, answer = self.query_json(msgspec.json.encode(request))
+        return seq, answers.decode(answer, request)
+
+    def check(
+        self,
+        account: str,
+        meter: str,
+        quantity: int = 1,
+        dimensions: Mapping[str, str] | None = None,
+    ) -> model.CheckResult:
+        """May the account use this now? Changes nothing. ``check_units`` is the same at full speed."""
+        pairs = tuple(sorted(dimensions.items())) if dimensions else ()
+        with translating():
+            return answers.check(self._raw.check(account, meter, quantity, pairs))
+
+    def balance(self, account: str, credit_type: str) -> model.Balance:
+        """One pool. Raises ``AccountNotFoundError``, ``NotFoundError`` (credit type)."""
+        seq, answer = self._query({"type": "balance", "account": account, "credit_type": credit_type})
+        return answers.balance(answer, seq)
+
+    def balances(self, account: str) -> list[model.Balance]:
+        """Every pool of the account. Raises ``AccountNotFoundError``."""
+        seq, answer = self._query({"type": "balances", "account": account})
+        return [answers.balance(each, seq) for each in answer["balances"]]
+
+    def grants_page(
+        self, account: str, *, credit_type: str | None = None, after: str | None = None, limit: int = PAGE
+    ) -> tuple[list[model.Grant], bool]:
+        """At most ``limit`` grants in burn-down order behind grant id ``after``, and whether more follow."""
+        seq, answer = self._query(
+            {"type": "grants", "account": account, "credit_type": credit_type, "after": after, "limit": limit}
+        )
+        return [answers.grant(each, seq) for each in answer["grants"]], bool(answer.get("more", False))
+
+    def grants(self, account: str, *, credit_type: str | None = None) -> list[model.Grant]:
+        """Every grant of the account in burn-down order. Raises ``AccountNotFoundError``."""
+        found: list[model.Grant] = []
+        after: str | None = None
+        more = True
+        while more:
+            page, more = self.grants_page(account, credit_type=credit_type, after=after)
+            found += page
+            after = page[-1].grant_id if page else None
+            more = more and after is not None
+        return found
+
+    def grant(self, account: str, grant_id: str) -> model.Grant:
+        """One grant. Raises ``AccountNotFoundError``, ``GrantNotFoundError``."""
+        for each in self.grants(account):
+            if each.grant_id == grant_id:
+                return each
+        raise errors.GrantNotFoundError(f"account {account!r} has no grant {grant_id!r}")
+
+    def account(self, account: str) -> model.Account:
+        """One account. Raises ``AccountNotFoundError``."""
+        seq, answer = self._query({"type": "account", "account": account})
+        return answers.account(answer, seq)
+
+    def accounts(
+        self, *, prefix: str = "", after: str | None = None, limit: int = PAGE
+    ) -> tuple[list[model.Account], bool]:
+        """At most ``limit`` accounts in order of id behind ``after``, and whether more follow."""
+        seq, answer = self._query(
+            {"type": "accounts", "prefix": prefix or None, "after": after, "limit": limit}
+        )
+        return [answers.account(each, seq) for each in answer["accounts"]], bool(answer.get("more", False))
+
+    def catalog(self) -> model.Catalog:
+        """Credit types, meters and rate tables."""
+        seq, answer = self._query({"type": "catalog"})
+        return answers.catalog(answer, seq)
+
+    def conservation(self, account: str | None = None) -> model.Conservation:
+        """Is every credit accounted for (semantics §4.8)? Cost grows with the accounts looked at."""
+        seq, answer = self._query({"type": "conservation", "account": account})
+        return answers.conservation(answer, seq)
+
+    def crossings(self, cursor: int = 0, limit: int = 1000) -> tuple[int, list[model.Crossing]]:
+        """Crossings behind journal position ``cursor``: ``(next cursor, crossings)``."""
+        with translating():
+            following, found = self._raw.take_crossings(cursor, limit)
+        return following, [answers.crossing(each) for each in msgspec.json.decode(found)]
+
+    def scale(self, credit_type: str) -> int:
+        """Decimals of a credit type. Raises ``NotFoundError``."""
+        known = self._scales.get(credit_type)
+        if known is None:
+            self._scales = {each.name: each.scale for each in self.catalog().credit_types}
+            known = self._scales.get(credit_type)
+        if known is None:
+            raise errors.NotFoundError(
+                f"there is no credit type {credit_type!r}; create it first",
+                reason="CREDIT_TYPE_UNKNOWN",
+                field="credit_type",
+            )
+        return known
+
+    # Durability and housekeeping
+
+    def wait_durable(self, seq: int, timeout_s: float = DURABLE_TIMEOUT_S) -> None:
+        """Return when ``seq`` is on disk.
+
+        Raises ``UnavailableError`` after ``timeout_s``: the outcome is unknown, retry with the same ids.
+        """
+        if seq <= self._raw.durable_seq():
+            return
+        with translating():
+            if self._raw.wait_durable(seq, timeout_s):
+                return
+        raise errors.UnavailableError(
+            f"journal position {seq} was not on disk within {timeout_s:g} s; "
+            "it may still be applied: retry with the same ids"
+        )
+
+    def checkpoint(self) -> int:
+        """Write a local checkpoint now; answers the journal position it starts at."""
+        with translating():
+            return self._raw.checkpoint()
+
+    def digest(self) -> str:
+        """128-bit order-independent digest of the state, as hex. Cost grows with accounts."""
+        with translating():
+            return self._raw.digest()
+
+    def floor_us(self) -> int:
+        """The acceptance floor: events dated below it are ``TOO_LATE``. Never falls."""
+        return int(self.stats()["dedupe_floor_us"])
+
+    def epoch(self) -> int:
+        """Grows with each start of an engine on this folder; an older one may write nowhere."""
+        return int(self.stats()["epoch"])
+
+    def stats(self) -> dict[str, Any]:
+        """Counters and gauges of engine and journal."""
+        with translating():
+            figures: dict[str, Any] = msgspec.json.decode(self._raw.stats())
+        return figures

@@ -1,0 +1,107 @@
+"""Everything a process needs around one open engine, in the order it starts and stops.
+
+::
+
+    open and recover → sweeper, checkpointer, snapshotter → (serve) → stop those → close the engine
+
+What is written to Redis is never waited for, neither at the start nor at the end.
+"""
+
+import logging
+import os
+import time
+from typing import Any
+
+from drawdown.config import Config
+from drawdown.engine import Engine
+from drawdown.runtime.background import Background
+from drawdown.runtime.checkpointer import Checkpointer
+from drawdown.runtime.snapshotter import Snapshotter
+from drawdown.runtime.sweeper import Sweeper
+from drawdown.storage import open_snapshot_store
+
+_log = logging.getLogger("drawdown.runtime")
+
+
+class App:
+    """One open engine with its background work."""
+
+    def __init__(self, config: Config) -> None:
+        """Open the folder and recover; raises what ``Engine.open`` raises."""
+        process = config.process
+        began = time.monotonic()
+        self.engine = Engine.open(process.data, config.engine_settings())
+        self.recovered_seq = self.engine.durable_seq()
+        self.recovery_s = time.monotonic() - began
+        _log.info(
+            "recovered",
+            extra={
+                "data": os.path.abspath(process.data),
+                "store_id": self.engine.store_id(),
+                "seq": self.recovered_seq,
+                "seconds": round(self.recovery_s, 3),
+            },
+        )
+        if process.fsync != "always":
+            _log.warning(
+                "answers do not wait for the disk: events since the last flush are lost in a power cut",
+                extra={"fsync": process.fsync},
+            )
+        self.sweeper = Sweeper(
+            self.engine,
+            interval_s=process.sweep_interval_ms / 1000,
+            grants=process.sweep_grants,
+            share_percent=process.sweep_share_percent,
+        )
+        self.checkpointer = (
+            Checkpointer(self.engine, interval_s=process.checkpoint_interval_s)
+            if process.checkpoint_interval_s
+            else None
+        )
+        self.snapshotter: Snapshotter | None = None
+        if process.redis:
+            self.snapshotter = Snapshotter(
+                self.engine,
+                open_snapshot_store(process),
+                process,
+                early_margin_s=config.engine.early_margin_s,
+            )
+
+    def background(self) -> list[Background]:
+        """What runs beside the calls."""
+        found = [self.sweeper.background]
+        if self.checkpointer is not None:
+            found.append(self.checkpointer.background)
+        if self.snapshotter is not None:
+            found.append(self.snapshotter.background)
+        return found
+
+    def start(self) -> None:
+        """Start the background work."""
+        for each in self.background():
+            each.start()
+
+    def close(self) -> None:
+        """Stop the background work, flush, checkpoint, unlock."""
+        for each in self.background():
+            each.stop()
+        if self.snapshotter is not None:
+            self.snapshotter.close()
+        self.engine.close()
+
+    def stats(self) -> dict[str, Any]:
+        """Figures of the process, besides the engine's."""
+        figures: dict[str, Any] = {
+            "pid": os.getpid(),
+            "cpu_s": time.process_time(),
+            "recovered_seq": self.recovered_seq,
+            "recovery_s": self.recovery_s,
+            "sweeper_booked": self.sweeper.booked,
+            "background": {
+                each.name: {"steps": each.steps, "faults": each.faults, "busy_s": each.busy_s}
+                for each in self.background()
+            },
+        }
+        if self.snapshotter is not None:
+            figures["snapshot"] = self.snapshotter.stats()
+        return figures

@@ -1,0 +1,65 @@
+"""One background thread that does one thing again and again until it is stopped."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from drawdown.errors import EngineHaltedError
+
+_log = logging.getLogger("drawdown.runtime")
+
+STOP_S_MAX: Final = 30.0
+
+
+class Background:
+    """Calls ``step`` until stopped; ``step`` answers how many seconds to pause before the next call.
+
+    A fault is logged and ``fault_pause_s`` waited; an engine that has halted ends the thread.
+    """
+
+    def __init__(self, name: str, step: Callable[[], float], *, fault_pause_s: float) -> None:
+        self.name = name
+        self.steps = 0
+        self.faults = 0
+        self.busy_s = 0.0
+        self._step = step
+        self._fault_pause_s = fault_pause_s
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether ``stop`` was called; long steps look at it."""
+        return self._stopping.is_set()
+
+    def start(self) -> None:
+        """Begin with the first step at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the present step; returns when it has, or after 30 s."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(STOP_S_MAX)
+
+    def pause(self, seconds: float) -> bool:
+        """Wait inside a step; True when the thread is to stop."""
+        return self._stopping.wait(seconds)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            try:
+                pause = self._step()
+                self.steps += 1
+            except EngineHaltedError:
+                _log.info("background work ends: the engine has stopped", extra={"work": self.name})
+                return
+            except Exception:
+                self.faults += 1
+                _log.exception("background work failed", extra={"work": self.name})
+                pause = self._fault_pause_s
+            self.busy_s += time.monotonic() - began
+            self._stopping.wait(pause)

@@ -1,0 +1,64 @@
+"""Channel arguments of the server, each with its reason. The client library uses matching values."""
+
+import ipaddress
+from typing import Final
+
+from drawdown.config import ProcessConfig, host_and_port
+from drawdown.errors import ConfigError
+
+# Metadata beyond this is refused before it is decoded far (HPACK bombs).
+METADATA_SOFT_BYTES: Final = 8 << 10
+METADATA_HARD_BYTES: Final = 16 << 10
+
+# A ping of the server finds dead peers; clients may ping every 10 s, also without calls.
+KEEPALIVE_MS: Final = 60_000
+KEEPALIVE_TIMEOUT_MS: Final = 20_000
+CLIENT_PING_MS_MIN: Final = 10_000
+
+# Calls of all connections together; beyond it gRPC answers RESOURCE_EXHAUSTED before any handler runs.
+CALLS_MAX: Final = 20_000
+
+_IDENTITY_ONLY: Final = 1
+
+
+def channel_arguments(config: ProcessConfig) -> list[tuple[str, int]]:
+    """The arguments of ``grpc.aio.server``."""
+    return [
+        # Two servers on one port would silently split the balances between them.
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", config.message_bytes_max),
+        ("grpc.max_send_message_length", config.message_bytes_max),
+        ("grpc.max_concurrent_streams", config.streams_max),
+        ("grpc.max_metadata_size", METADATA_SOFT_BYTES),
+        ("grpc.absolute_max_metadata_size", METADATA_HARD_BYTES),
+        # Compression bombs: nothing but identity is taken or sent.
+        ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_ONLY),
+        ("grpc.default_compression_algorithm", 0),
+        ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", CLIENT_PING_MS_MIN),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", CLIENT_PING_MS_MIN),
+    ]
+
+
+def require_safe(config: ProcessConfig) -> None:
+    """Raises ``ConfigError`` for plaintext off loopback without ``insecure_listen``."""
+    host, _ = host_and_port(config.listen, "listen")
+    if config.insecure_listen or is_loopback(host):
+        return
+    raise ConfigError(
+        f"listen: {config.listen} is not loopback and this connection is plaintext; "
+        "listen on 127.0.0.1 behind a proxy that ends TLS, or say --insecure-listen",
+        field="listen",
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,247 @@
+"""``drawdown serve``: recover, listen, serve, drain.
+
+Exit codes: 0 drained · 64 a setting is wrong · 65 stored bytes are damaged · 69 the port cannot be
+had · 75 the folder is another process's · 128 + n a further signal n cut the closing short (nothing
+acknowledged is lost by that). The engine itself ends the process with 70 (a fault of
+this software) and 74 (the disk failed), so that nothing is answered after either.
+"""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+from typing import Any, Final
+
+import grpc
+import msgspec
+from google.protobuf.internal import api_implementation
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from drawdown import errors
+from drawdown.config import Config, host_and_port
+from drawdown.runtime.app import App
+from drawdown.runtime.logs import start_logging
+from drawdown.runtime.memory import keep_message_buffers
+from drawdown.server import entitlement_service, usage_service
+from drawdown.server.access import Access
+from drawdown.server.account_service import AccountService
+from drawdown.server.admin_service import AdminService
+from drawdown.server.catalog_service import CatalogService
+from drawdown.server.durability import Durability
+from drawdown.server.entitlement_service import EntitlementService
+from drawdown.server.grant_service import GrantService
+from drawdown.server.metrics import serve_metrics
+from drawdown.server.options import CALLS_MAX, channel_arguments, require_safe
+from drawdown.server.typed import TypedCalls, TypedService
+from drawdown.server.usage_service import UsageService
+from drawdown.v1 import entitlement_pb2, usage_pb2
+
+_log = logging.getLogger("drawdown.server")
+
+# The loop's thread gets the interpreter back from a background thread within this, not Python's 5 ms:
+# it needs it after every batch.
+SWITCH_S: Final = 0.0002
+
+EXIT_DRAINED: Final = 0
+EXIT_USAGE: Final = 64
+EXIT_CORRUPT: Final = 65
+EXIT_UNAVAILABLE: Final = 69
+EXIT_LOCKED: Final = 75
+
+
+def run(config: Config) -> int:
+    """Serve until SIGTERM or SIGINT; answers the exit code.
+
+    Prints one JSON line on stdout when SERVING: ``{"listening": "127.0.0.1:7070", "metrics": …}``.
+    """
+    start_logging(config.process.log_level)
+    keep_message_buffers()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        require_safe(config.process)
+        require_fast_protobuf()
+        app = App(config)
+    except errors.FolderLockedError as raised:
+        return _refuse(raised, EXIT_LOCKED)
+    except errors.CorruptDataError as raised:
+        return _refuse(raised, EXIT_CORRUPT)
+    except (errors.ConfigError, errors.InvalidRequestError) as raised:
+        return _refuse(raised, EXIT_USAGE)
+    except (errors.DrawdownError, OSError) as raised:
+        return _refuse(raised, EXIT_UNAVAILABLE)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory(config)) as runner:
+            return runner.run(Server(app, config).serve())
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _exit_at_once)
+        app.close()
+
+
+def _exit_at_once(number: int, _: Any) -> None:
+    """A signal while the engine closes: what was acknowledged is on disk already."""
+    os._exit(128 + number)
+
+
+def _refuse(raised: Exception, code: int) -> int:
+    _log.error("cannot serve: %s", raised, extra={"exit_code": code})
+    return code
+
+
+def _loop_factory(config: Config) -> Any:
+    if config.process.uvloop:
+        try:
+            import uvloop
+        except ImportError:
+            _log.info("uvloop is not installed; using asyncio's own loop")
+        else:
+            return uvloop.new_event_loop
+    return asyncio.new_event_loop
+
+
+def require_fast_protobuf() -> None:
+    """Raises ``ConfigError`` under protobuf's pure-Python backend: it is slow and recurses without bound."""
+    backend = api_implementation.Type()
+    if backend != "upb":
+        raise errors.ConfigError(
+            f"protobuf runs on its {backend!r} backend; install a protobuf wheel with upb and unset "
+            "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"
+        )
+
+
+class Server:
+    """One gRPC server over one open engine."""
+
+    def __init__(self, app: App, config: Config) -> None:
+        self._app = app
+        self._config = config
+        self._signals = 0
+        self._draining = asyncio.Event()
+        self._stop_at_once = asyncio.Event()
+
+    async def serve(self) -> int:
+        """Serve until told to stop; answers the exit code."""
+        app, process = self._app, self._config.process
+        loop = asyncio.get_running_loop()
+        access = Access()
+        durability = Durability(app.engine, loop)
+        self._usage = UsageService(app.engine, durability, access, window_batches=process.window_batches)
+        self._typed = TypedCalls(access, threads=process.control_threads, calls_max=process.control_calls_max)
+        self._health = health.aio.HealthServicer()
+        server = grpc.aio.server(options=channel_arguments(process), maximum_concurrent_rpcs=CALLS_MAX)
+        names = self._register(server, EntitlementService(app.engine, durability, access))
+        try:
+            listening = self._bind(server)
+            metrics = self._serve_metrics()
+        except (RuntimeError, OSError) as raised:
+            return _refuse(raised, EXIT_UNAVAILABLE)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal)
+        app.start()
+        await server.start()
+        for name in ("", *names):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        # What was made so far lives as long as the process: the collector need not walk it again.
+        gc.collect()
+        gc.freeze()
+        self._announce(listening, metrics)
+        await self._draining.wait()
+        await self._drain(server)
+        durability.close()
+        return EXIT_DRAINED
+
+    def _register(self, server: grpc.aio.Server, entitlement: EntitlementService) -> list[str]:
+        hot: list[tuple[str, Any]] = [
+            (usage_service.SERVICE, self._usage.handlers()),
+            (entitlement_service.SERVICE, entitlement.handlers()),
+        ]
+        app = self._app
+        typed: tuple[TypedService, ...] = (
+            AccountService(app.engine),
+            GrantService(app.engine),
+            CatalogService(app.engine),
+            AdminService(
+                app.engine,
+                snapshot_now=None if app.snapshotter is None else app.snapshotter.take_now,
+                server_stats=self.stats,
+            ),
+        )
+        registered = hot + [self._typed.handler_of(service) for service in typed]
+        for name, handlers in registered:
+            server.add_registered_method_handlers(name, handlers)
+            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        names = [name for name, _ in registered]
+        # Reflection reads descriptors of every file from the default pool; importing them fills it.
+        assert usage_pb2.DESCRIPTOR.package == entitlement_pb2.DESCRIPTOR.package
+        if self._config.process.reflection:
+            reflection.enable_server_reflection(
+                (*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+            )
+        return names
+
+    def _bind(self, server: grpc.aio.Server) -> str:
+        address = self._config.process.listen
+        host, _ = host_and_port(address, "listen")
+        port = server.add_insecure_port(address)
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def _serve_metrics(self) -> str | None:
+        if not self._config.process.metrics:
+            return None
+        _, address = serve_metrics(
+            self._config.process.metrics,
+            {"engine": self._app.engine.stats, "server": self.stats},
+        )
+        return address
+
+    def _announce(self, listening: str, metrics: str | None) -> None:
+        line = {
+            "listening": listening,
+            "metrics": metrics,
+            "pid": os.getpid(),
+            "recovered_seq": self._app.recovered_seq,
+        }
+        sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+        sys.stdout.flush()
+        _log.info("serving", extra=line)
+
+    def _on_signal(self) -> None:
+        self._signals += 1
+        self._draining.set()
+        if self._signals > 1:
+            self._stop_at_once.set()
+
+    async def _drain(self, server: grpc.aio.Server) -> None:
+        """NOT_SERVING → no further work taken → acks of what was taken go out → calls end.
+
+        At most ``drain_s``; a second signal cuts it short. Nothing acknowledged is lost either way.
+        """
+        _log.info("draining", extra={"streams": len(self._usage.streams)})
+        await self._health.enter_graceful_shutdown()
+        self._typed.drain()
+        self._usage.drain()
+        stopping = asyncio.ensure_future(server.stop(self._config.process.drain_s))
+        at_once = asyncio.ensure_future(self._stop_at_once.wait())
+        await asyncio.wait((stopping, at_once), return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.done():
+            await server.stop(None)
+        at_once.cancel()
+        await stopping
+        await asyncio.get_running_loop().run_in_executor(None, self._typed.close)
+        _log.info("drained", extra={"durable_seq": self._app.engine.durable_seq()})
+
+    def stats(self) -> dict[str, Any]:
+        """Figures of server and process."""
+        return {
+            **self._app.stats(),
+            "streams_open": len(self._usage.streams),
+            "batches_total": self._usage.batches,
+            "batch_bytes_total": self._usage.bytes_in,
+            "shed_total": self._usage.shed,
+            "typed_calls_open": self._typed.open_calls,
+            "typed_calls": {f"{path} {code}": count for (path, code), count in self._typed.calls.items()},
+        }

@@ -1,0 +1,97 @@
+"""Faults → gRPC statuses, in one table. Nothing else in the server picks a code.
+
+Every error carries ``google.rpc.ErrorInfo``: domain ``drawdown``, the stable reason, and in its
+metadata ``definite`` (``true``: certainly not applied; ``false``: unknown, repeat with the same
+ids) and the ``field`` at fault. What may be retried later carries ``google.rpc.RetryInfo`` as well.
+"""
+
+import logging
+import uuid
+from typing import Any, Final, NoReturn
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from drawdown import errors
+from drawdown.engine import RawEngineError, translated
+from drawdown.server.context import Context
+
+_log = logging.getLogger("drawdown.server")
+
+DOMAIN: Final = "drawdown"
+RETRY_AFTER_MS: Final = 100
+
+Code = grpc.StatusCode
+
+# The first that fits, subclasses before their base; a test checks that every exception is covered.
+CODES: Final[tuple[tuple[type[errors.DrawdownError], grpc.StatusCode], ...]] = (
+    (errors.InvalidRequestError, Code.INVALID_ARGUMENT),
+    (errors.NotFoundError, Code.NOT_FOUND),
+    (errors.AlreadyExistsError, Code.ALREADY_EXISTS),
+    (errors.PreconditionError, Code.FAILED_PRECONDITION),
+    (errors.UnauthenticatedError, Code.UNAUTHENTICATED),
+    (errors.PermissionDeniedError, Code.PERMISSION_DENIED),
+    (errors.OverloadedError, Code.RESOURCE_EXHAUSTED),
+    (errors.ReadOnlyError, Code.RESOURCE_EXHAUSTED),
+    (errors.UnavailableError, Code.UNAVAILABLE),
+    (errors.SnapshotUnavailableError, Code.UNAVAILABLE),
+    (errors.SnapshotError, Code.FAILED_PRECONDITION),
+    (errors.FolderLockedError, Code.FAILED_PRECONDITION),
+    (errors.ConfigError, Code.FAILED_PRECONDITION),
+    (errors.CorruptDataError, Code.DATA_LOSS),
+    (errors.InternalError, Code.INTERNAL),
+)
+
+
+def code_of(fault: errors.DrawdownError) -> grpc.StatusCode:
+    """The gRPC code of a fault."""
+    for kind, code in CODES:
+        if isinstance(fault, kind):
+            return code
+    return Code.INTERNAL
+
+
+def fault_of(raised: BaseException) -> errors.DrawdownError:
+    """The fault to answer; one that is not ours is logged with an id and says no more than that id."""
+    if isinstance(raised, errors.DrawdownError):
+        return raised
+    if isinstance(raised, RawEngineError):
+        ours = translated(raised)
+        if not isinstance(ours, errors.InternalError):
+            return ours
+    incident = uuid.uuid4().hex[:12]
+    _log.error("internal fault", exc_info=raised, extra={"incident": incident})
+    return errors.InternalError(f"internal fault {incident}; the server's log has the details")
+
+
+def details_of(fault: errors.DrawdownError) -> status_pb2.Status:
+    """``google.rpc.Status`` with ``ErrorInfo`` and, where a retry may help, ``RetryInfo``."""
+    info = error_details_pb2.ErrorInfo(domain=DOMAIN, reason=fault.reason)
+    info.metadata["definite"] = "true" if fault.definite else "false"
+    if fault.field:
+        info.metadata["field"] = fault.field
+    status = status_pb2.Status(code=code_pb2.Code.Value(code_of(fault).name), message=fault.message)
+    status.details.append(_packed(info))
+    if fault.retryable:
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(RETRY_AFTER_MS)
+        status.details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
+    return status
+
+
+def _packed(message: Any) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(message)
+    return packed
+
+
+async def abort(context: Context, raised: BaseException) -> NoReturn:
+    """End the call with the status of ``raised``; never returns."""
+    fault = fault_of(raised)
+    await context.abort(
+        code_of(fault),
+        fault.message[:1024],
+        trailing_metadata=(("grpc-status-details-bin", details_of(fault).SerializeToString()),),
+    )
+    raise AssertionError("abort returned")

@@ -1,0 +1,134 @@
+"""Typed services: from a descriptor to handlers, the same way for each.
+
+A service is an object with one method per RPC, ``name(request, principal) -> response``, which runs
+in a worker thread and may block. Everything around it is here: rights, drain, shedding before any
+work, deadlines of callers who have gone, errors, and the audit line of what changes state.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Protocol
+
+import grpc
+from google.protobuf import descriptor as descriptors
+from google.protobuf import message, message_factory
+
+from drawdown import errors
+from drawdown.server import status
+from drawdown.server.access import Access, Principal, Right
+from drawdown.server.context import Context, Handler
+from drawdown.server.usage_service import draining
+
+_audit = logging.getLogger("drawdown.audit")
+
+# A typed call that a caller waits for longer than this has no deadline of use.
+CALL_S_MAX: Final = 30.0
+
+Method = Callable[[Any, Principal], message.Message]
+
+
+class TypedService(Protocol):
+    """What ``TypedCalls`` serves."""
+
+    @property
+    def DESCRIPTOR(self) -> descriptors.ServiceDescriptor: ...
+
+    @property
+    def RIGHTS(self) -> Mapping[str, Right]: ...
+
+
+class TypedCalls:
+    """Runs typed calls in worker threads; bounded in number, never on the loop."""
+
+    def __init__(self, access: Access, *, threads: int, calls_max: int) -> None:
+        self._access = access
+        self._calls_max = calls_max
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="typed-call")
+        self._draining = False
+        self.open_calls = 0
+        self.calls: dict[tuple[str, str], int] = {}
+
+    def handler_of(self, service: TypedService) -> tuple[str, dict[str, Handler]]:
+        """Full name and handlers of a service; every RPC of the descriptor must have its method."""
+        found = {
+            method.name: self._handler(service, method, getattr(service, method.name))
+            for method in service.DESCRIPTOR.methods
+        }
+        return service.DESCRIPTOR.full_name, found
+
+    def _handler(self, service: TypedService, method: descriptors.MethodDescriptor, run: Method) -> Handler:
+        right = service.RIGHTS[method.name]
+        path = f"{service.DESCRIPTOR.name}/{method.name}"
+        request_class = message_factory.GetMessageClass(method.input_type)
+
+        async def serve(body: bytes, context: Context) -> bytes:
+            caller = "unknown"
+            try:
+                principal = self._access.principal(context, right)
+                caller = principal.name
+                response = await self._run(run, _parsed(request_class, body), principal, context)
+            except asyncio.CancelledError:
+                raise
+            except Exception as raised:
+                fault = status.fault_of(raised)
+                self._count(path, status.code_of(fault).name)
+                _audited(path, right, caller, fault.reason)
+                await status.abort(context, fault)
+            self._count(path, "OK")
+            _audited(path, right, caller, "OK")
+            return response
+
+        return grpc.unary_unary_rpc_method_handler(serve)
+
+    async def _run(
+        self, run: Method, request: message.Message, principal: Principal, context: Context
+    ) -> bytes:
+        if self._draining:
+            raise draining()
+        if self.open_calls >= self._calls_max:
+            raise errors.OverloadedError(f"{self._calls_max} typed calls are open; retry after a pause")
+        remaining = context.time_remaining()
+        allowed = CALL_S_MAX if remaining is None else min(remaining, CALL_S_MAX)
+        started_before = time.monotonic() + allowed
+
+        def work() -> bytes:
+            if time.monotonic() > started_before:
+                raise errors.OverloadedError("the call waited past its deadline; nothing was applied")
+            return run(request, principal).SerializeToString()
+
+        self.open_calls += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        finally:
+            self.open_calls -= 1
+
+    def _count(self, path: str, code: str) -> None:
+        key = (path, code)
+        self.calls[key] = self.calls.get(key, 0) + 1
+
+    def drain(self) -> None:
+        """Take no further calls."""
+        self._draining = True
+
+    def close(self) -> None:
+        """Wait for running calls and end the threads."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _parsed(request_class: type[message.Message], body: bytes) -> message.Message:
+    request = request_class()
+    try:
+        request.ParseFromString(body)
+    except message.DecodeError as raised:
+        raise errors.InvalidRequestError(
+            f"the bytes are not a {request_class.DESCRIPTOR.full_name}: {raised}"
+        ) from raised
+    return request
+
+
+def _audited(path: str, right: Right, caller: str, outcome: str) -> None:
+    if right in (Right.MANAGE, Right.ADMIN):
+        _audit.info("typed call", extra={"call": path, "caller": caller[:128], "outcome": outcome[:128]})

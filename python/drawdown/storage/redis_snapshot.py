@@ -1,0 +1,254 @@
+"""The snapshot in Redis, written: claim the namespace, write runs and images, complete, flip, tidy.
+
+Every write is a transaction that watches the owner key: a process whose epoch has been passed, or
+whose namespace was taken by another store, can never write again, however late its command arrives.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import msgspec
+import redis.exceptions
+
+from drawdown import errors
+from drawdown.config import ProcessConfig
+from drawdown.storage.redis_client import Client, open_client
+from drawdown.storage.redis_layout import (
+    BUCKET_ACCOUNTS,
+    FORMAT,
+    GLOBAL,
+    Layout,
+    Manifest,
+    Owner,
+    RunFacts,
+    run_place,
+    seal,
+)
+
+UNLINK_KEYS: Final = 128
+
+
+class RedisSnapshotStore:
+    """One namespace in Redis, for its one writer. Not for use from two threads at once.
+
+    Every method raises ``SnapshotUnavailableError`` while Redis cannot be used (a retry of the pass
+    helps) and ``SnapshotFencedError`` when the namespace is no longer this writer's.
+    """
+
+    def __init__(self, connect: Callable[[], Client], namespace: str, *, takeover: bool) -> None:
+        self._connect = connect
+        self._client: Client | None = None
+        self._takeover = takeover
+        self._owner: Owner | None = None
+        self.layout = Layout(namespace)
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def claim(self, store_id: str, epoch: int) -> Manifest | None:
+        """Make this process the writer; answers the manifest of the snapshot found, if it is usable.
+
+        Raises ``SnapshotForeignError`` where another store's snapshot stands (unless takeover was
+        asked for) and ``SnapshotFencedError`` where a higher epoch writes.
+        """
+        wanted = Owner(store_id, epoch)
+        with self._speaking() as client:
+            with client.pipeline(transaction=True) as pipe:
+                pipe.watch(self.layout.owner)
+                found = _owner_of(pipe.get(self.layout.owner))
+                self._require_claimable(found, wanted)
+                if found != wanted:
+                    pipe.multi()
+                    pipe.set(self.layout.owner, wanted.encoded())
+                    pipe.execute()
+            self._owner = wanted
+            manifest = self.manifest()
+        if manifest is None or manifest.store_id != store_id:
+            return None
+        return manifest
+
+    def _require_claimable(self, found: Owner | None, wanted: Owner) -> None:
+        if found is None:
+            return
+        if found.store_id != wanted.store_id:
+            if self._takeover:
+                return
+            raise errors.SnapshotForeignError(
+                f"namespace {self.layout.tag} holds the snapshot of store {found.store_id}, this is "
+                f"{wanted.store_id}; give this store a namespace of its own (redis_namespace), or replace "
+                "the other's with redis_takeover"
+            )
+        if found.epoch > wanted.epoch:
+            raise errors.SnapshotFencedError(
+                f"epoch {found.epoch} of this store writes to {self.layout.tag}, this process is epoch "
+                f"{wanted.epoch}: it was replaced and writes no more snapshots"
+            )
+
+    def manifest(self) -> Manifest | None:
+        """The manifest of the generation in use; ``None`` where there is none or it is not whole."""
+        with self._speaking() as client:
+            current = client.get(self.layout.current)
+            if current is None or not current.isdigit():
+                return None
+            stored = client.get(self.layout.manifest(int(current)))
+        if stored is None:
+            return None
+        try:
+            manifest = msgspec.json.decode(stored, type=Manifest)
+        except msgspec.DecodeError:
+            return None
+        if manifest.format != FORMAT or not manifest.complete or manifest.generation != int(current):
+            return None
+        return manifest
+
+    def current_generation(self) -> int:
+        """The generation that readers use; 0 where there is none."""
+        with self._speaking() as client:
+            current = client.get(self.layout.current)
+        return int(current) if current is not None and current.isdigit() else 0
+
+    def write_run(self, generation: int, name: str, run: bytes, *, newest_us: int) -> None:
+        """Store one run of dedupe keys, none of which is of an event dated after ``newest_us``."""
+        sealed = seal(run_place(name), run)
+
+        def write(pipe: Any) -> None:
+            pipe.set(self.layout.run(generation, name), sealed)
+            pipe.hset(self.layout.runs(generation), name, RunFacts(len(sealed), newest_us).encoded())
+
+        self._transact(write)
+
+    def write_images(
+        self, generation: int, images: Sequence[tuple[int, bytes]], global_image: bytes | None
+    ) -> int:
+        """Store account images, and the global image they rely on; answers how many accounts are new."""
+        by_bucket: dict[int, list[bytes | int]] = {}
+        for uid, image in images:
+            # HSET's arguments as they are sent: field, value, field, value …
+            by_bucket.setdefault(uid // BUCKET_ACCOUNTS, []).extend((uid, seal(uid, image)))
+
+        def write(pipe: Any) -> None:
+            for bucket, fields in by_bucket.items():
+                pipe.execute_command("HSET", self.layout.accounts(generation, bucket), *fields)
+            if global_image is not None:
+                pipe.set(self.layout.global_image(generation), seal(GLOBAL, global_image))
+
+        answers = self._transact(write)
+        return sum(answers[: len(by_bucket)])
+
+    def complete(self, manifest: Manifest, global_image: bytes) -> None:
+        """Make the pass the snapshot: global image, manifest and pointer in one transaction."""
+
+        def write(pipe: Any) -> None:
+            pipe.set(self.layout.global_image(manifest.generation), seal(GLOBAL, global_image))
+            pipe.set(self.layout.manifest(manifest.generation), msgspec.json.encode(manifest))
+            pipe.set(self.layout.current, manifest.generation)
+
+        self._transact(write)
+
+    def run_count(self, generation: int) -> int:
+        """How many runs the generation names."""
+        with self._speaking() as client:
+            return int(client.hlen(self.layout.runs(generation)))
+
+    def drop_runs_below(self, generation: int, floor_us: int) -> int:
+        """Remove runs whose newest event lies below ``floor_us``; answers how many.
+
+        The manifest is corrected first, in the same transaction as each step, so that a reader never
+        misses a run that the manifest counts.
+        """
+        with self._speaking() as client:
+            stored = client.hgetall(self.layout.runs(generation))
+        doomed = [
+            name.decode() for name, facts in stored.items() if RunFacts.decoded(facts).newest_us < floor_us
+        ]
+        manifest = self.manifest()
+        if not doomed or manifest is None or manifest.generation != generation:
+            return 0
+        for start in range(0, len(doomed), UNLINK_KEYS):
+            step = doomed[start : start + UNLINK_KEYS]
+            manifest = msgspec.structs.replace(manifest, runs=manifest.runs - len(step))
+            corrected = msgspec.json.encode(manifest)
+
+            def write(pipe: Any, step: list[str] = step, corrected: bytes = corrected) -> None:
+                pipe.set(self.layout.manifest(generation), corrected)
+                pipe.hdel(self.layout.runs(generation), *step)
+                pipe.unlink(*(self.layout.run(generation, name) for name in step))
+
+            self._transact(write)
+        return len(doomed)
+
+    def drop_other_generations(self, current: int) -> int:
+        """Remove every key of generations that are not ``current``, in small steps; answers how many keys.
+
+        Cost grows with the keys of the whole database, which are scanned.
+        """
+        mine = f"{self.layout.generation(current)}:".encode()
+        prefix = f"{self.layout.tag}:g".encode()
+        doomed: list[bytes] = []
+        with self._speaking() as client:
+            for key in client.scan_iter(match=f"{self.layout.tag}:g*", count=1000):
+                if key.startswith(prefix) and not key.startswith(mine):
+                    doomed.append(key)
+        for start in range(0, len(doomed), UNLINK_KEYS):
+            step = doomed[start : start + UNLINK_KEYS]
+
+            def write(pipe: Any, step: list[bytes] = step) -> None:
+                pipe.unlink(*step)
+
+            self._transact(write)
+        return len(doomed)
+
+    def _transact(self, write: Callable[[Any], None]) -> list[Any]:
+        owner = self._owner
+        if owner is None:
+            raise errors.SnapshotError("claim the namespace before writing to it")
+        with self._speaking() as client, client.pipeline(transaction=True) as pipe:
+            pipe.watch(self.layout.owner)
+            found = _owner_of(pipe.get(self.layout.owner))
+            if found != owner:
+                self._require_claimable(found, owner)
+                raise errors.SnapshotUnavailableError(
+                    f"the owner of {self.layout.tag} is gone: the store was wiped or restored; starting over"
+                )
+            pipe.multi()
+            write(pipe)
+            answers: list[Any] = pipe.execute()
+            return answers
+
+    @contextmanager
+    def _speaking(self) -> Iterator[Client]:
+        try:
+            if self._client is None:
+                self._client = self._connect()
+            yield self._client
+        except redis.exceptions.WatchError as raised:
+            raise errors.SnapshotUnavailableError(
+                f"the owner of {self.layout.tag} changed during a write; nothing was written"
+            ) from raised
+        except (redis.exceptions.RedisError, OSError) as raised:
+            raise errors.SnapshotUnavailableError(f"Redis: {type(raised).__name__}: {raised}") from raised
+
+
+def _owner_of(stored: bytes | None) -> Owner | None:
+    if stored is None:
+        return None
+    try:
+        return Owner.decoded(stored)
+    except ValueError:
+        raise errors.SnapshotForeignError(
+            f"the owner key holds {stored[:64]!r}, which no snapshot writer makes; use another "
+            "redis_namespace"
+        ) from None
+
+
+def open_snapshot_store(config: ProcessConfig) -> RedisSnapshotStore:
+    """The store that the settings name; connects when first used."""
+    return RedisSnapshotStore(
+        lambda: open_client(config.redis, timeout_ms=config.redis_timeout_ms),
+        config.redis_namespace,
+        takeover=config.redis_takeover,
+    )

@@ -1,0 +1,244 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class PolicyKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    POLICY_KIND_UNSPECIFIED: _ClassVar[PolicyKind]
+    POLICY_KIND_HARD: _ClassVar[PolicyKind]
+    POLICY_KIND_PARTIAL: _ClassVar[PolicyKind]
+    POLICY_KIND_OVERDRAFT: _ClassVar[PolicyKind]
+    POLICY_KIND_OVERAGE: _ClassVar[PolicyKind]
+POLICY_KIND_UNSPECIFIED: PolicyKind
+POLICY_KIND_HARD: PolicyKind
+POLICY_KIND_PARTIAL: PolicyKind
+POLICY_KIND_OVERDRAFT: PolicyKind
+POLICY_KIND_OVERAGE: PolicyKind
+
+class Account(_message.Message):
+    __slots__ = ("account_id", "customer_id", "suspended", "rate_table", "test_clock", "credit_types")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
+    SUSPENDED_FIELD_NUMBER: _ClassVar[int]
+    RATE_TABLE_FIELD_NUMBER: _ClassVar[int]
+    TEST_CLOCK_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_TYPES_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    customer_id: str
+    suspended: bool
+    rate_table: str
+    test_clock: _timestamp_pb2.Timestamp
+    credit_types: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, account_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., suspended: _Optional[bool] = ..., rate_table: _Optional[str] = ..., test_clock: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., credit_types: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class CreateAccountRequest(_message.Message):
+    __slots__ = ("account_id", "customer_id", "rate_table", "test_clock")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
+    RATE_TABLE_FIELD_NUMBER: _ClassVar[int]
+    TEST_CLOCK_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    customer_id: str
+    rate_table: str
+    test_clock: _timestamp_pb2.Timestamp
+    def __init__(self, account_id: _Optional[str] = ..., customer_id: _Optional[str] = ..., rate_table: _Optional[str] = ..., test_clock: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class CreateAccountResponse(_message.Message):
+    __slots__ = ("account", "already_existed", "seq")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    ALREADY_EXISTED_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    account: Account
+    already_existed: bool
+    seq: int
+    def __init__(self, account: _Optional[_Union[Account, _Mapping]] = ..., already_existed: _Optional[bool] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class GetAccountRequest(_message.Message):
+    __slots__ = ("account_id",)
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    def __init__(self, account_id: _Optional[str] = ...) -> None: ...
+
+class GetAccountResponse(_message.Message):
+    __slots__ = ("account", "seq")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    account: Account
+    seq: int
+    def __init__(self, account: _Optional[_Union[Account, _Mapping]] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class ListAccountsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "prefix")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    prefix: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., prefix: _Optional[str] = ...) -> None: ...
+
+class ListAccountsResponse(_message.Message):
+    __slots__ = ("accounts", "next_page_token", "seq")
+    ACCOUNTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    accounts: _containers.RepeatedCompositeFieldContainer[Account]
+    next_page_token: str
+    seq: int
+    def __init__(self, accounts: _Optional[_Iterable[_Union[Account, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class UpdateAccountRequest(_message.Message):
+    __slots__ = ("account_id", "suspended")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    SUSPENDED_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    suspended: bool
+    def __init__(self, account_id: _Optional[str] = ..., suspended: _Optional[bool] = ...) -> None: ...
+
+class UpdateAccountResponse(_message.Message):
+    __slots__ = ("account", "seq")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    account: Account
+    seq: int
+    def __init__(self, account: _Optional[_Union[Account, _Mapping]] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class AssignRateTableRequest(_message.Message):
+    __slots__ = ("account_id", "rate_table", "valid_from")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    RATE_TABLE_FIELD_NUMBER: _ClassVar[int]
+    VALID_FROM_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    rate_table: str
+    valid_from: _timestamp_pb2.Timestamp
+    def __init__(self, account_id: _Optional[str] = ..., rate_table: _Optional[str] = ..., valid_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class AssignRateTableResponse(_message.Message):
+    __slots__ = ("already_existed", "seq")
+    ALREADY_EXISTED_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    already_existed: bool
+    seq: int
+    def __init__(self, already_existed: _Optional[bool] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class SetPeriodEdgeRequest(_message.Message):
+    __slots__ = ("account_id", "at")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    at: _timestamp_pb2.Timestamp
+    def __init__(self, account_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class SetPeriodEdgeResponse(_message.Message):
+    __slots__ = ("already_existed", "seq")
+    ALREADY_EXISTED_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    already_existed: bool
+    seq: int
+    def __init__(self, already_existed: _Optional[bool] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class Policy(_message.Message):
+    __slots__ = ("kind", "limit", "price", "cap")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    CAP_FIELD_NUMBER: _ClassVar[int]
+    kind: PolicyKind
+    limit: str
+    price: str
+    cap: str
+    def __init__(self, kind: _Optional[_Union[PolicyKind, str]] = ..., limit: _Optional[str] = ..., price: _Optional[str] = ..., cap: _Optional[str] = ...) -> None: ...
+
+class SetPolicyRequest(_message.Message):
+    __slots__ = ("account_id", "credit_type", "policy")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    credit_type: str
+    policy: Policy
+    def __init__(self, account_id: _Optional[str] = ..., credit_type: _Optional[str] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+
+class SetPolicyResponse(_message.Message):
+    __slots__ = ("seq",)
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    def __init__(self, seq: _Optional[int] = ...) -> None: ...
+
+class SetThresholdsRequest(_message.Message):
+    __slots__ = ("account_id", "credit_type", "thresholds")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    credit_type: str
+    thresholds: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, account_id: _Optional[str] = ..., credit_type: _Optional[str] = ..., thresholds: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class SetThresholdsResponse(_message.Message):
+    __slots__ = ("seq",)
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    def __init__(self, seq: _Optional[int] = ...) -> None: ...
+
+class Balance(_message.Message):
+    __slots__ = ("account_id", "credit_type", "scale", "available", "remaining", "held", "overdraft", "overage", "policy", "thresholds")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    OVERDRAFT_FIELD_NUMBER: _ClassVar[int]
+    OVERAGE_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    credit_type: str
+    scale: int
+    available: str
+    remaining: str
+    held: str
+    overdraft: str
+    overage: str
+    policy: Policy
+    thresholds: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, account_id: _Optional[str] = ..., credit_type: _Optional[str] = ..., scale: _Optional[int] = ..., available: _Optional[str] = ..., remaining: _Optional[str] = ..., held: _Optional[str] = ..., overdraft: _Optional[str] = ..., overage: _Optional[str] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., thresholds: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GetBalanceRequest(_message.Message):
+    __slots__ = ("account_id", "credit_type")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    credit_type: str
+    def __init__(self, account_id: _Optional[str] = ..., credit_type: _Optional[str] = ...) -> None: ...
+
+class GetBalanceResponse(_message.Message):
+    __slots__ = ("balance", "seq")
+    BALANCE_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    balance: Balance
+    seq: int
+    def __init__(self, balance: _Optional[_Union[Balance, _Mapping]] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class ListBalancesRequest(_message.Message):
+    __slots__ = ("account_id",)
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    def __init__(self, account_id: _Optional[str] = ...) -> None: ...
+
+class ListBalancesResponse(_message.Message):
+    __slots__ = ("balances", "seq")
+    BALANCES_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    balances: _containers.RepeatedCompositeFieldContainer[Balance]
+    seq: int
+    def __init__(self, balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., seq: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,181 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Aggregation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    AGGREGATION_UNSPECIFIED: _ClassVar[Aggregation]
+    AGGREGATION_SUM: _ClassVar[Aggregation]
+    AGGREGATION_COUNT: _ClassVar[Aggregation]
+    AGGREGATION_MAX: _ClassVar[Aggregation]
+    AGGREGATION_LAST: _ClassVar[Aggregation]
+    AGGREGATION_UNIQUE: _ClassVar[Aggregation]
+AGGREGATION_UNSPECIFIED: Aggregation
+AGGREGATION_SUM: Aggregation
+AGGREGATION_COUNT: Aggregation
+AGGREGATION_MAX: Aggregation
+AGGREGATION_LAST: Aggregation
+AGGREGATION_UNIQUE: Aggregation
+
+class CreditType(_message.Message):
+    __slots__ = ("name", "scale")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    scale: int
+    def __init__(self, name: _Optional[str] = ..., scale: _Optional[int] = ...) -> None: ...
+
+class Meter(_message.Message):
+    __slots__ = ("key", "unit", "quantity_scale", "aggregation", "dimensions", "unique_of")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_SCALE_FIELD_NUMBER: _ClassVar[int]
+    AGGREGATION_FIELD_NUMBER: _ClassVar[int]
+    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    UNIQUE_OF_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    unit: str
+    quantity_scale: int
+    aggregation: Aggregation
+    dimensions: _containers.RepeatedScalarFieldContainer[str]
+    unique_of: str
+    def __init__(self, key: _Optional[str] = ..., unit: _Optional[str] = ..., quantity_scale: _Optional[int] = ..., aggregation: _Optional[_Union[Aggregation, str]] = ..., dimensions: _Optional[_Iterable[str]] = ..., unique_of: _Optional[str] = ...) -> None: ...
+
+class Tier(_message.Message):
+    __slots__ = ("up_to", "credits")
+    UP_TO_FIELD_NUMBER: _ClassVar[int]
+    CREDITS_FIELD_NUMBER: _ClassVar[int]
+    up_to: str
+    credits: str
+    def __init__(self, up_to: _Optional[str] = ..., credits: _Optional[str] = ...) -> None: ...
+
+class Rate(_message.Message):
+    __slots__ = ("meter", "credit_type", "credits", "tiers", "per", "package", "match", "valid_from")
+    class MatchEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    METER_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    CREDITS_FIELD_NUMBER: _ClassVar[int]
+    TIERS_FIELD_NUMBER: _ClassVar[int]
+    PER_FIELD_NUMBER: _ClassVar[int]
+    PACKAGE_FIELD_NUMBER: _ClassVar[int]
+    MATCH_FIELD_NUMBER: _ClassVar[int]
+    VALID_FROM_FIELD_NUMBER: _ClassVar[int]
+    meter: str
+    credit_type: str
+    credits: str
+    tiers: _containers.RepeatedCompositeFieldContainer[Tier]
+    per: str
+    package: bool
+    match: _containers.ScalarMap[str, str]
+    valid_from: _timestamp_pb2.Timestamp
+    def __init__(self, meter: _Optional[str] = ..., credit_type: _Optional[str] = ..., credits: _Optional[str] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., per: _Optional[str] = ..., package: _Optional[bool] = ..., match: _Optional[_Mapping[str, str]] = ..., valid_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class RateTable(_message.Message):
+    __slots__ = ("name", "rates")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    RATES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    rates: _containers.RepeatedCompositeFieldContainer[Rate]
+    def __init__(self, name: _Optional[str] = ..., rates: _Optional[_Iterable[_Union[Rate, _Mapping]]] = ...) -> None: ...
+
+class CreateCreditTypeRequest(_message.Message):
+    __slots__ = ("credit_type",)
+    CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    credit_type: CreditType
+    def __init__(self, credit_type: _Optional[_Union[CreditType, _Mapping]] = ...) -> None: ...
+
+class CreateCreditTypeResponse(_message.Message):
+    __slots__ = ("credit_type", "already_existed", "seq")
+    CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    ALREADY_EXISTED_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    credit_type: CreditType
+    already_existed: bool
+    seq: int
+    def __init__(self, credit_type: _Optional[_Union[CreditType, _Mapping]] = ..., already_existed: _Optional[bool] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class ListCreditTypesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListCreditTypesResponse(_message.Message):
+    __slots__ = ("credit_types", "seq")
+    CREDIT_TYPES_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    credit_types: _containers.RepeatedCompositeFieldContainer[CreditType]
+    seq: int
+    def __init__(self, credit_types: _Optional[_Iterable[_Union[CreditType, _Mapping]]] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class CreateMeterRequest(_message.Message):
+    __slots__ = ("meter",)
+    METER_FIELD_NUMBER: _ClassVar[int]
+    meter: Meter
+    def __init__(self, meter: _Optional[_Union[Meter, _Mapping]] = ...) -> None: ...
+
+class CreateMeterResponse(_message.Message):
+    __slots__ = ("meter", "already_existed", "seq")
+    METER_FIELD_NUMBER: _ClassVar[int]
+    ALREADY_EXISTED_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    meter: Meter
+    already_existed: bool
+    seq: int
+    def __init__(self, meter: _Optional[_Union[Meter, _Mapping]] = ..., already_existed: _Optional[bool] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class ListMetersRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListMetersResponse(_message.Message):
+    __slots__ = ("meters", "seq")
+    METERS_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    meters: _containers.RepeatedCompositeFieldContainer[Meter]
+    seq: int
+    def __init__(self, meters: _Optional[_Iterable[_Union[Meter, _Mapping]]] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class SetRateRequest(_message.Message):
+    __slots__ = ("rate_table", "rate")
+    RATE_TABLE_FIELD_NUMBER: _ClassVar[int]
+    RATE_FIELD_NUMBER: _ClassVar[int]
+    rate_table: str
+    rate: Rate
+    def __init__(self, rate_table: _Optional[str] = ..., rate: _Optional[_Union[Rate, _Mapping]] = ...) -> None: ...
+
+class SetRateResponse(_message.Message):
+    __slots__ = ("already_existed", "warnings", "seq")
+    ALREADY_EXISTED_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    already_existed: bool
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    seq: int
+    def __init__(self, already_existed: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class ListRateTablesRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class ListRateTablesResponse(_message.Message):
+    __slots__ = ("rate_tables", "seq")
+    RATE_TABLES_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    rate_tables: _containers.RepeatedCompositeFieldContainer[RateTable]
+    seq: int
+    def __init__(self, rate_tables: _Optional[_Iterable[_Union[RateTable, _Mapping]]] = ..., seq: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,70 @@
+"""Settings: precedence, ranges, and errors that name the setting and its source."""
+
+from pathlib import Path
+
+import pytest
+from drawdown import config
+from drawdown.errors import ConfigError
+
+
+def test_flags_pass_the_environment_which_passes_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "drawdown.toml"
+    file.write_text('data = "from-file"\nlisten = "127.0.0.1:1"\nstreams_max = 7\n')
+    loaded = config.load(
+        file=str(file),
+        environment={"DRAWDOWN_DATA": "from-environment", "DRAWDOWN_STREAMS_MAX": "8", "PATH": "x"},
+        flags={"data": "from-flags", "redis": None},
+    )
+    assert loaded.process.data == "from-flags"
+    assert loaded.process.streams_max == 8
+    assert loaded.process.listen == "127.0.0.1:1"
+    assert loaded.process.redis == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "said"),
+    [
+        ({"flags": {"listn": "x"}}, "listn", "did you mean 'listen'"),
+        ({"environment": {"DRAWDOWN_LISTN": "x"}}, "listn", "DRAWDOWN_LISTN"),
+        ({"environment": {"DRAWDOWN_STREAMS_MAX": "many"}}, "streams_max", "environment"),
+        ({"flags": {"streams_max": 0}}, "streams_max", ">= 1"),
+        ({"flags": {"streams_max": "7"}}, "streams_max", "int"),
+        ({"flags": {"fsync": "sometimes"}}, "fsync", "sometimes"),
+        ({"flags": {"listen": "7070"}}, "listen", "HOST:PORT"),
+        ({"flags": {"listen": "127.0.0.1:70000"}}, "listen", "HOST:PORT"),
+        (
+            {"flags": {"guaranteed_window_s": 90, "dedupe_window_s": 60}},
+            "guaranteed_window_s",
+            r"\(90\) is more than dedupe_window_s \(60\)",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named(given: dict[str, dict[str, object]], field: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as refused:
+        config.load(**{"environment": {}, **given})  # type: ignore[arg-type]
+    assert refused.value.field == field
+
+
+def test_unknown_keys_in_the_file_are_errors(tmp_path: Path) -> None:
+    file = tmp_path / "drawdown.toml"
+    file.write_text("colour = 'red'\n")
+    with pytest.raises(ConfigError, match="colour"):
+        config.load(file=str(file), environment={})
+    file.write_text("= broken")
+    with pytest.raises(ConfigError, match="not TOML"):
+        config.load(file=str(file), environment={})
+    with pytest.raises(ConfigError, match="absent"):
+        config.load(file=str(tmp_path / "absent.toml"), environment={})
+
+
+def test_the_table_has_a_row_per_setting_with_its_environment_variable() -> None:
+    rows = [line for line in config.settings_table().splitlines() if line.startswith("| `")]
+    assert len(rows) == len(config.SETTINGS)
+    for setting, row in zip(config.SETTINGS.values(), rows, strict=True):
+        assert setting.environment in row
+        assert setting.description in row
+
+
+def test_every_default_lies_in_its_own_range() -> None:
+    given = {name: setting.default for name, setting in config.SETTINGS.items()}
+    assert config.load(environment={}, flags=given) == config.Config()

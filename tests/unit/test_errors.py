@@ -1,0 +1,73 @@
+"""The tree of exceptions: drawn as it is, and each with one gRPC code."""
+
+import re
+
+import grpc
+import pytest
+from drawdown import errors
+from drawdown.engine import RawEngineError, status_names, translated
+from drawdown.model.status import STATUS_NAMES, status_name
+from drawdown.server import status
+from drawdown.v1 import usage_pb2
+
+
+def tree(root: type[errors.DrawdownError]) -> list[type[errors.DrawdownError]]:
+    found = [root]
+    for child in root.__subclasses__():
+        found += tree(child)
+    return found
+
+
+def test_the_drawing_in_the_docstring_is_the_tree() -> None:
+    drawn = re.findall(r"(\w*Error)\b", (errors.__doc__ or "").split("::")[1])
+    assert sorted(drawn) == sorted(kind.__name__ for kind in tree(errors.DrawdownError))
+
+
+def test_reasons_are_unique_upper_case_words() -> None:
+    reasons = [kind.reason for kind in tree(errors.DrawdownError)[1:]]
+    assert all(re.fullmatch(r"[A-Z][A-Z_]*", reason) for reason in reasons)
+    assert len(reasons) == len(set(reasons))
+
+
+def test_every_exception_has_a_code_of_its_own_table() -> None:
+    for kind in tree(errors.DrawdownError)[1:]:
+        fault = kind("what was wrong")
+        assert any(isinstance(fault, listed) for listed, _ in status.CODES), kind
+        details = status.details_of(fault)
+        assert details.message == "what was wrong"
+        assert details.code == status.code_of(fault).value[0]
+
+
+def test_an_earlier_row_never_hides_a_later_one() -> None:
+    listed = [kind for kind, _ in status.CODES]
+    for number, kind in enumerate(listed):
+        assert not any(issubclass(kind, earlier) for earlier in listed[:number]), kind
+
+
+def test_shed_work_says_when_to_retry() -> None:
+    details = status.details_of(errors.OverloadedError("full"))
+    assert [each.type_url.rpartition(".")[2] for each in details.details] == ["ErrorInfo", "RetryInfo"]
+    assert status.code_of(errors.OverloadedError("full")) is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_an_unforeseen_fault_leaks_nothing() -> None:
+    fault = status.fault_of(KeyError("secret"))
+    assert isinstance(fault, errors.InternalError)
+    assert "secret" not in fault.message
+    assert not fault.definite
+
+
+def test_exceptions_of_the_extension_keep_reason_and_definiteness() -> None:
+    raw = RawEngineError("something else")
+    assert isinstance(translated(raw), errors.InternalError)
+
+
+def test_statuses_are_the_same_everywhere() -> None:
+    assert tuple(status_names()) == STATUS_NAMES
+    wire = {value.number: value.name for value in usage_pb2.Status.DESCRIPTOR.values}
+    assert wire == {0: "STATUS_UNSPECIFIED"} | {
+        number: f"STATUS_{name}" for number, name in enumerate(STATUS_NAMES, start=1)
+    }
+    assert status_name(1) == "OK"
+    with pytest.raises(ValueError, match="not known"):
+        status_name(len(STATUS_NAMES) + 1)
