@@ -1,0 +1,116 @@
+//! What can go wrong around the engine, in words for whoever has to act on it.
+
+use std::fmt;
+use std::io;
+
+/// A place in a stored file that cannot be trusted. Nothing was changed when this is reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Corruption {
+    /// Name inside the data folder.
+    pub file: String,
+    /// First byte of the damaged part.
+    pub offset: u64,
+    /// First and last seq known to be touched, where the journal tells.
+    pub seqs: Option<(u64, u64)>,
+    pub what: String,
+}
+
+impl fmt::Display for Corruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}: {}", self.file, self.offset, self.what)?;
+        match self.seqs {
+            Some((first, last)) if last >= first => write!(f, " (seqs {first} to {last})"),
+            Some((first, _)) => write!(f, " (from seq {first} on)"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Opening, checking or restoring a folder failed.
+#[derive(Debug)]
+pub enum NodeError {
+    /// Another process owns the folder. A retry helps once it has ended.
+    FolderLocked { folder: String },
+    /// Stored bytes are damaged; nothing was changed, a retry does not help.
+    Corrupt(Corruption),
+    /// A setting or the state of the folder does not allow what was asked; the text says why.
+    Refused(String),
+    /// The operating system refused; a retry may help once its cause is gone.
+    Io { doing: String, source: io::Error },
+}
+
+impl NodeError {
+    pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> NodeError {
+        let doing = doing.into();
+        move |source| NodeError::Io { doing, source }
+    }
+
+    pub(crate) fn corrupt(file: &str, offset: u64, what: impl Into<String>) -> NodeError {
+        NodeError::Corrupt(Corruption { file: file.into(), offset, seqs: None, what: what.into() })
+    }
+}
+
+impl fmt::Display for NodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NodeError::FolderLocked { folder } => {
+                write!(f, "data folder {folder} is owned by another process; stop that one first")
+            }
+            NodeError::Corrupt(corruption) => write!(f, "damaged data, nothing was changed: {corruption}"),
+            NodeError::Refused(why) => f.write_str(why),
+            NodeError::Io { doing, source } => write!(f, "could not {doing}: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for NodeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            NodeError::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// A call on an open node could not be taken. Only `Halted` leaves it open whether it was applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubmitError {
+    /// Too much waits for the disk. Nothing applied; retry after back-off with the same ids.
+    Overloaded { pending_bytes: u64, limit_bytes: u64 },
+    /// The engine sheds new event ids. Nothing applied; retry after back-off with the same ids.
+    Shed(String),
+    /// No space for the journal. Nothing applied; reads go on; resumes when space is free.
+    ReadOnly(String),
+    /// Closed or failed. Whether the call was applied is unknown.
+    Halted(String),
+}
+
+impl fmt::Display for SubmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SubmitError::Overloaded { pending_bytes, limit_bytes } => write!(
+                f,
+                "{pending_bytes} bytes wait for the disk, the limit is {limit_bytes}: nothing applied, \
+                 retry later with the same ids"
+            ),
+            SubmitError::Shed(why) => write!(f, "shed before anything was written: {why}"),
+            SubmitError::ReadOnly(why) => write!(f, "read-only, nothing applied: {why}"),
+            SubmitError::Halted(why) => write!(f, "the engine has stopped: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for SubmitError {}
+
+/// Why a node stopped for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fatal {
+    /// The exit code of the process: 74 for the disk, 70 for a panic inside the engine.
+    pub exit_code: i32,
+    pub what: String,
+}
+
+impl Fatal {
+    pub const DISK: i32 = 74;
+    pub const PANIC: i32 = 70;
+}

@@ -1,0 +1,51 @@
+//! Threads and files around the engine.
+//!
+//! One writer behind a mutex decides and applies; a commit thread makes groups durable; a helper
+//! makes segments ahead; a checkpointer images the state. Nothing may be answered before
+//! `Node::acknowledged_seq` has reached it. The way in is [`Node`].
+
+#![deny(unsafe_code)]
+
+mod aligned;
+mod checkpoint_file;
+mod checkpointer;
+mod chunk_file;
+mod clock;
+mod commit;
+mod disk;
+mod error;
+mod faults;
+mod frame;
+mod journal_reader;
+mod keys;
+mod meta;
+mod node;
+mod os;
+mod progress;
+mod real_disk;
+mod recovery;
+mod remote_pass;
+mod repair;
+mod restore;
+mod scan;
+mod segment;
+mod settings;
+pub mod simulation;
+mod stats;
+mod supply;
+mod threads;
+mod verify;
+mod writer;
+
+pub use clock::{Clock, Reading, SimulatedClock, StampRule, SystemClock};
+pub use disk::{Access, Disk, DiskFile};
+pub use error::{Corruption, Fatal, NodeError, SubmitError};
+pub use faults::FAULT_POINTS;
+pub use meta::{JOURNAL_FORMAT, StoreId};
+pub use node::{Drive, Environment, Node};
+pub use real_disk::RealDisk;
+pub use recovery::RecoveryReport;
+pub use restore::Restore;
+pub use settings::{FsyncPolicy, NodeSettings};
+pub use stats::{FSYNC_BUCKETS_US, NodeStats};
+pub use verify::{verify_disk, verify_folder};

@@ -1,0 +1,387 @@
+//! The node: one engine, its journal, and the threads between them.
+
+use crate::checkpointer::Checkpointer;
+use crate::clock::{Clock, SystemClock};
+use crate::commit::Committer;
+use crate::disk::Disk;
+use crate::error::{Fatal, NodeError, SubmitError};
+use crate::meta::{Meta, StoreId};
+use crate::os;
+use crate::progress::Progress;
+use crate::real_disk::RealDisk;
+use crate::recovery::{self, RecoveryReport};
+use crate::remote_pass::RemotePass;
+use crate::settings::NodeSettings;
+use crate::stats::{Counters, NodeStats};
+use crate::supply::SegmentSupply;
+use crate::threads;
+use crate::writer::Writer;
+use drawdown_core::{Command, CommandOutcome, Engine, Expired, OutcomeSink, Rights, Settings, UsageEvent};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::os::fd::RawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// What the node stands on; the simulator puts its own in.
+#[derive(Clone)]
+pub struct Environment {
+    pub disk: Arc<dyn Disk>,
+    pub clock: Arc<dyn Clock>,
+    /// Called once when the node must not go on. The default ends the process.
+    pub on_fatal: Arc<dyn Fn(&Fatal) + Send + Sync>,
+}
+
+impl Environment {
+    /// A folder of the real file system, the machine's clocks, and an end of the process on a
+    /// fatal failure.
+    pub fn real(folder: impl Into<PathBuf>) -> Result<Environment, NodeError> {
+        let disk = RealDisk::new(folder).map_err(NodeError::io("create the data folder"))?;
+        Ok(Environment::on(Arc::new(disk)))
+    }
+
+    pub(crate) fn on(disk: Arc<dyn Disk>) -> Environment {
+        Environment {
+            disk,
+            clock: Arc::new(SystemClock::default()),
+            on_fatal: Arc::new(|fatal| {
+                eprintln!("drawdown: {}; ending with code {}", fatal.what, fatal.exit_code);
+                os::exit_now(fatal.exit_code)
+            }),
+        }
+    }
+}
+
+/// Who moves the journal on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drive {
+    /// Threads of the node. The usual way.
+    Threads,
+    /// The caller, by `step_commit` and `step_prepare`: every run of a simulation is the same.
+    Steps,
+}
+
+pub(crate) struct Shared {
+    pub(crate) environment: Environment,
+    pub(crate) settings: NodeSettings,
+    pub(crate) drive: Drive,
+    pub(crate) meta: Meta,
+    pub(crate) writer: Mutex<Writer>,
+    /// Wakes the commit thread; goes with `writer`.
+    pub(crate) work: Condvar,
+    pub(crate) committer: Mutex<Committer>,
+    pub(crate) supply: Arc<SegmentSupply>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) checkpointer: Mutex<Checkpointer>,
+    pub(crate) checkpoint_status: Mutex<crate::checkpointer::CheckpointStatus>,
+    pub(crate) remote: Mutex<RemotePass>,
+    pub(crate) halted: Mutex<Option<Fatal>>,
+}
+
+impl Shared {
+    /// Stop for good: nothing is answered any more.
+    pub(crate) fn halt(&self, fatal: Fatal) {
+        {
+            let mut halted = self.halted.lock();
+            if halted.is_some() {
+                return;
+            }
+            *halted = Some(fatal.clone());
+        }
+        self.progress.stop();
+        (self.environment.on_fatal)(&fatal);
+    }
+
+    pub(crate) fn halted_error(&self) -> SubmitError {
+        let halted = self.halted.lock();
+        SubmitError::Halted(halted.as_ref().map_or_else(|| "it was closed".into(), |fatal| fatal.what.clone()))
+    }
+
+    /// Enter the writer to change something.
+    fn admit(&self) -> Result<MutexGuard<'_, Writer>, SubmitError> {
+        let writer = self.writer.lock();
+        if writer.closing || self.progress.is_stopped() {
+            return Err(self.halted_error());
+        }
+        if self.supply.is_short() {
+            let why = self.supply.shortage().unwrap_or_else(|| "the disk is full".into());
+            return Err(SubmitError::ReadOnly(why));
+        }
+        if writer.pending_bytes >= self.settings.pending_bytes_max {
+            return Err(SubmitError::Overloaded {
+                pending_bytes: writer.pending_bytes,
+                limit_bytes: self.settings.pending_bytes_max,
+            });
+        }
+        Ok(writer)
+    }
+
+    /// One change: stamp, engine, records into the open group. Returns the seq to wait for.
+    fn change<R>(&self, change: impl FnOnce(&mut Engine, i64, &mut Vec<u8>) -> R) -> Result<(u64, R), SubmitError> {
+        let mut writer = self.admit()?;
+        let stamp_us = writer.stamps.stamp(self.environment.clock.read());
+        let changed = catch_unwind(AssertUnwindSafe(|| {
+            writer.append(stamp_us, |engine, journal| change(engine, stamp_us, journal))
+        }));
+        let result = match changed {
+            Ok(result) => result,
+            Err(panic) => {
+                writer.closing = true;
+                // Half a change must never reach the journal, not even by a group already due.
+                writer.open.drop_unnoted();
+                drop(writer);
+                let what = format!("the engine failed an assertion: {}", panic_text(&*panic));
+                self.halt(Fatal { exit_code: Fatal::PANIC, what });
+                return Err(self.halted_error());
+            }
+        };
+        let seq = writer.applied_seq();
+        if writer.committer_waits && writer.pending_bytes > 0 {
+            writer.committer_waits = false;
+            drop(writer);
+            self.work.notify_one();
+        }
+        Ok((seq, result))
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "(no text)".into())
+}
+
+/// The engine with its journal in one folder. Every method may be called from any thread.
+///
+/// Dropping it without `close` stops the threads and leaves the rest to the next recovery.
+pub struct Node {
+    pub(crate) shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    report: RecoveryReport,
+    lock: Mutex<Option<Box<dyn Send + Sync>>>,
+}
+
+impl Node {
+    /// Lock the folder, recover, and be ready; an absent or empty folder becomes a new store.
+    ///
+    /// # Errors
+    /// `FolderLocked`, `Corrupt` (nothing was changed), `Refused` (a setting), `Io`.
+    pub fn open(
+        folder: impl Into<PathBuf>,
+        settings: NodeSettings,
+        engine: Settings,
+    ) -> Result<Node, NodeError> {
+        Node::open_in(Environment::real(folder)?, settings, engine, Drive::Threads)
+    }
+
+    /// `open` on a disk and clocks of the caller's choice.
+    pub fn open_in(
+        environment: Environment,
+        settings: NodeSettings,
+        engine: Settings,
+        drive: Drive,
+    ) -> Result<Node, NodeError> {
+        settings.validate()?;
+        engine.validate().map_err(NodeError::Refused)?;
+        let disk = Arc::clone(&environment.disk);
+        let lock = disk.lock().map_err(NodeError::io("lock the data folder"))?;
+        let lock = lock.ok_or_else(|| NodeError::FolderLocked { folder: disk.name() })?;
+        let recovered = recovery::recover(&environment, engine)?;
+        let report = recovered.report.clone();
+        let shared = recovered.into_shared(environment, settings, drive)?;
+        let threads = match drive {
+            Drive::Threads => threads::start(&shared).map_err(NodeError::io("start a thread"))?,
+            Drive::Steps => Vec::new(),
+        };
+        Ok(Node { shared, threads: Mutex::new(threads), report, lock: Mutex::new(Some(lock)) })
+    }
+
+    /// What opening found and did.
+    pub fn report(&self) -> &RecoveryReport {
+        &self.report
+    }
+
+    pub fn store_id(&self) -> StoreId {
+        self.shared.meta.store_id
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.shared.meta.epoch
+    }
+
+    /// Decide and apply a batch; outcomes go to `sink` in order. They may be answered once
+    /// `acknowledged_seq()` has reached the returned seq.
+    ///
+    /// # Errors
+    /// `Overloaded`, `ReadOnly`, `Shed`: nothing applied, retry later with the same ids.
+    /// `Halted`: unknown.
+    pub fn submit<S: OutcomeSink>(
+        &self,
+        events: &[UsageEvent<'_>],
+        rights: &Rights<'_>,
+        sink: &mut S,
+    ) -> Result<u64, SubmitError> {
+        let (seq, recorded) = self
+            .shared
+            .change(|engine, stamp_us, journal| engine.record_batch(events, stamp_us, rights, journal, sink))?;
+        match recorded {
+            Ok(()) => Ok(seq),
+            Err(_) => Err(SubmitError::Shed("no memory for more event ids within the guaranteed window".into())),
+        }
+    }
+
+    /// Apply one atomic group of commands; one outcome per command.
+    ///
+    /// # Errors
+    /// As `submit`.
+    pub fn execute(
+        &self,
+        group: &[Command],
+        rights: &Rights<'_>,
+    ) -> Result<(u64, Vec<CommandOutcome>), SubmitError> {
+        self.shared.change(|engine, stamp_us, journal| engine.execute(group, stamp_us, rights, journal))
+    }
+
+    /// Book breakage of at most `max_grants` due grants.
+    ///
+    /// # Errors
+    /// As `submit`.
+    pub fn expire_due(&self, max_grants: u32) -> Result<(u64, Expired), SubmitError> {
+        self.shared.change(|engine, stamp_us, journal| engine.expire_due(stamp_us, max_grants, journal))
+    }
+
+    /// Read the applied state at the stamp of now. What leaves the process must wait for the seq
+    /// that `Engine::next_seq() - 1` tells inside.
+    ///
+    /// # Errors
+    /// `Halted` once the engine has failed: its state is then not to be trusted.
+    pub fn read<R>(&self, read: impl FnOnce(&Engine, i64) -> R) -> Result<R, SubmitError> {
+        let mut writer = self.shared.writer.lock();
+        if self.shared.progress.is_stopped() {
+            return Err(self.shared.halted_error());
+        }
+        let stamp_us = writer.stamps.stamp(self.shared.environment.clock.read());
+        Ok(read(&writer.engine, stamp_us))
+    }
+
+    /// Position of the newest applied record; it may not be durable yet.
+    pub fn applied_seq(&self) -> u64 {
+        self.shared.writer.lock().applied_seq()
+    }
+
+    /// Everything up to here survives power loss.
+    pub fn durable_seq(&self) -> u64 {
+        self.shared.progress.durable()
+    }
+
+    /// Everything up to here may be answered: durable under the policy `always`, else written.
+    pub fn acknowledged_seq(&self) -> u64 {
+        self.shared.progress.acknowledged()
+    }
+
+    /// Block until `acknowledged_seq() >= seq`; false on time-out or when the node has stopped.
+    pub fn wait_durable(&self, seq: u64, timeout: Duration) -> bool {
+        self.await_progress(timeout, |progress| progress.acknowledged() >= seq)
+    }
+
+    pub(crate) fn await_progress(&self, timeout: Duration, reached: impl Fn(&Progress) -> bool) -> bool {
+        threads::await_progress(&self.shared, timeout, reached)
+    }
+
+    /// An eventfd written once after each group that may be answered, and when the node stops.
+    /// It belongs to the node.
+    pub fn notify_fd(&self) -> RawFd {
+        self.shared.progress.descriptor()
+    }
+
+    /// Follow the wall clock as it is now, after a step that was held (`stats().clock_held_us`).
+    pub fn accept_clock(&self) {
+        let reading = self.shared.environment.clock.read();
+        self.shared.writer.lock().stamps.accept(reading);
+    }
+
+    /// Write one waiting group, if there is one; only for `Drive::Steps`. Whether it wrote.
+    pub fn step_commit(&self) -> bool {
+        threads::commit_next(&self.shared)
+    }
+
+    /// Write a seal if the last frame is none; only for `Drive::Steps`.
+    pub fn step_seal(&self) {
+        threads::seal(&self.shared);
+    }
+
+    /// Make one segment ahead; only for `Drive::Steps`.
+    pub fn step_prepare(&self) {
+        let _ = self.shared.supply.refill(|| {});
+    }
+
+    /// Counters and gauges of now.
+    pub fn stats(&self) -> NodeStats {
+        NodeStats::of(&self.shared)
+    }
+
+    /// Write a local checkpoint now; afterwards it is durable and verified. Returns the seq behind
+    /// which replay would start.
+    ///
+    /// # Errors
+    /// `Io`: the checkpoint is missing, the journal is not; a retry may help.
+    pub fn checkpoint(&self) -> Result<u64, NodeError> {
+        crate::checkpointer::run(&self.shared)
+    }
+
+    /// Flush, write a checkpoint if the settings want it, leave the digest, unlock. Idempotent.
+    ///
+    /// # Errors
+    /// `Io`, `Refused`: not everything could be made durable; the next opening recovers.
+    pub fn close(&self) -> Result<(), NodeError> {
+        let mut lock = self.lock.lock();
+        if lock.is_none() {
+            return Ok(());
+        }
+        self.shared.writer.lock().closing = true;
+        let done = self.finish();
+        self.stop_threads();
+        self.shared.supply.discard();
+        *lock = None;
+        done
+    }
+
+    fn finish(&self) -> Result<(), NodeError> {
+        let refused = |what: &str| NodeError::Refused(format!("closed, but {what}; the next opening recovers"));
+        let applied = self.applied_seq();
+        if !self.await_progress(CLOSE_TIMEOUT, |progress| progress.written() >= applied) {
+            return Err(refused("not every record reached the disk"));
+        }
+        // Without a checkpoint the next start only takes longer.
+        let checkpoint = if self.shared.settings.checkpoint_on_close { self.checkpoint().map(|_| ()) } else { Ok(()) };
+        threads::write_digest(&self.shared)?;
+        let meta = Meta { durable_seq: applied, ..self.shared.meta.clone() };
+        meta.write(&*self.shared.environment.disk).map_err(NodeError::io("write META"))?;
+        checkpoint
+    }
+
+    fn stop_threads(&self) {
+        self.shared.progress.stop();
+        drop(self.shared.writer.lock());
+        self.shared.work.notify_all();
+        let current = std::thread::current().id();
+        for thread in self.threads.lock().drain(..) {
+            thread.thread().unpark();
+            if thread.thread().id() != current {
+                // A thread that panicked has nothing left to give back.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// A close waits this long for the disk.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop_threads();
+    }
+}

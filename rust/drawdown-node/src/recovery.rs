@@ -1,0 +1,413 @@
+//! Opening a folder: read everything first, change nothing until all of it fits, then repair,
+//! take a new epoch, and be ready.
+
+use crate::checkpoint_file::{CheckpointInfo, CheckpointReader, checkpoint_name, checkpoints};
+use crate::checkpointer::{CheckpointStatus, Checkpointer, KeyRun};
+use crate::clock::StampRule;
+use crate::commit::{Committer, JournalPosition};
+use crate::disk::{Access, Disk, read_file, replace_file};
+use crate::error::NodeError;
+use crate::faults;
+use crate::frame::{FrameKind, chain_start};
+use crate::keys::read_run;
+use crate::meta::{META_NAME, Meta, StoreId};
+use crate::node::{Drive, Environment, Shared};
+use crate::progress::Progress;
+use crate::repair;
+use crate::scan::{JournalEnd, read_journal};
+use crate::segment::{ARCHIVE, ASIDE, number_between, segments};
+use crate::settings::NodeSettings;
+use crate::stats::Counters;
+use crate::supply::{FSYNC_FAILED_NAME, SegmentSupply, remove_leftovers};
+use crate::writer::Writer;
+use drawdown_core::key_run::newest_time;
+use drawdown_core::{Engine, Settings, StoreKey};
+use parking_lot::{Condvar, Mutex};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What opening found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RecoveryReport {
+    /// The folder was new.
+    pub created: bool,
+    pub store_id: String,
+    pub epoch: u64,
+    /// Everything up to here is in the recovered state.
+    pub recovery_seq: u64,
+    /// Stamp of the last group, microseconds UTC.
+    pub recovery_time_us: Option<i64>,
+    /// Start seq of the checkpoint used; 0: none.
+    pub checkpoint_seq: u64,
+    pub checkpoint_files: u32,
+    pub accounts_loaded: u64,
+    pub key_runs: u32,
+    pub segments_read: u32,
+    pub frames_read: u64,
+    pub journal_bytes: u64,
+    pub records_replayed: u64,
+    /// Digests in the journal that the replayed state was compared with, and equal to.
+    pub digests_compared: u32,
+    /// The journal ended in the digest of a clean stop.
+    pub was_clean: bool,
+    /// What was repaired or passed over, in words.
+    pub notes: Vec<String>,
+    pub took_ms: u64,
+}
+
+pub(crate) struct Recovered {
+    pub(crate) engine: Engine,
+    pub(crate) meta: Meta,
+    pub(crate) report: RecoveryReport,
+    end: Option<JournalEnd>,
+    checkpointer: Checkpointer,
+}
+
+/// State rebuilt from a folder; nothing in it was changed.
+pub(crate) struct Rebuilt {
+    pub(crate) engine: Engine,
+    pub(crate) end: Option<JournalEnd>,
+    pub(crate) checkpointer: Checkpointer,
+    /// Checkpoints that could not be read, by start seq.
+    pub(crate) damaged: Vec<u64>,
+}
+
+pub(crate) fn recover(
+    environment: &Environment,
+    engine: Settings,
+) -> Result<Recovered, NodeError> {
+    let begun = Instant::now();
+    let disk = &*environment.disk;
+    let mut report = RecoveryReport::default();
+    let (mut meta, rebuilt) = match Meta::read(disk)? {
+        Some(meta) => {
+            let rebuilt = rebuild(disk, &meta, engine, &mut report)?;
+            (meta, rebuilt)
+        }
+        None => {
+            let meta = create_store(disk)?;
+            report.created = true;
+            let engine = Engine::new(engine, StoreKey::new(meta.store_key));
+            (meta, Rebuilt { engine, end: None, checkpointer: Checkpointer::default(), damaged: Vec::new() })
+        }
+    };
+    let Rebuilt { engine, mut end, checkpointer, damaged } = rebuilt;
+    make_folders(disk).map_err(NodeError::io("make the folders"))?;
+    let changing = || NodeError::io("repair the data folder");
+    for start_seq in damaged {
+        repair::put_aside(disk, &checkpoint_name(start_seq)).map_err(changing())?;
+    }
+    if let Some(end) = end.as_mut() {
+        repair::make_durable(disk, end, meta.epoch, &mut report.notes).map_err(changing())?;
+    }
+    remove_leftovers(disk).map_err(changing())?;
+    store_settings(disk, engine.settings()).map_err(changing())?;
+    meta.epoch += 1;
+    meta.durable_seq = engine.next_seq() - 1;
+    faults::point("meta-write").and_then(|()| meta.write(disk)).map_err(NodeError::io("write META"))?;
+    if disk.list("").map_err(changing())?.iter().any(|name| name == FSYNC_FAILED_NAME) {
+        disk.remove(FSYNC_FAILED_NAME).map_err(changing())?;
+    }
+    report.store_id = meta.store_id.to_string();
+    report.epoch = meta.epoch;
+    report.recovery_seq = meta.durable_seq;
+    report.took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(Recovered { engine, meta, report, end, checkpointer })
+}
+
+/// The engine settings of the last opening, for whoever reads the folder without them.
+const SETTINGS_NAME: &str = "SETTINGS";
+
+pub(crate) fn stored_settings(disk: &dyn Disk) -> Result<Settings, NodeError> {
+    match read_file(disk, SETTINGS_NAME, 1 << 20) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Settings::default()),
+        Err(error) => Err(NodeError::io("read SETTINGS")(error)),
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map_err(|error| NodeError::corrupt(SETTINGS_NAME, 0, format!("no engine settings: {error}"))),
+    }
+}
+
+fn store_settings(disk: &dyn Disk, settings: &Settings) -> std::io::Result<()> {
+    let bytes = serde_json::to_vec_pretty(settings).map_err(std::io::Error::other)?;
+    if read_file(disk, SETTINGS_NAME, 1 << 20).is_ok_and(|stored| stored == bytes) {
+        return Ok(());
+    }
+    replace_file(disk, SETTINGS_NAME, &bytes)
+}
+
+fn make_folders(disk: &dyn Disk) -> std::io::Result<()> {
+    for folder in [ARCHIVE, ASIDE] {
+        disk.create_folder(folder)?;
+    }
+    disk.sync_folder("")
+}
+
+/// Ids for an empty folder; META itself is written at the end of the opening.
+fn create_store(disk: &dyn Disk) -> Result<Meta, NodeError> {
+    let listed = disk.list("").map_err(NodeError::io("list the data folder"))?;
+    if let Some(name) = listed.iter().find(|name| is_ours(name)) {
+        let what = format!("{} holds {name} but no {META_NAME}: this is a damaged data folder", disk.name());
+        return Err(NodeError::Refused(what));
+    }
+    let drawn = || disk.random_bytes().map_err(NodeError::io("draw the store's id"));
+    Ok(Meta { store_id: StoreId(drawn()?), store_key: drawn()?, epoch: 0, durable_seq: 0, first_seq: 1 })
+}
+
+fn is_ours(name: &str) -> bool {
+    number_between(name, "seg-", ".dj").is_some()
+        || number_between(name, "ckpt-", ".dc").is_some()
+        || name.ends_with(".dk")
+}
+
+/// Rebuild the state from the newest checkpoint that can be read and the journal behind it.
+/// Changes nothing.
+pub(crate) fn rebuild(
+    disk: &dyn Disk,
+    meta: &Meta,
+    settings: Settings,
+    report: &mut RecoveryReport,
+) -> Result<Rebuilt, NodeError> {
+    let starts = checkpoints(disk).map_err(NodeError::io("list checkpoints"))?;
+    rebuild_from(disk, meta, settings, starts, report)
+}
+
+/// `rebuild` with these checkpoints only (start seqs, ascending); none: from the beginning.
+pub(crate) fn rebuild_from(
+    disk: &dyn Disk,
+    meta: &Meta,
+    settings: Settings,
+    mut starts: Vec<u64>,
+    report: &mut RecoveryReport,
+) -> Result<Rebuilt, NodeError> {
+    let mut witness_seq = meta.durable_seq;
+    let mut damaged = Vec::new();
+    let mut loaded = None;
+    while let Some(start_seq) = starts.pop() {
+        match load_chain(disk, meta, &settings, start_seq, report) {
+            Ok(found) => {
+                loaded = Some(found);
+                break;
+            }
+            Err(NodeError::Corrupt(corruption)) => {
+                report.notes.push(format!("checkpoint {start_seq} was passed over: {corruption}"));
+                witness_seq = witness_seq.max(start_seq);
+                damaged.push(start_seq);
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    let (mut engine, mut checkpointer) = loaded.unwrap_or_else(|| {
+        let engine = Engine::new(settings.clone(), StoreKey::new(meta.store_key));
+        (engine, Checkpointer { keys_to: meta.first_seq - 1, ..Checkpointer::default() })
+    });
+    let newest = checkpointer.chain.last();
+    let (start_seq, end_seq) = newest.map_or((meta.first_seq - 1, meta.first_seq - 1), |i| (i.start_seq, i.end_seq));
+    if newest.is_none() && meta.first_seq > 1 {
+        let what = "no checkpoint of this restored folder can be read; restore it again";
+        return Err(NodeError::Refused(what.into()));
+    }
+    checkpointer.previous_chain = previous_chain(disk, meta.store_id, &checkpointer.chain, &starts);
+    let end = replay(disk, meta, &mut engine, start_seq, end_seq, witness_seq.max(end_seq), report)?;
+    engine.finish_recovery().map_err(|corrupt| NodeError::Refused(format!("the recovered state: {}", corrupt.0)))?;
+    Ok(Rebuilt { engine, end, checkpointer, damaged })
+}
+
+/// Infos of the chain before the present one, as far as they can be read.
+fn previous_chain(disk: &dyn Disk, store: StoreId, chain: &[CheckpointInfo], starts: &[u64]) -> Vec<CheckpointInfo> {
+    let Some(full) = chain.first() else { return Vec::new() };
+    let mut found: Vec<CheckpointInfo> = Vec::new();
+    for start_seq in starts.iter().rev().filter(|start| **start < full.start_seq) {
+        let Ok(reader) = CheckpointReader::open(disk, store, *start_seq) else { break };
+        if found.first().is_some_and(|first| first.full_start_seq != reader.info.full_start_seq) {
+            break;
+        }
+        found.insert(0, reader.info);
+    }
+    found
+}
+
+/// The engine as of a checkpoint and the chain under it.
+fn load_chain(
+    disk: &dyn Disk,
+    meta: &Meta,
+    settings: &Settings,
+    start_seq: u64,
+    report: &mut RecoveryReport,
+) -> Result<(Engine, Checkpointer), NodeError> {
+    let store = meta.store_id;
+    let mut engine = Engine::new(settings.clone(), StoreKey::new(meta.store_key));
+    let mut chain = Vec::new();
+    let mut loaded: Vec<bool> = Vec::new();
+    let mut count = 0;
+    let mut next = Some(start_seq);
+    while let Some(start_seq) = next {
+        let mut reader = CheckpointReader::open(disk, store, start_seq)?;
+        if chain.is_empty() {
+            let global = reader.global()?;
+            let name = checkpoint_name(start_seq);
+            engine.load_global(&global).map_err(|corrupt| NodeError::corrupt(&name, 0, corrupt.0))?;
+        }
+        // Newest first: of each account only the first image met counts.
+        let info = reader.images(|account, image| {
+            let account = account as usize;
+            if loaded.len() <= account {
+                loaded.resize(account + 1, false);
+            }
+            if !std::mem::replace(&mut loaded[account], true) {
+                engine.load_account(image).map_err(|corrupt| corrupt.0)?;
+                count += 1;
+            }
+            Ok(())
+        })?;
+        next = info.previous;
+        chain.insert(0, info);
+    }
+    let newest = chain.last().expect("the loop ran at least once").clone();
+    let mut runs = Vec::new();
+    for name in &newest.runs {
+        let mut newest_us = None;
+        read_run(disk, store, *name, |run| {
+            newest_us = newest_us.max(newest_time(run));
+            engine.load_keys(run).map_err(|corrupt| corrupt.0)
+        })?;
+        runs.push(KeyRun { name: *name, newest_us });
+    }
+    report.checkpoint_seq = newest.start_seq;
+    report.checkpoint_files = u32::try_from(chain.len()).unwrap_or(u32::MAX);
+    report.accounts_loaded = count;
+    report.key_runs = u32::try_from(runs.len()).unwrap_or(u32::MAX);
+    report.recovery_time_us = Some(newest.stamp_us);
+    let checkpointer = Checkpointer { chain, previous_chain: Vec::new(), runs, keys_to: newest.keys_to };
+    Ok((engine, checkpointer))
+}
+
+/// Replay the journal behind `start_seq`; `end_seq` is the newest seq inside the loaded images.
+fn replay(
+    disk: &dyn Disk,
+    meta: &Meta,
+    engine: &mut Engine,
+    start_seq: u64,
+    end_seq: u64,
+    witness_seq: u64,
+    report: &mut RecoveryReport,
+) -> Result<Option<JournalEnd>, NodeError> {
+    let has_segments = !segments(disk).map_err(NodeError::io("list the journal's segments"))?.is_empty();
+    if !has_segments {
+        if witness_seq >= meta.first_seq {
+            let what = format!("{}: the journal is missing, seqs up to {witness_seq} were in it", disk.name());
+            return Err(NodeError::Refused(what));
+        }
+        return Ok(None);
+    }
+    let from_seq = (start_seq + 1).max(meta.first_seq);
+    let end = read_journal(disk, meta.store_id, from_seq, witness_seq, |frame, body, name| {
+        match frame.kind {
+            FrameKind::Seal => {}
+            FrameKind::Digest if frame.last_seq >= end_seq && engine.next_seq() == frame.first_seq => {
+                if body != engine.digest().to_le_bytes() {
+                    let what = format!("the replayed state differs from the digest journaled at seq {}", frame.last_seq);
+                    return Err(NodeError::corrupt(&name.path(), 0, what));
+                }
+                report.digests_compared += 1;
+            }
+            FrameKind::Digest => {}
+            FrameKind::Records if frame.last_seq <= start_seq => {}
+            FrameKind::Records => {
+                let next = engine.apply_records(body, frame.first_seq).map_err(|corrupt| {
+                    let what = format!("the frame of seq {}, byte {}: {}", frame.first_seq, corrupt.offset, corrupt.what);
+                    NodeError::corrupt(&name.path(), 0, what)
+                })?;
+                if next != frame.last_seq + 1 {
+                    let what = format!("the frame of seq {} holds {next} as next seq", frame.first_seq);
+                    return Err(NodeError::corrupt(&name.path(), 0, what));
+                }
+                report.records_replayed += frame.last_seq + 1 - frame.first_seq;
+            }
+        }
+        Ok(())
+    })?;
+    if let Some(end) = &end {
+        if engine.next_seq() != end.cursor.next_seq {
+            let (state, journal) = (engine.next_seq() - 1, end.cursor.next_seq - 1);
+            return Err(NodeError::Refused(format!("the state is at seq {state}, the journal at {journal}")));
+        }
+        report.segments_read = end.segments_read;
+        report.frames_read = end.frames;
+        report.journal_bytes = end.frame_bytes;
+        report.was_clean = end.last_kind == Some(FrameKind::Digest) && end.torn.is_none();
+        report.recovery_time_us = end.last_stamp_us.or(report.recovery_time_us);
+    }
+    Ok(end)
+}
+
+impl Recovered {
+    pub(crate) fn into_shared(
+        self,
+        environment: Environment,
+        settings: NodeSettings,
+        drive: Drive,
+    ) -> Result<Arc<Shared>, NodeError> {
+        let Recovered { engine, meta, end, checkpointer, .. } = self;
+        let next_seq = engine.next_seq();
+        let last_stamp_us = (next_seq > 1 || engine.stamp() > 0).then(|| engine.stamp());
+        let gap_max_us = i64::try_from(settings.start_gap_max_s.saturating_mul(1_000_000)).unwrap_or(i64::MAX);
+        let trusted = settings.accept_clock || environment.clock.is_synchronised();
+        let stamps = StampRule::start(environment.clock.read(), last_stamp_us, gap_max_us, trusted);
+        let disk = &environment.disk;
+        let segment = match &end {
+            None => None,
+            Some(end) => {
+                let opened = disk.open(&end.segment.path(), Access::Direct);
+                let file = opened.map_err(NodeError::io("open the last journal segment"))?;
+                Some((file, end.segment.first_seq, end.cursor.offset as u64, end.segment_bytes))
+            }
+        };
+        let position = JournalPosition {
+            store: meta.store_id,
+            epoch: meta.epoch,
+            chain: end.as_ref().map_or_else(|| chain_start(meta.store_id), |end| end.cursor.chain),
+            next_seq,
+            stamp_us: stamps.last_us(),
+            last_kind: end.as_ref().and_then(|end| end.last_kind),
+            segment,
+        };
+        let progress = Arc::new(Progress::new(next_seq - 1).map_err(NodeError::io("make an eventfd"))?);
+        let counters = Arc::new(Counters::default());
+        let supply = Arc::new(SegmentSupply::new(
+            Arc::clone(disk),
+            settings.segment_bytes,
+            settings.segments_ahead,
+            settings.reserve_bytes,
+        ));
+        let committer = Committer::new(
+            Arc::clone(disk),
+            Arc::clone(&supply),
+            Arc::clone(&progress),
+            Arc::clone(&counters),
+            settings.fsync,
+            position,
+        );
+        let status = CheckpointStatus {
+            start_seq: checkpointer.chain.last().map_or(0, |info| info.start_seq),
+            image_bytes: checkpointer.chain.last().map_or(0, |info| info.bytes),
+            ..CheckpointStatus::default()
+        };
+        Ok(Arc::new(Shared {
+            writer: Mutex::new(Writer::new(engine, stamps, settings.group_bytes_max)),
+            work: Condvar::new(),
+            committer: Mutex::new(committer),
+            supply,
+            progress,
+            counters,
+            checkpointer: Mutex::new(checkpointer),
+            checkpoint_status: Mutex::new(status),
+            remote: Mutex::default(),
+            halted: Mutex::new(None),
+            environment,
+            settings,
+            drive,
+            meta,
+        }))
+    }
+}

@@ -1,0 +1,214 @@
+//! Building a data folder from a remote snapshot.
+
+use crate::checkpoint_file::{CheckpointInfo, CheckpointWriter, KeyRunName, checkpoint_name};
+use crate::chunk_file::{ChunkFileWriter, ChunkKind, FileKind};
+use crate::disk::Disk;
+use crate::error::NodeError;
+use crate::meta::{Meta, StoreId};
+use crate::real_disk::RealDisk;
+use crate::recovery::{RecoveryReport, rebuild};
+use crate::remote_pass::open_global;
+use drawdown_core::Settings;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What a remote snapshot says of itself; fields of no interest here are passed over.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct Manifest {
+    store_id: String,
+    /// Of the process that took the snapshot.
+    epoch: u64,
+    /// The recovery point: everything up to here is in the snapshot.
+    snapshot_seq: u64,
+    #[serde(default)]
+    taken_at_us: Option<i64>,
+}
+
+/// A folder in the making; nothing of it counts before `finish`.
+pub struct Restore {
+    disk: Arc<dyn Disk>,
+    _lock: Box<dyn Send + Sync>,
+    settings: Settings,
+    manifest: Manifest,
+    store: StoreId,
+    keys: ChunkFileWriter,
+    key_chunks: u64,
+    images: CheckpointWriter,
+    accounts: u64,
+    max_seq: u64,
+}
+
+/// Names until the end seq is known.
+const KEYS_IN_THE_MAKING: KeyRunName = KeyRunName { first_seq: 0, last_seq: 0 };
+
+impl Restore {
+    /// Start in a folder that is absent or empty. `manifest` is a JSON object with `store_id`,
+    /// `epoch`, `snapshot_seq` and perhaps `taken_at_us`.
+    ///
+    /// # Errors
+    /// `Refused` for a folder in use or a manifest that makes no sense; `FolderLocked`, `Io`.
+    pub fn begin(folder: impl Into<PathBuf>, manifest: &[u8]) -> Result<Restore, NodeError> {
+        let disk = RealDisk::new(folder).map_err(NodeError::io("create the data folder"))?;
+        Restore::begin_on(Arc::new(disk), manifest, Settings::default())
+    }
+
+    /// `begin` on any disk.
+    pub fn begin_on(disk: Arc<dyn Disk>, manifest: &[u8], settings: Settings) -> Result<Restore, NodeError> {
+        settings.validate().map_err(NodeError::Refused)?;
+        let manifest: Manifest = serde_json::from_slice(manifest)
+            .map_err(|error| NodeError::Refused(format!("the snapshot's manifest: {error}")))?;
+        let listed = disk.list("").map_err(NodeError::io("list the folder"))?;
+        if let Some(name) = listed.iter().find(|name| *name != "LOCK" && !name.ends_with(".tmp")) {
+            let what = format!("{} is not empty (it holds {name}): restore into an empty folder", disk.name());
+            return Err(NodeError::Refused(what));
+        }
+        let lock = disk.lock().map_err(NodeError::io("lock the folder"))?;
+        let lock = lock.ok_or_else(|| NodeError::FolderLocked { folder: disk.name() })?;
+        let store = StoreId::parse(&manifest.store_id)
+            .ok_or_else(|| NodeError::Refused(format!("the manifest's store_id '{}' is no id", manifest.store_id)))?;
+        let creating = || NodeError::io("begin the restored files");
+        let keys =
+            ChunkFileWriter::create(&*disk, KEYS_IN_THE_MAKING.path(), FileKind::KeyRun, store, (0, 0)).map_err(creating())?;
+        let images = CheckpointWriter::create(&*disk, store, 0, None).map_err(creating())?;
+        Ok(Restore {
+            disk,
+            _lock: lock,
+            settings,
+            manifest,
+            store,
+            keys,
+            key_chunks: 0,
+            images,
+            accounts: 0,
+            max_seq: 0,
+        })
+    }
+
+    /// Take over a run of keys.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn keys(&mut self, run: &[u8]) -> Result<(), NodeError> {
+        self.key_chunks += 1;
+        self.keys.write_chunk(ChunkKind::Keys, run).map_err(NodeError::io("write restored keys"))
+    }
+
+    /// Take over an account's image; one per account.
+    ///
+    /// # Errors
+    /// `Refused` for bytes that are no image; `Io`.
+    pub fn image(&mut self, image: &[u8]) -> Result<(), NodeError> {
+        let (account, seq) = image_head(image)
+            .ok_or_else(|| NodeError::Refused(format!("image {} is no account image", self.accounts + 1)))?;
+        self.accounts += 1;
+        self.max_seq = self.max_seq.max(seq);
+        self.images.add(account, image).map_err(NodeError::io("write a restored image"))
+    }
+
+    /// Write the rest; afterwards the folder can be opened. The state is loaded once to be sure.
+    /// Answers the recovery point (`recovery_seq`, `recovery_time_us`), `accounts`, the `first_seq`
+    /// of the new journal, and the `digest`.
+    ///
+    /// # Errors
+    /// `Refused`, `Corrupt`: the snapshot's parts do not fit together; the folder has no META and
+    /// cannot be opened. `Io`.
+    pub fn finish(self, global_image: &[u8]) -> Result<Value, NodeError> {
+        let writing = || NodeError::io("write the restored files");
+        let disk = &*self.disk;
+        let (store_key, global_image) = open_global(global_image)
+            .ok_or_else(|| NodeError::Refused("the global image is no global image".into()))?;
+        let global_seq = image_seq(global_image)
+            .ok_or_else(|| NodeError::Refused("the global image holds nothing".into()))?;
+        let end_seq = self.max_seq.max(global_seq).max(self.manifest.snapshot_seq);
+        let run = KeyRunName { first_seq: 1, last_seq: end_seq };
+        let mut keys = self.keys;
+        keys.write_chunk(ChunkKind::Footer, &self.key_chunks.to_le_bytes()).map_err(writing())?;
+        keys.rename(disk, run.path(), (1, end_seq)).map_err(writing())?;
+        keys.publish(disk, "keys-rename").map_err(writing())?;
+        let info = CheckpointInfo {
+            start_seq: end_seq,
+            end_seq,
+            full_start_seq: end_seq,
+            previous: None,
+            global_offset: 0,
+            accounts: 0,
+            stamp_us: self.manifest.taken_at_us.unwrap_or(0),
+            keys_to: end_seq,
+            runs: vec![run],
+            bytes: 0,
+        };
+        let mut images = self.images;
+        images.restart_at(disk, end_seq).map_err(writing())?;
+        images.publish(disk, global_image, info).map_err(writing())?;
+        let meta = Meta {
+            store_id: self.store,
+            store_key,
+            epoch: self.manifest.epoch,
+            durable_seq: end_seq,
+            first_seq: end_seq + 1,
+        };
+        let mut report = RecoveryReport::default();
+        let rebuilt = rebuild(disk, &meta, self.settings, &mut report)?;
+        if !rebuilt.damaged.is_empty() {
+            return Err(NodeError::Refused(format!("the snapshot cannot be loaded: {}", report.notes.join("; "))));
+        }
+        let listed = checkpoint_name(end_seq);
+        debug_assert!(disk.list("").is_ok_and(|names| names.contains(&listed)));
+        meta.write(disk).map_err(NodeError::io("write META"))?;
+        Ok(json!({
+            "recovery_seq": self.manifest.snapshot_seq,
+            "recovery_time_us": self.manifest.taken_at_us,
+            "accounts": self.accounts,
+            "first_seq": end_seq + 1,
+            "digest": format!("{:032x}", rebuilt.engine.digest()),
+        }))
+    }
+}
+
+/// Number and seq of an account image: its fields 1 and 2, varints, written first (core's
+/// image.rs). An absent field is 0.
+fn image_head(image: &[u8]) -> Option<(u32, u64)> {
+    let mut rest = image;
+    let number = take_field(&mut rest, 1)?;
+    let seq = take_field(&mut rest, 2)?;
+    Some((u32::try_from(number).ok()?, seq))
+}
+
+/// Seq of a global image: its field 1.
+fn image_seq(image: &[u8]) -> Option<u64> {
+    take_field(&mut &*image, 1)
+}
+
+/// The varint field `tag` if it stands at the start of `rest`, else 0.
+fn take_field(rest: &mut &[u8], tag: u8) -> Option<u64> {
+    let (first, mut after) = rest.split_first()?;
+    if *first != tag << 3 {
+        return Some(0);
+    }
+    let mut value = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (byte, more) = after.split_first()?;
+        after = more;
+        value |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        if byte & 0x80 == 0 {
+            *rest = after;
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_of_images_are_read() {
+        assert_eq!(Some((300, 5)), image_head(&[0x08, 0xac, 0x02, 0x10, 5, 0x1a, 1, 97]));
+        assert_eq!(Some((0, 5)), image_head(&[0x10, 5, 0x1a, 1, 97]));
+        assert_eq!(None, image_head(&[]));
+        assert_eq!(None, image_head(&[0x08, 0xff]));
+    }
+}

@@ -1,0 +1,323 @@
+//! Reading the journal, and the rule for its tail.
+//!
+//! Frames are read in order up to the first place where none is valid. If everything after it is
+//! zero, that is the end. Otherwise, with L the seq expected there:
+//!
+//! (a) no valid frame later, no witness at or above L, and the broken place shows a 512-byte
+//!     sector of zeros where data should be: a write torn by a crash. Repairable.
+//! (b) a valid frame later, and none of them says that L was durable: writes of one unsynced
+//!     window reached the disk out of order. Repairable.
+//! (c) anything else: something durable is damaged. Refused; nothing is changed.
+//!
+//! "Valid later" means by its own check sums and store id, whatever the chain says. If exactly
+//! the last group is missing at rest and no seal followed it, this cannot be told from a crash
+//! before its answer; seals keep that window to 20 ms.
+
+use crate::aligned::{AlignedBuffer, BLOCK_BYTES, padded};
+use crate::disk::{Access, Disk};
+use crate::error::{Corruption, NodeError};
+use crate::frame::{FrameHeader, FrameKind, chain_after};
+use crate::meta::StoreId;
+use crate::segment::{SEGMENT_HEADER_BYTES, SegmentHeader, SegmentName, segments};
+
+const SECTOR_BYTES: usize = 512;
+/// Larger than any segment we write: a group never exceeds this. Checked before allocation.
+const SEGMENT_BYTES_LIMIT: u64 = 1 << 32;
+
+/// Where the next frame must stand and what it must carry.
+#[derive(Clone, Debug)]
+pub(crate) struct Cursor {
+    pub(crate) store: StoreId,
+    pub(crate) next_seq: u64,
+    pub(crate) chain: u32,
+    pub(crate) epoch: u64,
+    pub(crate) offset: usize,
+}
+
+pub(crate) enum Step<'a> {
+    Frame(FrameHeader, &'a [u8]),
+    /// Only zeros follow.
+    End,
+    Broken(&'static str),
+}
+
+impl Cursor {
+    /// In front of the first frame of a segment.
+    pub(crate) fn at_segment(header: &SegmentHeader) -> Cursor {
+        Cursor {
+            store: header.store_id,
+            next_seq: header.first_seq,
+            chain: header.chain,
+            epoch: 0,
+            offset: SEGMENT_HEADER_BYTES,
+        }
+    }
+
+    /// The frame here; the cursor then stands behind it. Otherwise it stays.
+    pub(crate) fn step<'a>(&mut self, bytes: &'a [u8]) -> Step<'a> {
+        let rest = bytes.get(self.offset..).unwrap_or(&[]);
+        if rest.iter().take(SECTOR_BYTES).all(|&byte| byte == 0) && is_zero(rest) {
+            return Step::End;
+        }
+        let (header, body) = match FrameHeader::decode_whole(rest, self.store) {
+            Ok(found) => found,
+            Err(what) => return Step::Broken(what),
+        };
+        if header.first_seq != self.next_seq {
+            return Step::Broken("a frame with other seqs stands here");
+        }
+        if header.chain != self.chain {
+            return Step::Broken("the frame does not continue the one before it");
+        }
+        if header.epoch < self.epoch {
+            return Step::Broken("the frame's epoch is lower than the one before it");
+        }
+        self.chain = chain_after(self.chain, rest);
+        self.epoch = header.epoch;
+        self.next_seq = header.last_seq + 1;
+        self.offset += header.frame_bytes();
+        Step::Frame(header, body)
+    }
+}
+
+/// Whether every byte is zero.
+pub(crate) fn is_zero(bytes: &[u8]) -> bool {
+    bytes.chunks(BLOCK_BYTES).all(|block| block.iter().fold(0, |all, &byte| all | byte) == 0)
+}
+
+/// A repairable end: what recovery must take out before it writes on.
+#[derive(Clone, Debug)]
+pub(crate) struct TornTail {
+    pub(crate) what: &'static str,
+    /// Bytes from the end of the journal to the last one that is not zero.
+    pub(crate) broken_bytes: u64,
+    /// Segments behind the torn place.
+    pub(crate) later: Vec<SegmentName>,
+}
+
+/// Where a journal ends.
+#[derive(Clone, Debug)]
+pub(crate) struct JournalEnd {
+    pub(crate) segment: SegmentName,
+    pub(crate) segment_bytes: u64,
+    pub(crate) cursor: Cursor,
+    pub(crate) last_stamp_us: Option<i64>,
+    pub(crate) last_kind: Option<FrameKind>,
+    pub(crate) frames: u64,
+    pub(crate) frame_bytes: u64,
+    pub(crate) segments_read: u32,
+    pub(crate) torn: Option<TornTail>,
+}
+
+/// A whole segment as the device has it.
+pub(crate) fn load_segment(disk: &dyn Disk, name: &SegmentName) -> Result<AlignedBuffer, NodeError> {
+    let path = name.path();
+    let doing = || format!("read {path}");
+    let file = disk.open_to_read(&path, Access::Direct).map_err(NodeError::io(doing()))?;
+    let size = file.size().map_err(NodeError::io(doing()))?;
+    if size > SEGMENT_BYTES_LIMIT {
+        return Err(NodeError::corrupt(&path, SEGMENT_BYTES_LIMIT, format!("{size} bytes are no segment's size")));
+    }
+    if !size.is_multiple_of(BLOCK_BYTES as u64) {
+        return Err(NodeError::corrupt(&path, size, "the file was cut: segments are whole blocks"));
+    }
+    let size = usize::try_from(size).map_err(|_| NodeError::corrupt(&path, 0, "too large for this machine"))?;
+    let mut bytes = AlignedBuffer::zeroed(padded(size));
+    let mut offset = 0;
+    while offset < size {
+        let end = (offset + (4 << 20)).min(bytes.len());
+        let count =
+            file.read_at(&mut bytes.content_mut()[offset..end], offset as u64).map_err(NodeError::io(doing()))?;
+        if count == 0 {
+            return Err(NodeError::corrupt(&path, offset as u64, "the file became shorter while being read"));
+        }
+        offset += count;
+    }
+    Ok(bytes)
+}
+
+/// The header of a loaded segment, checked against its name and store.
+pub(crate) fn segment_header(
+    bytes: &[u8],
+    name: &SegmentName,
+    store: StoreId,
+) -> Result<SegmentHeader, NodeError> {
+    let path = name.path();
+    let header = SegmentHeader::decode(bytes).map_err(|what| NodeError::corrupt(&path, 0, what))?;
+    if header.store_id != store {
+        return Err(NodeError::corrupt(&path, 16, format!("belongs to store {}, not {store}", header.store_id)));
+    }
+    if header.first_seq != name.first_seq {
+        return Err(NodeError::corrupt(&path, 40, format!("begins at seq {}, not as named", header.first_seq)));
+    }
+    if header.segment_bytes != bytes.len() as u64 {
+        let what = format!("the file has {} bytes, it was made with {}", bytes.len(), header.segment_bytes);
+        return Err(NodeError::corrupt(&path, header.segment_bytes.min(bytes.len() as u64), what));
+    }
+    Ok(header)
+}
+
+/// Read the journal from the segment that holds `from_seq` to its end, giving `visit` every
+/// frame in order. Changes nothing.
+///
+/// `witness_seq`: something outside the journal (META, a checkpoint) says that this much was
+/// durable. `Ok(None)`: there are no segments.
+///
+/// # Errors
+/// `Corrupt` with file, offset and seqs where rule (c) holds or segments are missing.
+pub(crate) fn read_journal(
+    disk: &dyn Disk,
+    store: StoreId,
+    from_seq: u64,
+    witness_seq: u64,
+    mut visit: impl FnMut(&FrameHeader, &[u8], &SegmentName) -> Result<(), NodeError>,
+) -> Result<Option<JournalEnd>, NodeError> {
+    let all = segments(disk).map_err(NodeError::io("list the journal's segments"))?;
+    let Some(first) = all.first() else { return Ok(None) };
+    let Some(start) = all.iter().rposition(|name| name.first_seq <= from_seq) else {
+        let what = format!("the journal begins here, but seqs from {from_seq} on are needed");
+        return Err(NodeError::corrupt(&first.path(), 0, what));
+    };
+    let mut end: Option<JournalEnd> = None;
+    for (index, name) in all.iter().enumerate().skip(start) {
+        let loaded = load_segment(disk, name)?;
+        let bytes = loaded.content();
+        let header = segment_header(bytes, name, store)?;
+        let mut state = continue_in(end.take(), name, &header, bytes.len() as u64)?;
+        let broken = loop {
+            match state.cursor.step(bytes) {
+                Step::Frame(frame, body) => {
+                    visit(&frame, body, name)?;
+                    state.frames += 1;
+                    state.frame_bytes += frame.frame_bytes() as u64;
+                    state.last_stamp_us = Some(frame.stamp_us);
+                    state.last_kind = Some(frame.kind);
+                }
+                Step::Broken(what) => break Some(what),
+                Step::End => match all.get(index + 1) {
+                    Some(next) if next.first_seq != state.cursor.next_seq => break Some("frames are missing here"),
+                    Some(_) => break None,
+                    None if witness_seq >= state.cursor.next_seq => break Some("the journal ends before its time"),
+                    None => break None,
+                },
+            }
+        };
+        if let Some(what) = broken {
+            let torn = judge_tail(disk, &state, bytes, &all[index + 1..], witness_seq, what)?;
+            return Ok(Some(JournalEnd { torn: Some(torn), ..state }));
+        }
+        end = Some(state);
+    }
+    Ok(end)
+}
+
+/// The state in front of the next segment's first frame.
+fn continue_in(
+    before: Option<JournalEnd>,
+    name: &SegmentName,
+    header: &SegmentHeader,
+    segment_bytes: u64,
+) -> Result<JournalEnd, NodeError> {
+    let mut cursor = Cursor::at_segment(header);
+    let Some(before) = before else {
+        return Ok(JournalEnd {
+            segment: name.clone(),
+            segment_bytes,
+            cursor,
+            last_stamp_us: None,
+            last_kind: None,
+            frames: 0,
+            frame_bytes: 0,
+            segments_read: 1,
+            torn: None,
+        });
+    };
+    if cursor.chain != before.cursor.chain {
+        return Err(NodeError::corrupt(&name.path(), 56, "does not continue the segment before it"));
+    }
+    cursor.epoch = before.cursor.epoch;
+    let segments_read = before.segments_read + 1;
+    Ok(JournalEnd { segment: name.clone(), segment_bytes, cursor, segments_read, ..before })
+}
+
+/// Apply the tail rule at the cursor of `state`.
+fn judge_tail(
+    disk: &dyn Disk,
+    state: &JournalEnd,
+    bytes: &[u8],
+    later: &[SegmentName],
+    witness_seq: u64,
+    what: &'static str,
+) -> Result<TornTail, NodeError> {
+    let cursor = &state.cursor;
+    let refuse = |what: String, last_seq: u64| {
+        NodeError::Corrupt(Corruption {
+            file: state.segment.path(),
+            offset: cursor.offset as u64,
+            seqs: Some((cursor.next_seq, last_seq)),
+            what,
+        })
+    };
+    let mut ahead = LookAhead { durable_seq: None, last_seq: cursor.next_seq.saturating_sub(1) };
+    ahead.search(bytes, cursor.offset, cursor);
+    for name in later {
+        let loaded = load_segment(disk, name)?;
+        let header = segment_header(loaded.content(), name, cursor.store)?;
+        ahead.saw(header.durable_seq, header.first_seq.saturating_sub(1));
+        ahead.search(loaded.content(), SEGMENT_HEADER_BYTES, cursor);
+    }
+    let proven = ahead.durable_seq.unwrap_or(0).max(witness_seq);
+    if proven >= cursor.next_seq {
+        let text = format!("{what}, though everything up to seq {proven} was durable");
+        return Err(refuse(text, ahead.last_seq.max(proven)));
+    }
+    let torn = |what| TornTail { what, broken_bytes: broken_bytes(bytes, cursor.offset), later: later.to_vec() };
+    if ahead.durable_seq.is_some() {
+        return Ok(torn("unsynced writes reached the disk out of order"));
+    }
+    if looks_unwritten(&bytes[cursor.offset.min(bytes.len())..], cursor.store) {
+        return Ok(torn("the last write was torn"));
+    }
+    Err(refuse(format!("{what}, and the frame was fully written"), ahead.last_seq))
+}
+
+/// What valid frames behind a broken place say.
+struct LookAhead {
+    /// Highest "durable when written"; `None`: no valid frame seen.
+    durable_seq: Option<u64>,
+    last_seq: u64,
+}
+
+impl LookAhead {
+    fn saw(&mut self, durable_seq: u64, last_seq: u64) {
+        self.durable_seq = self.durable_seq.max(Some(durable_seq));
+        self.last_seq = self.last_seq.max(last_seq);
+    }
+
+    fn search(&mut self, bytes: &[u8], from: usize, cursor: &Cursor) {
+        for offset in (from..bytes.len()).step_by(BLOCK_BYTES) {
+            let Ok((header, _)) = FrameHeader::decode_whole(&bytes[offset..], cursor.store) else { continue };
+            // Copies of older frames are no news of what comes after.
+            let covered = header.last_seq.max(header.durable_seq);
+            if header.epoch >= cursor.epoch && covered >= cursor.next_seq {
+                self.saw(header.durable_seq, header.last_seq);
+            }
+        }
+    }
+}
+
+/// Whether a sector that should hold bytes of the frame at the start of `rest` is all zero.
+fn looks_unwritten(rest: &[u8], store: StoreId) -> bool {
+    let Some(first) = rest.get(..SECTOR_BYTES) else { return true };
+    let Ok(header) = FrameHeader::decode(rest, store) else {
+        // A header lies in one sector, which is written whole or not at all.
+        return is_zero(first);
+    };
+    let Some(data) = rest.get(..header.data_bytes()) else { return false };
+    data.chunks(SECTOR_BYTES).any(is_zero)
+}
+
+fn broken_bytes(bytes: &[u8], offset: usize) -> u64 {
+    let rest = bytes.get(offset..).unwrap_or(&[]);
+    rest.iter().rposition(|&byte| byte != 0).map_or(0, |last| last as u64 + 1)
+}

@@ -1,0 +1,119 @@
+//! Counters of what the node did, for metrics and for people.
+
+use crate::node::Shared;
+use crate::segment::segments;
+use serde::Serialize;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Upper ends of the fsync buckets in microseconds; a last bucket takes the rest.
+pub const FSYNC_BUCKETS_US: [u64; 14] =
+    [50, 100, 150, 200, 300, 500, 750, 1_000, 2_000, 5_000, 10_000, 50_000, 200_000, 1_000_000];
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) groups: AtomicU64,
+    pub(crate) seals: AtomicU64,
+    /// Bytes of records, without headers and padding.
+    pub(crate) record_bytes: AtomicU64,
+    /// Bytes written to the journal.
+    pub(crate) journal_bytes: AtomicU64,
+    pub(crate) segments_begun: AtomicU64,
+    fsync: [AtomicU64; FSYNC_BUCKETS_US.len() + 1],
+    fsync_total_us: AtomicU64,
+    pub(crate) checkpoints: AtomicU64,
+    pub(crate) checkpoint_failures: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn synced(&self, took: Duration) {
+        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let bucket = FSYNC_BUCKETS_US.partition_point(|&end| end < us);
+        self.fsync[bucket].fetch_add(1, Relaxed);
+        self.fsync_total_us.fetch_add(us, Relaxed);
+    }
+
+    pub(crate) fn fsync_counts(&self) -> Vec<u64> {
+        self.fsync.iter().map(|bucket| bucket.load(Relaxed)).collect()
+    }
+
+    pub(crate) fn fsync_total_us(&self) -> u64 {
+        self.fsync_total_us.load(Relaxed)
+    }
+}
+
+/// What the node did and how it stands, as of one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NodeStats {
+    pub applied_seq: u64,
+    pub written_seq: u64,
+    pub durable_seq: u64,
+    pub groups: u64,
+    pub seals: u64,
+    pub record_bytes: u64,
+    pub journal_bytes: u64,
+    /// Records applied and not yet written.
+    pub pending_bytes: u64,
+    /// Counts per bucket of `fsync_buckets_us`, and one more for what took longer.
+    pub fsync_counts: Vec<u64>,
+    pub fsync_buckets_us: Vec<u64>,
+    pub fsync_total_us: u64,
+    /// Segments begun since the node was opened.
+    pub segments_begun: u64,
+    /// Segments that recovery would have to look at.
+    pub segments: u64,
+    pub segments_ready: u64,
+    pub checkpoints: u64,
+    pub checkpoint_failures: u64,
+    /// Replay would start behind this seq; 0 without a checkpoint.
+    pub checkpoint_seq: u64,
+    pub checkpoint_age_s: Option<u64>,
+    pub checkpoint_error: Option<String>,
+    /// Journal bytes since the last checkpoint began.
+    pub checkpoint_journal_bytes: u64,
+    /// Why new work is refused for want of space.
+    pub read_only: Option<String>,
+    pub halted: Option<String>,
+    /// How far the wall clock stands from the stamps while it is not followed, microseconds.
+    pub clock_held_us: Option<i64>,
+    pub epoch: u64,
+}
+
+impl NodeStats {
+    pub(crate) fn of(shared: &Shared) -> NodeStats {
+        let (applied_seq, pending_bytes, clock_held_us) = {
+            let writer = shared.writer.lock();
+            (writer.applied_seq(), writer.pending_bytes, writer.stamps.held_step_us())
+        };
+        let counters = &shared.counters;
+        let journal_bytes = counters.journal_bytes.load(Relaxed);
+        let listed = segments(&*shared.environment.disk).unwrap_or_default();
+        let checkpoint = shared.checkpoint_status.lock();
+        NodeStats {
+            applied_seq,
+            written_seq: shared.progress.written(),
+            durable_seq: shared.progress.durable(),
+            groups: counters.groups.load(Relaxed),
+            seals: counters.seals.load(Relaxed),
+            record_bytes: counters.record_bytes.load(Relaxed),
+            journal_bytes,
+            pending_bytes,
+            fsync_counts: counters.fsync_counts(),
+            fsync_buckets_us: FSYNC_BUCKETS_US.to_vec(),
+            fsync_total_us: counters.fsync_total_us(),
+            segments_begun: counters.segments_begun.load(Relaxed),
+            segments: listed.iter().filter(|name| !name.archived).count() as u64,
+            segments_ready: shared.supply.ready_count() as u64,
+            checkpoints: counters.checkpoints.load(Relaxed),
+            checkpoint_failures: counters.checkpoint_failures.load(Relaxed),
+            checkpoint_seq: checkpoint.start_seq,
+            checkpoint_age_s: checkpoint.taken.map(|taken| taken.elapsed().as_secs()),
+            checkpoint_error: checkpoint.error.clone(),
+            checkpoint_journal_bytes: journal_bytes.saturating_sub(checkpoint.journal_bytes_mark),
+            read_only: shared.supply.shortage(),
+            halted: shared.halted.lock().as_ref().map(|fatal| fatal.what.clone()),
+            clock_held_us,
+            epoch: shared.meta.epoch,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The commit thread, the segment helper and the checkpoint thread, and their single steps.
+
+use crate::commit::CommitError;
+use crate::error::NodeError;
+use crate::frame::FrameKind;
+use crate::node::{Drive, Shared};
+use crate::progress::Progress;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// How often the helper looks for segments to make, and retries on a full disk.
+const REFILL_EVERY: Duration = Duration::from_millis(20);
+const REFILL_RETRY: Duration = Duration::from_millis(500);
+/// The helper leaves the disk to the journal this long between its writes.
+const REFILL_PAUSE: Duration = Duration::from_micros(200);
+/// How often the checkpoint thread looks whether one is due, and waits after a failure.
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(200);
+const CHECKPOINT_RETRY: Duration = Duration::from_secs(10);
+
+pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<Vec<JoinHandle<()>>> {
+    let mut threads = Vec::new();
+    type Loop = (&'static str, fn(&Shared));
+    let loops: [Loop; 3] = [("commit", commit_loop), ("segments", refill_loop), ("checkpoint", checkpoint_loop)];
+    for (name, run) in loops {
+        let shared = Arc::clone(shared);
+        threads.push(thread::Builder::new().name(format!("drawdown-{name}")).spawn(move || run(&shared))?);
+    }
+    Ok(threads)
+}
+
+fn commit_loop(shared: &Shared) {
+    while !shared.progress.is_stopped() {
+        if !commit_next(shared) {
+            wait_for_work(shared);
+        }
+    }
+}
+
+/// Sleep until there is a group, the stop, or a sync or seal is due; do what is due.
+fn wait_for_work(shared: &Shared) {
+    // Before the writer's lock: everywhere else the committer's comes first.
+    let (sealed, sync_due) = {
+        let committer = shared.committer.lock();
+        (committer.is_sealed(), committer.sync_due_in())
+    };
+    let mut writer = shared.writer.lock();
+    if writer.pending_bytes > 0 || shared.progress.is_stopped() {
+        return;
+    }
+    writer.committer_waits = true;
+    let seal_due = (!sealed).then(|| Duration::from_millis(shared.settings.seal_idle_ms.into()));
+    let due = [seal_due, sync_due].into_iter().flatten().min();
+    let timed_out = match due {
+        Some(due) => shared.work.wait_for(&mut writer, due).timed_out(),
+        None => {
+            shared.work.wait(&mut writer);
+            false
+        }
+    };
+    writer.committer_waits = false;
+    if !timed_out || writer.pending_bytes > 0 {
+        return;
+    }
+    drop(writer);
+    if sync_due == due && sync_due.is_some() {
+        sync_now(shared);
+    } else {
+        seal(shared);
+    }
+}
+
+/// Write the oldest waiting group. Whether there was one that could be written.
+pub(crate) fn commit_next(shared: &Shared) -> bool {
+    // The committer first: groups must be written in the order they are taken.
+    let mut committer = shared.committer.lock();
+    let Some(mut group) = shared.writer.lock().take_group() else { return false };
+    let record_bytes = group.body_bytes();
+    let committed = committer.commit(&mut group);
+    drop(committer);
+    let is_short = matches!(committed, Err(CommitError::NoSpace));
+    {
+        let mut writer = shared.writer.lock();
+        if is_short { writer.put_back(group) } else { writer.give_back(group, record_bytes) }
+    }
+    settle(shared, committed);
+    if is_short && shared.drive == Drive::Threads {
+        thread::park_timeout(REFILL_RETRY / 4);
+    }
+    !is_short
+}
+
+pub(crate) fn seal(shared: &Shared) {
+    let mut committer = shared.committer.lock();
+    if committer.is_sealed() {
+        return;
+    }
+    let sealed = committer.write_seal();
+    drop(committer);
+    settle(shared, sealed);
+}
+
+/// Sync what is written now, whatever the policy.
+pub(crate) fn sync_now(shared: &Shared) {
+    let synced = shared.committer.lock().sync();
+    settle(shared, synced);
+}
+
+/// The digest of a state that changes no more, unless the journal already ends in one.
+pub(crate) fn write_digest(shared: &Shared) -> Result<(), NodeError> {
+    let mut committer = shared.committer.lock();
+    if committer.last_kind() == Some(FrameKind::Digest) {
+        return Ok(());
+    }
+    let digest = shared.writer.lock().engine.digest();
+    let written = committer.write_digest(digest);
+    drop(committer);
+    match settle(shared, written) {
+        true => Ok(()),
+        false => Err(NodeError::Refused("the journal could not be closed with its digest".into())),
+    }
+}
+
+/// Halt on a fatal end; whether all went well.
+fn settle(shared: &Shared, result: Result<(), CommitError>) -> bool {
+    match result {
+        Ok(()) => true,
+        // The supply has taken note; admission refuses until there is room.
+        Err(CommitError::NoSpace) => false,
+        Err(CommitError::Fatal(fatal)) => {
+            shared.halt(fatal);
+            false
+        }
+    }
+}
+
+/// Wait for the journal, or move it on where nobody else does.
+pub(crate) fn await_progress(shared: &Shared, timeout: Duration, reached: impl Fn(&Progress) -> bool) -> bool {
+    if shared.drive == Drive::Steps {
+        while !reached(&shared.progress) && !shared.progress.is_stopped() && commit_next(shared) {}
+        if !reached(&shared.progress) && !shared.progress.is_stopped() {
+            sync_now(shared);
+        }
+    }
+    shared.progress.wait(if shared.drive == Drive::Steps { Duration::ZERO } else { timeout }, reached)
+}
+
+fn refill_loop(shared: &Shared) {
+    let pause = || {
+        if shared.supply.ready_count() > 0 {
+            thread::sleep(REFILL_PAUSE);
+        }
+    };
+    let mut wait = Duration::ZERO;
+    while !shared.progress.is_stopped() {
+        thread::park_timeout(wait);
+        wait = match shared.supply.refill(pause) {
+            Ok(true) => Duration::ZERO,
+            Ok(false) => REFILL_EVERY,
+            Err(_) => REFILL_RETRY,
+        };
+    }
+}
+
+fn checkpoint_loop(shared: &Shared) {
+    let mut wait = CHECKPOINT_EVERY;
+    while !shared.progress.is_stopped() {
+        thread::park_timeout(wait);
+        wait = CHECKPOINT_EVERY;
+        let written = shared.counters.journal_bytes.load(Relaxed);
+        if shared.checkpoint_status.lock().is_due(written, &shared.settings)
+            && !shared.progress.is_stopped()
+            && crate::checkpointer::run(shared).is_err()
+        {
+            wait = CHECKPOINT_RETRY;
+        }
+    }
+}
