@@ -7,6 +7,28 @@ statuses; exceptions mean "could not". Every call that may block leaves the inte
 
 from typing import Final, final
 
+__all__ = [
+    "BatchEncoder",
+    "Check",
+    "CorruptDataError",
+    "Engine",
+    "EngineError",
+    "EngineHaltedError",
+    "FolderLockedError",
+    "InvalidRequestError",
+    "LoadGenerator",
+    "OverloadedError",
+    "ReadOnlyError",
+    "Recorded",
+    "Restore",
+    "__version__",
+    "build_info",
+    "decode_ack",
+    "restore_begin",
+    "status_names",
+    "verify_folder",
+]
+
 class EngineError(Exception):
     """Root of what the engine raises. ``definite`` says whether nothing was certainly applied."""
 
@@ -99,7 +121,7 @@ class Engine:
         quantity: int,
         event_id: str,
         time_us: int | None = None,
-        dimensions: tuple[tuple[str, str], ...] = (),
+        dimensions: tuple[tuple[str, str], ...] = ...,
         *,
         direct: bool = False,
         force: bool = False,
@@ -118,7 +140,7 @@ class Engine:
         account: str,
         meter: str,
         quantity: int = 1,
-        dimensions: tuple[tuple[str, str], ...] = (),
+        dimensions: tuple[tuple[str, str], ...] | None = None,
     ) -> Check:
         """May a record of the same be ``OK`` now? Reads applied state, changes nothing."""
     def submit_checks(self, batch: bytes, *, account_prefix: str = "") -> tuple[int, bytes]:
@@ -173,7 +195,7 @@ class Engine:
 class BatchEncoder:
     """Builds encoded ``UsageBatch`` messages natively. Not thread-safe."""
 
-    def __init__(self, encoding: str = "rows", detail: str = "exceptions") -> None:
+    def __new__(cls, encoding: str = "rows", detail: str = "exceptions") -> BatchEncoder:
         """``encoding``: ``rows`` | ``columns``; ``detail``: ``exceptions`` | ``all`` | ``none``."""
     def add(
         self,
@@ -182,7 +204,7 @@ class BatchEncoder:
         quantity: int,
         event_id: str,
         time_us: int | None = None,
-        dimensions: tuple[tuple[str, str], ...] = (),
+        dimensions: tuple[tuple[str, str], ...] = ...,
         direct: bool = False,
         force: bool = False,
     ) -> int:
@@ -195,8 +217,8 @@ class BatchEncoder:
 class LoadGenerator:
     """Synthetic batches for ``drawdown bench``: deterministic by seed, ids are fresh UUID text."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         accounts: int,
         batch: int,
@@ -206,7 +228,7 @@ class LoadGenerator:
         meter: str,
         quantity: int,
         send_time: bool = True,
-    ) -> None:
+    ) -> LoadGenerator:
         """``skew``: ``uniform`` | ``zipf`` (0.99) | ``hot``. Account ids are ``acct-%08d``."""
     def next(self, batch_id: int, now_us: int) -> bytes: ...
 

@@ -88,7 +88,8 @@ impl Engine {
         // Events of up to the margin ahead may already count in the period that is open.
         let earliest = account.now(self.stamp).saturating_add(self.settings.early_margin_us);
         if c.at <= earliest {
-            let reason = format!("a period edge must lie after {earliest}, the present plus the margin for early events");
+            let reason =
+                format!("a period edge must lie after {earliest}, the present plus the margin for early events");
             return Err(Refusal::invalid("at", reason));
         }
         if account.period_edges().len() >= EDGES_MAX {
@@ -159,11 +160,8 @@ impl Engine {
         if c.thresholds.len() > THRESHOLDS_MAX {
             return Err(Refusal::invalid("thresholds", format!("at most {THRESHOLDS_MAX} thresholds fit one pool")));
         }
-        let mut thresholds = c
-            .thresholds
-            .iter()
-            .map(|t| self.amount("thresholds", t, credit_type))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut thresholds =
+            c.thresholds.iter().map(|t| self.amount("thresholds", t, credit_type)).collect::<Result<Vec<_>, _>>()?;
         thresholds.sort_unstable_by(|a, b| b.cmp(a));
         thresholds.dedup();
         let entry = ThresholdsSet { account: number, credit_type: u32::from(credit_type), thresholds };

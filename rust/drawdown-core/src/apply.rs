@@ -7,8 +7,8 @@ use crate::account::{Account, Counter, DEPLETED, Debt, Pool, SUSPENDED, TestCloc
 use crate::catalog::{Catalog, CreditType, Meter, Policy, Rate};
 use crate::command::{Aggregation, PolicyKind, Source};
 use crate::entry::{
-    AccountCreated, Control, Crossed, Crossing, GrantCreated, GrantExpired, GrantReleased, GrantTextEntry,
-    GrantVoided, MeterCreated, OverdraftSettled, Pair, PolicySet, RateSet,
+    AccountCreated, Control, Crossed, Crossing, GrantCreated, GrantExpired, GrantReleased, GrantTextEntry, GrantVoided,
+    MeterCreated, OverdraftSettled, Pair, PolicySet, RateSet,
 };
 use crate::grant::{Grant, GrantDetail, GrantText, NEVER, PENDING, PROMOTIONAL, VOIDED};
 use crate::id::SmallId;
@@ -21,8 +21,7 @@ pub type Misfit = String;
 
 const AGGREGATIONS: [Aggregation; 5] =
     [Aggregation::Sum, Aggregation::Count, Aggregation::Max, Aggregation::Last, Aggregation::Unique];
-const POLICIES: [PolicyKind; 4] =
-    [PolicyKind::Hard, PolicyKind::Partial, PolicyKind::Overdraft, PolicyKind::Overage];
+const POLICIES: [PolicyKind; 4] = [PolicyKind::Hard, PolicyKind::Partial, PolicyKind::Overdraft, PolicyKind::Overage];
 const SOURCES: [Source; 8] = [
     Source::Purchase,
     Source::Subscription,
@@ -50,12 +49,7 @@ pub fn source_of(number: u32) -> Result<Source, Misfit> {
 ///
 /// `floor`: counters of periods closed below it are dropped here.
 #[inline]
-pub fn apply_usage(
-    account: &mut Account,
-    catalog: &Catalog,
-    entry: &UsageEntry<'_>,
-    floor: i64,
-) -> Result<(), Misfit> {
+pub fn apply_usage(account: &mut Account, catalog: &Catalog, entry: &UsageEntry<'_>, floor: i64) -> Result<(), Misfit> {
     let (credit_type, meter) = if entry.is_direct {
         (entry.subject, None)
     } else {
@@ -250,12 +244,7 @@ pub fn account_number(entry: &Control) -> Option<u32> {
 }
 
 /// Apply an entry to the account it concerns. `stamp` is the batch's `received_at`.
-pub fn apply_account(
-    account: &mut Account,
-    catalog: &mut Catalog,
-    entry: &Control,
-    stamp: i64,
-) -> Result<(), Misfit> {
+pub fn apply_account(account: &mut Account, catalog: &mut Catalog, entry: &Control, stamp: i64) -> Result<(), Misfit> {
     match entry {
         Control::RateTableAssigned(e) => assign_table(account, catalog.intern_table(&e.table), e.valid_from),
         Control::PeriodEdgeSet(e) => {

@@ -21,22 +21,13 @@ pub struct AsOf {
 /// Fill `draws` with what grants pay of `amount` in burn-down order; returns their sum.
 /// The pool has been lived up to `as_of.now`.
 #[inline]
-pub fn cover(
-    pool: &Pool,
-    scopes: &Scopes,
-    meter: Option<u16>,
-    amount: i64,
-    as_of: AsOf,
-    draws: &mut Vec<Draw>,
-) -> i64 {
+pub fn cover(pool: &Pool, scopes: &Scopes, meter: Option<u16>, amount: i64, as_of: AsOf, draws: &mut Vec<Draw>) -> i64 {
     draws.clear();
     if as_of.time >= pool.valid_since {
         // No grant began or ended between the event and its arrival: one set of valid grants.
         return take(pool, pool.first_free, scopes, meter, amount, draws, Grant::is_counted);
     }
-    let valid_then = |g: &Grant| {
-        g.is_valid_at(as_of.time) && as_of.now < g.expires_at.saturating_add(as_of.late_grace)
-    };
+    let valid_then = |g: &Grant| g.is_valid_at(as_of.time) && as_of.now < g.expires_at.saturating_add(as_of.late_grace);
     let covered = take(pool, 0, scopes, meter, amount, draws, valid_then);
     let rest = amount - covered;
     covered + take(pool, 0, scopes, meter, rest, draws, |g| g.is_counted() && !valid_then(g))

@@ -129,11 +129,7 @@ pub struct Catalog {
 
 impl Catalog {
     pub fn new() -> Catalog {
-        Catalog {
-            matches: vec![Vec::new()],
-            policies: vec![Policy::default()],
-            ..Catalog::default()
-        }
+        Catalog { matches: vec![Vec::new()], policies: vec![Policy::default()], ..Catalog::default() }
     }
 
     #[inline]

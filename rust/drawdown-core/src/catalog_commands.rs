@@ -26,7 +26,10 @@ impl Engine {
             });
         }
         if self.catalog.credit_types.len() >= CREDIT_TYPES_MAX {
-            return Err(Refusal::invalid("name", format!("there are {CREDIT_TYPES_MAX} credit types, the most allowed")));
+            return Err(Refusal::invalid(
+                "name",
+                format!("there are {CREDIT_TYPES_MAX} credit types, the most allowed"),
+            ));
         }
         self.keep_catalog(group);
         let entry = CreditTypeCreated { name: c.name.clone(), scale: u32::from(c.scale) };
@@ -83,8 +86,7 @@ impl Engine {
     pub(crate) fn set_rate(&mut self, c: &SetRate, group: &mut Group<'_>) -> Result<Done, Refusal> {
         check_id("table", &c.table)?;
         let entry = self.compile_rate(c)?;
-        let matches: Vec<(String, String)> =
-            entry.matches.iter().map(|p| (p.key.clone(), p.value.clone())).collect();
+        let matches: Vec<(String, String)> = entry.matches.iter().map(|p| (p.key.clone(), p.value.clone())).collect();
         let newest = self.catalog.table_id(&c.table).and_then(|table| {
             let match_id = self.catalog.match_id(&matches)?;
             self.catalog.newest_rate(table, entry.meter as u16, match_id, entry.valid_from)
@@ -112,10 +114,17 @@ impl Engine {
 
     fn compile_rate(&self, c: &SetRate) -> Result<RateSet, Refusal> {
         let meter = self.catalog.meter_id(&c.meter).ok_or_else(|| {
-            Refusal::new(Status::MeterUnknown, "meter", format!("there is no meter '{}'; create it first", shown(&c.meter)))
+            Refusal::new(
+                Status::MeterUnknown,
+                "meter",
+                format!("there is no meter '{}'; create it first", shown(&c.meter)),
+            )
         })?;
         let credit_type = self.catalog.credit_type_id(&c.credit_type).ok_or_else(|| {
-            Refusal::invalid("credit_type", format!("there is no credit type '{}'; create it first", shown(&c.credit_type)))
+            Refusal::invalid(
+                "credit_type",
+                format!("there is no credit type '{}'; create it first", shown(&c.credit_type)),
+            )
         })?;
         let defined = &self.catalog.meters[usize::from(meter)];
         if let Some(key) = c.matches.keys().find(|key| !defined.dimensions.contains(key)) {

@@ -190,6 +190,9 @@ mod tests {
         assert!(error(r#"[{"type":"mint"}]"#).contains("mint"));
         assert!(error(r#"[{"account":"a"}]"#).contains("type"));
         assert!(error(r#"[{"type":"suspend_account","account":"a","colour":1}]"#).contains("colour"));
-        assert!(error(r#"[{"type":"create_grant","account":"a","grant":{"grant_id":"g","credit_type":"c","amount":1.5}}]"#).contains("amount"));
+        assert!(
+            error(r#"[{"type":"create_grant","account":"a","grant":{"grant_id":"g","credit_type":"c","amount":1.5}}]"#)
+                .contains("amount")
+        );
     }
 }

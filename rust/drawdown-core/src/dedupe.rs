@@ -52,14 +52,9 @@ pub enum KeyRefused {
 impl fmt::Display for KeyRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            KeyRefused::Full => {
-                f.write_str("the key table's budget is used up; lift its floor or raise its budget")
-            }
+            KeyRefused::Full => f.write_str("the key table's budget is used up; lift its floor or raise its budget"),
             KeyRefused::BucketRange => {
-                write!(
-                    f,
-                    "the event's time bucket is outside the {LIVE_BUCKETS_MAX} buckets from the floor on"
-                )
+                write!(f, "the event's time bucket is outside the {LIVE_BUCKETS_MAX} buckets from the floor on")
             }
         }
     }

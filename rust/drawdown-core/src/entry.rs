@@ -49,10 +49,7 @@ pub fn read_control(bytes: &[u8]) -> Result<Control, String> {
 
 #[derive(Clone, PartialEq, Message)]
 pub struct ControlEntry {
-    #[prost(
-        oneof = "Control",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18"
-    )]
+    #[prost(oneof = "Control", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18")]
     pub control: Option<Control>,
 }
 

@@ -127,7 +127,11 @@ impl Engine {
     pub(crate) fn touch(&mut self, id: &str, group: &mut Group<'_>) -> Result<u32, Refusal> {
         let is_visible = id.starts_with(group.rights.account_prefix);
         let number = self.find_account(id).filter(|_| is_visible).ok_or_else(|| {
-            Refusal::new(Status::AccountUnknown, "account", format!("there is no account '{}'; create it first", shown(id)))
+            Refusal::new(
+                Status::AccountUnknown,
+                "account",
+                format!("there is no account '{}'; create it first", shown(id)),
+            )
         })?;
         if number < group.accounts_mark && !group.touched.iter().any(|(n, _)| *n == number) {
             group.touched.push((number, self.accounts[number as usize].clone()));

@@ -140,14 +140,7 @@ impl Grant {
     /// Sorts by the burn-down order: priority, expiry (never last), promotional before paid,
     /// narrower scope (`all` last), effective time, creation. Total: `number` is unique.
     pub fn burn_key(&self, scope_width: u32) -> (u8, i64, bool, u32, i64, u32) {
-        (
-            self.priority,
-            self.expires_at,
-            self.flags & PROMOTIONAL == 0,
-            scope_width,
-            self.effective_at,
-            self.number,
-        )
+        (self.priority, self.expires_at, self.flags & PROMOTIONAL == 0, scope_width, self.effective_at, self.number)
     }
 
     /// amount = remaining + burned + expired + voided + moved, and 0 ≤ held ≤ remaining.

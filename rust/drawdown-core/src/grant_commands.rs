@@ -1,7 +1,9 @@
 //! Commands about grants: create, release, void, void-and-replace (semantics §4).
 
 use crate::amount::{divide_half_even, parse_rational, pow10};
-use crate::command::{Category, CreateGrant, Formula, GrantAmount, GrantInput, ReleaseGrant, VoidAndReplace, VoidGrant};
+use crate::command::{
+    Category, CreateGrant, Formula, GrantAmount, GrantInput, ReleaseGrant, VoidAndReplace, VoidGrant,
+};
 use crate::engine::Engine;
 use crate::entry::{Control, GrantCreated, GrantIdUsed, GrantReleased, GrantTextEntry, GrantVoided, Pair};
 use crate::execute::{Done, Group, Refusal, check_id, shown, source_number};
@@ -150,7 +152,9 @@ impl Engine {
         if let GrantAmount::Formula(formula) = &input.amount {
             f = key.fold_bytes(f, &serde_json::to_vec(formula).expect("a formula is JSON"));
         }
-        let optional = |value: Option<i64>| value.map_or([0; 9], |v| [[1].as_slice(), &v.to_le_bytes()].concat().try_into().expect("9 bytes"));
+        let optional = |value: Option<i64>| {
+            value.map_or([0; 9], |v| [[1].as_slice(), &v.to_le_bytes()].concat().try_into().expect("9 bytes"))
+        };
         let numbers: [&[u8]; 5] = [
             &input.priority.to_le_bytes(),
             &optional(input.expires_at),
@@ -158,12 +162,7 @@ impl Engine {
             &[u8::from(input.pending), input.category as u8, input.source as u8, u8::from(input.name.is_some())],
             &[u8::from(input.scope.is_some())],
         ];
-        let texts = [
-            input.name.as_deref().unwrap_or(""),
-            &input.source_reference,
-            &input.cost_currency,
-            &input.reason,
-        ];
+        let texts = [input.name.as_deref().unwrap_or(""), &input.source_reference, &input.cost_currency, &input.reason];
         let scope = input.scope.iter().flatten().map(String::as_bytes);
         let metadata = input.metadata.iter().flat_map(|(k, v)| [k.as_bytes(), v.as_bytes()]);
         let parts = numbers.into_iter().chain(texts.map(str::as_bytes)).chain(scope).chain(metadata);
@@ -368,7 +367,8 @@ impl Engine {
             let moved = carried.get(id.as_str()).copied().unwrap_or(0);
             let (voided, grant_number) = (grant.free() - moved, grant.number);
             self.emit_void(number, credit_type, grant_number, voided, moved, "replaced", group);
-            forfeited.push(json!({"grant_id": id, "amount": voided, "moved": moved, "scale": self.scale_of(credit_type)}));
+            forfeited
+                .push(json!({"grant_id": id, "amount": voided, "moved": moved, "scale": self.scale_of(credit_type)}));
         }
         Ok(forfeited)
     }

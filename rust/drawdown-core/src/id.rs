@@ -112,7 +112,12 @@ mod tests {
         let text = b"0189d3f0-7c1b-7e4f-9a3c-5d2e1f0a9b8c";
         let packed = uuid_bytes(text).expect("canonical");
         assert_eq!(&uuid_text(&packed), text);
-        for other in ["0189D3F0-7c1b-7e4f-9a3c-5d2e1f0a9b8c", "0189d3f0-7c1b-7e4f-9a3c-5d2e1f0a9b8g", "0189d3f0_7c1b-7e4f-9a3c-5d2e1f0a9b8c", "short"] {
+        for other in [
+            "0189D3F0-7c1b-7e4f-9a3c-5d2e1f0a9b8c",
+            "0189d3f0-7c1b-7e4f-9a3c-5d2e1f0a9b8g",
+            "0189d3f0_7c1b-7e4f-9a3c-5d2e1f0a9b8c",
+            "short",
+        ] {
             assert_eq!(uuid_bytes(other.as_bytes()), None);
         }
     }

@@ -13,6 +13,11 @@ use crate::entry::{Control, CreditTypeCreated, GrantTextEntry, MeterCreated, Pai
 use crate::execute::{aggregation_number, policy_number, source_number};
 use crate::grant::{COUNTED, Ended, Grant, GrantDetail};
 use crate::id::SmallId;
+use crate::image_messages::{
+    AccountImage, ClockImage, CounterImage, DatedTable, DebtImage, ExtraImage, GlobalImage, GrantImage, PeriodCredits,
+    PoolImage, UsedId,
+};
+use crate::period::period_end;
 use crate::rate::Price;
 use prost::Message;
 
@@ -32,193 +37,6 @@ impl From<String> for CorruptImage {
     fn from(what: String) -> CorruptImage {
         CorruptImage(what)
     }
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct AccountImage {
-    #[prost(uint32, tag = "1")]
-    pub number: u32,
-    /// The newest entry contained.
-    #[prost(uint64, tag = "2")]
-    pub seq: u64,
-    #[prost(string, tag = "3")]
-    pub id: String,
-    #[prost(uint32, tag = "4")]
-    pub flags: u32,
-    #[prost(uint32, tag = "5")]
-    pub next_grant: u32,
-    #[prost(uint32, tag = "6")]
-    pub rate_table: u32,
-    #[prost(sint64, tag = "7")]
-    pub rate_table_from: i64,
-    #[prost(message, repeated, tag = "8")]
-    pub pools: Vec<PoolImage>,
-    #[prost(message, optional, tag = "9")]
-    pub extra: Option<ExtraImage>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct ExtraImage {
-    #[prost(string, tag = "1")]
-    pub customer: String,
-    #[prost(fixed64, tag = "2")]
-    pub fingerprint: u64,
-    #[prost(message, optional, tag = "3")]
-    pub test_clock: Option<ClockImage>,
-    #[prost(message, repeated, tag = "4")]
-    pub older_tables: Vec<DatedTable>,
-    #[prost(sint64, repeated, tag = "5")]
-    pub period_edges: Vec<i64>,
-    #[prost(message, repeated, tag = "6")]
-    pub counters: Vec<CounterImage>,
-    #[prost(message, repeated, tag = "7")]
-    pub used_grant_ids: Vec<UsedId>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct ClockImage {
-    #[prost(sint64, tag = "1")]
-    pub now: i64,
-    #[prost(sint64, tag = "2")]
-    pub floor: i64,
-    /// 32 bytes each: key, fingerprint, event time, little-endian, ascending by key.
-    #[prost(bytes = "vec", tag = "3")]
-    pub keys: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct DatedTable {
-    #[prost(sint64, tag = "1")]
-    pub from: i64,
-    #[prost(uint32, tag = "2")]
-    pub table: u32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct CounterImage {
-    #[prost(uint32, tag = "1")]
-    pub meter: u32,
-    #[prost(uint32, tag = "2")]
-    pub match_id: u32,
-    #[prost(sint64, tag = "3")]
-    pub period: i64,
-    #[prost(int64, tag = "4")]
-    pub units: i64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct UsedId {
-    #[prost(string, tag = "1")]
-    pub id: String,
-    #[prost(fixed64, tag = "2")]
-    pub fingerprint: u64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct PoolImage {
-    #[prost(uint32, tag = "1")]
-    pub credit_type: u32,
-    #[prost(uint32, tag = "2")]
-    pub flags: u32,
-    #[prost(uint32, tag = "3")]
-    pub policy_kind: u32,
-    #[prost(int64, tag = "4")]
-    pub policy_limit: i64,
-    #[prost(string, tag = "5")]
-    pub policy_price: String,
-    /// The pool has been lived up to just before this instant.
-    #[prost(sint64, tag = "6")]
-    pub next_at: i64,
-    #[prost(sfixed64, tag = "7")]
-    pub charged: i64,
-    #[prost(message, repeated, tag = "8")]
-    pub debts: Vec<DebtImage>,
-    #[prost(int64, tag = "9")]
-    pub headroom_held: i64,
-    #[prost(message, repeated, tag = "10")]
-    pub overage: Vec<PeriodCredits>,
-    #[prost(sint64, repeated, tag = "11")]
-    pub thresholds: Vec<i64>,
-    #[prost(uint32, tag = "12")]
-    pub fired: u32,
-    #[prost(message, repeated, tag = "13")]
-    pub grants: Vec<GrantImage>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct DebtImage {
-    #[prost(uint32, tag = "1")]
-    pub meter_plus_one: u32,
-    #[prost(int64, tag = "2")]
-    pub amount: i64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct PeriodCredits {
-    #[prost(sint64, tag = "1")]
-    pub period: i64,
-    #[prost(int64, tag = "2")]
-    pub credits: i64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct GrantImage {
-    #[prost(uint32, tag = "1")]
-    pub number: u32,
-    #[prost(string, tag = "2")]
-    pub id: String,
-    #[prost(int64, tag = "3")]
-    pub amount: i64,
-    #[prost(int64, tag = "4")]
-    pub remaining: i64,
-    #[prost(int64, tag = "5")]
-    pub held: i64,
-    #[prost(int64, tag = "6")]
-    pub burned: i64,
-    #[prost(int64, tag = "7")]
-    pub expired: i64,
-    #[prost(int64, tag = "8")]
-    pub voided: i64,
-    #[prost(int64, tag = "9")]
-    pub moved: i64,
-    #[prost(sint64, tag = "10")]
-    pub effective_at: i64,
-    #[prost(int64, tag = "11")]
-    pub expires_at: i64,
-    #[prost(uint32, repeated, tag = "12")]
-    pub scope: Vec<u32>,
-    #[prost(uint32, tag = "13")]
-    pub flags: u32,
-    #[prost(uint32, tag = "14")]
-    pub priority: u32,
-    #[prost(uint32, tag = "15")]
-    pub source: u32,
-    #[prost(fixed64, tag = "16")]
-    pub fingerprint: u64,
-    #[prost(message, optional, tag = "17")]
-    pub text: Option<GrantTextEntry>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct GlobalImage {
-    #[prost(uint64, tag = "1")]
-    pub seq: u64,
-    #[prost(sint64, tag = "2")]
-    pub stamp: i64,
-    #[prost(sint64, tag = "3")]
-    pub floor: i64,
-    #[prost(message, repeated, tag = "4")]
-    pub credit_types: Vec<CreditTypeCreated>,
-    #[prost(message, repeated, tag = "5")]
-    pub meters: Vec<MeterCreated>,
-    /// Rate tables in the order of their ids.
-    #[prost(string, repeated, tag = "6")]
-    pub tables: Vec<String>,
-    /// In the order of their ids, so that matches get theirs again.
-    #[prost(message, repeated, tag = "7")]
-    pub rates: Vec<RateSet>,
-    #[prost(uint32, tag = "8")]
-    pub accounts: u32,
 }
 
 impl Engine {
@@ -297,7 +115,9 @@ impl Engine {
         }
         self.global_seq = image.seq;
         self.next_seq = self.next_seq.max(image.seq + 1);
-        self.stamp = self.stamp.max(image.stamp);
+        // Not yet the engine's stamp: entries before the image are replayed at their own stamps,
+        // which their times are written relative to.
+        self.global_stamp = image.stamp;
         self.raise_floor_to(image.floor);
         Ok(())
     }
@@ -349,6 +169,8 @@ impl Engine {
         }
         self.image_seqs = Vec::new();
         self.global_seq = 0;
+        self.stamp = self.stamp.max(self.global_stamp);
+        self.global_stamp = 0;
         Ok(())
     }
 
@@ -359,6 +181,12 @@ impl Engine {
             let mut image = image_of(account, &self.catalog, number as u32, 0);
             for pool in &mut image.pools {
                 pool.next_at = 0;
+            }
+            if let Some(extra) = &mut image.extra {
+                // When a dead counter is dropped depends on when its account is next touched.
+                let floor = account.test_clock().map_or(self.floor, |clock| clock.floor);
+                let edges = account.period_edges();
+                extra.counters.retain(|c| period_end(edges, c.period).is_none_or(|end| end > floor));
             }
             self.key.event_hash(&image.encode_to_vec())
         });
@@ -397,17 +225,16 @@ fn extra_image(extra: &AccountExtra) -> ExtraImage {
                 })
                 .collect(),
         }),
-        older_tables: extra.older_tables.iter().map(|(from, table)| DatedTable { from: *from, table: *table }).collect(),
+        older_tables: extra
+            .older_tables
+            .iter()
+            .map(|(from, table)| DatedTable { from: *from, table: *table })
+            .collect(),
         period_edges: extra.period_edges.clone(),
         counters: extra
             .counters
             .iter()
-            .map(|c| CounterImage {
-                meter: u32::from(c.meter),
-                match_id: c.match_id,
-                period: c.period,
-                units: c.units,
-            })
+            .map(|c| CounterImage { meter: u32::from(c.meter), match_id: c.match_id, period: c.period, units: c.units })
             .collect(),
         used_grant_ids: extra
             .used_grant_ids
@@ -434,7 +261,11 @@ fn pool_image(pool: &Pool, catalog: &Catalog) -> PoolImage {
             .map(|d| DebtImage { meter_plus_one: d.meter.map_or(0, |m| u32::from(m) + 1), amount: d.amount })
             .collect(),
         headroom_held: extra.headroom_held,
-        overage: extra.overage.iter().map(|(period, credits)| PeriodCredits { period: *period, credits: *credits }).collect(),
+        overage: extra
+            .overage
+            .iter()
+            .map(|(period, credits)| PeriodCredits { period: *period, credits: *credits })
+            .collect(),
         thresholds: extra.thresholds,
         fired: extra.fired,
         grants: pool.grants.iter().map(|grant| grant_image(grant, catalog)).collect(),

@@ -7,8 +7,8 @@
 //! Test-clock accounts keep their keys in their own images; theirs are passed over on load.
 
 use crate::engine::{Engine, account_key};
-use crate::hash::StoreKey;
 use crate::entry::{CorruptRecord, KIND_STAMP, KIND_USAGE};
+use crate::hash::StoreKey;
 use crate::image::CorruptImage;
 use crate::usage_entry::{UsageScratch, as_event, read_usage};
 use crate::varint::Reader;

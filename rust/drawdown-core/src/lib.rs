@@ -2,8 +2,8 @@
 //!
 //! Read in this order: `command` and `usage` (what is asked), `status` (what is answered),
 //! `account` and `grant` (state), `pricing` and `burn` (decide), `usage_entry` and `entry` (facts),
-//! `apply` (the only writer), `engine` (control flow), `transitions` (what time brings),
-//! `execute` (commands), `read` (queries), `image` (snapshots).
+//! `apply` (the only writer), `record` (one batch of usage), `transitions` (what time brings),
+//! `execute` (commands), `replay` (recovery), `check` and `query` (reads), `image` (snapshots).
 //!
 //! The law that holds it together: decide reads state and makes entries; apply writes entries
 //! into state; replay is apply alone.
@@ -17,9 +17,13 @@ mod burn;
 mod calendar;
 mod catalog;
 mod catalog_commands;
+mod check;
 pub mod command;
 pub mod command_json;
+mod conservation;
+mod crossings;
 mod dedupe;
+mod dedupe_window;
 mod engine;
 pub mod entry;
 mod execute;
@@ -28,13 +32,16 @@ mod grant_commands;
 pub mod hash;
 pub mod id;
 mod image;
+mod image_messages;
 pub mod key_run;
 mod passes;
 pub mod period;
 mod prefetch;
 mod pricing;
+mod query;
 mod rate;
-mod read;
+mod record;
+mod replay;
 mod settings;
 pub mod status;
 mod transitions;
@@ -42,14 +49,16 @@ pub mod usage;
 pub mod usage_entry;
 pub mod varint;
 
+pub use check::{CheckOutcome, CheckQuestion};
 pub use command::Command;
-pub use engine::{Counts, Engine, Shed};
+pub use conservation::Conservation;
+pub use engine::{Counts, Engine};
 pub use entry::{CorruptRecord, JOURNAL_FORMAT};
 pub use execute::CommandOutcome;
 pub use hash::StoreKey;
 pub use image::{CorruptImage, IMAGE_FORMAT};
 pub use key_run::KeyExtractor;
-pub use read::{CheckOutcome, CheckQuestion};
+pub use record::Shed;
 pub use settings::Settings;
 pub use status::Status;
 pub use transitions::Expired;

@@ -56,8 +56,7 @@ pub fn price(
     let units = units_of(catalog, meter, quantity);
     let defined = &catalog.rates[rate as usize];
     let overflow = Unpriced { status: Status::Overflow, credit_type: Some(defined.credit_type) };
-    let mut charge =
-        Charge { credit_type: defined.credit_type, meter: Some(meter), rate, amount: 0, counted: None };
+    let mut charge = Charge { credit_type: defined.credit_type, meter: Some(meter), rate, amount: 0, counted: None };
     if !defined.price.is_stateful() {
         charge.amount = defined.price.charge(0, units).map_err(|_| overflow)?;
         return Ok(charge);
@@ -111,9 +110,7 @@ pub enum ResolvedSubject {
 #[inline]
 pub fn resolve(catalog: &Catalog, subject: Subject<'_>) -> Result<ResolvedSubject, Status> {
     match subject {
-        Subject::Meter(key) => {
-            Ok(catalog.meter_id(key).map_or(ResolvedSubject::UnknownMeter, ResolvedSubject::Meter))
-        }
+        Subject::Meter(key) => Ok(catalog.meter_id(key).map_or(ResolvedSubject::UnknownMeter, ResolvedSubject::Meter)),
         Subject::CreditType(name) => {
             catalog.credit_type_id(name).map(ResolvedSubject::CreditType).ok_or(Status::Invalid)
         }

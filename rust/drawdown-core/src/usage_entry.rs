@@ -169,11 +169,7 @@ pub struct Decoded<'a> {
 }
 
 /// Decode the payload after its kind byte.
-pub fn read_usage<'a>(
-    payload: &'a [u8],
-    stamp: i64,
-    scratch: &'a mut UsageScratch,
-) -> Result<Decoded<'a>, Truncated> {
+pub fn read_usage<'a>(payload: &'a [u8], stamp: i64, scratch: &'a mut UsageScratch) -> Result<Decoded<'a>, Truncated> {
     let mut reader = Reader { rest: payload };
     let flags = reader.byte()?;
     let account = u32::from_le_bytes(reader.bytes(4)?.try_into().map_err(|_| Truncated)?);

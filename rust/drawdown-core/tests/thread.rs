@@ -56,9 +56,7 @@ impl Bench {
         }
         .seal(&key);
         let mut outcomes: Vec<Outcome> = Vec::new();
-        self.engine
-            .record_batch(&[event], self.now, &Rights::ALL, &mut self.journal, &mut outcomes)
-            .expect("room");
+        self.engine.record_batch(&[event], self.now, &Rights::ALL, &mut self.journal, &mut outcomes).expect("room");
         outcomes[0]
     }
 
@@ -129,7 +127,12 @@ fn overdraft_is_settled_by_the_next_grant_that_may_pay() {
     let o = b.record("b", "tokens", 1);
     assert_eq!((o.status, o.shortfall), (Status::LimitReached, Some(1_000)));
     b.grant("scoped", "9", r#","scope":["calls"]"#);
-    assert_eq!(b.engine.query(&serde_json::json!({"type":"balance","account":"acme","credit_type":"credits"}), b.now).expect("answers")["available"], 5_000);
+    assert_eq!(
+        b.engine
+            .query(&serde_json::json!({"type":"balance","account":"acme","credit_type":"credits"}), b.now)
+            .expect("answers")["available"],
+        5_000
+    );
     b.grant("g", "10", "");
     let o = b.record("c", "tokens", 3);
     assert_eq!((o.status, o.available), (Status::Ok, Some(9_000)));

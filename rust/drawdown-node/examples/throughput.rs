@@ -70,7 +70,8 @@ fn main() {
     let mut inside = Duration::ZERO;
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(seconds) {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_micros() as i64;
+        let now =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_micros() as i64;
         let ids: Vec<String> = (0..batch).map(|i| format!("0190b1f2-7c3d-7e00-8000-{:012x}", sent + i)).collect();
         sent += batch;
         let events: Vec<UsageEvent<'_>> = ids
@@ -109,11 +110,24 @@ fn main() {
     latencies.sort();
     let at = |percent: usize| latencies[(latencies.len() - 1) * percent / 100].as_micros();
     let stats = node.stats();
-    println!("{} durable events/s ({} applied, {} others)", tally.applied * 1_000_000 / took, tally.applied, tally.others);
+    println!(
+        "{} durable events/s ({} applied, {} others)",
+        tally.applied * 1_000_000 / took,
+        tally.applied,
+        tally.others
+    );
     println!("{} events/s inside submit alone", tally.applied * 1_000_000 / inside.as_micros() as u64);
     println!("batch latency: p50 {} us, p99 {} us", at(50), at(99));
-    println!("{} groups, {} bytes per event, fsync mean {} us", stats.groups, stats.record_bytes / tally.applied.max(1), stats.fsync_total_us / stats.groups.max(1));
-    println!("checkpoints {}, failures {}, error {:?}", stats.checkpoints, stats.checkpoint_failures, stats.checkpoint_error);
+    println!(
+        "{} groups, {} bytes per event, fsync mean {} us",
+        stats.groups,
+        stats.record_bytes / tally.applied.max(1),
+        stats.fsync_total_us / stats.groups.max(1)
+    );
+    println!(
+        "checkpoints {}, failures {}, error {:?}",
+        stats.checkpoints, stats.checkpoint_failures, stats.checkpoint_error
+    );
     let closing = Instant::now();
     node.close().expect("close");
     println!("closed in {} ms", closing.elapsed().as_millis());

@@ -71,8 +71,7 @@ pub(crate) fn checkpoint_name(start_seq: u64) -> String {
 
 /// Start seqs of every checkpoint file, ascending.
 pub(crate) fn checkpoints(disk: &dyn Disk) -> io::Result<Vec<u64>> {
-    let mut found: Vec<u64> =
-        disk.list("")?.iter().filter_map(|name| number_between(name, "ckpt-", ".dc")).collect();
+    let mut found: Vec<u64> = disk.list("")?.iter().filter_map(|name| number_between(name, "ckpt-", ".dc")).collect();
     found.sort_unstable();
     Ok(found)
 }
@@ -143,8 +142,7 @@ impl CheckpointWriter {
         previous: Option<u64>,
     ) -> io::Result<CheckpointWriter> {
         let numbers = (start_seq, previous.unwrap_or(NO_PREVIOUS));
-        let file =
-            ChunkFileWriter::create(disk, checkpoint_name(start_seq), FileKind::Checkpoint, store, numbers)?;
+        let file = ChunkFileWriter::create(disk, checkpoint_name(start_seq), FileKind::Checkpoint, store, numbers)?;
         Ok(CheckpointWriter { file, chunk: Vec::with_capacity(2 * ACCOUNT_CHUNK_BYTES), accounts: 0 })
     }
 

@@ -157,8 +157,7 @@ impl Pass<'_> {
 
     fn write(&mut self, start_seq: u64, previous: Option<u64>) -> Result<CheckpointInfo, NodeError> {
         let writing = || NodeError::io("write a checkpoint");
-        let mut file =
-            CheckpointWriter::create(self.disk(), self.store(), start_seq, previous).map_err(writing())?;
+        let mut file = CheckpointWriter::create(self.disk(), self.store(), start_seq, previous).map_err(writing())?;
         self.write_images(&mut file).map_err(writing())?;
         let (global, end_seq, stamp_us, floor_us) = {
             let writer = self.shared.writer.lock();
@@ -236,15 +235,16 @@ impl Pass<'_> {
         let shared = self.shared;
         // Everything to be read was applied before this, as the extractor demands.
         let extractor = shared.writer.lock().engine.key_extractor();
-        let name = keys::write_run(&shared.environment.disk, self.store(), first_seq, start_seq, |body, first_seq, run| {
-            let before = run.len();
-            extractor.extract(body, first_seq, run).map_err(|corrupt| {
-                let what = format!("keys can't be drawn from the frame of seq {first_seq}: {}", corrupt.what);
-                NodeError::Refused(what)
+        let name =
+            keys::write_run(&shared.environment.disk, self.store(), first_seq, start_seq, |body, first_seq, run| {
+                let before = run.len();
+                extractor.extract(body, first_seq, run).map_err(|corrupt| {
+                    let what = format!("keys can't be drawn from the frame of seq {first_seq}: {}", corrupt.what);
+                    NodeError::Refused(what)
+                })?;
+                newest_us = newest_us.max(newest_time(&run[before..]));
+                Ok(())
             })?;
-            newest_us = newest_us.max(newest_time(&run[before..]));
-            Ok(())
-        })?;
         self.checkpointer.runs.push(KeyRun { name, newest_us });
         self.checkpointer.keys_to = name.last_seq;
         Ok(())

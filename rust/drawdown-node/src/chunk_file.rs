@@ -193,7 +193,12 @@ pub(crate) struct ChunkFileReader {
 }
 
 impl ChunkFileReader {
-    pub(crate) fn open(disk: &dyn Disk, name: &str, kind: FileKind, store: StoreId) -> Result<ChunkFileReader, NodeError> {
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        name: &str,
+        kind: FileKind,
+        store: StoreId,
+    ) -> Result<ChunkFileReader, NodeError> {
         let doing = || format!("read {name}");
         let file = disk.open_to_read(name, Access::Cached).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => NodeError::corrupt(name, 0, "the file is needed and missing"),
@@ -205,8 +210,7 @@ impl ChunkFileReader {
         }
         let mut bytes = [0; HEADER_BYTES];
         file.read_exact_at(&mut bytes, 0).map_err(NodeError::io(doing()))?;
-        let header =
-            ChunkFileHeader::decode(&bytes, kind).map_err(|what| NodeError::corrupt(name, 0, what))?;
+        let header = ChunkFileHeader::decode(&bytes, kind).map_err(|what| NodeError::corrupt(name, 0, what))?;
         if header.store != store {
             let what = format!("belongs to store {}, not {store}", header.store);
             return Err(NodeError::corrupt(name, 16, what));

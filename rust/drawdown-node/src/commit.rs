@@ -146,12 +146,8 @@ impl Committer {
         policy: FsyncPolicy,
         position: JournalPosition,
     ) -> Committer {
-        let segment = position.segment.map(|(file, first_seq, offset, size)| ActiveSegment {
-            file,
-            first_seq,
-            offset,
-            size,
-        });
+        let segment =
+            position.segment.map(|(file, first_seq, offset, size)| ActiveSegment { file, first_seq, offset, size });
         Committer {
             disk,
             supply,

@@ -73,10 +73,7 @@ pub(crate) struct Rebuilt {
     pub(crate) damaged: Vec<u64>,
 }
 
-pub(crate) fn recover(
-    environment: &Environment,
-    engine: Settings,
-) -> Result<Recovered, NodeError> {
+pub(crate) fn recover(environment: &Environment, engine: Settings) -> Result<Recovered, NodeError> {
     let begun = Instant::now();
     let disk = &*environment.disk;
     let mut report = RecoveryReport::default();
@@ -306,7 +303,8 @@ fn replay(
             FrameKind::Seal => {}
             FrameKind::Digest if frame.last_seq >= end_seq && engine.next_seq() == frame.first_seq => {
                 if body != engine.digest().to_le_bytes() {
-                    let what = format!("the replayed state differs from the digest journaled at seq {}", frame.last_seq);
+                    let what =
+                        format!("the replayed state differs from the digest journaled at seq {}", frame.last_seq);
                     return Err(NodeError::corrupt(&name.path(), 0, what));
                 }
                 report.digests_compared += 1;
@@ -315,7 +313,8 @@ fn replay(
             FrameKind::Records if frame.last_seq <= start_seq => {}
             FrameKind::Records => {
                 let next = engine.apply_records(body, frame.first_seq).map_err(|corrupt| {
-                    let what = format!("the frame of seq {}, byte {}: {}", frame.first_seq, corrupt.offset, corrupt.what);
+                    let what =
+                        format!("the frame of seq {}, byte {}: {}", frame.first_seq, corrupt.offset, corrupt.what);
                     NodeError::corrupt(&name.path(), 0, what)
                 })?;
                 if next != frame.last_seq + 1 {

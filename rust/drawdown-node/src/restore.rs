@@ -69,8 +69,8 @@ impl Restore {
         let store = StoreId::parse(&manifest.store_id)
             .ok_or_else(|| NodeError::Refused(format!("the manifest's store_id '{}' is no id", manifest.store_id)))?;
         let creating = || NodeError::io("begin the restored files");
-        let keys =
-            ChunkFileWriter::create(&*disk, KEYS_IN_THE_MAKING.path(), FileKind::KeyRun, store, (0, 0)).map_err(creating())?;
+        let keys = ChunkFileWriter::create(&*disk, KEYS_IN_THE_MAKING.path(), FileKind::KeyRun, store, (0, 0))
+            .map_err(creating())?;
         let images = CheckpointWriter::create(&*disk, store, 0, None).map_err(creating())?;
         Ok(Restore {
             disk,
@@ -119,8 +119,8 @@ impl Restore {
         let disk = &*self.disk;
         let (store_key, global_image) = open_global(global_image)
             .ok_or_else(|| NodeError::Refused("the global image is no global image".into()))?;
-        let global_seq = image_seq(global_image)
-            .ok_or_else(|| NodeError::Refused("the global image holds nothing".into()))?;
+        let global_seq =
+            image_seq(global_image).ok_or_else(|| NodeError::Refused("the global image holds nothing".into()))?;
         let end_seq = self.max_seq.max(global_seq).max(self.manifest.snapshot_seq);
         let run = KeyRunName { first_seq: 1, last_seq: end_seq };
         let mut keys = self.keys;

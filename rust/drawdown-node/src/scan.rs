@@ -137,11 +137,7 @@ pub(crate) fn load_segment(disk: &dyn Disk, name: &SegmentName) -> Result<Aligne
 }
 
 /// The header of a loaded segment, checked against its name and store.
-pub(crate) fn segment_header(
-    bytes: &[u8],
-    name: &SegmentName,
-    store: StoreId,
-) -> Result<SegmentHeader, NodeError> {
+pub(crate) fn segment_header(bytes: &[u8], name: &SegmentName, store: StoreId) -> Result<SegmentHeader, NodeError> {
     let path = name.path();
     let header = SegmentHeader::decode(bytes).map_err(|what| NodeError::corrupt(&path, 0, what))?;
     if header.store_id != store {

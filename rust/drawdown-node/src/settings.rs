@@ -112,7 +112,9 @@ impl NodeSettings {
         ];
         for (name, value, least, most) in bounds {
             if value < least || value > most {
-                return Err(NodeError::Refused(format!("setting {name} is {value}, it must be from {least} to {most}")));
+                return Err(NodeError::Refused(format!(
+                    "setting {name} is {value}, it must be from {least} to {most}"
+                )));
             }
         }
         if !self.segment_bytes.is_multiple_of(BLOCK_BYTES as u64) {

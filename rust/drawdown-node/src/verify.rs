@@ -6,7 +6,7 @@ use crate::error::NodeError;
 use crate::frame::FrameKind;
 use crate::meta::Meta;
 use crate::real_disk::RealDisk;
-use crate::recovery::{RecoveryReport, Rebuilt, rebuild, rebuild_from, stored_settings};
+use crate::recovery::{Rebuilt, RecoveryReport, rebuild, rebuild_from, stored_settings};
 use crate::scan::read_journal;
 use crate::segment::segments;
 use serde::Serialize;

@@ -212,7 +212,11 @@ fn a_damaged_checkpoint_is_passed_over_and_both_damaged_still_recover_from_the_j
         for name in checkpoints.iter().rev().take(1 + round % checkpoints.len()) {
             let mut bytes = disk.bytes_of(name).unwrap();
             let at = random.below(bytes.len() as u64) as usize;
-            if random.once_in(3) { bytes.truncate(at) } else { bytes[at] ^= 1 + random.below(255) as u8 }
+            if random.once_in(3) {
+                bytes.truncate(at)
+            } else {
+                bytes[at] ^= 1 + random.below(255) as u8
+            }
             disk.plant(name, bytes);
         }
         let node = World::on(disk, START_US).open(settings.clone()).unwrap_or_else(|error| panic!("{round}: {error}"));

@@ -3,8 +3,8 @@
 mod support;
 
 use drawdown_core::Status;
-use drawdown_node::{Disk, Node, Restore};
 use drawdown_node::simulation::SimulatedDisk;
+use drawdown_node::{Disk, Node, Restore};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;

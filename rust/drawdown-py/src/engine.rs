@@ -5,7 +5,7 @@ use crate::convert::{
 };
 use crate::errors;
 use crate::values::{Check, Recorded};
-use drawdown_core::{CheckQuestion, Rights, StoreKey, Subject, UsageEvent, command};
+use drawdown_core::{CheckQuestion, Rights, StoreKey, Subject, UsageEvent, command_json};
 use drawdown_node::Node;
 use drawdown_wire::{
     AckBuilder, CheckAnswer, CheckDecoder, CheckRequest, ResultDetail, UsageBatchDecoder, batch_check_response,
@@ -110,7 +110,7 @@ impl Engine {
         commands: &[u8],
         account_prefix: &str,
     ) -> PyResult<(u64, Bound<'py, PyBytes>)> {
-        let group = command::group_from_json(commands).map_err(errors::invalid)?;
+        let group = command_json::group_from_json(commands).map_err(errors::invalid)?;
         let rights = Rights { account_prefix, may_force: true };
         let (seq, outcomes) = py.detach(|| self.node.execute(&group, &rights)).map_err(errors::from_submit)?;
         Ok((seq, PyBytes::new(py, &command_outcomes(outcomes))))
@@ -136,7 +136,8 @@ impl Engine {
         account_prefix: &str,
     ) -> PyResult<(u64, Bound<'py, PyBytes>)> {
         let answer = CHECKS.with_borrow_mut(|decoder| {
-            decoder.decode_one_with(request, &self.key, |check| self.answer(std::slice::from_ref(check), account_prefix))
+            decoder
+                .decode_one_with(request, &self.key, |check| self.answer(std::slice::from_ref(check), account_prefix))
         });
         let answers = answer.map_err(errors::from_wire)?.map_err(errors::from_submit)?;
         Ok((answers[0].seq, PyBytes::new(py, &check_response(&answers[0]))))
@@ -161,10 +162,9 @@ impl Engine {
     }
 
     fn query<'py>(&self, py: Python<'py>, request: &[u8]) -> PyResult<(u64, Bound<'py, PyBytes>)> {
-        let request = serde_json::from_slice(request).map_err(|e| errors::invalid(format!("the query is no JSON: {e}")))?;
-        let (seq, answer) = py
-            .detach(|| self.node.read(|engine, stamp| (engine.next_seq() - 1, engine.query(&request, stamp))))
-            .map_err(errors::from_submit)?;
+        let request =
+            serde_json::from_slice(request).map_err(|e| errors::invalid(format!("the query is no JSON: {e}")))?;
+        let (seq, answer) = py.detach(|| self.node.query(&request)).map_err(errors::from_submit)?;
         let answer = answer.map_err(errors::invalid)?;
         Ok((seq, PyBytes::new(py, answer.to_string().as_bytes())))
     }
@@ -194,8 +194,7 @@ impl Engine {
     }
 
     fn take_crossings<'py>(&self, py: Python<'py>, cursor: u64, limit: usize) -> PyResult<(u64, Bound<'py, PyBytes>)> {
-        let (next, json) =
-            self.node.read(|engine, _| crossings(engine, cursor, limit)).map_err(errors::from_submit)?;
+        let (next, json) = self.node.read(|engine, _| crossings(engine, cursor, limit)).map_err(errors::from_submit)?;
         Ok((next, PyBytes::new(py, json.as_bytes())))
     }
 

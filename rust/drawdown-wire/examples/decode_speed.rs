@@ -6,9 +6,7 @@
 #![allow(clippy::float_arithmetic, reason = "durations per event")]
 
 use drawdown_core::{Outcome, OutcomeSink, Status, StoreKey};
-use drawdown_wire::{
-    AckBuilder, Encoding, LoadGenerator, LoadSettings, ResultDetail, Skew, UsageBatchDecoder,
-};
+use drawdown_wire::{AckBuilder, Encoding, LoadGenerator, LoadSettings, ResultDetail, Skew, UsageBatchDecoder};
 use std::collections::HashSet;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -50,9 +48,7 @@ fn measure(encoding: Encoding, skew: Skew, batch: usize) {
     let mut generator = LoadGenerator::new(&settings).expect("the settings are in range");
     let key = StoreKey::new([7; 16]);
     let mut decoder = UsageBatchDecoder::new();
-    let batches: Vec<Vec<u8>> = (0..BATCHES)
-        .map(|id| generator.next(id as u64, NOW_US))
-        .collect();
+    let batches: Vec<Vec<u8>> = (0..BATCHES).map(|id| generator.next(id as u64, NOW_US)).collect();
     let mut ids = HashSet::new();
     for bytes in &batches {
         decoder
@@ -73,9 +69,7 @@ fn measure(encoding: Encoding, skew: Skew, batch: usize) {
     });
     let decode = best(|| {
         for bytes in &batches {
-            let decoded = decoder.decode_with(black_box(bytes), &key, |decoded| {
-                black_box(decoded.events.len())
-            });
+            let decoded = decoder.decode_with(black_box(bytes), &key, |decoded| black_box(decoded.events.len()));
             assert!(decoded.is_ok());
         }
     });
@@ -99,11 +93,7 @@ fn measure_ack() {
         available: Some(123_456_789_000),
         shortfall: None,
     };
-    for detail in [
-        ResultDetail::Exceptions,
-        ResultDetail::All,
-        ResultDetail::None,
-    ] {
+    for detail in [ResultDetail::Exceptions, ResultDetail::All, ResultDetail::None] {
         let mut ack = AckBuilder::new(detail);
         let spent = best(|| {
             for _ in 0..BATCHES {

@@ -40,10 +40,7 @@ struct Results {
 
 impl AckBuilder {
     pub fn new(detail: ResultDetail) -> AckBuilder {
-        AckBuilder {
-            detail,
-            ..AckBuilder::default()
-        }
+        AckBuilder { detail, ..AckBuilder::default() }
     }
 
     /// Forget what was pushed and begin an ack of this detail.
@@ -123,8 +120,7 @@ impl Results {
         self.status.push(outcome.status as u8);
         put_varint(&mut self.charged, outcome.charged as u64);
         put_varint(&mut self.available, zigzag(outcome.available.unwrap_or(0)));
-        self.available_known
-            .push(u8::from(outcome.available.is_some()));
+        self.available_known.push(u8::from(outcome.available.is_some()));
         put_varint(&mut self.uncovered, outcome.uncovered as u64);
         self.uncovered_any |= outcome.uncovered != 0;
         let shortfall = outcome.shortfall.unwrap_or(0);
@@ -138,33 +134,14 @@ impl Results {
             (2, &self.charged),
             (3, &self.available),
             (4, &self.available_known),
-            (
-                5,
-                if self.uncovered_any {
-                    &self.uncovered
-                } else {
-                    &[]
-                },
-            ),
-            (
-                6,
-                if self.shortfall_any {
-                    &self.shortfall
-                } else {
-                    &[]
-                },
-            ),
+            (5, if self.uncovered_any { &self.uncovered } else { &[] }),
+            (6, if self.shortfall_any { &self.shortfall } else { &[] }),
         ]
     }
 
     fn put(&self, out: &mut Vec<u8>) {
-        let lengths = self
-            .fields()
-            .into_iter()
-            .filter(|(_, bytes)| !bytes.is_empty());
-        let length: usize = lengths
-            .map(|(_, bytes)| bytes_field_length(bytes.len()))
-            .sum();
+        let lengths = self.fields().into_iter().filter(|(_, bytes)| !bytes.is_empty());
+        let length: usize = lengths.map(|(_, bytes)| bytes_field_length(bytes.len())).sum();
         put_tag(out, 7, BYTES);
         put_varint(out, length as u64);
         for (field, bytes) in self.fields() {
@@ -174,11 +151,7 @@ impl Results {
 
     /// No less than `put` writes.
     fn length_max(&self) -> usize {
-        self.fields()
-            .into_iter()
-            .map(|(_, bytes)| bytes.len() + 6)
-            .sum::<usize>()
-            + 6
+        self.fields().into_iter().map(|(_, bytes)| bytes.len() + 6).sum::<usize>() + 6
     }
 
     fn clear(&mut self) {

@@ -61,12 +61,7 @@ fn status_of(offset: usize, number: u64) -> Result<Status, WireError> {
     usize::try_from(number)
         .ok()
         .and_then(|number| Status::ALL.get(number.wrapping_sub(1)).copied())
-        .ok_or_else(|| {
-            WireError::at(
-                offset,
-                format!("status {number} is unknown here: the server is newer"),
-            )
-        })
+        .ok_or_else(|| WireError::at(offset, format!("status {number} is unknown here: the server is newer")))
 }
 
 fn read_exception(mut reader: Reader<'_>) -> Result<EventResult, WireError> {
@@ -125,19 +120,12 @@ impl<'a> ResultColumns<'a> {
 
     fn into_results(self) -> Result<Vec<EventResult>, WireError> {
         let count = self.status.len();
-        let whole = [
-            self.charged.len(),
-            self.available.len(),
-            self.available_known.len(),
-        ];
+        let whole = [self.charged.len(), self.available.len(), self.available_known.len()];
         let sparse = [self.uncovered.len(), self.shortfall.len()];
-        let agree = whole.iter().all(|&length| length == count)
-            && sparse.iter().all(|&length| length == count || length == 0);
+        let agree =
+            whole.iter().all(|&length| length == count) && sparse.iter().all(|&length| length == count || length == 0);
         if !agree {
-            return Err(WireError::at(
-                self.at,
-                format!("result columns are not all of {count} elements"),
-            ));
+            return Err(WireError::at(self.at, format!("result columns are not all of {count} elements")));
         }
         (0..count).map(|index| self.result(index)).collect()
     }
@@ -151,12 +139,8 @@ impl<'a> ResultColumns<'a> {
             uncovered: self.uncovered.get(index).copied().unwrap_or(0),
             available: (self.available_known[index] != 0).then_some(self.available[index].0),
             // The column knows no absence: only these two statuses say what was missing.
-            shortfall: matches!(status, Status::Insufficient | Status::LimitReached)
-                .then_some(shortfall),
+            shortfall: matches!(status, Status::Insufficient | Status::LimitReached).then_some(shortfall),
         };
-        Ok(EventResult {
-            index: index as u32,
-            outcome,
-        })
+        Ok(EventResult { index: index as u32, outcome })
     }
 }

@@ -71,10 +71,7 @@ impl CheckDecoder {
         check_length(bytes)?;
         let mut pairs: Vec<Pair<'_>> = std::mem::take(&mut self.pairs);
         let (check, span) = read_check(Reader::new(bytes), key, &mut pairs)?;
-        let answer = take(&CheckRequest {
-            dimensions: span.of(&pairs),
-            ..check
-        });
+        let answer = take(&CheckRequest { dimensions: span.of(&pairs), ..check });
         self.pairs = recycle(pairs);
         Ok(answer)
     }
@@ -100,8 +97,7 @@ impl CheckDecoder {
             match reader.tag()? {
                 (1, BYTES) => {
                     if checks.len() == BATCH_EVENTS_MAX {
-                        let reason =
-                            format!("more than {BATCH_EVENTS_MAX} checks in one call: split it");
+                        let reason = format!("more than {BATCH_EVENTS_MAX} checks in one call: split it");
                         return Err(WireError::at(start, reason));
                     }
                     let (check, span) = read_check(reader.message()?, key, &mut pairs)?;
@@ -128,8 +124,7 @@ fn check_length(bytes: &[u8]) -> Result<(), WireError> {
         return Ok(());
     }
     let length = bytes.len();
-    let reason =
-        format!("{length} bytes in one call, at most {BATCH_BYTES_MAX} are accepted: split it");
+    let reason = format!("{length} bytes in one call, at most {BATCH_BYTES_MAX} are accepted: split it");
     Err(WireError::at(BATCH_BYTES_MAX, reason))
 }
 

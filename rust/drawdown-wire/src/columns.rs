@@ -55,11 +55,7 @@ pub struct Columns<'a> {
 
 impl<'a> Columns<'a> {
     /// Gather one occurrence of the message; occurrences merge.
-    pub fn read(
-        &mut self,
-        mut reader: Reader<'a>,
-        pairs: &mut Vec<Pair<'a>>,
-    ) -> Result<(), WireError> {
+    pub fn read(&mut self, mut reader: Reader<'a>, pairs: &mut Vec<Pair<'a>>) -> Result<(), WireError> {
         const MESSAGE: &str = "UsageColumns";
         self.at = reader.offset();
         while !reader.is_empty() {
@@ -78,12 +74,8 @@ impl<'a> Columns<'a> {
                 (10, _) => read_packed(&mut reader, MESSAGE, tag, &mut self.event_id_length)?,
                 (11, VARINT) => {
                     let width = reader.varint()?;
-                    self.event_id_width = u32::try_from(width).map_err(|_| {
-                        WireError::at(
-                            start,
-                            format!("event_id_width {width} does not fit 32 bits"),
-                        )
-                    })?;
+                    self.event_id_width = u32::try_from(width)
+                        .map_err(|_| WireError::at(start, format!("event_id_width {width} does not fit 32 bits")))?;
                 }
                 (12, BYTES) => self.read_dimension_set(reader.message()?, start, pairs)?,
                 (13, _) => read_packed(&mut reader, MESSAGE, tag, &mut self.dimension_index)?,
@@ -123,13 +115,9 @@ impl<'a> Columns<'a> {
         for entry in &mut self.accounts {
             entry.hash = key.account_hash(entry.text.unwrap_or_default().as_bytes());
         }
-        for (kind, dictionary) in [
-            (METER_KIND, &mut self.meters),
-            (CREDIT_TYPE_KIND, &mut self.credit_types),
-        ] {
+        for (kind, dictionary) in [(METER_KIND, &mut self.meters), (CREDIT_TYPE_KIND, &mut self.credit_types)] {
             for entry in dictionary {
-                entry.hash =
-                    key.fingerprint_of_subject(kind, entry.text.unwrap_or_default().as_bytes());
+                entry.hash = key.fingerprint_of_subject(kind, entry.text.unwrap_or_default().as_bytes());
             }
         }
     }
@@ -139,16 +127,9 @@ impl<'a> Columns<'a> {
         expanded.texts.clear();
         expanded.hashes.clear();
         // More ids than events are refused later; do not expand them first.
-        let uuids = self
-            .event_uuids
-            .as_chunks::<16>()
-            .0
-            .iter()
-            .take(self.account_index.len());
+        let uuids = self.event_uuids.as_chunks::<16>().0.iter().take(self.account_index.len());
         expanded.texts.extend(uuids.map(text_of));
-        expanded
-            .hashes
-            .extend(expanded.texts.iter().map(|text| key.event_hash(text)));
+        expanded.hashes.extend(expanded.texts.iter().map(|text| key.event_hash(text)));
     }
 
     /// Turn the columns into events.
@@ -167,14 +148,8 @@ impl<'a> Columns<'a> {
     {
         self.check_lengths()?;
         self.check_forced()?;
-        let uuid_texts = std::str::from_utf8(uuids.texts.as_flattened())
-            .expect("hex digits and dashes are ASCII");
-        let mut ids = EventIds {
-            columns: self,
-            uuid_texts,
-            uuid_hashes: &uuids.hashes,
-            at: 0,
-        };
+        let uuid_texts = std::str::from_utf8(uuids.texts.as_flattened()).expect("hex digits and dashes are ASCII");
+        let mut ids = EventIds { columns: self, uuid_texts, uuid_hashes: &uuids.hashes, at: 0 };
         let mut forced = self.forced.iter().copied().peekable();
         let count = self.account_index.len();
         events.reserve(count);
@@ -218,9 +193,7 @@ impl<'a> Columns<'a> {
         let wanted = self.account_index[index];
         match self.accounts.get(wanted as usize) {
             Some(entry) => Ok(*entry),
-            None => {
-                Err(self.out_of_dictionary("account_index", index, wanted, self.accounts.len()))
-            }
+            None => Err(self.out_of_dictionary("account_index", index, wanted, self.accounts.len())),
         }
     }
 
@@ -245,12 +218,7 @@ impl<'a> Columns<'a> {
             0 => Ok(Some(PairSpan::default())),
             wanted => match self.dimension_sets.get(wanted as usize - 1) {
                 Some(span) => Ok(*span),
-                None => Err(self.out_of_dictionary(
-                    "dimension_index",
-                    index,
-                    wanted,
-                    self.dimension_sets.len(),
-                )),
+                None => Err(self.out_of_dictionary("dimension_index", index, wanted, self.dimension_sets.len())),
             },
         }
     }
@@ -278,8 +246,7 @@ impl<'a> Columns<'a> {
             ("dimension_index", self.dimension_index.len(), true),
         ] {
             if length != count && !(may_be_empty && length == 0) {
-                let reason =
-                    format!("{column} has {length} elements for {count} events (account_index)");
+                let reason = format!("{column} has {length} elements for {count} events (account_index)");
                 return Err(WireError::at(self.at, reason));
             }
         }
@@ -287,23 +254,16 @@ impl<'a> Columns<'a> {
             return Err(WireError::at(self.at, "time_delta_us without time_base_us"));
         }
         if ids_by_uuid {
-            let plain =
-                self.event_ids.len() + self.event_id_length.len() + self.event_id_width as usize;
+            let plain = self.event_ids.len() + self.event_id_length.len() + self.event_id_width as usize;
             if plain != 0 {
-                return Err(WireError::at(
-                    self.at,
-                    "event ids come as event_ids or as event_uuids, not both",
-                ));
+                return Err(WireError::at(self.at, "event ids come as event_ids or as event_uuids, not both"));
             }
             return self.check_id_bytes("event_uuids", self.event_uuids.len(), 16 * count as u64);
         }
         let claimed = if self.event_id_length.is_empty() {
             u64::from(self.event_id_width) * count as u64
         } else {
-            self.event_id_length
-                .iter()
-                .map(|&length| u64::from(length))
-                .sum()
+            self.event_id_length.iter().map(|&length| u64::from(length)).sum()
         };
         self.check_id_bytes("event_ids", self.event_ids.len(), claimed)
     }
@@ -319,32 +279,17 @@ impl<'a> Columns<'a> {
 
     fn check_forced(&self) -> Result<(), WireError> {
         let ascending = self.forced.windows(2).all(|two| two[0] < two[1]);
-        let in_range = self
-            .forced
-            .last()
-            .is_none_or(|&last| (last as usize) < self.account_index.len());
+        let in_range = self.forced.last().is_none_or(|&last| (last as usize) < self.account_index.len());
         if ascending && in_range {
             return Ok(());
         }
-        Err(WireError::at(
-            self.at,
-            "forced must be indices of events, ascending, each once",
-        ))
+        Err(WireError::at(self.at, "forced must be indices of events, ascending, each once"))
     }
 
     #[cold]
     #[inline(never)]
-    fn out_of_dictionary(
-        &self,
-        column: &str,
-        event: usize,
-        wanted: u32,
-        length: usize,
-    ) -> WireError {
-        WireError::at(
-            self.at,
-            format!("{column} of event {event} is {wanted}, but there are {length} to point to"),
-        )
+    fn out_of_dictionary(&self, column: &str, event: usize, wanted: u32, length: usize) -> WireError {
+        WireError::at(self.at, format!("{column} of event {event} is {wanted}, but there are {length} to point to"))
     }
 
     /// The emptied columns, for borrows of another lifetime.
@@ -370,18 +315,11 @@ impl<'a> Columns<'a> {
     }
 }
 
-fn push_entry<'a>(
-    dictionary: &mut Vec<Entry<'a>>,
-    reader: &mut Reader<'a>,
-    start: usize,
-) -> Result<(), WireError> {
+fn push_entry<'a>(dictionary: &mut Vec<Entry<'a>>, reader: &mut Reader<'a>, start: usize) -> Result<(), WireError> {
     if dictionary.len() == BATCH_EVENTS_MAX {
         return Err(too_many(start, BATCH_EVENTS_MAX + 1));
     }
-    dictionary.push(Entry {
-        text: id_text(reader.bytes()?),
-        hash: 0,
-    });
+    dictionary.push(Entry { text: id_text(reader.bytes()?), hash: 0 });
     Ok(())
 }
 
@@ -411,10 +349,7 @@ impl<'a: 'b, 'b> EventIds<'_, 'a, 'b> {
             return (self.uuid_texts.get(start..self.at), hash);
         }
         let lengths = &self.columns.event_id_length;
-        let length = lengths
-            .get(index)
-            .copied()
-            .unwrap_or(self.columns.event_id_width);
+        let length = lengths.get(index).copied().unwrap_or(self.columns.event_id_width);
         self.at += length as usize;
         let text = self.columns.event_ids.get(start..self.at).and_then(id_text);
         (text, hash_text(key, text))

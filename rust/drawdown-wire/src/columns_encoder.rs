@@ -6,9 +6,7 @@
 use crate::error::FieldError;
 use crate::event_input::EventInput;
 use crate::reader::BYTES;
-use crate::rows_encoder::{
-    BATCH_HEADER_BYTES_MAX, dimension_field_length, put_dimension, refuse_full,
-};
+use crate::rows_encoder::{BATCH_HEADER_BYTES_MAX, dimension_field_length, put_dimension, refuse_full};
 use crate::usage_batch::ResultDetail;
 use crate::uuid_text::{self, TEXT_BYTES};
 use crate::writer::{put_bytes, put_bytes_set, put_number, put_number_set};
@@ -96,9 +94,7 @@ impl ColumnsEncoder {
         put_varint(&mut self.account_index, u64::from(account));
         self.subjects.push(match event.subject {
             Subject::Meter(meter) => SubjectPlace::Meter(self.meters.place(2, meter)),
-            Subject::CreditType(credit_type) => {
-                SubjectPlace::CreditType(self.credit_types.place(3, credit_type))
-            }
+            Subject::CreditType(credit_type) => SubjectPlace::CreditType(self.credit_types.place(3, credit_type)),
         });
         put_varint(&mut self.quantity, event.quantity as u64);
         if self.count == 0 {
@@ -123,16 +119,10 @@ impl ColumnsEncoder {
     /// No less than `take` would give, and near it.
     pub fn size_bytes(&self) -> usize {
         const FIELDS: usize = 15;
-        let dictionaries = self.accounts.encoded.len()
-            + self.meters.encoded.len()
-            + self.credit_types.encoded.len();
-        let columns = self.account_index.len()
-            + self.quantity.len()
-            + self.time_delta_us.len()
-            + self.forced.len();
+        let dictionaries = self.accounts.encoded.len() + self.meters.encoded.len() + self.credit_types.encoded.len();
+        let columns = self.account_index.len() + self.quantity.len() + self.time_delta_us.len() + self.forced.len();
         let subjects = self.meters.places.len() + self.credit_types.places.len();
-        let index_bytes =
-            varint_length(subjects as u64) + varint_length(self.dimension_sets.len() as u64 + 1);
+        let index_bytes = varint_length(subjects as u64) + varint_length(self.dimension_sets.len() as u64 + 1);
         let indices = self.count * index_bytes;
         BATCH_HEADER_BYTES_MAX
             + FIELDS * 6
@@ -180,19 +170,12 @@ impl ColumnsEncoder {
         match (self.time_base_us, time_us) {
             (None, None) => Ok(0),
             (Some(base), Some(time_us)) => time_us.checked_sub(base).ok_or_else(|| {
-                FieldError::new(
-                    "time_us",
-                    format!("{time_us} is too far from the batch's first, {base}"),
-                )
+                FieldError::new("time_us", format!("{time_us} is too far from the batch's first, {base}"))
             }),
-            (Some(_), None) => Err(FieldError::new(
-                "time_us",
-                "is missing; the other events of this batch have a time",
-            )),
-            (None, Some(_)) => Err(FieldError::new(
-                "time_us",
-                "is set; the other events of this batch have no time",
-            )),
+            (Some(_), None) => {
+                Err(FieldError::new("time_us", "is missing; the other events of this batch have a time"))
+            }
+            (None, Some(_)) => Err(FieldError::new("time_us", "is set; the other events of this batch have no time")),
         }
     }
 
@@ -201,19 +184,13 @@ impl ColumnsEncoder {
         if dimensions.is_empty() {
             return 0;
         }
-        let mut key: DimensionKey = dimensions
-            .iter()
-            .map(|&(name, value)| (name.into(), value.into()))
-            .collect();
+        let mut key: DimensionKey = dimensions.iter().map(|&(name, value)| (name.into(), value.into())).collect();
         key.sort();
         let next = self.dimension_sets.len() as u32 + 1;
         if let Some(&place) = self.dimension_sets.get(&key) {
             return place;
         }
-        let length: usize = key
-            .iter()
-            .map(|(name, value)| dimension_field_length(name, value))
-            .sum();
+        let length: usize = key.iter().map(|(name, value)| dimension_field_length(name, value)).sum();
         put_tag(&mut self.dimension_sets_encoded, 12, BYTES);
         put_varint(&mut self.dimension_sets_encoded, length as u64);
         for (name, value) in &key {
@@ -230,11 +207,7 @@ impl ColumnsEncoder {
             SubjectPlace::Meter(place) => place,
             SubjectPlace::CreditType(place) => meters + place,
         });
-        if places.clone().all(|place| place == 0) {
-            Vec::new()
-        } else {
-            packed(places)
-        }
+        if places.clone().all(|place| place == 0) { Vec::new() } else { packed(places) }
     }
 
     fn clear(&mut self) {
@@ -259,10 +232,7 @@ impl ColumnsEncoder {
 fn length_max(event: &EventInput<'_>) -> usize {
     const NUMBERS: usize = 64;
     let texts = event.event_id.len() + event.account_id.len() + event.subject_field().1.len();
-    let dimensions = event
-        .dimensions
-        .iter()
-        .map(|(name, value)| dimension_field_length(name, value));
+    let dimensions = event.dimensions.iter().map(|(name, value)| dimension_field_length(name, value));
     NUMBERS + texts + dimensions.sum::<usize>()
 }
 

@@ -33,19 +33,12 @@ pub struct PairCollector {
 
 impl PairCollector {
     pub fn at_end_of(pairs: &[Pair<'_>]) -> PairCollector {
-        PairCollector {
-            start: pairs.len(),
-            acceptable: true,
-        }
+        PairCollector { start: pairs.len(), acceptable: true }
     }
 
     /// Read one map entry. Text that is not printable or too long makes the map unacceptable;
     /// broken framing is an error.
-    pub fn read_entry<'a>(
-        &mut self,
-        mut entry: Reader<'a>,
-        pairs: &mut Vec<Pair<'a>>,
-    ) -> Result<(), WireError> {
+    pub fn read_entry<'a>(&mut self, mut entry: Reader<'a>, pairs: &mut Vec<Pair<'a>>) -> Result<(), WireError> {
         let (mut key, mut value) = (&[][..], &[][..]);
         while !entry.is_empty() {
             let start = entry.offset();
@@ -76,10 +69,7 @@ impl PairCollector {
         if self.acceptable {
             sort_last_wins(pairs, self.start);
             if pairs.len() - self.start <= DIMENSIONS_MAX {
-                return Some(PairSpan {
-                    start: self.start as u32,
-                    end: pairs.len() as u32,
-                });
+                return Some(PairSpan { start: self.start as u32, end: pairs.len() as u32 });
             }
         }
         pairs.truncate(self.start);
@@ -89,11 +79,7 @@ impl PairCollector {
 
 #[inline]
 fn dimension_text(bytes: &[u8]) -> Option<&str> {
-    if bytes.len() > ID_BYTES_MAX {
-        None
-    } else {
-        printable(bytes)
-    }
+    if bytes.len() > ID_BYTES_MAX { None } else { printable(bytes) }
 }
 
 fn sort_last_wins(pairs: &mut Vec<Pair<'_>>, start: usize) {
@@ -105,10 +91,7 @@ fn sort_last_wins(pairs: &mut Vec<Pair<'_>>, start: usize) {
     fresh.sort_by(|a, b| a.0.cmp(b.0));
     let mut kept = 0;
     for index in 0..fresh.len() {
-        if fresh
-            .get(index + 1)
-            .is_none_or(|next| next.0 != fresh[index].0)
-        {
+        if fresh.get(index + 1).is_none_or(|next| next.0 != fresh[index].0) {
             fresh[kept] = fresh[index];
             kept += 1;
         }

@@ -18,10 +18,7 @@ impl WireError {
     #[cold]
     #[inline(never)]
     pub(crate) fn at(offset: usize, reason: impl Into<String>) -> WireError {
-        WireError(Box::new(WireFault {
-            offset,
-            reason: reason.into(),
-        }))
+        WireError(Box::new(WireFault { offset, reason: reason.into() }))
     }
 
     /// Byte of the message, from 0, where reading stopped.
@@ -55,10 +52,7 @@ impl FieldError {
     #[cold]
     #[inline(never)]
     pub(crate) fn new(field: &'static str, message: impl Into<String>) -> FieldError {
-        FieldError {
-            field,
-            message: message.into(),
-        }
+        FieldError { field, message: message.into() }
     }
 }
 

@@ -39,15 +39,8 @@ impl EventInput<'_> {
         let (field, subject) = self.subject_field();
         check_id(field, subject)?;
         if self.quantity < 0 {
-            let field = if field == "meter" {
-                "quantity"
-            } else {
-                "credits"
-            };
-            return Err(FieldError::new(
-                field,
-                format!("{} is negative", self.quantity),
-            ));
+            let field = if field == "meter" { "quantity" } else { "credits" };
+            return Err(FieldError::new(field, format!("{} is negative", self.quantity)));
         }
         self.check_dimensions()
     }
@@ -86,14 +79,8 @@ impl EventInput<'_> {
         for (index, (name, value)) in self.dimensions.iter().enumerate() {
             check_dimension_text("key", name)?;
             check_dimension_text("value", value)?;
-            if self.dimensions[..index]
-                .iter()
-                .any(|(earlier, _)| earlier == name)
-            {
-                return Err(FieldError::new(
-                    "dimensions",
-                    format!("key {name:?} comes twice"),
-                ));
+            if self.dimensions[..index].iter().any(|(earlier, _)| earlier == name) {
+                return Err(FieldError::new("dimensions", format!("key {name:?} comes twice")));
             }
         }
         Ok(())
@@ -102,40 +89,25 @@ impl EventInput<'_> {
 
 fn check_id(field: &'static str, text: &str) -> Result<(), FieldError> {
     if text.is_empty() {
-        return Err(FieldError::new(
-            field,
-            "is empty; 1 to 128 bytes of printable text are needed",
-        ));
+        return Err(FieldError::new(field, "is empty; 1 to 128 bytes of printable text are needed"));
     }
     if text.len() > ID_BYTES_MAX {
-        let message = format!(
-            "is {} bytes long, at most {ID_BYTES_MAX} are accepted",
-            text.len()
-        );
+        let message = format!("is {} bytes long, at most {ID_BYTES_MAX} are accepted", text.len());
         return Err(FieldError::new(field, message));
     }
     if printable(text.as_bytes()).is_none() {
-        return Err(FieldError::new(
-            field,
-            format!("{text:?} holds control characters"),
-        ));
+        return Err(FieldError::new(field, format!("{text:?} holds control characters")));
     }
     Ok(())
 }
 
 fn check_dimension_text(part: &str, text: &str) -> Result<(), FieldError> {
     if text.len() > ID_BYTES_MAX {
-        let message = format!(
-            "a {part} is {} bytes long, at most {ID_BYTES_MAX} are accepted",
-            text.len()
-        );
+        let message = format!("a {part} is {} bytes long, at most {ID_BYTES_MAX} are accepted", text.len());
         return Err(FieldError::new("dimensions", message));
     }
     if printable(text.as_bytes()).is_none() {
-        return Err(FieldError::new(
-            "dimensions",
-            format!("{part} {text:?} holds control characters"),
-        ));
+        return Err(FieldError::new("dimensions", format!("{part} {text:?} holds control characters")));
     }
     Ok(())
 }

@@ -105,18 +105,12 @@ impl LoadGenerator {
     /// A setting is out of its range, by name.
     pub fn new(settings: &LoadSettings<'_>) -> Result<LoadGenerator, FieldError> {
         if settings.accounts == 0 || settings.accounts > ACCOUNTS_MAX {
-            return Err(FieldError::new(
-                "accounts",
-                format!("{} is not 1 to {ACCOUNTS_MAX}", settings.accounts),
-            ));
+            return Err(FieldError::new("accounts", format!("{} is not 1 to {ACCOUNTS_MAX}", settings.accounts)));
         }
         let row_max = TEXT_BYTES + ACCOUNT_BYTES + settings.meter.len() + ROW_NUMBERS_BYTES_MAX;
         let batch_max = BATCH_EVENTS_MAX.min((BATCH_BYTES_MAX - BATCH_HEADER_BYTES_MAX) / row_max);
         if settings.batch == 0 || settings.batch > batch_max {
-            return Err(FieldError::new(
-                "batch",
-                format!("{} is not 1 to {batch_max}", settings.batch),
-            ));
+            return Err(FieldError::new("batch", format!("{} is not 1 to {batch_max}", settings.batch)));
         }
         // The shape rules hold for what every event will carry.
         EventInput {
@@ -179,9 +173,7 @@ impl LoadGenerator {
         let mut time_us = first_us;
         let mut template = self.row_template(time_us);
         for _ in 0..self.batch {
-            if self.send_time
-                && !put_varint_in_place(&mut template.row[template.time_at..], time_us as u64)
-            {
+            if self.send_time && !put_varint_in_place(&mut template.row[template.time_at..], time_us as u64) {
                 // The time's varint changed its length: rows from here on have another.
                 template = self.row_template(time_us);
             }
@@ -212,11 +204,7 @@ impl LoadGenerator {
         let mut row = Vec::new();
         put_bytes(&mut row, 3, &body);
         let head = row.len() - body.len();
-        RowTemplate {
-            id_at: head + id_end - TEXT_BYTES,
-            time_at: head + time_at,
-            row,
-        }
+        RowTemplate { id_at: head + id_end - TEXT_BYTES, time_at: head + time_at, row }
     }
 
     fn put_columns(&mut self, out: &mut Vec<u8>, first_us: i64) {
@@ -309,11 +297,7 @@ struct PlaceSlot {
 
 impl PlaceTable {
     fn for_batch(batch: usize) -> PlaceTable {
-        PlaceTable {
-            slots: vec![PlaceSlot::default(); (batch * 2).next_power_of_two()],
-            generation: 0,
-            next: 0,
-        }
+        PlaceTable { slots: vec![PlaceSlot::default(); (batch * 2).next_power_of_two()], generation: 0, next: 0 }
     }
 
     fn begin_batch(&mut self) {
@@ -333,11 +317,7 @@ impl PlaceTable {
         loop {
             let slot = &mut self.slots[at];
             if slot.generation != self.generation {
-                *slot = PlaceSlot {
-                    generation: self.generation,
-                    account,
-                    place: self.next,
-                };
+                *slot = PlaceSlot { generation: self.generation, account, place: self.next };
                 self.next += 1;
                 return (slot.place, true);
             }
@@ -357,15 +337,8 @@ mod tests {
     fn digits_are_those_of_the_number() {
         let mut random = SplitMix::new(1);
         let drawn = (0..100_000).map(|_| (random.next() % 100_000_000) as u32);
-        for number in (0..20_000)
-            .chain([99_999_999, 10_000_000, 9_999_999])
-            .chain(drawn)
-        {
-            assert_eq!(
-                decimal_digits(number),
-                *format!("{number:08}").as_bytes(),
-                "{number}"
-            );
+        for number in (0..20_000).chain([99_999_999, 10_000_000, 9_999_999]).chain(drawn) {
+            assert_eq!(decimal_digits(number), *format!("{number:08}").as_bytes(), "{number}");
         }
     }
 }

@@ -73,9 +73,7 @@ fn read_word<T: PackedElement>(reader: &mut Reader<'_>, out: &mut Vec<T>) -> boo
     };
     match word & CONTINUATION {
         0 => {
-            let elements = word
-                .to_le_bytes()
-                .map(|byte| T::from_varint(u64::from(byte)));
+            let elements = word.to_le_bytes().map(|byte| T::from_varint(u64::from(byte)));
             out.extend(elements.into_iter().flatten());
         }
         PAIRS => {
@@ -92,17 +90,11 @@ fn read_word<T: PackedElement>(reader: &mut Reader<'_>, out: &mut Vec<T>) -> boo
 }
 
 #[inline(always)]
-fn read_element<T: PackedElement>(
-    reader: &mut Reader<'_>,
-    out: &mut Vec<T>,
-) -> Result<(), WireError> {
+fn read_element<T: PackedElement>(reader: &mut Reader<'_>, out: &mut Vec<T>) -> Result<(), WireError> {
     let start = reader.offset();
     let value = reader.varint()?;
     let Some(element) = T::from_varint(value) else {
-        return Err(WireError::at(
-            start,
-            format!("{value} does not fit 32 bits"),
-        ));
+        return Err(WireError::at(start, format!("{value} does not fit 32 bits")));
     };
     out.push(element);
     Ok(())
@@ -113,8 +105,6 @@ fn read_element<T: PackedElement>(
 pub fn too_many(offset: usize, count: usize) -> WireError {
     WireError::at(
         offset,
-        format!(
-            "{count} events in one batch, at most {BATCH_EVENTS_MAX} are accepted: split the batch"
-        ),
+        format!("{count} events in one batch, at most {BATCH_EVENTS_MAX} are accepted: split the batch"),
     )
 }

@@ -6,10 +6,7 @@
 //! The one file of this crate with unsafe code: checking ASCII a second time, as UTF-8, took 8 ns
 //! of each 36-byte id, more than a tenth of decoding a row.
 
-#![allow(
-    unsafe_code,
-    reason = "ASCII is UTF-8; the second check is a tenth of decoding"
-)]
+#![allow(unsafe_code, reason = "ASCII is UTF-8; the second check is a tenth of decoding")]
 
 use crate::limits::ID_BYTES_MAX;
 
@@ -40,9 +37,7 @@ fn is_printable_ascii(bytes: &[u8]) -> bool {
 #[inline(never)]
 fn printable_unicode(bytes: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(bytes).ok()?;
-    let printable = text
-        .chars()
-        .all(|c| !c.is_control() && c != '\u{2028}' && c != '\u{2029}');
+    let printable = text.chars().all(|c| !c.is_control() && c != '\u{2028}' && c != '\u{2029}');
     printable.then_some(text)
 }
 
@@ -60,11 +55,7 @@ pub fn printable(bytes: &[u8]) -> Option<&str> {
 /// `bytes` as text if it has the shape of an id: 1-128 bytes of printable UTF-8.
 #[inline(always)]
 pub fn id_text(bytes: &[u8]) -> Option<&str> {
-    if bytes.is_empty() || bytes.len() > ID_BYTES_MAX {
-        None
-    } else {
-        printable(bytes)
-    }
+    if bytes.is_empty() || bytes.len() > ID_BYTES_MAX { None } else { printable(bytes) }
 }
 
 #[cfg(test)]
@@ -88,14 +79,7 @@ mod tests {
     #[test]
     fn unicode_letters_pass_and_control_and_line_separators_do_not() {
         assert_eq!(id_text("Größe-日本-🙂".as_bytes()), Some("Größe-日本-🙂"));
-        for bad in [
-            "a\u{80}",
-            "\u{9f}aaaaaaaa",
-            "x\u{2028}",
-            "\u{2029}",
-            "tab\t",
-            "\u{7f}",
-        ] {
+        for bad in ["a\u{80}", "\u{9f}aaaaaaaa", "x\u{2028}", "\u{2029}", "tab\t", "\u{7f}"] {
             assert_eq!(id_text(bad.as_bytes()), None, "{bad:?}");
         }
         assert_eq!(id_text(&[0xc3, 0x28]), None);

@@ -68,9 +68,7 @@ impl<'a> Reader<'a> {
     /// The next 8 bytes as a little-endian word, not taken; `None` near the end.
     #[inline(always)]
     pub fn peek_word(&self) -> Option<u64> {
-        self.bytes[self.at..]
-            .first_chunk::<8>()
-            .map(|word| u64::from_le_bytes(*word))
+        self.bytes[self.at..].first_chunk::<8>().map(|word| u64::from_le_bytes(*word))
     }
 
     /// Take the 8 bytes that `peek_word` gave.
@@ -110,10 +108,7 @@ impl<'a> Reader<'a> {
             }
         }
         if self.bytes.len() - start >= 10 {
-            Err(WireError::at(
-                start,
-                "varint does not end within 10 bytes and 64 bits",
-            ))
+            Err(WireError::at(start, "varint does not end within 10 bytes and 64 bits"))
         } else {
             Err(WireError::at(start, "message ends inside a varint"))
         }
@@ -125,10 +120,7 @@ impl<'a> Reader<'a> {
         let tag = self.varint()?;
         let number = tag >> 3;
         if number == 0 || number > 0x1fff_ffff {
-            return Err(WireError::at(
-                start,
-                format!("field number {number} is not allowed"),
-            ));
+            return Err(WireError::at(start, format!("field number {number} is not allowed")));
         }
         Ok((number as u32, (tag & 7) as u8))
     }
@@ -156,10 +148,7 @@ impl<'a> Reader<'a> {
             return Err(too_long(start, length, self.bytes.len() - self.at));
         }
         let end = self.at + length as usize;
-        let inner = Reader {
-            bytes: &self.bytes[..end],
-            at: self.at,
-        };
+        let inner = Reader { bytes: &self.bytes[..end], at: self.at };
         self.at = end;
         Ok(inner)
     }
@@ -174,19 +163,13 @@ impl<'a> Reader<'a> {
             BYTES => self.bytes().map(drop),
             FIXED32 => self.skip_fixed(4),
             3 | 4 => Err(WireError::at(start, "groups are not accepted")),
-            _ => Err(WireError::at(
-                start,
-                format!("wire type {wire} does not exist"),
-            )),
+            _ => Err(WireError::at(start, format!("wire type {wire} does not exist"))),
         }
     }
 
     fn skip_fixed(&mut self, width: usize) -> Result<(), WireError> {
         if self.remaining() < width {
-            return Err(WireError::at(
-                self.at,
-                format!("message ends inside a {width}-byte value"),
-            ));
+            return Err(WireError::at(self.at, format!("message ends inside a {width}-byte value")));
         }
         self.at += width;
         Ok(())
@@ -196,10 +179,7 @@ impl<'a> Reader<'a> {
 #[cold]
 #[inline(never)]
 fn too_long(offset: usize, length: u64, left: usize) -> WireError {
-    WireError::at(
-        offset,
-        format!("length {length} passes the end: {left} bytes are left"),
-    )
+    WireError::at(offset, format!("length {length} passes the end: {left} bytes are left"))
 }
 
 /// A known field came with another wire type: another schema, so its value must not be dropped.
@@ -209,10 +189,7 @@ pub fn wrong_wire(offset: usize, message: &str, field: u32, wire: u8) -> WireErr
     if wire == 3 || wire == 4 {
         return WireError::at(offset, "groups are not accepted");
     }
-    WireError::at(
-        offset,
-        format!("field {field} of {message} has wire type {wire}, which it cannot have"),
-    )
+    WireError::at(offset, format!("field {field} of {message} has wire type {wire}, which it cannot have"))
 }
 
 /// Squeeze the low 7 bits of each byte together; bits 7 are ignored.

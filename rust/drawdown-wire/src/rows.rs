@@ -75,11 +75,7 @@ pub fn read_event<'a>(
 
 impl<'a> EventFields<'a> {
     #[inline(never)]
-    fn read_any_order(
-        &mut self,
-        mut reader: Reader<'a>,
-        pairs: &mut Vec<Pair<'a>>,
-    ) -> Result<(), WireError> {
+    fn read_any_order(&mut self, mut reader: Reader<'a>, pairs: &mut Vec<Pair<'a>>) -> Result<(), WireError> {
         while !reader.is_empty() {
             let start = reader.offset();
             match reader.tag()? {
@@ -92,9 +88,7 @@ impl<'a> EventFields<'a> {
                 (7, VARINT) => self.time_us = Some(reader.varint()? as i64),
                 (8, BYTES) => {
                     let entry = reader.message()?;
-                    self.dimensions
-                        .get_or_insert_with(|| PairCollector::at_end_of(pairs))
-                        .read_entry(entry, pairs)?;
+                    self.dimensions.get_or_insert_with(|| PairCollector::at_end_of(pairs)).read_entry(entry, pairs)?;
                 }
                 (9, VARINT) => self.force = reader.varint()? != 0,
                 (field @ 1..=9, wire) => return Err(wrong_wire(start, "UsageEvent", field, wire)),
@@ -113,12 +107,7 @@ impl<'a> EventFields<'a> {
     ) -> (UsageEvent<'a>, PairSpan) {
         let (kind, subject_bytes, quantity, stray) = match (self.meter, self.credit_type) {
             (Some(meter), None) => (METER_KIND, meter, self.quantity, self.credits != 0),
-            (None, Some(credit_type)) => (
-                CREDIT_TYPE_KIND,
-                credit_type,
-                self.credits,
-                self.quantity != 0,
-            ),
+            (None, Some(credit_type)) => (CREDIT_TYPE_KIND, credit_type, self.credits, self.quantity != 0),
             // No subject or two: which amount is meant cannot be told.
             _ => (METER_KIND, &[][..], self.quantity, true),
         };
@@ -129,8 +118,7 @@ impl<'a> EventFields<'a> {
             Some(collector) => collector.finish(pairs),
         };
         let event_id = id_text(self.event_id);
-        let complete =
-            event_id.is_some() & neighbour.account_id.is_some() & neighbour.subject_text.is_some();
+        let complete = event_id.is_some() & neighbour.account_id.is_some() & neighbour.subject_text.is_some();
         let event_id = event_id.unwrap_or_default();
         let subject_text = neighbour.subject_text.unwrap_or_default();
         let event = UsageEvent {

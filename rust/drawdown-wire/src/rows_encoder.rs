@@ -5,9 +5,7 @@ use crate::event_input::EventInput;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
 use crate::reader::BYTES;
 use crate::usage_batch::ResultDetail;
-use crate::writer::{
-    bytes_field_length, put_bytes, put_number, put_number_set, put_tag, put_varint, varint_length,
-};
+use crate::writer::{bytes_field_length, put_bytes, put_number, put_number_set, put_tag, put_varint, varint_length};
 use drawdown_core::Subject;
 
 /// Bytes kept free for `batch_id` and `detail`.
@@ -71,9 +69,7 @@ pub fn refuse_full(count: usize, size_bytes: usize) -> Result<(), FieldError> {
         return Err(FieldError::new("batch", message));
     }
     if size_bytes > BATCH_BYTES_MAX {
-        let message = format!(
-            "would pass {BATCH_BYTES_MAX} bytes, the most that are accepted: take it first"
-        );
+        let message = format!("would pass {BATCH_BYTES_MAX} bytes, the most that are accepted: take it first");
         return Err(FieldError::new("batch", message));
     }
     Ok(())

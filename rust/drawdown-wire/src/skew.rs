@@ -1,9 +1,6 @@
 //! How synthetic load spreads over accounts. Tables are made with floats, draws use integers.
 
-#![expect(
-    clippy::float_arithmetic,
-    reason = "probabilities of synthetic load; nothing of money"
-)]
+#![expect(clippy::float_arithmetic, reason = "probabilities of synthetic load; nothing of money")]
 
 /// How often each account is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,17 +56,8 @@ pub struct AccountPicker {
 impl AccountPicker {
     /// `accounts` is at least 1.
     pub fn new(skew: Skew, accounts: u32) -> AccountPicker {
-        let columns = if skew == Skew::Zipf {
-            alias_table(&zipf_ranges(accounts))
-        } else {
-            Vec::new()
-        };
-        AccountPicker {
-            skew,
-            accounts,
-            columns,
-            stride: stride_for(u64::from(accounts)),
-        }
+        let columns = if skew == Skew::Zipf { alias_table(&zipf_ranges(accounts)) } else { Vec::new() };
+        AccountPicker { skew, accounts, columns, stride: stride_for(u64::from(accounts)) }
     }
 
     /// The account of one draw from two independent random words.
@@ -118,12 +106,7 @@ fn zipf_ranges(accounts: u32) -> Vec<(u32, u32, f64)> {
     let mut ranges = Vec::new();
     let mut start = 0u32;
     while start < accounts {
-        let width = if start < RANKS_ALONE {
-            1
-        } else {
-            start / RANGE_SHARE
-        }
-        .min(accounts - start);
+        let width = if start < RANKS_ALONE { 1 } else { start / RANGE_SHARE }.min(accounts - start);
         // The middle rank's frequency stands for all of the range; rank numbers start at 1.
         let middle = f64::from(start) + (f64::from(width) + 1.0) / 2.0;
         ranges.push((start, width, f64::from(width) * middle.powf(-EXPONENT)));
@@ -135,21 +118,11 @@ fn zipf_ranges(accounts: u32) -> Vec<(u32, u32, f64)> {
 fn alias_table(ranges: &[(u32, u32, f64)]) -> Vec<Column> {
     let total: f64 = ranges.iter().map(|range| range.2).sum();
     // Scaled so that the mean column weighs 1.
-    let mut weights: Vec<f64> = ranges
-        .iter()
-        .map(|range| range.2 / total * ranges.len() as f64)
-        .collect();
-    let (mut light, mut heavy): (Vec<usize>, Vec<usize>) =
-        (0..ranges.len()).partition(|&index| weights[index] < 1.0);
+    let mut weights: Vec<f64> = ranges.iter().map(|range| range.2 / total * ranges.len() as f64).collect();
+    let (mut light, mut heavy): (Vec<usize>, Vec<usize>) = (0..ranges.len()).partition(|&index| weights[index] < 1.0);
     let mut columns: Vec<Column> = ranges
         .iter()
-        .map(|&(start, width, _)| Column {
-            keep_below: u32::MAX,
-            start,
-            width,
-            alias_start: start,
-            alias_width: width,
-        })
+        .map(|&(start, width, _)| Column { keep_below: u32::MAX, start, width, alias_start: start, alias_width: width })
         .collect();
     while let (Some(&small), Some(&large)) = (light.last(), heavy.last()) {
         light.pop();
@@ -185,25 +158,15 @@ mod tests {
         }
         let weight = |rank: u32| f64::from(rank + 1).powf(-EXPONENT);
         let total: f64 = (0..ACCOUNTS).map(weight).sum();
-        let drawn =
-            |rank: u32| counts[(u64::from(rank) * picker.stride % u64::from(ACCOUNTS)) as usize];
+        let drawn = |rank: u32| counts[(u64::from(rank) * picker.stride % u64::from(ACCOUNTS)) as usize];
         for rank in [0, 1, 2, 10, 100] {
             let expected = weight(rank) / total * DRAWS as f64;
             let found = f64::from(drawn(rank));
-            assert!(
-                (found - expected).abs() < 5.0 * expected.sqrt(),
-                "rank {rank}: {found} for {expected}"
-            );
+            assert!((found - expected).abs() < 5.0 * expected.sqrt(), "rank {rank}: {found} for {expected}");
         }
         let tail: f64 = (50_000..ACCOUNTS).map(|rank| f64::from(drawn(rank))).sum();
-        let expected: f64 = (50_000..ACCOUNTS)
-            .map(|rank| weight(rank) / total)
-            .sum::<f64>()
-            * DRAWS as f64;
-        assert!(
-            (tail - expected).abs() < 0.02 * expected,
-            "tail: {tail} for {expected}"
-        );
+        let expected: f64 = (50_000..ACCOUNTS).map(|rank| weight(rank) / total).sum::<f64>() * DRAWS as f64;
+        assert!((tail - expected).abs() < 0.02 * expected, "tail: {tail} for {expected}");
     }
 
     #[test]
@@ -216,10 +179,7 @@ mod tests {
                     seen[picker.pick(random, other) as usize] = true;
                 }
                 let share = seen.iter().filter(|&&drawn| drawn).count();
-                assert!(
-                    share * 100 >= seen.len() * 95,
-                    "{skew:?}: {share} of {accounts}"
-                );
+                assert!(share * 100 >= seen.len() * 95, "{skew:?}: {share} of {accounts}");
             }
             assert_eq!(AccountPicker::new(Skew::Hot, accounts).pick(u64::MAX, 3), 0);
         }

@@ -114,14 +114,7 @@ impl UsageBatchDecoder {
         let mut spans = std::mem::take(&mut self.spans);
         let mut events: Vec<UsageEvent<'_>> = std::mem::take(&mut self.events);
 
-        let header = read_batch(
-            bytes,
-            key,
-            &mut events,
-            &mut spans,
-            &mut pairs,
-            &mut columns,
-        )?;
+        let header = read_batch(bytes, key, &mut events, &mut spans, &mut pairs, &mut columns)?;
         // From here on events also borrow from the arenas, which no longer grow.
         let mut events: Vec<UsageEvent<'_>> = events;
         if header.columns_at.is_some() {
@@ -133,22 +126,14 @@ impl UsageBatchDecoder {
                 let event = &mut events[event as usize];
                 event.dimensions = span.of(&pairs);
                 for (name, value) in event.dimensions {
-                    event.fingerprint =
-                        key.fold_pair(event.fingerprint, name.as_bytes(), value.as_bytes());
+                    event.fingerprint = key.fold_pair(event.fingerprint, name.as_bytes(), value.as_bytes());
                 }
             }
         }
         if events.is_empty() {
-            return Err(WireError::at(
-                bytes.len(),
-                "a batch holds at least one event",
-            ));
+            return Err(WireError::at(bytes.len(), "a batch holds at least one event"));
         }
-        let answer = take(Batch {
-            batch_id: header.batch_id,
-            detail: header.detail,
-            events: &events,
-        });
+        let answer = take(Batch { batch_id: header.batch_id, detail: header.detail, events: &events });
 
         self.events = recycle(events);
         self.columns = columns.recycle();
@@ -179,9 +164,7 @@ fn read_batch<'a>(
 ) -> Result<BatchHeader, WireError> {
     if bytes.len() > BATCH_BYTES_MAX {
         let length = bytes.len();
-        let reason = format!(
-            "{length} bytes in one batch, at most {BATCH_BYTES_MAX} are accepted: split the batch"
-        );
+        let reason = format!("{length} bytes in one batch, at most {BATCH_BYTES_MAX} are accepted: split the batch");
         return Err(WireError::at(BATCH_BYTES_MAX, reason));
     }
     let mut header = BatchHeader::default();
@@ -195,10 +178,7 @@ fn read_batch<'a>(
             }
             let (event, span) = read_event(reader.message()?, key, &mut neighbour, pairs)?;
             if span.start != span.end {
-                spans.push(EventSpan {
-                    event: events.len() as u32,
-                    span,
-                });
+                spans.push(EventSpan { event: events.len() as u32, span });
             }
             events.push(event);
             continue;
@@ -207,9 +187,8 @@ fn read_batch<'a>(
             (1, VARINT) => header.batch_id = reader.varint()?,
             (2, VARINT) => {
                 let number = reader.varint()?;
-                header.detail = ResultDetail::from_number(number).ok_or_else(|| {
-                    WireError::at(start, format!("result detail {number} does not exist"))
-                })?;
+                header.detail = ResultDetail::from_number(number)
+                    .ok_or_else(|| WireError::at(start, format!("result detail {number} does not exist")))?;
             }
             (4, BYTES) => {
                 // A message field sent twice is merged, as protobuf prescribes.
@@ -217,10 +196,7 @@ fn read_batch<'a>(
                 columns.read(reader.message()?, pairs)?;
             }
             (3, BYTES) => {
-                return Err(WireError::at(
-                    start,
-                    "tag of an event is spelt in more than one byte",
-                ));
+                return Err(WireError::at(start, "tag of an event is spelt in more than one byte"));
             }
             (field @ 1..=4, wire) => return Err(wrong_wire(start, "UsageBatch", field, wire)),
             (_, wire) => reader.skip(wire)?,
@@ -243,10 +219,7 @@ fn rows_and_columns(offset: usize) -> WireError {
 /// The emptied arena for borrows of another lifetime. Same layout, so the allocation stays.
 pub fn recycle<A, B>(mut arena: Vec<A>) -> Vec<B> {
     arena.clear();
-    arena
-        .into_iter()
-        .map(|_| unreachable!("the arena was cleared"))
-        .collect()
+    arena.into_iter().map(|_| unreachable!("the arena was cleared")).collect()
 }
 
 #[cfg(test)]
@@ -271,9 +244,7 @@ mod tests {
             let mut generator = LoadGenerator::new(&settings).unwrap();
             let mut decoder = UsageBatchDecoder::new();
             let key = StoreKey::new([1; 16]);
-            let mut decode = |bytes: &[u8]| {
-                decoder.decode_with(bytes, &key, |batch| batch.events.as_ptr() as usize)
-            };
+            let mut decode = |bytes: &[u8]| decoder.decode_with(bytes, &key, |batch| batch.events.as_ptr() as usize);
             let first = decode(&generator.next(1, 1_000_000)).unwrap();
             for batch_id in 2..5 {
                 assert_eq!(decode(&generator.next(batch_id, 1_000_000)).unwrap(), first);

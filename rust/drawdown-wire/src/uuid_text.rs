@@ -25,12 +25,7 @@ fn digits_of_four(bytes: [u8; 4]) -> [u8; 8] {
 #[inline(always)]
 fn digits(uuid: &[u8; 16]) -> [u8; 32] {
     let mut digits = [0u8; 32];
-    for (eight, four) in digits
-        .as_chunks_mut::<8>()
-        .0
-        .iter_mut()
-        .zip(uuid.as_chunks::<4>().0)
-    {
+    for (eight, four) in digits.as_chunks_mut::<8>().0.iter_mut().zip(uuid.as_chunks::<4>().0) {
         *eight = digits_of_four(*four);
     }
     digits

@@ -6,9 +6,7 @@ mod common;
 use common::facts::{row_of, sent_of, sent_of_columns};
 use common::messages::{self, UsageColumns};
 use common::{DecodedEvent, SentEvent, decode, decode_by, key};
-use drawdown_wire::{
-    CheckDecoder, Encoding, LoadGenerator, LoadSettings, Skew, UsageBatchDecoder, decode_ack,
-};
+use drawdown_wire::{CheckDecoder, Encoding, LoadGenerator, LoadSettings, Skew, UsageBatchDecoder, decode_ack};
 use prost::Message;
 
 /// Sequence of Steele, Lea and Flood, so that a failure can be repeated.
@@ -50,22 +48,11 @@ fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
 
 fn seeds() -> Vec<Vec<u8>> {
     let mut sent: Vec<SentEvent> = ["a", "b", "c"].map(SentEvent::plain).into();
-    sent[1].dimensions = [
-        ("model".into(), "large".into()),
-        ("zone".into(), "é".into()),
-    ]
-    .into();
+    sent[1].dimensions = [("model".into(), "large".into()), ("zone".into(), "é".into())].into();
     (sent[2].direct, sent[2].force) = (true, true);
     let rows: Vec<messages::UsageEvent> = sent.iter().map(row_of).collect();
-    let batch = messages::UsageBatch {
-        batch_id: 300,
-        detail: 2,
-        events: rows,
-        columns: None,
-    };
-    let set = messages::DimensionSet {
-        dimensions: [("model".into(), "large".into())].into(),
-    };
+    let batch = messages::UsageBatch { batch_id: 300, detail: 2, events: rows, columns: None };
+    let set = messages::DimensionSet { dimensions: [("model".into(), "large".into())].into() };
     let columns = UsageColumns {
         accounts: vec!["a".into()],
         meters: vec!["m".into()],
@@ -82,10 +69,7 @@ fn seeds() -> Vec<Vec<u8>> {
         forced: vec![1],
         ..UsageColumns::default()
     };
-    let full = messages::UsageBatch {
-        columns: Some(columns),
-        ..messages::UsageBatch::default()
-    };
+    let full = messages::UsageBatch { columns: Some(columns), ..messages::UsageBatch::default() };
     let generated = |encoding| {
         let settings = LoadSettings {
             accounts: 3,
@@ -97,16 +81,9 @@ fn seeds() -> Vec<Vec<u8>> {
             quantity: 300,
             send_time: true,
         };
-        LoadGenerator::new(&settings)
-            .unwrap()
-            .next(1, 1_767_225_600_000_000)
+        LoadGenerator::new(&settings).unwrap().next(1, 1_767_225_600_000_000)
     };
-    vec![
-        batch.encode_to_vec(),
-        full.encode_to_vec(),
-        generated(Encoding::Rows),
-        generated(Encoding::Columns),
-    ]
+    vec![batch.encode_to_vec(), full.encode_to_vec(), generated(Encoding::Rows), generated(Encoding::Columns)]
 }
 
 /// What prost makes of bytes that were taken here.
@@ -132,17 +109,23 @@ fn compare_with_prost(bytes: &[u8], found: &[DecodedEvent]) -> bool {
     true
 }
 
+fn number_of(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().expect("the variable holds a number"))
+}
+
 #[test]
 fn mutated_batches_never_panic_and_mean_what_prost_says() {
     let seeds = seeds();
     for seed in &seeds {
         assert!(compare_with_prost(seed, &decode(seed).unwrap().2));
     }
-    let mut random = Random(2026);
+    // `make fuzz` asks for more rounds and another seed; the same two numbers repeat a run.
+    let rounds = number_of("DRAWDOWN_FUZZ_ROUNDS", 200_000) as usize;
+    let mut random = Random(number_of("DRAWDOWN_FUZZ_SEED", 2026));
     let mut decoder = UsageBatchDecoder::new();
     let mut checks = CheckDecoder::new();
     let (mut refused, mut compared) = (0, 0);
-    for round in 0..200_000 {
+    for round in 0..rounds {
         let mut bytes = seeds[round % seeds.len()].clone();
         mutate(&mut random, &mut bytes);
         match decode_by(&mut decoder, &bytes) {

@@ -24,24 +24,15 @@ fn number_of(detail: ResultDetail) -> i32 {
 fn outcome() -> impl Strategy<Value = Outcome> {
     let status = (0..Status::ALL.len()).prop_map(|index| Status::ALL[index]);
     let status = prop_oneof![Just(Status::Ok), status];
-    (
-        status,
-        any::<i64>(),
-        any::<i64>(),
-        any::<Option<i64>>(),
-        any::<i64>(),
-        any::<bool>(),
+    (status, any::<i64>(), any::<i64>(), any::<Option<i64>>(), any::<i64>(), any::<bool>()).prop_map(
+        |(status, charged, uncovered, available, shortfall, partly)| Outcome {
+            status,
+            charged: if status == Status::Ok { charged } else { 0 },
+            uncovered: if partly { uncovered } else { 0 },
+            available,
+            shortfall: matches!(status, Status::Insufficient | Status::LimitReached).then_some(shortfall),
+        },
     )
-        .prop_map(
-            |(status, charged, uncovered, available, shortfall, partly)| Outcome {
-                status,
-                charged: if status == Status::Ok { charged } else { 0 },
-                uncovered: if partly { uncovered } else { 0 },
-                available,
-                shortfall: matches!(status, Status::Insufficient | Status::LimitReached)
-                    .then_some(shortfall),
-            },
-        )
 }
 
 proptest! {
@@ -182,33 +173,17 @@ proptest! {
     }
 }
 
-fn check_listed(
-    ack: &messages::UsageAck,
-    detail: ResultDetail,
-    listed: &[EventResult],
-) -> Result<(), TestCaseError> {
+fn check_listed(ack: &messages::UsageAck, detail: ResultDetail, listed: &[EventResult]) -> Result<(), TestCaseError> {
     if detail == ResultDetail::All {
         prop_assert!(ack.exceptions.is_empty());
         let results = ack.results.clone().unwrap_or_default();
-        let numbers: Vec<u8> = listed
-            .iter()
-            .map(|result| result.outcome.status as u8)
-            .collect();
+        let numbers: Vec<u8> = listed.iter().map(|result| result.outcome.status as u8).collect();
         prop_assert_eq!(results.status, numbers);
-        prop_assert_eq!(
-            results.charged,
-            listed
-                .iter()
-                .map(|result| result.outcome.charged)
-                .collect::<Vec<_>>()
-        );
+        prop_assert_eq!(results.charged, listed.iter().map(|result| result.outcome.charged).collect::<Vec<_>>());
         for (index, result) in listed.iter().enumerate() {
             let known = (results.available_known[index] == 1).then_some(results.available[index]);
             prop_assert_eq!(known, result.outcome.available);
-            prop_assert_eq!(
-                results.uncovered.get(index).copied().unwrap_or(0),
-                result.outcome.uncovered
-            );
+            prop_assert_eq!(results.uncovered.get(index).copied().unwrap_or(0), result.outcome.uncovered);
             let shortfall = results.shortfall.get(index).copied().unwrap_or(0);
             prop_assert_eq!(shortfall, result.outcome.shortfall.unwrap_or(0));
         }
@@ -230,11 +205,7 @@ fn check_listed(
     Ok(())
 }
 
-fn is_same(
-    read: &drawdown_wire::CheckRequest<'_>,
-    check: &messages::CheckRequest,
-    event: &SentEvent,
-) -> bool {
+fn is_same(read: &drawdown_wire::CheckRequest<'_>, check: &messages::CheckRequest, event: &SentEvent) -> bool {
     read.account_id == check.account_id
         && read.meter == check.meter
         && read.quantity == check.quantity.unwrap_or(1)

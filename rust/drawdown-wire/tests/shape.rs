@@ -12,10 +12,8 @@ use std::collections::BTreeMap;
 
 /// One row's bytes, changed by hand, between two whole ones.
 fn decode_between(row: &[u8]) -> DecodedEvent {
-    let whole = [
-        row_of(&SentEvent::plain("before")).encode_to_vec(),
-        row_of(&SentEvent::plain("after")).encode_to_vec(),
-    ];
+    let whole =
+        [row_of(&SentEvent::plain("before")).encode_to_vec(), row_of(&SentEvent::plain("after")).encode_to_vec()];
     let mut bytes = Vec::new();
     for row in [&whole[0][..], row, &whole[1]] {
         bytes.push(0x1a);
@@ -24,14 +22,8 @@ fn decode_between(row: &[u8]) -> DecodedEvent {
     }
     let mut events = decode(&bytes).unwrap().2;
     assert_eq!(events.len(), 3);
-    assert_eq!(
-        events[0],
-        DecodedEvent::expected(&SentEvent::plain("before"))
-    );
-    assert_eq!(
-        events[2],
-        DecodedEvent::expected(&SentEvent::plain("after"))
-    );
+    assert_eq!(events[0], DecodedEvent::expected(&SentEvent::plain("before")));
+    assert_eq!(events[2], DecodedEvent::expected(&SentEvent::plain("after")));
     events.remove(1)
 }
 
@@ -42,9 +34,7 @@ fn is_malformed(change: impl FnOnce(&mut messages::UsageEvent)) -> bool {
 }
 
 fn dimensions(count: usize) -> BTreeMap<String, String> {
-    (0..count)
-        .map(|index| (format!("k{index}"), "v".into()))
-        .collect()
+    (0..count).map(|index| (format!("k{index}"), "v".into())).collect()
 }
 
 #[test]
@@ -53,36 +43,25 @@ fn an_event_that_cannot_be_taken_is_malformed_and_its_neighbours_are_not() {
     assert!(is_malformed(|row| row.event_id.clear()));
     assert!(is_malformed(|row| row.account_id.clear()));
     assert!(is_malformed(|row| row.subject = None));
-    assert!(is_malformed(
-        |row| row.subject = Some(messages::Subject::Meter(String::new()))
-    ));
+    assert!(is_malformed(|row| row.subject = Some(messages::Subject::Meter(String::new()))));
     assert!(is_malformed(|row| row.event_id = "e".repeat(129)));
     assert!(!is_malformed(|row| row.event_id = "e".repeat(128)));
     assert!(is_malformed(|row| row.account_id = "ä".repeat(65)));
     assert!(!is_malformed(|row| row.account_id = "ä".repeat(64)));
     assert!(is_malformed(|row| row.event_id = "line\nbreak".into()));
     assert!(is_malformed(|row| row.account_id = "a\u{85}".into()));
-    assert!(is_malformed(
-        |row| row.subject = Some(messages::Subject::Meter("m\u{2028}".into()))
-    ));
+    assert!(is_malformed(|row| row.subject = Some(messages::Subject::Meter("m\u{2028}".into()))));
     assert!(is_malformed(|row| row.quantity = -1));
     assert!(is_malformed(|row| row.quantity = i64::MIN));
     assert!(!is_malformed(|row| row.quantity = i64::MAX));
     assert!(is_malformed(|row| row.credits = 1));
-    assert!(
-        is_malformed(|row| row.subject = Some(messages::Subject::CreditType("c".into()))),
-        "with a quantity"
-    );
+    assert!(is_malformed(|row| row.subject = Some(messages::Subject::CreditType("c".into()))), "with a quantity");
     assert!(is_malformed(|row| {
         row.subject = Some(messages::Subject::CreditType("c".into()));
         (row.quantity, row.credits) = (0, -1);
     }));
-    assert!(!is_malformed(
-        |row| row.dimensions = dimensions(16).into_iter().collect()
-    ));
-    assert!(is_malformed(
-        |row| row.dimensions = dimensions(17).into_iter().collect()
-    ));
+    assert!(!is_malformed(|row| row.dimensions = dimensions(16).into_iter().collect()));
+    assert!(is_malformed(|row| row.dimensions = dimensions(17).into_iter().collect()));
     for (name, value) in [
         ("k".repeat(129), "v".into()),
         ("k".into(), "v".repeat(129)),
@@ -110,10 +89,7 @@ fn text_that_is_not_utf8_is_its_own_events_fault() {
 
 #[test]
 fn two_subjects_are_malformed_in_either_order() {
-    for row in [
-        b"\x0a\x01e\x12\x01a\x1a\x01m\x22\x01c",
-        b"\x0a\x01e\x12\x01a\x22\x01c\x1a\x01m",
-    ] {
+    for row in [b"\x0a\x01e\x12\x01a\x1a\x01m\x22\x01c", b"\x0a\x01e\x12\x01a\x22\x01c\x1a\x01m"] {
         assert!(decode_between(row).malformed);
     }
 }
@@ -121,13 +97,7 @@ fn two_subjects_are_malformed_in_either_order() {
 #[test]
 fn a_key_repeated_without_end_is_malformed() {
     let entry = b"\x42\x06\x0a\x01k\x12\x01v";
-    let row = |count: usize| {
-        [
-            b"\x0a\x01e\x12\x01a\x1a\x01m".as_slice(),
-            &entry.repeat(count),
-        ]
-        .concat()
-    };
+    let row = |count: usize| [b"\x0a\x01e\x12\x01a\x1a\x01m".as_slice(), &entry.repeat(count)].concat();
     let found = decode_between(&row(64));
     assert_eq!((found.malformed, found.event.dimensions.len()), (false, 1));
     assert!(decode_between(&row(65)).malformed);
@@ -145,16 +115,11 @@ fn malformed_entries_of_columns_touch_the_events_that_point_to_them() {
         event_id_width: 1,
         time_base_us: Some(i64::MAX),
         time_delta_us: vec![0, 0, 0, 0, 0, 1, 0],
-        dimension_sets: vec![messages::DimensionSet {
-            dimensions: dimensions(17).into_iter().collect(),
-        }],
+        dimension_sets: vec![messages::DimensionSet { dimensions: dimensions(17).into_iter().collect() }],
         dimension_index: vec![0, 0, 0, 0, 0, 0, 1],
         ..UsageColumns::default()
     };
-    let batch = messages::UsageBatch {
-        columns: Some(columns),
-        ..messages::UsageBatch::default()
-    };
+    let batch = messages::UsageBatch { columns: Some(columns), ..messages::UsageBatch::default() };
     let (_, _, events) = decode(&batch.encode_to_vec()).unwrap();
     let malformed: Vec<bool> = events.iter().map(|found| found.malformed).collect();
     assert_eq!(malformed, [false, true, true, true, true, true, true]);
@@ -173,82 +138,24 @@ fn encoders_refuse_a_field_by_name_and_add_nothing() {
     };
     let long = "x".repeat(129);
     let many: Vec<(String, String)> = dimensions(17).into_iter().collect();
-    let many: Vec<(&str, &str)> = many
-        .iter()
-        .map(|(name, value)| (&**name, &**value))
-        .collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (&**name, &**value)).collect();
     let cases = [
+        (EventInput { event_id: "", ..base }, "event_id: is empty; 1 to 128 bytes of printable text are needed"),
+        (EventInput { account_id: &long, ..base }, "account_id: is 129 bytes long, at most 128 are accepted"),
+        (EventInput { subject: Subject::Meter("a\tb"), ..base }, "meter: \"a\\tb\" holds control characters"),
         (
-            EventInput {
-                event_id: "",
-                ..base
-            },
-            "event_id: is empty; 1 to 128 bytes of printable text are needed",
-        ),
-        (
-            EventInput {
-                account_id: &long,
-                ..base
-            },
-            "account_id: is 129 bytes long, at most 128 are accepted",
-        ),
-        (
-            EventInput {
-                subject: Subject::Meter("a\tb"),
-                ..base
-            },
-            "meter: \"a\\tb\" holds control characters",
-        ),
-        (
-            EventInput {
-                subject: Subject::CreditType(""),
-                ..base
-            },
+            EventInput { subject: Subject::CreditType(""), ..base },
             "credit_type: is empty; 1 to 128 bytes of printable text are needed",
         ),
+        (EventInput { quantity: -5, ..base }, "quantity: -5 is negative"),
+        (EventInput { quantity: -5, subject: Subject::CreditType("c"), ..base }, "credits: -5 is negative"),
+        (EventInput { dimensions: &many, ..base }, "dimensions: 17 dimensions, at most 16 are accepted"),
+        (EventInput { dimensions: &[("k", "1"), ("k", "2")], ..base }, "dimensions: key \"k\" comes twice"),
         (
-            EventInput {
-                quantity: -5,
-                ..base
-            },
-            "quantity: -5 is negative",
-        ),
-        (
-            EventInput {
-                quantity: -5,
-                subject: Subject::CreditType("c"),
-                ..base
-            },
-            "credits: -5 is negative",
-        ),
-        (
-            EventInput {
-                dimensions: &many,
-                ..base
-            },
-            "dimensions: 17 dimensions, at most 16 are accepted",
-        ),
-        (
-            EventInput {
-                dimensions: &[("k", "1"), ("k", "2")],
-                ..base
-            },
-            "dimensions: key \"k\" comes twice",
-        ),
-        (
-            EventInput {
-                dimensions: &[("k", &long)],
-                ..base
-            },
+            EventInput { dimensions: &[("k", &long)], ..base },
             "dimensions: a value is 129 bytes long, at most 128 are accepted",
         ),
-        (
-            EventInput {
-                dimensions: &[("\u{9f}", "")],
-                ..base
-            },
-            "dimensions: key \"\\u{9f}\" holds control characters",
-        ),
+        (EventInput { dimensions: &[("\u{9f}", "")], ..base }, "dimensions: key \"\\u{9f}\" holds control characters"),
     ];
     let (mut rows, mut columns) = (RowsEncoder::new(), ColumnsEncoder::new());
     for (event, message) in cases {
@@ -262,29 +169,15 @@ fn encoders_refuse_a_field_by_name_and_add_nothing() {
 
 #[test]
 fn an_event_that_was_never_encoded_is_sealed_as_the_decoder_seals_it() {
-    let sent = SentEvent {
-        dimensions: dimensions(5),
-        ..SentEvent::plain("e")
-    };
+    let sent = SentEvent { dimensions: dimensions(5), ..SentEvent::plain("e") };
     let mut pairs = sent.pairs();
     pairs.reverse();
     let found = sent.input(&pairs).sealed_with(&key(), DecodedEvent::of);
     assert_eq!(found, DecodedEvent::expected(&sent));
-    let negative = SentEvent {
-        quantity: -1,
-        ..sent
-    };
-    assert!(
-        negative
-            .input(&[])
-            .sealed_with(&key(), |event| event.malformed)
-    );
+    let negative = SentEvent { quantity: -1, ..sent };
+    assert!(negative.input(&[]).sealed_with(&key(), |event| event.malformed));
     let twice = [("k", "1"), ("k", "2")];
-    assert!(
-        SentEvent::plain("e")
-            .input(&twice)
-            .sealed_with(&key(), |event| event.malformed)
-    );
+    assert!(SentEvent::plain("e").input(&twice).sealed_with(&key(), |event| event.malformed));
 }
 
 #[test]

@@ -177,11 +177,7 @@ mod tests {
             let floor = next();
             let edge = [0, 1, 59_998, 59_999, 60_000, 60_001, 65_535];
             let buckets: [u16; GROUP_SLOTS] =
-                std::array::from_fn(
-                    |lane| {
-                        if lane < edge.len() { floor.wrapping_add(edge[lane]) } else { next() }
-                    },
-                );
+                std::array::from_fn(|lane| if lane < edge.len() { floor.wrapping_add(edge[lane]) } else { next() });
             let tags: [u8; GROUP_SLOTS] = std::array::from_fn(|_| (next() & 3) as u8);
             assert_eq!(buckets_live_portable(&buckets, floor), buckets_live(&buckets, floor));
             for tag in 0..4 {

@@ -216,14 +216,7 @@ impl SubTable {
 
     /// `Group::clear_expired` for up to `count` groups from `from` on; answers how many groups
     /// were seen.
-    pub(super) fn clear_expired(
-        &mut self,
-        from: usize,
-        count: usize,
-        base: u16,
-        expired: u32,
-        floor: u16,
-    ) -> usize {
+    pub(super) fn clear_expired(&mut self, from: usize, count: usize, base: u16, expired: u32, floor: u16) -> usize {
         let rest = self.groups.get_mut(from..).unwrap_or_default();
         let seen = rest.len().min(count);
         let cleared: u32 = rest[..seen].iter_mut().map(|g| g.clear_expired(base, expired, floor)).sum();

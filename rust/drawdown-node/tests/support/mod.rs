@@ -2,8 +2,8 @@
 #![allow(dead_code)]
 
 use drawdown_core::{Command, Engine, Outcome, Rights, Settings, Status, StoreKey, Subject, UsageEvent};
-use drawdown_node::{Clock, Drive, Environment, Fatal, Node, NodeError, NodeSettings, SimulatedClock};
 use drawdown_node::simulation::SimulatedDisk;
+use drawdown_node::{Clock, Drive, Environment, Fatal, Node, NodeError, NodeSettings, SimulatedClock};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -88,7 +88,11 @@ pub fn set_up(node: &Node, accounts: u64) -> u64 {
 }
 
 /// Record events (id, account number, quantity) as one batch at the caller's time.
-pub fn record(node: &Node, events: &[(u64, u64, i64)], time_us: i64) -> Result<(u64, Vec<Outcome>), drawdown_node::SubmitError> {
+pub fn record(
+    node: &Node,
+    events: &[(u64, u64, i64)],
+    time_us: i64,
+) -> Result<(u64, Vec<Outcome>), drawdown_node::SubmitError> {
     let key = node.read(|engine, _| *engine.key())?;
     let ids: Vec<(String, String)> =
         events.iter().map(|(id, account, _)| (format!("event-{id:08}"), account_id(*account))).collect();
@@ -102,7 +106,13 @@ pub fn record(node: &Node, events: &[(u64, u64, i64)], time_us: i64) -> Result<(
     Ok((seq, outcomes))
 }
 
-pub fn event<'a>(key: &StoreKey, event_id: &'a str, account_id: &'a str, quantity: i64, time_us: i64) -> UsageEvent<'a> {
+pub fn event<'a>(
+    key: &StoreKey,
+    event_id: &'a str,
+    account_id: &'a str,
+    quantity: i64,
+    time_us: i64,
+) -> UsageEvent<'a> {
     UsageEvent {
         event_id,
         account_id,

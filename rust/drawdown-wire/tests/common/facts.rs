@@ -7,20 +7,12 @@ use super::messages::{self, Subject};
 use std::collections::BTreeMap;
 
 pub fn row_of(sent: &SentEvent) -> messages::UsageEvent {
-    let (quantity, credits) = if sent.direct {
-        (0, sent.quantity)
-    } else {
-        (sent.quantity, 0)
-    };
+    let (quantity, credits) = if sent.direct { (0, sent.quantity) } else { (sent.quantity, 0) };
     let subject = sent.subject.clone();
     messages::UsageEvent {
         event_id: sent.event_id.clone(),
         account_id: sent.account_id.clone(),
-        subject: Some(if sent.direct {
-            Subject::CreditType(subject)
-        } else {
-            Subject::Meter(subject)
-        }),
+        subject: Some(if sent.direct { Subject::CreditType(subject) } else { Subject::Meter(subject) }),
         quantity,
         credits,
         time_us: sent.time_us,
@@ -55,24 +47,13 @@ pub fn sent_of_columns(columns: &messages::UsageColumns) -> Vec<SentEvent> {
         let subject = at(&columns.subject_index, index);
         let direct = subject >= columns.meters.len();
         let event_id = if columns.event_uuids.is_empty() {
-            let length = columns
-                .event_id_length
-                .get(index)
-                .copied()
-                .unwrap_or(columns.event_id_width) as usize;
+            let length = columns.event_id_length.get(index).copied().unwrap_or(columns.event_id_width) as usize;
             ids_at += length;
             String::from_utf8_lossy(&columns.event_ids[ids_at - length..ids_at]).into_owned()
         } else {
             let uuid = &columns.event_uuids[16 * index..16 * index + 16];
             let hex: String = uuid.iter().map(|byte| format!("{byte:02x}")).collect();
-            [
-                &hex[..8],
-                &hex[8..12],
-                &hex[12..16],
-                &hex[16..20],
-                &hex[20..],
-            ]
-            .join("-")
+            [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
         };
         SentEvent {
             event_id,
@@ -84,16 +65,12 @@ pub fn sent_of_columns(columns: &messages::UsageColumns) -> Vec<SentEvent> {
                 columns.meters[subject].clone()
             },
             quantity: columns.quantity[index],
-            time_us: columns.time_base_us.map(|base| {
-                base.wrapping_add(columns.time_delta_us.get(index).copied().unwrap_or(0))
-            }),
+            time_us: columns
+                .time_base_us
+                .map(|base| base.wrapping_add(columns.time_delta_us.get(index).copied().unwrap_or(0))),
             dimensions: match at(&columns.dimension_index, index) {
                 0 => BTreeMap::new(),
-                place => columns.dimension_sets[place - 1]
-                    .dimensions
-                    .clone()
-                    .into_iter()
-                    .collect(),
+                place => columns.dimension_sets[place - 1].dimensions.clone().into_iter().collect(),
             },
             force: columns.forced.contains(&(index as u32)),
         }

@@ -43,21 +43,14 @@ impl SentEvent {
     }
 
     pub fn pairs(&self) -> Vec<(&str, &str)> {
-        self.dimensions
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect()
+        self.dimensions.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
     pub fn input<'a>(&'a self, dimensions: &'a [(&'a str, &'a str)]) -> EventInput<'a> {
         EventInput {
             event_id: &self.event_id,
             account_id: &self.account_id,
-            subject: if self.direct {
-                Subject::CreditType(&self.subject)
-            } else {
-                Subject::Meter(&self.subject)
-            },
+            subject: if self.direct { Subject::CreditType(&self.subject) } else { Subject::Meter(&self.subject) },
             quantity: self.quantity,
             time_us: self.time_us,
             dimensions,
@@ -79,10 +72,7 @@ impl DecodedEvent {
             Subject::Meter(meter) => (false, meter),
             Subject::CreditType(credit_type) => (true, credit_type),
         };
-        assert!(
-            event.dimensions.windows(2).all(|two| two[0].0 < two[1].0),
-            "sorted, unique keys"
-        );
+        assert!(event.dimensions.windows(2).all(|two| two[0].0 < two[1].0), "sorted, unique keys");
         DecodedEvent {
             event: SentEvent {
                 event_id: event.event_id.into(),
@@ -91,11 +81,7 @@ impl DecodedEvent {
                 subject: subject.into(),
                 quantity: event.quantity,
                 time_us: event.time_us,
-                dimensions: event
-                    .dimensions
-                    .iter()
-                    .map(|&(name, value)| (name.into(), value.into()))
-                    .collect(),
+                dimensions: event.dimensions.iter().map(|&(name, value)| (name.into(), value.into())).collect(),
                 force: event.force,
             },
             malformed: event.malformed,
@@ -128,11 +114,7 @@ pub type Decoded = (u64, ResultDetail, Vec<DecodedEvent>);
 
 pub fn decode_by(decoder: &mut UsageBatchDecoder, bytes: &[u8]) -> Result<Decoded, WireError> {
     decoder.decode_with(bytes, &key(), |batch| {
-        (
-            batch.batch_id,
-            batch.detail,
-            batch.events.iter().map(DecodedEvent::of).collect(),
-        )
+        (batch.batch_id, batch.detail, batch.events.iter().map(DecodedEvent::of).collect())
     })
 }
 
@@ -153,14 +135,7 @@ pub fn id() -> impl Strategy<Value = String> {
 fn uuid() -> impl Strategy<Value = String> {
     any::<u128>().prop_map(|value| {
         let digits = format!("{value:032x}");
-        format!(
-            "{}-{}-{}-{}-{}",
-            &digits[..8],
-            &digits[8..12],
-            &digits[12..16],
-            &digits[16..20],
-            &digits[20..]
-        )
+        format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..])
     })
 }
 
@@ -178,53 +153,21 @@ fn time() -> impl Strategy<Value = i64> {
 /// Events of one batch: all with a time or all without, ids all UUIDs or of any kind.
 pub fn events() -> impl Strategy<Value = Vec<SentEvent>> {
     (any::<bool>(), any::<bool>()).prop_flat_map(|(timed, uuids)| {
-        let event_id = if uuids {
-            uuid().boxed()
-        } else {
-            prop_oneof![id(), uuid()].boxed()
-        };
-        let time_us = if timed {
-            time().prop_map(Some).boxed()
-        } else {
-            Just(None).boxed()
-        };
+        let event_id = if uuids { uuid().boxed() } else { prop_oneof![id(), uuid()].boxed() };
+        let time_us = if timed { time().prop_map(Some).boxed() } else { Just(None).boxed() };
         let dimensions = prop_oneof![
             3 => Just(BTreeMap::new()),
             1 => prop::collection::btree_map("[a-c]|[a-z]{0,8}", "[a-c]|[a-zé]{0,12}", 0..=4),
             1 => prop::collection::btree_map("[a-z]{1,3}", id(), 0..=16),
         ];
-        let event = (
-            event_id,
-            id(),
-            any::<bool>(),
-            id(),
-            amount(),
-            time_us,
-            dimensions,
-            prop::bool::weighted(0.1),
-        );
-        let event = event.prop_map(
-            |(event_id, account_id, direct, subject, quantity, time_us, dimensions, force)| {
-                SentEvent {
-                    event_id,
-                    account_id,
-                    direct,
-                    subject,
-                    quantity,
-                    time_us,
-                    dimensions,
-                    force,
-                }
-            },
-        );
+        let event = (event_id, id(), any::<bool>(), id(), amount(), time_us, dimensions, prop::bool::weighted(0.1));
+        let event = event.prop_map(|(event_id, account_id, direct, subject, quantity, time_us, dimensions, force)| {
+            SentEvent { event_id, account_id, direct, subject, quantity, time_us, dimensions, force }
+        });
         prop::collection::vec(event, 1..40)
     })
 }
 
 pub fn detail() -> impl Strategy<Value = ResultDetail> {
-    prop_oneof![
-        Just(ResultDetail::Exceptions),
-        Just(ResultDetail::All),
-        Just(ResultDetail::None)
-    ]
+    prop_oneof![Just(ResultDetail::Exceptions), Just(ResultDetail::All), Just(ResultDetail::None)]
 }

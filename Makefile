@@ -1,0 +1,86 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Needs CPython >= 3.11 with venv,
+# a stable Rust and a C linker; everything else is fetched into .venv.
+
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+RUST_SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null) Cargo.toml Cargo.lock
+PYTHON_PATHS := python/drawdown tests tools benches
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format types test-rust test-python bench stress fuzz docs proto pin clean check-tools
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+check-tools:
+	@sh tools/check_tools.sh "$(PYTHON)"
+
+$(STAMPS)/venv: requirements/dev.txt
+	@sh tools/check_tools.sh "$(PYTHON)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/extension: $(STAMPS)/venv $(RUST_SOURCES) pyproject.toml
+	PIP_QUIET=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/maturin develop --release --quiet
+	@touch $@
+
+setup: $(STAMPS)/extension ## Make the virtual environment and build the extension (release)
+
+demo: setup ## The whole story in about a minute: stream, cut-off at zero, kill -9, recovery, checks
+	$(BIN)/drawdown demo
+
+test: lint types test-rust test-python ## Everything: lint, types, Rust tests, Python tests
+
+lint: setup ## Formatting and lint of both languages
+	$(BIN)/ruff check $(wildcard $(PYTHON_PATHS))
+	$(BIN)/ruff format --check $(wildcard $(PYTHON_PATHS))
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+format: setup ## Rewrite the sources in the house format
+	$(BIN)/ruff check --fix $(wildcard $(PYTHON_PATHS))
+	$(BIN)/ruff format $(wildcard $(PYTHON_PATHS))
+	cargo fmt --all
+
+types: setup ## mypy --strict, and the stub of the extension against the module
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest drawdown._engine --concise
+
+test-rust: setup ## Rust tests of the whole workspace
+	cargo test --workspace --quiet
+
+test-python: setup ## Python tests, the short stress forms included
+	$(BIN)/python -m pytest
+
+bench: setup ## Throughput and latency over gRPC on this machine, with the answer checked
+	$(BIN)/drawdown bench --streams 1 --batch 1000 --duration 10
+	$(BIN)/drawdown bench --streams 1 --batch 8000 --duration 10
+
+stress: setup ## Long forms: crash loop of 100 cycles, larger model runs
+	$(BIN)/python -m tests.stress.crash_loop --cycles 100
+	DRAWDOWN_MODEL_EXAMPLES=2000 $(BIN)/python -m pytest tests/model -m "" --timeout 3600
+
+FUZZ_ROUNDS ?= 2000000
+FUZZ_SEED := $(or $(FUZZ_SEED),$(shell date +%s))
+
+fuzz: setup ## Decoders against hostile bytes, long: FUZZ_ROUNDS and FUZZ_SEED repeat a run
+	@echo "seed $(FUZZ_SEED), $(FUZZ_ROUNDS) rounds"
+	DRAWDOWN_FUZZ_ROUNDS=$(FUZZ_ROUNDS) DRAWDOWN_FUZZ_SEED=$(FUZZ_SEED) \
+		cargo test -p drawdown-wire --release --quiet --test mutations
+
+docs: setup ## Regenerate the generated parts of docs/
+	$(BIN)/python tools/gen_docs.py
+
+proto: setup ## Regenerate python/drawdown/v1 from proto/
+	$(BIN)/python tools/gen_proto.py
+
+pin: $(STAMPS)/venv ## Resolve requirements/dev.in anew and pin the result
+	$(PYTHON) tools/pin_requirements.py
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) target .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	find python -name '*.so' -delete

@@ -1,0 +1,148 @@
+"""``drawdown account``: the holders of balances."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from drawdown.cli.options import (
+    ApiKeyOption,
+    DataOption,
+    JsonOption,
+    TargetOption,
+    instant_from,
+    open_database,
+)
+from drawdown.cli.output import print_json, print_result, print_table
+from drawdown.model import Account
+
+accounts = typer.Typer(help="Holders of balances.", no_args_is_help=True)
+
+AccountArgument = Annotated[str, typer.Argument(help="Account id.")]
+
+
+@accounts.command("create")
+def create(
+    account: AccountArgument,
+    customer: Annotated[str | None, typer.Option(help="The customer who buys.")] = None,
+    rate_table: Annotated[str | None, typer.Option(help="Its prices; default: the table default.")] = None,
+    test_clock: Annotated[str | None, typer.Option(help="Live on a clock of its own, starting here.")] = None,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Create an account. Usage never creates one."""
+    with open_database(data, target, api_key) as database:
+        result = database.create_account(
+            account,
+            customer_id=customer,
+            rate_table=rate_table,
+            test_clock=instant_from(test_clock, "test_clock"),
+        )
+        print_result(result, f"account {account}", json)
+
+
+@accounts.command("list")
+def list_accounts(
+    prefix: Annotated[str, typer.Option(help="Only ids that start with this.")] = "",
+    after: Annotated[str, typer.Option(help="Only ids after this one, for the next page.")] = "",
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=10_000)] = 100,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List accounts by id."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.accounts(prefix, after=after, limit=limit)
+    if json:
+        print_json(found)
+    else:
+        _print_accounts(found)
+
+
+@accounts.command("show")
+def show(
+    account: AccountArgument,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show one account."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.account(account)
+    if json:
+        print_json(found)
+    else:
+        _print_accounts([found])
+
+
+@accounts.command("suspend")
+def suspend(
+    account: AccountArgument,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Refuse the account's usage until it is resumed."""
+    with open_database(data, target, api_key, create=False) as database:
+        print_result(database.suspend_account(account), f"account {account} is suspended", json)
+
+
+@accounts.command("resume")
+def resume(
+    account: AccountArgument,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Take the account's usage again."""
+    with open_database(data, target, api_key, create=False) as database:
+        print_result(database.resume_account(account), f"account {account} is active", json)
+
+
+@accounts.command("policy")
+def policy(
+    account: AccountArgument,
+    kind: Annotated[str, typer.Argument(help="hard, partial, overdraft or overage.")],
+    credit_type: Annotated[str, typer.Option(help="Of which balance.")] = "credits",
+    limit: Annotated[str | None, typer.Option(help="overdraft: how far below zero.")] = None,
+    price: Annotated[str | None, typer.Option(help="overage: money per credit.")] = None,
+    cap: Annotated[str | None, typer.Option(help="overage: credits per billing period.")] = None,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say what happens when the balance is at zero."""
+    with open_database(data, target, api_key, create=False) as database:
+        result = database.set_policy(account, credit_type, kind, limit=limit, price=price, cap=cap)
+        print_result(result, f"at zero {credit_type} of {account}: {kind}", json)
+
+
+def _print_accounts(found: list[Account]) -> None:
+    print_table(
+        "Accounts",
+        ["account", "customer", "rate table", "suspended", "test clock", "balances in"],
+        [
+            (
+                each.account,
+                each.customer or None,
+                each.rate_table,
+                each.suspended,
+                each.test_clock,
+                each.credit_types,
+            )
+            for each in found
+        ],
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.add_typer(accounts, name="account")

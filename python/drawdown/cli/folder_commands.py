@@ -1,0 +1,141 @@
+"""``drawdown verify``, ``snapshot``, ``restore`` and ``stats``: for operators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.progress import Progress, TaskID
+
+from drawdown.cli import exit_codes
+from drawdown.cli.options import ApiKeyOption, DataOption, JsonOption, TargetOption, open_database
+from drawdown.cli.output import console, print_json, print_table
+from drawdown.errors import InvalidRequestError
+
+
+def verify(
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="A data folder not in use.")] = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Check every byte of a folder not in use, or the books of a running server. Changes nothing.
+
+    Exits with 0 when all is well, with 1 when credits are not accounted for, with 65 when bytes are
+    damaged: the message names file and offset.
+    """
+    if (folder is None) == (target is None):
+        raise InvalidRequestError("verify: name a folder, or a server with --target", field="folder")
+    if folder is not None:
+        report, holds = _verify_folder(folder)
+    else:
+        with open_database(None, target, api_key) as database:
+            conservation = database.verify()
+            report = {
+                "accounts": conservation.accounts,
+                "pools": conservation.pools,
+                "grants": conservation.grants,
+                "violations": list(conservation.violations),
+                "totals": conservation.totals,
+                "digest": database.digest(),
+                "seq": conservation.seq,
+            }
+            holds = conservation.holds
+    if json:
+        print_json({"holds": holds, **report})
+    else:
+        print_table("Verified", ["what", "found"], sorted(_flat(report).items()))
+        console.print("every credit is accounted for" if holds else "credits are NOT accounted for")
+    if not holds:
+        raise typer.Exit(exit_codes.REFUSED)
+
+
+def _verify_folder(folder: Path) -> tuple[dict[str, Any], bool]:
+    from drawdown.engine import verify_folder
+
+    if not folder.is_dir():
+        raise InvalidRequestError(f"verify: there is no folder {folder}", field="folder")
+    report = verify_folder(str(folder))
+    return report, bool(report["conservation"]["holds"])
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested facts as ``outer.inner`` rows."""
+    rows: dict[str, Any] = {}
+    for key, each in value.items():
+        if isinstance(each, dict):
+            rows.update(_flat(each, f"{prefix}{key}."))
+        else:
+            rows[f"{prefix}{key}"] = each
+    return rows
+
+
+def snapshot(
+    target: Annotated[str, typer.Option(metavar="HOST:PORT", help="A running server.")] = "localhost:7070",
+    full: Annotated[bool, typer.Option("--full", help="Everything again, not only what changed.")] = False,
+    local: Annotated[
+        bool, typer.Option("--local", help="A checkpoint in the data folder instead of the snapshot store.")
+    ] = False,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a snapshot now and say up to which journal position a restore would reach."""
+    from drawdown.client.sync import connect
+
+    with connect(target, api_key=api_key, timeout_s=600) as connection:
+        report = {"checkpoint_seq": connection.checkpoint()} if local else connection.snapshot(full=full)
+    if json:
+        print_json(report)
+    else:
+        print_table("Snapshot", ["what", "found"], report.items())
+
+
+def restore(
+    from_redis: Annotated[str, typer.Option("--from-redis", metavar="URL", help="The snapshot store.")],
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="An absent or empty folder to fill.")],
+    namespace: Annotated[str, typer.Option(help="Prefix of the store's keys.")] = "drawdown",
+    json: JsonOption = False,
+) -> None:
+    """Rebuild a data folder from the snapshot in Redis or Valkey, and state the recovery point.
+
+    Events acknowledged after the recovery point are not in it: have their senders send them again.
+    """
+    from drawdown.storage import restore_from_redis
+
+    with Progress(transient=True, disable=json) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total)
+            progress.update(tasks[what], completed=done, total=total)
+
+        restored = restore_from_redis(from_redis, str(data), namespace=namespace, progress=show)
+    report = msgspec.to_builtins(restored)
+    if json:
+        print_json(report)
+    else:
+        print_table("Restored", ["what", "found"], sorted(_flat(report).items()))
+
+
+def stats(
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show counters and gauges of the engine."""
+    with open_database(data, target, api_key, create=False) as database:
+        figures = database.stats()
+    if json:
+        print_json(figures)
+    else:
+        print_table("Figures", ["figure", "now"], sorted(_flat(figures).items()))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    for command in (verify, snapshot, restore, stats):
+        app.command()(command)

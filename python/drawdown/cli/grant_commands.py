@@ -1,0 +1,173 @@
+"""``drawdown grant``, ``grants``, ``void`` and ``balance``: credits in, and how many are left."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from drawdown.cli.options import (
+    ApiKeyOption,
+    DataOption,
+    JsonOption,
+    TargetOption,
+    instant_from,
+    open_database,
+)
+from drawdown.cli.output import print_json, print_result, print_table
+from drawdown.errors import InvalidRequestError
+
+AccountArgument = Annotated[str, typer.Argument(help="Account id.")]
+
+
+def grant(
+    account: AccountArgument,
+    amount: Annotated[str, typer.Argument(help="Credits, a decimal.")],
+    grant_id: Annotated[
+        str, typer.Option("--id", help="Your id of the grant; the same again changes nothing.")
+    ],
+    credit_type: Annotated[str, typer.Option(help="What is granted.")] = "credits",
+    name: Annotated[str | None, typer.Option(help="For display; default: the id.")] = None,
+    category: Annotated[str, typer.Option(help="paid or promotional.")] = "paid",
+    priority: Annotated[int, typer.Option(help="1 burns first, 100 last.")] = 50,
+    effective: Annotated[str | None, typer.Option(help="Valid from; default now.")] = None,
+    expires: Annotated[str | None, typer.Option(help="Valid until; default for ever.")] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="A meter it pays for; repeatable; default all.")
+    ] = None,
+    pending: Annotated[bool, typer.Option(help="Not spendable until released.")] = False,
+    source: Annotated[str, typer.Option(help="Where it comes from.")] = "adjustment",
+    reason: Annotated[str, typer.Option(help="For display.")] = "",
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Give credits to an account. A grant is never changed afterwards, only voided."""
+    with open_database(data, target, api_key) as database:
+        result = database.create_grant(
+            account,
+            credit_type,
+            amount=amount,
+            grant_id=grant_id,
+            name=name,
+            category=category,
+            priority=priority,
+            effective_at=instant_from(effective, "effective"),
+            expires_at=instant_from(expires, "expires"),
+            scope=scope or None,
+            pending=pending,
+            source=source,
+            reason=reason,
+        )
+        print_result(result, f"{amount} {credit_type} to {account} as grant {grant_id}", json)
+
+
+def void(
+    account: AccountArgument,
+    grant_id: Annotated[str, typer.Argument(help="The grant to void.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Confirm: a void cannot be undone.")] = False,
+    reason: Annotated[str, typer.Option(help="For the ledger.")] = "",
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Forfeit what is left of a grant, for good."""
+    if not yes:
+        raise InvalidRequestError(
+            "yes: a void cannot be undone and forfeits what is left; confirm with --yes", field="yes"
+        )
+    with open_database(data, target, api_key, create=False) as database:
+        result = database.void_grant(account, grant_id, confirm=True, reason=reason)
+        forfeited = result.facts.get("forfeited")
+        amount = f", forfeiting {forfeited}" if forfeited is not None else ""
+        print_result(result, f"grant {grant_id} of {account} is void{amount}", json)
+
+
+def grants(
+    account: AccountArgument,
+    credit_type: Annotated[str | None, typer.Option(help="Only of this type.")] = None,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the grants of an account in the order in which they burn."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.grants(account, credit_type)
+    if json:
+        print_json(found)
+        return
+    print_table(
+        f"Grants of {account}, first to burn on top",
+        [
+            "grant",
+            "type",
+            "state",
+            "priority",
+            "expires",
+            "scope",
+            "amount",
+            "remaining",
+            "burned",
+            "expired",
+            "voided",
+        ],
+        [
+            (
+                each.grant_id,
+                each.credit_type,
+                each.state,
+                each.priority,
+                each.expires_at,
+                "all" if each.scope is None else each.scope,
+                each.amount,
+                each.remaining,
+                each.burned,
+                each.expired,
+                each.voided,
+            )
+            for each in found
+        ],
+    )
+
+
+def balance(
+    account: AccountArgument,
+    credit_type: Annotated[str | None, typer.Argument(help="Default: every type the account has.")] = None,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show what an account can spend now."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = (
+            database.balances(account) if credit_type is None else [database.balance(account, credit_type)]
+        )
+    if json:
+        print_json(found)
+        return
+    print_table(
+        f"Balance of {account}",
+        ["type", "available", "remaining", "held", "overdraft", "overage", "at zero"],
+        [
+            (
+                each.credit_type,
+                each.available,
+                each.remaining,
+                each.held,
+                each.overdraft,
+                each.overage,
+                each.policy,
+            )
+            for each in found
+        ],
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    for command in (grant, grants, void, balance):
+        app.command()(command)

@@ -1,0 +1,88 @@
+"""``drawdown``: the list of commands, and how an exception becomes an exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from drawdown.cli import (
+    account_commands,
+    bench_command,
+    catalog_commands,
+    demo_command,
+    folder_commands,
+    grant_commands,
+    replay_command,
+    serve_command,
+    usage_commands,
+)
+from drawdown.cli.exit_codes import INTERNAL, MEANINGS, UNAVAILABLE, exit_code_of
+from drawdown.errors import DrawdownError
+
+app = typer.Typer(
+    name="drawdown",
+    help="Usage metering and prepaid credits: durable, exactly-once, atomic debits.",
+    epilog="Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in MEANINGS.items()) + ".",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from drawdown import __version__
+        from drawdown.engine import build_info
+
+        facts = ", ".join(f"{key} {value}" for key, value in sorted(build_info().items()))
+        typer.echo(f"drawdown {__version__} ({facts})")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show version and build.")
+    ] = False,
+) -> None:
+    """Usage metering and prepaid credits: durable, exactly-once, atomic debits."""
+
+
+for commands in (
+    serve_command,
+    demo_command,
+    bench_command,
+    replay_command,
+    usage_commands,
+    grant_commands,
+    folder_commands,
+):
+    commands.register(app)
+account_commands.register(app)
+catalog_commands.register(app)
+
+
+def main() -> None:
+    """Run one command; errors are one sentence on standard error and an exit code."""
+    try:
+        app()
+    except DrawdownError as error:
+        typer.echo(f"error: {error.message}", err=True)
+        sys.exit(exit_code_of(error))
+    except BrokenPipeError:
+        sys.exit(UNAVAILABLE)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(130)
+    except Exception as error:
+        # Where it happened is of use to whoever mends it, and to nobody else: the sentence comes last.
+        traceback.print_exc()
+        typer.echo(f"fault of drawdown itself, please report it: {type(error).__name__}: {error}", err=True)
+        sys.exit(INTERNAL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Options that many commands share, and what they open."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from drawdown.client.interface import Database
+from drawdown.errors import InvalidRequestError
+
+DEFAULT_DATA = Path("data")
+
+DataOption = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help="Data folder, opened in this process.")
+]
+TargetOption = Annotated[
+    str | None, typer.Option("--target", metavar="HOST:PORT", help="A running server instead of a folder.")
+]
+ApiKeyOption = Annotated[
+    str | None, typer.Option("--api-key", envvar="DRAWDOWN_API_KEY", help="Credential for --target.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON value instead of text for people.")]
+
+
+def open_database(
+    data: Path | None, target: str | None, api_key: str | None = None, *, create: bool = True
+) -> Database:
+    """The database that ``--data`` or ``--target`` names; ``./data`` when neither is given.
+
+    Raises ``InvalidRequestError`` when both are given, or when the folder must exist and does not.
+    """
+    if target is not None:
+        if data is not None:
+            raise InvalidRequestError("target: give --data or --target, not both", field="target")
+        from drawdown.client.sync import connect
+
+        return connect(target, api_key=api_key)
+    from drawdown.config import load
+    from drawdown.embedded import open_configured
+
+    folder = DEFAULT_DATA if data is None else data
+    if not create and not folder.is_dir():
+        raise InvalidRequestError(
+            f"data: there is no folder {folder}; name one with --data, or a server with --target",
+            field="data",
+        )
+    # The engine's settings come from the environment, as those of a server on the folder would.
+    return open_configured(folder, load())
+
+
+def instant_from(text: str | None, field: str) -> datetime | None:
+    """An instant as typed: ISO 8601, UTC where it names no zone. Raises ``InvalidRequestError``."""
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidRequestError(
+            f"{field}: {text!r} is not an instant; write it like 2026-03-01T12:00:00Z", field=field
+        ) from None
+    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
+
+
+def pairs_from(texts: list[str] | None, field: str) -> dict[str, str]:
+    """``["model=large", …]`` as a mapping. Raises ``InvalidRequestError`` for a text without ``=``."""
+    pairs: dict[str, str] = {}
+    for text in texts or ():
+        key, separator, value = text.partition("=")
+        if not separator or not key:
+            raise InvalidRequestError(f"{field}: {text!r} is not KEY=VALUE", field=field)
+        if key in pairs:
+            raise InvalidRequestError(f"{field}: {key!r} is given twice", field=field)
+        pairs[key] = value
+    return pairs

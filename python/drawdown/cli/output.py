@@ -1,0 +1,72 @@
+"""What commands print: tables and sentences for people, one JSON value for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from drawdown.cli import exit_codes
+from drawdown.model import CommandResult
+
+console = Console(highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON on standard output; amounts are decimal strings, instants RFC 3339."""
+    typer.echo(msgspec.json.encode(value).decode())
+
+
+def text_of(value: Any) -> str:
+    """A cell: absent is a dash, instants lose their zero fraction, amounts keep every digit."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Decimal):
+        return f"{value:,f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, tuple | list):
+        return ", ".join(text_of(each) for each in value)
+    return str(value)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """A table with numbers to the right."""
+    built = Table(title=title, title_justify="left", header_style="bold")
+    filled = [list(row) for row in rows]
+    for position, name in enumerate(columns):
+        numeric = any(isinstance(row[position], int | Decimal) for row in filled)
+        built.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in filled:
+        built.add_row(*(text_of(cell) for cell in row))
+    return built
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table on standard output."""
+    console.print(table(title, columns, rows))
+
+
+def print_result(result: CommandResult, done: str, as_json: bool) -> None:
+    """Say how a command went; ends the process with code 1 when a rule refused it."""
+    if as_json:
+        print_json(result)
+    elif result.status == "OK":
+        console.print(done, markup=False)
+    elif result.applied:
+        console.print(f"{done} (already so: nothing changed)", markup=False)
+    else:
+        reason = f": {result.reason}" if result.reason else ""
+        typer.echo(f"refused: {result.status}{reason}", err=True)
+    if not result.applied:
+        raise typer.Exit(exit_codes.REFUSED)

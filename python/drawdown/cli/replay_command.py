@@ -1,0 +1,260 @@
+"""``drawdown replay``: a real usage file in, totals out; the same file again changes nothing.
+
+Event ids are made of the file's hash, row and meter, and the offset that maps an old trace into the
+acceptance window is kept and reused: so every repeat sends the same events.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.progress import Progress
+
+from drawdown.cli.options import (
+    DEFAULT_DATA,
+    ApiKeyOption,
+    DataOption,
+    JsonOption,
+    TargetOption,
+    open_database,
+    pairs_from,
+)
+from drawdown.cli.output import print_json, print_table
+from drawdown.cli.replay_catalog import prepare_accounts, prepare_meters, rates_from
+from drawdown.cli.replay_offsets import ReplayOffsets, offset_for
+from drawdown.cli.trace_file import TraceFile, TraceRow
+from drawdown.client.interface import Database
+from drawdown.client.usage_event import UsageEvent
+from drawdown.errors import InvalidRequestError
+from drawdown.model import UsageResult, now_us, units_from_credits
+
+EVENTS_PER_BATCH = 2000
+# Kept well within the signed 64-bit range at scale 9.
+DEFAULT_GRANT = "1000000"
+
+
+class ReplayTotals(msgspec.Struct, kw_only=True):
+    """What a replay did."""
+
+    rows: int = 0
+    events: int = 0
+    applied: int = 0
+    duplicates: int = 0
+    refused: int = 0
+    refusals: dict[str, int] = {}
+    """Refused events by status."""
+    quantity: dict[str, int] = {}
+    """Applied by this run, by meter."""
+    credits_burned: Decimal = Decimal(0)
+    accounts: int = 0
+    accounts_created: int = 0
+    offset_s: Decimal = Decimal(0)
+    """Added to every time of the file."""
+    seconds: Decimal = Decimal(0)
+    uncovered: Decimal = Decimal(0)
+
+    def count(self, event: UsageEvent, result: UsageResult) -> None:
+        """Add one outcome."""
+        self.events += 1
+        if result.status == "OK":
+            self.applied += 1
+            meter = event.meter or ""
+            self.quantity[meter] = self.quantity.get(meter, 0) + event.quantity
+            self.credits_burned += result.charged
+            self.uncovered += result.uncovered
+        elif result.status == "DUPLICATE":
+            self.duplicates += 1
+        else:
+            self.refused += 1
+            self.refusals[result.status] = self.refusals.get(result.status, 0) + 1
+
+
+class Replay:
+    """One trace, its meters, and how its rows become events."""
+
+    def __init__(self, trace: TraceFile, meters: list[str], accounts: int | None) -> None:
+        self._trace = trace
+        self.meters = meters
+        self._accounts = accounts
+        self.content_hash = trace.content_hash()
+        self.rows = 0
+        self.first_us = 0
+        self.last_us = 0
+        self.account_ids: list[str] = []
+
+    def survey(self) -> None:
+        """Read the whole file once: its extent, its accounts, and that every row can be read."""
+        seen: dict[str, None] = {}
+        times: list[int] = []
+        for row in self._trace.rows():
+            times.append(row.time_us)
+            if row.account is not None:
+                seen.setdefault(row.account)
+        if not times:
+            raise InvalidRequestError(f"file: {self._trace.path} has no rows", field="file")
+        self.rows, self.first_us, self.last_us = len(times), min(times), max(times)
+        self.account_ids = (
+            list(seen) if self._accounts is None else [self._account(n) for n in range(self._accounts)]
+        )
+
+    def _account(self, number: int) -> str:
+        width = max(4, len(str(self._accounts)))
+        return f"trace-{number + 1:0{width}d}"
+
+    def _account_of(self, row: TraceRow) -> str:
+        if row.account is not None:
+            return row.account
+        return self._account((row.number - 1) % (self._accounts or 1))
+
+    def events(self, offset_us: int) -> Iterator[UsageEvent]:
+        """Every row's events, the same on every run."""
+        for row in self._trace.rows():
+            account = self._account_of(row)
+            for meter, quantity in zip(self.meters, row.quantities, strict=True):
+                yield UsageEvent(
+                    account=account,
+                    meter=meter,
+                    quantity=quantity,
+                    event_id=f"{self.content_hash}:{row.number}:{meter}",
+                    time=row.time_us + offset_us,
+                )
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="CSV, JSON lines or Parquet.")],
+    time_column: Annotated[str, typer.Option("--time", metavar="COL", help="Column of the event's time.")],
+    meter: Annotated[
+        list[str], typer.Option("--meter", metavar="COL=METER", help="A column and its meter; repeatable.")
+    ],
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="COL", help="Column of the account's id.")
+    ] = None,
+    accounts: Annotated[
+        int | None,
+        typer.Option("--accounts", min=1, max=10_000_000, help="Spread rows over so many accounts."),
+    ] = None,
+    rate: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rate", metavar="METER=CREDITS/PER", help="A price; repeatable. Known for LLM tokens."
+        ),
+    ] = None,
+    grant: Annotated[str, typer.Option(help="Credits for each account that is made.")] = DEFAULT_GRANT,
+    speed: Annotated[
+        float | None, typer.Option(min=0.001, help="Times real time; default: as fast as it goes.")
+    ] = None,
+    offsets: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that keeps time offsets; default: the data folder, with --target the current."
+        ),
+    ] = None,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Stream a usage file into the engine, each row's columns as events of their meters.
+
+    Credit type, meters, prices and accounts are made where they are missing. A second run of the
+    same file applies nothing: its events have the same ids and times.
+    """
+    if (account is None) == (accounts is None):
+        raise InvalidRequestError("accounts: give exactly one of --account and --accounts", field="accounts")
+    columns = pairs_from(meter, "meter")
+    trace = TraceFile(file, time_column=time_column, account_column=account, quantity_columns=list(columns))
+    plan = Replay(trace, list(columns.values()), accounts)
+    plan.survey()
+    amount = Decimal(units_from_credits(grant, 9, "grant")).scaleb(-9)
+    rates = rates_from(pairs_from(rate, "rate"))
+    with open_database(data, target, api_key) as database:
+        kept = ReplayOffsets(offsets or (data or DEFAULT_DATA if target is None else Path()))
+        offset_us = kept.read(plan.content_hash)
+        if offset_us is None:
+            offset_us = offset_for(plan.first_us, plan.last_us, now_us())
+            kept.write(plan.content_hash, offset_us)
+        prepare_meters(database, plan_meters(columns), rates)
+        totals = ReplayTotals(rows=plan.rows, accounts=len(plan.account_ids))
+        totals.offset_s = Decimal(offset_us).scaleb(-6)
+        totals.accounts_created = prepare_accounts(
+            database, plan.account_ids, amount, plan.first_us + offset_us
+        )
+        started = time.monotonic()
+        stream(database, plan, offset_us, totals, speed, quiet=json)
+        totals.seconds = Decimal(f"{time.monotonic() - started:.3f}")
+    show(totals, json)
+
+
+def plan_meters(columns: dict[str, str]) -> list[str]:
+    """The meters of the columns, each once; raises when two columns feed one meter."""
+    meters = list(columns.values())
+    if len(set(meters)) != len(meters):
+        raise InvalidRequestError("meter: two columns feed one meter; give each its own", field="meter")
+    return meters
+
+
+def stream(
+    database: Database,
+    plan: Replay,
+    offset_us: int,
+    totals: ReplayTotals,
+    speed: float | None,
+    *,
+    quiet: bool,
+) -> None:
+    """Send every event and count the outcomes; at ``speed`` times real time, or as fast as it goes."""
+    started = time.monotonic()
+    with Progress(transient=True, disable=quiet) as progress:
+        task = progress.add_task("replaying", total=plan.rows * len(plan.meters))
+        batch: list[UsageEvent] = []
+        for event in plan.events(offset_us):
+            assert isinstance(event.time, int)
+            if speed is not None:
+                due = started + (event.time - offset_us - plan.first_us) / 1e6 / speed
+                if batch and due > time.monotonic():
+                    _send(database, batch, totals)
+                    progress.update(task, completed=totals.events)
+                    batch = []
+                time.sleep(max(0.0, due - time.monotonic()))
+            batch.append(event)
+            if len(batch) >= EVENTS_PER_BATCH:
+                _send(database, batch, totals)
+                progress.update(task, completed=totals.events)
+                batch = []
+        _send(database, batch, totals)
+
+
+def _send(database: Database, batch: list[UsageEvent], totals: ReplayTotals) -> None:
+    for event, result in zip(batch, database.record_batch(batch), strict=True):
+        totals.count(event, result)
+
+
+def show(totals: ReplayTotals, as_json: bool) -> None:
+    """Print what the replay did."""
+    if as_json:
+        print_json(totals)
+        return
+    rows: list[tuple[str, Any]] = [
+        ("rows read", totals.rows),
+        ("events applied", totals.applied),
+        ("duplicates", totals.duplicates),
+        ("refused", totals.refused),
+        *((f"refused, {status}", count) for status, count in sorted(totals.refusals.items())),
+        *((f"quantity of {meter}", quantity) for meter, quantity in sorted(totals.quantity.items())),
+        ("credits burned", totals.credits_burned),
+        ("accounts", totals.accounts),
+        ("accounts created", totals.accounts_created),
+        ("seconds", totals.seconds),
+    ]
+    print_table("Replayed", ["what", "count"], rows)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command()(replay)

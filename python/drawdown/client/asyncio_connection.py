@@ -1,0 +1,281 @@
+"""A drawdown server over gRPC for asyncio: the methods of ``Database``, awaited.
+
+One event loop per process may use gRPC; make the connection inside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import grpc
+import msgspec
+
+from drawdown.client import channel as channels
+from drawdown.client.answers import check_results, checks_to_request, usage_results
+from drawdown.client.asyncio_recorder import AioRecorder
+from drawdown.client.backoff import Backoff
+from drawdown.client.interface import CheckLike, EventLike
+from drawdown.client.recorder import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, RecorderOptions
+from drawdown.client.rpc_errors import error_of
+from drawdown.client.scales import Scales
+from drawdown.client.usage_event import SealedEvent, UsageEvent, encode_event, event_from, seal
+from drawdown.engine import BatchEncoder, answers
+from drawdown.model import (
+    Account,
+    AmountLike,
+    Balance,
+    Catalog,
+    CheckResult,
+    CommandResult,
+    Conservation,
+    Grant,
+    InstantLike,
+    UsageResult,
+    commands,
+)
+from drawdown.model.command_methods import CommandMethods, require_valid
+from drawdown.v1 import admin_pb2, admin_pb2_grpc, entitlement_pb2_grpc
+
+__all__ = ["AioConnection", "AioRecorder", "connect"]
+
+AnswerT = TypeVar("AnswerT")
+GRANTS_PER_PAGE = 1000
+
+
+class AioConnection(CommandMethods[Awaitable[CommandResult]]):
+    """See ``Database``; every method that asks the server is awaited. For one event loop."""
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        api_key: str | None = None,
+        timeout_s: float = 30.0,
+        root_certificates: bytes | None = None,
+    ) -> None:
+        self.target = channels.check_target(target)
+        self._timeout_s = timeout_s
+        self._metadata = channels.metadata_of(api_key)
+        self._channel = channels.open_aio_channel(target, root_certificates)
+        self._record_usage = self._channel.unary_unary(channels.RECORD_USAGE)
+        self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
+        self._entitlement = entitlement_pb2_grpc.EntitlementServiceStub(self._channel)
+        self._catalog = Catalog()
+        self._rate_tables: dict[str, str] = {}
+        self._scales = Scales(
+            lambda: self._catalog, lambda account: self._rate_tables.get(account, "default")
+        )
+
+    async def _call(self, method: Callable[..., Awaitable[AnswerT]], request: Any) -> AnswerT:
+        """Call, and repeat with the same request while the failure is retryable and time is left."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout_s
+        backoff = Backoff(delay_s_max=1.0)
+        while True:
+            try:
+                left = max(0.001, deadline - loop.time())
+                return await method(request, timeout=left, metadata=self._metadata)
+            except grpc.RpcError as failure:
+                error = error_of(failure)
+                delay = backoff.next_s()
+                if not error.retryable or loop.time() + delay >= deadline:
+                    raise error from failure
+                await asyncio.sleep(delay)
+
+    # Usage and entitlement
+
+    async def record(
+        self,
+        account: str,
+        meter: str | None = None,
+        *,
+        quantity: int = 1,
+        credit_type: str | None = None,
+        credits: AmountLike | None = None,
+        event_id: str | None = None,
+        time: InstantLike | None = None,
+        dimensions: Mapping[str, str] | None = None,
+        force: bool = False,
+    ) -> UsageResult:
+        """Debit one use: durable when this returns, applied at most once per ``event_id``."""
+        event = UsageEvent(
+            account=account,
+            meter=meter,
+            quantity=quantity,
+            credit_type=credit_type,
+            credits=credits,
+            event_id=event_id,
+            time=time,
+            dimensions=dimensions,
+            force=force,
+        )
+        return (await self.record_batch([event]))[0]
+
+    async def record_batch(self, events: Iterable[EventLike]) -> list[UsageResult]:
+        """Debit many uses in batches; each is durable when this returns. In the order given."""
+        given = [event_from(event) for event in events]
+        await self._learn_scales(
+            {(event.account, event.meter) for event in given if event.meter is not None},
+            {event.credit_type for event in given if event.credit_type is not None},
+        )
+        sealed = [seal(event, self._scales.of_credit_type) for event in given]
+        results: list[UsageResult] = []
+        encoder = BatchEncoder("rows", "all")
+        first = 0
+        for position, event in enumerate(sealed):
+            waiting = encode_event(encoder, event)
+            last = position == len(sealed) - 1
+            if last or waiting >= BATCH_EVENTS_MAX or encoder.size_bytes() >= BATCH_BYTES_MAX:
+                results += await self._record(sealed[first : position + 1], encoder.take(1))
+                first = position + 1
+        return results
+
+    async def _record(self, events: Sequence[SealedEvent], batch: bytes) -> list[UsageResult]:
+        return usage_results(events, await self._call(self._record_usage, batch), self._scales)
+
+    def recorder(
+        self, batch: int = 1000, linger_ms: float = 5, options: RecorderOptions | None = None
+    ) -> AioRecorder:
+        """A stream of usage, for ``async with``: batched, bounded in memory, re-sent after a break."""
+        return AioRecorder(
+            self._channel,
+            self._metadata,
+            self._scale_for_recorder,
+            batch=batch,
+            linger_ms=linger_ms,
+            options=options or RecorderOptions(),
+        )
+
+    async def _scale_for_recorder(self, credit_type: str) -> int:
+        await self._learn_scales(set(), {credit_type})
+        return self._scales.of_credit_type(credit_type)
+
+    async def check(
+        self, account: str, meter: str, *, quantity: int = 1, dimensions: Mapping[str, str] | None = None
+    ) -> CheckResult:
+        """May a record of the same be ``OK`` now? Truthy iff so; changes nothing."""
+        return (await self.check_batch([(account, meter, quantity, dimensions or {})]))[0]
+
+    async def check_batch(self, checks: Iterable[CheckLike]) -> list[CheckResult]:
+        """Many checks, answered in the order given from durable state."""
+        asked = list(checks)
+        await self._learn_scales({(each[0], each[1]) for each in asked}, set())
+        response = await self._call(self._entitlement.BatchCheck, checks_to_request(asked))
+        return check_results(asked, response, self._scales)
+
+    async def _learn_scales(self, meters: set[tuple[str, str]], credit_types: set[str]) -> None:
+        """Fetch what ``Scales`` needs before it is asked, for it cannot await."""
+        known_types = {each.name for each in self._catalog.credit_types}
+        known_meters = {rate.meter for table in self._catalog.rate_tables for rate in table.rates}
+        if not credit_types <= known_types or not {meter for _, meter in meters} <= known_meters:
+            self._catalog = await self.catalog()
+        if len({each.scale for each in self._catalog.credit_types}) > 1:
+            for account in {account for account, _ in meters} - set(self._rate_tables):
+                self._rate_tables[account] = (await self.account(account)).rate_table
+
+    # Commands and reads
+
+    async def execute(
+        self, group: Sequence[commands.Command | Mapping[str, Any]]
+    ) -> tuple[CommandResult, ...]:
+        """Apply commands as one atomic group: all or nothing, durable when this returns."""
+        request = admin_pb2.ExecuteCommandsRequest(commands_json=commands.encode_group(group))
+        response = await self._call(self._admin.ExecuteCommands, request)
+        return tuple(
+            answers.outcome(each, response.seq) for each in msgspec.json.decode(response.outcomes_json)
+        )
+
+    async def _one(self, command: commands.Command) -> CommandResult:
+        return require_valid((await self.execute([command]))[0])
+
+    async def _query(self, **request: Any) -> tuple[int, dict[str, Any]]:
+        asked = {key: value for key, value in request.items() if value is not None}
+        response = await self._call(
+            self._admin.Query, admin_pb2.QueryRequest(query_json=msgspec.json.encode(asked))
+        )
+        return response.seq, answers.decode(response.answer_json, asked)
+
+    async def balance(self, account: str, credit_type: str) -> Balance:
+        """One pool. Raises ``AccountNotFoundError``."""
+        seq, answer = await self._query(type="balance", account=account, credit_type=credit_type)
+        return answers.balance(answer, seq)
+
+    async def balances(self, account: str) -> list[Balance]:
+        """All pools of the account, by credit type."""
+        seq, answer = await self._query(type="balances", account=account)
+        return [answers.balance(each, seq) for each in answer["balances"]]
+
+    async def grants(self, account: str, credit_type: str | None = None) -> list[Grant]:
+        """All grants of the account, in burn-down order."""
+        found: list[Grant] = []
+        more = True
+        while more:
+            seq, answer = await self._query(
+                type="grants",
+                account=account,
+                credit_type=credit_type,
+                after=found[-1].grant_id if found else None,
+                limit=GRANTS_PER_PAGE,
+            )
+            page = [answers.grant(each, seq) for each in answer["grants"]]
+            found += page
+            more = bool(page) and bool(answer.get("more"))
+        return found
+
+    async def account(self, account: str) -> Account:
+        """The account itself. Raises ``AccountNotFoundError``."""
+        seq, answer = await self._query(type="account", account=account)
+        return answers.account(answer, seq)
+
+    async def accounts(self, prefix: str = "", *, after: str = "", limit: int = 1000) -> list[Account]:
+        """At most ``limit`` accounts whose ids start with ``prefix`` and stand after ``after``, by id."""
+        seq, answer = await self._query(
+            type="accounts", prefix=prefix or None, after=after or None, limit=limit
+        )
+        return [answers.account(each, seq) for each in answer["accounts"]]
+
+    async def catalog(self) -> Catalog:
+        """Credit types, meters and rate tables."""
+        seq, answer = await self._query(type="catalog")
+        return answers.catalog(answer, seq)
+
+    async def verify(self, account: str | None = None) -> Conservation:
+        """Whether every credit is accounted for. Cost grows with the grants looked at."""
+        seq, answer = await self._query(type="conservation", account=account)
+        return answers.conservation(answer, seq)
+
+    async def stats(self) -> dict[str, Any]:
+        """Counters and gauges of the engine, by name."""
+        response = await self._call(self._admin.GetStats, admin_pb2.GetStatsRequest())
+        figures: dict[str, Any] = msgspec.json.decode(response.engine_json)
+        return figures
+
+    async def digest(self) -> str:
+        """128-bit digest of the state, as hex; equal states have equal digests."""
+        return str((await self._call(self._admin.Verify, admin_pb2.VerifyRequest(digest=True))).digest)
+
+    async def close(self) -> None:
+        """Close the connection; calls in flight fail. A second call changes nothing."""
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def connect(
+    target: str,
+    *,
+    api_key: str | None = None,
+    timeout_s: float = 30.0,
+    root_certificates: bytes | None = None,
+) -> AioConnection:
+    """A database at ``HOST:PORT`` for asyncio; call it inside the running loop."""
+    return AioConnection(target, api_key=api_key, timeout_s=timeout_s, root_certificates=root_certificates)

@@ -1,0 +1,61 @@
+"""The connection to a server: options, credentials, and the paths of the raw calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+
+from drawdown.errors import InvalidRequestError
+
+STREAM_USAGE = "/drawdown.v1.UsageService/StreamUsage"
+RECORD_USAGE = "/drawdown.v1.UsageService/RecordUsage"
+BATCH_CHECK = "/drawdown.v1.EntitlementService/BatchCheck"
+
+# Answers with detail ALL, and pages of grants, may pass gRPC's default of 4 MiB.
+MESSAGE_BYTES_MAX = 16 << 20
+
+OPTIONS: list[tuple[str, Any]] = [
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+    # Reconnecting is quick after a restart: the server is usually back within seconds.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+    # A dead peer is noticed on an open stream; the server allows pings of this interval.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # Two databases on one target do not share a connection's flow control.
+    ("grpc.use_local_subchannel_pool", 1),
+]
+
+
+def check_target(target: str) -> str:
+    """``HOST:PORT`` as it is; raises ``InvalidRequestError`` for anything else."""
+    host, separator, port = target.rpartition(":")
+    if not separator or not host or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise InvalidRequestError(
+            f"target: {target!r} is not HOST:PORT, for example localhost:7070", field="target"
+        )
+    return target
+
+
+def metadata_of(api_key: str | None) -> tuple[tuple[str, str], ...]:
+    """Headers that go with every call."""
+    return (("authorization", f"Bearer {api_key}"),) if api_key else ()
+
+
+def open_channel(target: str, root_certificates: bytes | None) -> grpc.Channel:
+    """A channel to ``target``: plaintext, or TLS when certificates are given. Connects on first use."""
+    check_target(target)
+    if root_certificates is None:
+        return grpc.insecure_channel(target, options=OPTIONS)
+    return grpc.secure_channel(target, grpc.ssl_channel_credentials(root_certificates), options=OPTIONS)
+
+
+def open_aio_channel(target: str, root_certificates: bytes | None) -> grpc.aio.Channel:
+    """The same for asyncio."""
+    check_target(target)
+    if root_certificates is None:
+        return grpc.aio.insecure_channel(target, options=OPTIONS)
+    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(root_certificates), options=OPTIONS)

@@ -1,0 +1,165 @@
+"""The one interface: what a database can be asked, embedded and over gRPC alike.
+
+The commands come as methods from ``CommandMethods``; a form of the database supplies ``execute``,
+the usage calls and the reads. Refusals by rule are results with a
+``.status``; input that cannot be taken raises ``InvalidRequestError`` with ``.field``.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from drawdown.client.recorder import Recorder, RecorderOptions
+from drawdown.client.usage_event import UsageEvent
+from drawdown.model import (
+    Account,
+    AmountLike,
+    Balance,
+    Catalog,
+    CheckResult,
+    CommandResult,
+    Conservation,
+    Grant,
+    InstantLike,
+    UsageResult,
+    commands,
+)
+from drawdown.model.command_methods import CommandMethods, require_valid
+
+EventLike = UsageEvent | Mapping[str, Any]
+CheckLike = tuple[str, str] | tuple[str, str, int] | tuple[str, str, int, Mapping[str, str]]
+"""``(account, meter[, quantity[, dimensions]])``."""
+
+
+class Database(CommandMethods[CommandResult]):
+    """Accounts, grants, meters and usage behind one door. Safe to call from any thread."""
+
+    # Usage
+
+    def record(
+        self,
+        account: str,
+        meter: str | None = None,
+        *,
+        quantity: int = 1,
+        credit_type: str | None = None,
+        credits: AmountLike | None = None,
+        event_id: str | None = None,
+        time: InstantLike | None = None,
+        dimensions: Mapping[str, str] | None = None,
+        force: bool = False,
+    ) -> UsageResult:
+        """Debit one use: durable when this returns, applied at most once per ``event_id``.
+
+        ``quantity`` counts 10^-quantity_scale of the meter's unit; with ``credit_type`` and
+        ``credits`` it is a direct debit instead. Raises ``InvalidRequestError`` (mend the input);
+        ``UnavailableError`` leaves the outcome open: repeat with the same ``event_id``.
+        """
+        return self.record_batch(
+            [
+                UsageEvent(
+                    account=account,
+                    meter=meter,
+                    quantity=quantity,
+                    credit_type=credit_type,
+                    credits=credits,
+                    event_id=event_id,
+                    time=time,
+                    dimensions=dimensions,
+                    force=force,
+                )
+            ]
+        )[0]
+
+    @abc.abstractmethod
+    def record_batch(self, events: Iterable[EventLike]) -> list[UsageResult]:
+        """Debit many uses; each is one atomic step, none fails its neighbours. In the order given."""
+
+    @abc.abstractmethod
+    def recorder(
+        self, batch: int = 1000, linger_ms: float = 5, options: RecorderOptions | None = None
+    ) -> Recorder:
+        """A stream of usage: batched, bounded in memory, re-sent with the same ids after a break."""
+
+    # Entitlement
+
+    def check(
+        self, account: str, meter: str, *, quantity: int = 1, dimensions: Mapping[str, str] | None = None
+    ) -> CheckResult:
+        """May a record of the same be ``OK`` now? Truthy iff so; changes nothing."""
+        return self.check_batch([(account, meter, quantity, dimensions or {})])[0]
+
+    @abc.abstractmethod
+    def check_batch(self, checks: Iterable[CheckLike]) -> list[CheckResult]:
+        """Many checks, answered in the order given."""
+
+    # Commands
+
+    @abc.abstractmethod
+    def execute(self, group: Sequence[commands.Command | Mapping[str, Any]]) -> tuple[CommandResult, ...]:
+        """Apply commands as one atomic group: all or nothing, durable when this returns.
+
+        One result per command. Where one was refused nothing was applied, and the others have
+        status ``NOT_APPLIED``. An ``INVALID`` command is a result here too; the single-command
+        methods raise.
+        """
+
+    @abc.abstractmethod
+    def execute_json(self, group: bytes) -> tuple[int, bytes]:
+        """``execute`` for many commands: a JSON array in, ``(seq, JSON array of outcomes)`` out."""
+
+    def _one(self, command: commands.Command) -> CommandResult:
+        return require_valid(self.execute([command])[0])
+
+    # Reads
+
+    @abc.abstractmethod
+    def balance(self, account: str, credit_type: str) -> Balance:
+        """One pool. Raises ``AccountNotFoundError``."""
+
+    @abc.abstractmethod
+    def balances(self, account: str) -> list[Balance]:
+        """All pools of the account, by credit type."""
+
+    @abc.abstractmethod
+    def grants(self, account: str, credit_type: str | None = None) -> list[Grant]:
+        """All grants of the account, in burn-down order."""
+
+    @abc.abstractmethod
+    def account(self, account: str) -> Account:
+        """The account itself. Raises ``AccountNotFoundError``."""
+
+    @abc.abstractmethod
+    def accounts(self, prefix: str = "", *, after: str = "", limit: int = 1000) -> list[Account]:
+        """At most ``limit`` accounts whose ids start with ``prefix`` and stand after ``after``, by id."""
+
+    @abc.abstractmethod
+    def catalog(self) -> Catalog:
+        """Credit types, meters and rate tables."""
+
+    @abc.abstractmethod
+    def verify(self, account: str | None = None) -> Conservation:
+        """Whether every credit is accounted for. Cost grows with the grants looked at."""
+
+    @abc.abstractmethod
+    def stats(self) -> dict[str, Any]:
+        """Counters and gauges of the engine, by name."""
+
+    @abc.abstractmethod
+    def digest(self) -> str:
+        """128-bit digest of the state, as hex; equal states have equal digests. Cost grows with accounts."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """End the use of this database. A second call changes nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,226 @@
+"""A drawdown server as a ``Database``, over gRPC, for threads.
+
+Every call is safe to repeat: usage and commands carry their ids, so a call whose answer is missing
+is sent again with the same bytes, with back-off, until ``timeout_s`` is over.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import grpc
+import msgspec
+
+from drawdown.client import channel as channels
+from drawdown.client.answers import check_results, checks_to_request, usage_results
+from drawdown.client.backoff import Backoff
+from drawdown.client.interface import CheckLike, Database, EventLike
+from drawdown.client.recorder import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, Recorder, RecorderOptions
+from drawdown.client.rpc_errors import error_of
+from drawdown.client.scales import Scales
+from drawdown.client.stream_recorder import StreamRecorder
+from drawdown.client.usage_event import SealedEvent, encode_event, event_from, seal
+from drawdown.engine import BatchEncoder, answers
+from drawdown.errors import DrawdownError
+from drawdown.model import (
+    Account,
+    Balance,
+    Catalog,
+    CheckResult,
+    CommandResult,
+    Conservation,
+    Grant,
+    UsageResult,
+    commands,
+)
+from drawdown.v1 import admin_pb2, admin_pb2_grpc, entitlement_pb2, entitlement_pb2_grpc
+
+AnswerT = TypeVar("AnswerT")
+GRANTS_PER_PAGE = 1000
+
+
+class Connection(Database):
+    """A connection to one server. Safe to call from any thread; connects on first use."""
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        api_key: str | None = None,
+        timeout_s: float = 30.0,
+        root_certificates: bytes | None = None,
+    ) -> None:
+        self.target = channels.check_target(target)
+        self._timeout_s = timeout_s
+        self._metadata = channels.metadata_of(api_key)
+        self._channel = channels.open_channel(target, root_certificates)
+        self._record_usage = self._channel.unary_unary(channels.RECORD_USAGE)
+        self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
+        self._entitlement = entitlement_pb2_grpc.EntitlementServiceStub(self._channel)
+        self._scales = Scales(self.catalog, lambda account: self.account(account).rate_table)
+
+    def _call(self, method: Callable[..., AnswerT], request: Any) -> AnswerT:
+        """Call, and repeat with the same request while the failure is retryable and time is left."""
+        deadline = time.monotonic() + self._timeout_s
+        backoff = Backoff(delay_s_max=1.0)
+        while True:
+            try:
+                left = max(0.001, deadline - time.monotonic())
+                return method(request, timeout=left, metadata=self._metadata)
+            except grpc.RpcError as failure:
+                error: DrawdownError = error_of(failure)
+                delay = backoff.next_s()
+                if not error.retryable or time.monotonic() + delay >= deadline:
+                    raise error from failure
+                time.sleep(delay)
+
+    # Usage and entitlement
+
+    def record_batch(self, events: Iterable[EventLike]) -> list[UsageResult]:
+        """Debit many uses in batches; each is durable when this returns. In the order given."""
+        sealed = [seal(event_from(event), self._scales.of_credit_type) for event in events]
+        results: list[UsageResult] = []
+        encoder = BatchEncoder("rows", "all")
+        first = 0
+        for position, event in enumerate(sealed):
+            waiting = encode_event(encoder, event)
+            last = position == len(sealed) - 1
+            if last or waiting >= BATCH_EVENTS_MAX or encoder.size_bytes() >= BATCH_BYTES_MAX:
+                results += self._record(sealed[first : position + 1], encoder.take(1))
+                first = position + 1
+        return results
+
+    def _record(self, events: Sequence[SealedEvent], batch: bytes) -> list[UsageResult]:
+        return usage_results(events, self._call(self._record_usage, batch), self._scales)
+
+    def recorder(
+        self, batch: int = 1000, linger_ms: float = 5, options: RecorderOptions | None = None
+    ) -> Recorder:
+        """A stream of usage: batched, bounded in memory, re-sent with the same ids after a break."""
+        return StreamRecorder(
+            self._channel,
+            self._metadata,
+            self._scales.of_credit_type,
+            batch=batch,
+            linger_ms=linger_ms,
+            options=options or RecorderOptions(),
+        )
+
+    def check_batch(self, checks: Iterable[CheckLike]) -> list[CheckResult]:
+        """Many checks, answered in the order given from durable state."""
+        asked = list(checks)
+        request: entitlement_pb2.BatchCheckRequest = checks_to_request(asked)
+        response = self._call(self._entitlement.BatchCheck, request)
+        return check_results(asked, response, self._scales)
+
+    # Commands and reads
+
+    def execute(self, group: Sequence[commands.Command | Mapping[str, Any]]) -> tuple[CommandResult, ...]:
+        """Apply commands as one atomic group: all or nothing, durable when this returns."""
+        seq, outcomes = self.execute_json(commands.encode_group(group))
+        return tuple(answers.outcome(each, seq) for each in msgspec.json.decode(outcomes))
+
+    def execute_json(self, group: bytes) -> tuple[int, bytes]:
+        """``execute`` for many commands: a JSON array in, ``(seq, JSON array of outcomes)`` out."""
+        request = admin_pb2.ExecuteCommandsRequest(commands_json=group)
+        response = self._call(self._admin.ExecuteCommands, request)
+        return response.seq, response.outcomes_json
+
+    def _query(self, **request: Any) -> tuple[int, dict[str, Any]]:
+        asked = {key: value for key, value in request.items() if value is not None}
+        response = self._call(
+            self._admin.Query, admin_pb2.QueryRequest(query_json=msgspec.json.encode(asked))
+        )
+        return response.seq, answers.decode(response.answer_json, asked)
+
+    def balance(self, account: str, credit_type: str) -> Balance:
+        """One pool. Raises ``AccountNotFoundError``."""
+        seq, answer = self._query(type="balance", account=account, credit_type=credit_type)
+        return answers.balance(answer, seq)
+
+    def balances(self, account: str) -> list[Balance]:
+        """All pools of the account, by credit type."""
+        seq, answer = self._query(type="balances", account=account)
+        return [answers.balance(each, seq) for each in answer["balances"]]
+
+    def grants(self, account: str, credit_type: str | None = None) -> list[Grant]:
+        """All grants of the account, in burn-down order."""
+        found: list[Grant] = []
+        more = True
+        while more:
+            seq, answer = self._query(
+                type="grants",
+                account=account,
+                credit_type=credit_type,
+                after=found[-1].grant_id if found else None,
+                limit=GRANTS_PER_PAGE,
+            )
+            page = [answers.grant(each, seq) for each in answer["grants"]]
+            found += page
+            more = bool(page) and bool(answer.get("more"))
+        return found
+
+    def account(self, account: str) -> Account:
+        """The account itself. Raises ``AccountNotFoundError``."""
+        seq, answer = self._query(type="account", account=account)
+        return answers.account(answer, seq)
+
+    def accounts(self, prefix: str = "", *, after: str = "", limit: int = 1000) -> list[Account]:
+        """At most ``limit`` accounts whose ids start with ``prefix`` and stand after ``after``, by id."""
+        seq, answer = self._query(type="accounts", prefix=prefix or None, after=after or None, limit=limit)
+        return [answers.account(each, seq) for each in answer["accounts"]]
+
+    def catalog(self) -> Catalog:
+        """Credit types, meters and rate tables."""
+        seq, answer = self._query(type="catalog")
+        return answers.catalog(answer, seq)
+
+    def verify(self, account: str | None = None) -> Conservation:
+        """Whether every credit is accounted for. Cost grows with the grants looked at."""
+        seq, answer = self._query(type="conservation", account=account)
+        return answers.conservation(answer, seq)
+
+    def stats(self) -> dict[str, Any]:
+        """Counters and gauges of the engine, by name."""
+        response = self._call(self._admin.GetStats, admin_pb2.GetStatsRequest())
+        figures: dict[str, Any] = msgspec.json.decode(response.engine_json)
+        return figures
+
+    def digest(self) -> str:
+        """128-bit digest of the state, as hex; equal states have equal digests."""
+        return str(self._call(self._admin.Verify, admin_pb2.VerifyRequest(digest=True)).digest)
+
+    # For operators
+
+    def snapshot(self, *, full: bool = False) -> dict[str, int]:
+        """Complete one pass of the remote snapshot now. Raises ``PreconditionError`` where none is set up."""
+        response = self._call(self._admin.SnapshotNow, admin_pb2.SnapshotNowRequest(full=full))
+        return {
+            "snapshot_seq": response.snapshot_seq,
+            "accounts_written": response.accounts_written,
+            "generation": response.generation,
+        }
+
+    def checkpoint(self) -> int:
+        """Write a local checkpoint now; returns its journal position."""
+        return int(self._call(self._admin.Checkpoint, admin_pb2.CheckpointRequest()).checkpoint_seq)
+
+    def close(self) -> None:
+        """Close the connection; calls in flight fail. A second call changes nothing."""
+        self._channel.close()
+
+
+def connect(
+    target: str,
+    *,
+    api_key: str | None = None,
+    timeout_s: float = 30.0,
+    root_certificates: bytes | None = None,
+) -> Connection:
+    """A database at ``HOST:PORT``, with the same interface as ``drawdown.open``.
+
+    Nothing is sent before the first call. Plaintext unless ``root_certificates`` (PEM) are given.
+    """
+    return Connection(target, api_key=api_key, timeout_s=timeout_s, root_certificates=root_certificates)

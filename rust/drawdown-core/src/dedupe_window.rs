@@ -1,0 +1,85 @@
+//! How far back events are taken and their ids remembered (semantics §5.6): the floor, and room
+//! for keys. Forgotten implies refused: the floor rises before a key leaves.
+
+use crate::account::Account;
+use crate::apply::Misfit;
+use crate::dedupe::KeyRefused;
+use crate::engine::Engine;
+use crate::entry::{self, Control, FloorRaised};
+use crate::record::Shed;
+use crate::settings::Settings;
+
+impl Engine {
+    /// Stamp what follows, and raise the floor that time raises.
+    pub(crate) fn begin(&mut self, stamp_us: i64, journal: &mut Vec<u8>) {
+        self.stamp = self.stamp.max(stamp_us);
+        entry::put_stamp(journal, self.stamp);
+        self.raise_floor(self.settings.floor_at(self.stamp), journal);
+    }
+
+    fn raise_floor(&mut self, floor: i64, journal: &mut Vec<u8>) {
+        if floor > self.floor {
+            self.emit(Control::FloorRaised(FloorRaised { floor }), journal);
+        }
+    }
+
+    /// Have room for `n` more keys, lifting the floor if the budget is used up, but never past
+    /// the guaranteed window.
+    pub(crate) fn make_room(&mut self, n: usize, journal: &mut Vec<u8>) -> Result<(), Shed> {
+        if self.keys.reserve(n).is_ok() {
+            return Ok(());
+        }
+        let bucket = self.settings.dedupe_bucket_us;
+        let highest = (self.stamp - self.settings.guaranteed_window_us).max(0).div_euclid(bucket);
+        // Free a sixteenth at a time, so that the floor moves in few, visible steps.
+        for keys in [self.keys.capacity() / 16, n] {
+            let wanted = i64::from(self.keys.oldest_bucket_to_free(keys.max(n)));
+            let lifted = wanted.min(highest) * bucket;
+            self.raise_floor(lifted, journal);
+            if self.keys.reserve(n).is_ok() {
+                return Ok(());
+            }
+        }
+        self.raise_floor(highest * bucket, journal);
+        self.keys.reserve(n).map_err(|_| Shed)
+    }
+
+    #[inline]
+    pub(crate) fn remember(&mut self, key: u128, fingerprint: u64, time: i64) -> Result<(), Misfit> {
+        let bucket = time.div_euclid(self.settings.dedupe_bucket_us) as u32;
+        let refused = match self.keys.insert(key, fingerprint, bucket) {
+            Ok(()) => return Ok(()),
+            Err(refused) => refused,
+        };
+        // Live traffic reserved its room. Recovery under a smaller budget than the journal was
+        // written with forgets the oldest keys, and the floor says so.
+        let lifted = self.keys.oldest_bucket_to_free(self.keys.capacity() / 16 + 1);
+        if refused == KeyRefused::BucketRange || lifted > bucket {
+            return Err(refused.to_string());
+        }
+        self.set_floor(i64::from(lifted) * self.settings.dedupe_bucket_us);
+        self.keys.insert(key, fingerprint, bucket).map_err(|refused| refused.to_string())
+    }
+
+    /// The floor is at least `floor` from here on.
+    pub(crate) fn raise_floor_to(&mut self, floor: i64) {
+        self.set_floor(floor);
+    }
+
+    pub(crate) fn set_floor(&mut self, floor: i64) {
+        self.floor = self.floor.max(floor);
+        let bucket = self.floor.div_euclid(self.settings.dedupe_bucket_us) as u32;
+        if bucket > self.keys.floor() {
+            self.keys.set_floor(bucket);
+        }
+    }
+}
+
+/// The floor of a test clock follows its time; keys below are forgotten.
+pub(crate) fn raise_test_floor(account: &mut Account, settings: &Settings) {
+    if let Some(clock) = account.extra.as_mut().and_then(|extra| extra.test_clock.as_mut()) {
+        clock.floor = clock.floor.max(settings.floor_at(clock.now));
+        let floor = clock.floor;
+        clock.keys.retain(|_, (_, time)| *time >= floor);
+    }
+}

@@ -1,0 +1,212 @@
+//! Reads as JSON, for everything that is not asked a million times a second.
+
+use crate::account::{Account, Pool, SUSPENDED};
+use crate::catalog::NO_CAP;
+use crate::check::pool_at;
+use crate::command::{Category, PolicyKind};
+use crate::engine::Engine;
+use crate::grant::{Grant, NEVER};
+use crate::status::Status;
+use serde_json::{Value, json};
+use std::borrow::Cow;
+
+impl Engine {
+    /// Answer a JSON query (`{"type": "balance", …}`) as of `stamp_us`; see `_engine.pyi`.
+    ///
+    /// # Errors
+    /// The request is no known query.
+    pub fn query(&self, request: &Value, stamp_us: i64) -> Result<Value, String> {
+        let text = |field: &str| request[field].as_str();
+        let needed = |field: &str| text(field).ok_or_else(|| format!("the query needs a text field '{field}'"));
+        let stamp = self.stamp.max(stamp_us);
+        match needed("type")? {
+            "balance" => Ok(self.query_balance(needed("account")?, needed("credit_type")?, stamp)),
+            "balances" => self.on_account(needed("account")?, |engine, account| {
+                let now = account.now(stamp);
+                let pools = account.pools().map(|pool| engine.balance_json(account, pool.credit_type, now));
+                json!({"balances": pools.collect::<Vec<_>>()})
+            }),
+            "grants" => self.on_account(needed("account")?, |engine, account| {
+                let limit = request["limit"].as_u64().unwrap_or(1_000).clamp(1, 100_000) as usize;
+                engine.grants_json(account, text("credit_type"), text("after"), limit, stamp)
+            }),
+            "account" => self.on_account(needed("account")?, |engine, account| engine.account_json(account)),
+            "accounts" => {
+                let limit = request["limit"].as_u64().unwrap_or(1_000).clamp(1, 100_000) as usize;
+                Ok(self.accounts_json(text("prefix").unwrap_or(""), text("after").unwrap_or(""), limit))
+            }
+            "catalog" => Ok(self.catalog_json()),
+            "conservation" => Ok(self.conservation_json(text("account"))),
+            other => Err(format!("there is no query '{}'", crate::execute::shown(other))),
+        }
+    }
+
+    fn on_account(&self, id: &str, answer: impl Fn(&Engine, &Account) -> Value) -> Result<Value, String> {
+        Ok(match self.find_account(id) {
+            Some(number) => answer(self, &self.accounts[number as usize]),
+            None => json!({"status": Status::AccountUnknown.name()}),
+        })
+    }
+
+    fn query_balance(&self, id: &str, credit_type: &str, stamp: i64) -> Value {
+        let Some(number) = self.find_account(id) else {
+            return json!({"status": Status::AccountUnknown.name()});
+        };
+        let account = &self.accounts[number as usize];
+        match self.catalog.credit_type_id(credit_type) {
+            Some(credit_type) => self.balance_json(account, credit_type, account.now(stamp)),
+            None => json!({"status": "CREDIT_TYPE_UNKNOWN"}),
+        }
+    }
+
+    fn balance_json(&self, account: &Account, credit_type: u16, now: i64) -> Value {
+        let empty = Pool::new(credit_type);
+        let pool = pool_at(self, account, credit_type, now).unwrap_or(Cow::Borrowed(&empty));
+        let policy = &self.catalog.policies[pool.policy as usize];
+        let (limit, cap) = match policy.kind {
+            PolicyKind::Overdraft => (Some(policy.limit), None),
+            PolicyKind::Overage => (None, (policy.limit != NO_CAP).then_some(policy.limit)),
+            _ => (None, None),
+        };
+        let period = crate::period::period_start(account.period_edges(), now);
+        json!({
+            "account": account.id.as_str(),
+            "credit_type": self.catalog.credit_types[usize::from(credit_type)].name,
+            "scale": self.scale_of(credit_type),
+            "available": pool.available,
+            "remaining": pool.grants.iter().filter(|g| g.is_valid_at(now)).map(|g| g.remaining).sum::<i64>(),
+            "held": pool.grants.iter().filter(|g| g.is_valid_at(now)).map(|g| g.held).sum::<i64>(),
+            "overdraft": pool.overdraft(),
+            "overage": pool.overage_in(period),
+            "overage_total": pool.overage_total() as i64,
+            "charged": pool.charged,
+            "burned": pool.grants.iter().fold(0i64, |sum, g| sum.wrapping_add(g.burned)),
+            "policy": policy.kind,
+            "policy_limit": limit,
+            "policy_cap": cap,
+            "policy_price": (policy.kind == PolicyKind::Overage).then_some(&policy.price),
+            "thresholds": pool.extra.as_ref().map_or(&[][..], |extra| &extra.thresholds),
+        })
+    }
+
+    fn grants_json(
+        &self,
+        account: &Account,
+        credit_type: Option<&str>,
+        after: Option<&str>,
+        limit: usize,
+        stamp: i64,
+    ) -> Value {
+        let wanted = credit_type.map(|name| self.catalog.credit_type_id(name));
+        let now = account.now(stamp);
+        let pools = account.pools().filter(|pool| wanted.is_none_or(|w| w == Some(pool.credit_type)));
+        let mut grants = pools.flat_map(|pool| {
+            let pool = pool_at(self, account, pool.credit_type, now).expect("its own pool").into_owned();
+            pool.grants.iter().map(|g| self.grant_json(account, pool.credit_type, g, now)).collect::<Vec<_>>()
+        });
+        if let Some(after) = after {
+            // An id that is not there leaves nothing to follow it.
+            grants.find(|g| g["grant_id"] == after);
+        }
+        let page: Vec<Value> = grants.by_ref().take(limit).collect();
+        json!({"grants": page, "more": grants.next().is_some()})
+    }
+
+    fn grant_json(&self, account: &Account, credit_type: u16, grant: &Grant, now: i64) -> Value {
+        let ended = grant.ended();
+        let text = grant.detail.text.as_deref().cloned().unwrap_or_default();
+        let id = grant.detail.id.as_str();
+        let scope = self.catalog.scopes.meters(grant.scope);
+        let keys: Vec<&str> = scope.iter().map(|m| self.catalog.meters[usize::from(*m)].key.as_str()).collect();
+        json!({
+            "account": account.id.as_str(),
+            "grant_id": id,
+            "credit_type": self.catalog.credit_types[usize::from(credit_type)].name,
+            "scale": self.scale_of(credit_type),
+            "amount": grant.detail.amount,
+            "remaining": grant.remaining,
+            "held": grant.held,
+            "burned": grant.burned,
+            "expired": ended.expired,
+            "voided": ended.voided,
+            "moved": ended.moved,
+            "state": grant.state(now).name(),
+            "name": if text.name.is_empty() { id } else { &text.name },
+            "category": if grant.category() == Category::Promotional { "promotional" } else { "paid" },
+            "priority": grant.priority,
+            "effective_at": grant.effective_at,
+            "expires_at": (grant.expires_at != NEVER).then_some(grant.expires_at),
+            "scope": (!keys.is_empty()).then_some(keys),
+            "source": grant.source,
+            "source_reference": text.source_reference,
+            "cost_minor": text.cost_minor,
+            "cost_currency": text.cost_currency,
+            "reason": text.reason,
+            "metadata": text.metadata,
+        })
+    }
+
+    fn account_json(&self, account: &Account) -> Value {
+        let types = account.pools().map(|p| self.catalog.credit_types[usize::from(p.credit_type)].name.as_str());
+        json!({
+            "account": account.id.as_str(),
+            "customer": account.extra.as_ref().map_or("", |extra| extra.customer.as_str()),
+            "suspended": account.flags & SUSPENDED != 0,
+            "rate_table": self.catalog.tables[account.rate_table as usize],
+            "test_clock": account.test_clock().map(|clock| clock.now),
+            "credit_types": types.collect::<Vec<_>>(),
+        })
+    }
+
+    fn accounts_json(&self, prefix: &str, after: &str, limit: usize) -> Value {
+        let mut found: Vec<&Account> = self
+            .accounts
+            .iter()
+            .filter(|a| a.id.as_bytes().starts_with(prefix.as_bytes()) && a.id.as_bytes() > after.as_bytes())
+            .collect();
+        found.sort_unstable_by(|a, b| a.id.as_bytes().cmp(b.id.as_bytes()));
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let page: Vec<Value> = found.into_iter().map(|account| self.account_json(account)).collect();
+        json!({"accounts": page, "more": more})
+    }
+
+    fn catalog_json(&self) -> Value {
+        let catalog = &self.catalog;
+        let meters = catalog.meters.iter().map(|m| {
+            json!({"key": m.key, "unit": m.unit, "quantity_scale": m.quantity_scale,
+                   "aggregation": m.aggregation, "dimensions": m.dimensions})
+        });
+        let tables = catalog.tables.iter().enumerate().map(|(id, name)| {
+            let rates = catalog.rates.iter().filter(|rate| rate.table as usize == id);
+            let sent = rates.map(|rate| serde_json::from_str::<Value>(&rate.sent).unwrap_or_default());
+            json!({"name": name, "rates": sent.collect::<Vec<_>>()})
+        });
+        json!({
+            "credit_types": catalog.credit_types.iter().map(|c| json!({"name": c.name, "scale": c.scale})).collect::<Vec<_>>(),
+            "meters": meters.collect::<Vec<_>>(),
+            "rate_tables": tables.collect::<Vec<_>>(),
+        })
+    }
+
+    /// Counters and gauges, for metrics.
+    pub fn stats_json(&self) -> Value {
+        let counts = self.counts();
+        let by_status: serde_json::Map<String, Value> =
+            Status::ALL.iter().map(|s| (s.name().to_string(), Value::from(counts.by_status[*s as usize]))).collect();
+        let (keys, key_bytes) = self.key_usage();
+        json!({
+            "accounts": self.account_count(),
+            "events_applied": counts.applied,
+            "events_by_status": by_status,
+            "batches_shed": counts.shed_batches,
+            "dedupe_keys": keys,
+            "dedupe_key_bytes": key_bytes,
+            "dedupe_floor_us": self.floor,
+            "dedupe_window_us": (self.stamp - self.floor).max(0),
+            "stamp_us": self.stamp,
+            "dirty_accounts_local": self.dirty_count(0),
+            "dirty_accounts_remote": self.dirty_count(1),
+        })
+    }
+}

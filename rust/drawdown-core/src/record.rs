@@ -1,0 +1,256 @@
+//! Usage in: a batch looked up ahead, then each event decided and applied as one atomic step.
+
+use crate::account::{Account, SUSPENDED};
+use crate::burn::{AsOf, at_zero, cover};
+use crate::catalog::Policy;
+use crate::command::PolicyKind;
+use crate::engine::{Engine, NO_ACCOUNT, account_key};
+use crate::period::period_start;
+use crate::prefetch::prefetch;
+use crate::pricing::{price, resolve};
+use crate::status::Status;
+use crate::usage::{Outcome, OutcomeSink, Rights, UsageEvent};
+use crate::usage_entry::{Beyond, UsageEntry, put_usage};
+
+/// Events looked up ahead of being decided, so that their cache misses overlap.
+pub(crate) const LOOKAHEAD: usize = 32;
+
+/// Grants prefetched of an account: those that usually pay.
+const GRANTS_AHEAD: usize = 2;
+
+/// Groups of the key table cleaned per batch, and per event of it: a full pass takes a
+/// fraction of what the table's clock needs to wrap.
+const SWEEP_GROUPS_PER_BATCH: usize = 2;
+
+/// The event's ids could not be remembered: nothing of the batch was applied. Retry later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shed;
+
+/// What is known of an event before it is decided.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Lookup {
+    account: u32,
+    key: u128,
+}
+
+/// An event that was applied. Small, so that it travels in registers: copying a whole outcome
+/// through memory waits for every store before it, and those wait for their cache lines.
+#[derive(Clone, Copy)]
+struct Applied {
+    account: u32,
+    credit_type: u16,
+    charged: i64,
+    uncovered: i64,
+}
+
+impl Engine {
+    /// Decide and apply a batch at `stamp_us`; append its entries to `journal` and give each
+    /// event's outcome to `sink`, in order.
+    ///
+    /// # Errors
+    /// `Shed`: the ids can't be remembered; nothing was applied or written.
+    pub fn record_batch<S: OutcomeSink>(
+        &mut self,
+        events: &[UsageEvent<'_>],
+        stamp_us: i64,
+        rights: &Rights<'_>,
+        journal: &mut Vec<u8>,
+        sink: &mut S,
+    ) -> Result<(), Shed> {
+        let written = journal.len();
+        self.begin(stamp_us, journal);
+        if self.make_room(events.len(), journal).is_err() {
+            self.counts.shed_batches += 1;
+            // Nothing but a floor that rose with time may have been written; it stands.
+            if journal.len() == written {
+                journal.truncate(written);
+            }
+            return Err(Shed);
+        }
+        for (block, chunk) in events.chunks(LOOKAHEAD).enumerate() {
+            self.look_up(chunk);
+            for (i, event) in chunk.iter().enumerate() {
+                let lookup = self.lookups[i];
+                let index = (block * LOOKAHEAD + i) as u32;
+                match self.record(event, lookup, rights, journal) {
+                    Ok(applied) => self.answer(index, &applied, journal, sink),
+                    Err(refused) => {
+                        self.counts.by_status[refused.status as usize] += 1;
+                        sink.push(index, &refused);
+                    }
+                }
+            }
+        }
+        self.keys.sweep(SWEEP_GROUPS_PER_BATCH + events.len() / 64);
+        Ok(())
+    }
+
+    /// Find accounts and keys of a block in passes, so that each pass's cache misses overlap.
+    fn look_up(&mut self, chunk: &[UsageEvent<'_>]) {
+        for event in chunk {
+            self.index.prefetch(event.account_hash);
+        }
+        for (lookup, event) in self.lookups.iter_mut().zip(chunk) {
+            let likely = self.index.likely(event.account_hash).unwrap_or(NO_ACCOUNT);
+            lookup.account = likely;
+            if let Some(account) = self.accounts.get(likely as usize) {
+                prefetch(&account.id);
+                prefetch(&account.pool.extra);
+                lookup.key = account_key(event.event_hash, likely);
+                self.keys.prefetch(lookup.key);
+            }
+        }
+        for (lookup, event) in self.lookups.iter_mut().zip(chunk) {
+            let id = event.account_id.as_bytes();
+            let is_it = |a: &Account| a.id.as_bytes() == id;
+            if !self.accounts.get(lookup.account as usize).is_some_and(is_it) {
+                let accounts = &self.accounts;
+                let found = self.index.find(event.account_hash, |n| is_it(&accounts[n as usize]));
+                lookup.account = found.unwrap_or(NO_ACCOUNT);
+                lookup.key = account_key(event.event_hash, lookup.account);
+            }
+            if let Some(account) = self.accounts.get(lookup.account as usize) {
+                prefetch_grants(account);
+                self.keys.prefetch_slot(lookup.key);
+            }
+        }
+    }
+
+    /// One event, one atomic step (semantics §5.1); checks in the order of §5.3.
+    #[inline]
+    fn record(
+        &mut self,
+        event: &UsageEvent<'_>,
+        lookup: Lookup,
+        rights: &Rights<'_>,
+        journal: &mut Vec<u8>,
+    ) -> Result<Applied, Outcome> {
+        if event.malformed || event.quantity < 0 || (event.force && !rights.may_force) {
+            return Err(Outcome::refused(Status::Invalid));
+        }
+        let subject = resolve(&self.catalog, event.subject).map_err(Outcome::refused)?;
+        let number = lookup.account;
+        let is_known = number != NO_ACCOUNT
+            && (rights.account_prefix.is_empty() || event.account_id.starts_with(rights.account_prefix));
+        if !is_known {
+            let status = self.time_status(event.time_us, self.stamp, self.floor).unwrap_or(Status::AccountUnknown);
+            return Err(Outcome::refused(status));
+        }
+        let account = &self.accounts[number as usize];
+        let test_clock = account.test_clock();
+        let (now, floor) = test_clock.map_or((self.stamp, self.floor), |c| (c.now, c.floor));
+        let time = event.time_us.unwrap_or(now);
+        if let Some(status) = self.time_status(event.time_us, now, floor) {
+            return Err(Outcome::refused(status));
+        }
+        let is_due = account.pools().any(|pool| pool.next_at <= now);
+        let known = match test_clock {
+            None => self.keys.find(lookup.key).map(|found| found.fingerprint),
+            Some(clock) => clock.keys.get(&lookup.key).map(|(fingerprint, _)| *fingerprint),
+        };
+        if is_due {
+            self.live(number, journal);
+        }
+        let account = &self.accounts[number as usize];
+        let priced = price(account, &self.catalog, subject, event.quantity, event.dimensions, time);
+        let credit_type = priced.map_or_else(|unpriced| unpriced.credit_type, |charge| Some(charge.credit_type));
+        let pool = credit_type.and_then(|credit_type| account.pool(credit_type));
+        let available = pool.map(|pool| pool.available);
+        let refuse = |status| Outcome { available, ..Outcome::refused(status) };
+        if let Some(fingerprint) = known {
+            let same = fingerprint == event.fingerprint;
+            return Err(refuse(if same { Status::Duplicate } else { Status::Conflict }));
+        }
+        if account.flags & SUSPENDED != 0 && !event.force {
+            return Err(refuse(Status::AccountSuspended));
+        }
+        let charge = priced.map_err(|unpriced| refuse(unpriced.status))?;
+        let as_of = AsOf { time: time.min(now), now, late_grace: self.settings.late_grace_us };
+        let covered = match pool {
+            Some(pool) if charge.amount > 0 => {
+                cover(pool, &self.catalog.scopes, charge.meter, charge.amount, as_of, &mut self.draws)
+            }
+            _ => {
+                self.draws.clear();
+                0
+            }
+        };
+        let beyond = if covered == charge.amount {
+            Beyond::default()
+        } else {
+            let policy = pool.map_or(&self.catalog.policies[0], |p| &self.catalog.policies[p.policy as usize]);
+            let period = self.period_for(policy, account, time);
+            at_zero(pool, policy, charge.amount, charge.amount - covered, period, event.force)
+                .map_err(|r| Outcome { shortfall: r.shortfall, ..refuse(r.status) })?
+        };
+        let subject_id = charge.meter.unwrap_or(charge.credit_type);
+        let draws = std::mem::take(&mut self.draws);
+        let entry = UsageEntry {
+            account: number,
+            subject: subject_id,
+            is_direct: charge.meter.is_none(),
+            is_forced: event.force,
+            event_id: event.event_id.as_bytes(),
+            quantity: event.quantity,
+            time_us: event.time_us,
+            rate: charge.rate,
+            draws: &draws,
+            beyond,
+            counted: charge.counted,
+        };
+        let charged = covered + beyond.overdraft + beyond.overage;
+        put_usage(journal, &entry, event.dimensions, self.stamp);
+        self.apply_usage(&entry, lookup.key, event.fingerprint, time)
+            .expect("what was just decided fits the state it was decided on");
+        self.draws = draws;
+        Ok(Applied { account: number, credit_type: charge.credit_type, charged, uncovered: beyond.uncovered })
+    }
+
+    #[inline]
+    fn time_status(&self, time: Option<i64>, now: i64, floor: i64) -> Option<Status> {
+        let time = time?;
+        if time > now.saturating_add(self.settings.early_margin_us) {
+            Some(Status::TooEarly)
+        } else if time < floor {
+            Some(Status::TooLate)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn period_for(&self, policy: &Policy, account: &Account, time: i64) -> i64 {
+        match policy.kind {
+            PolicyKind::Overage => period_start(account.period_edges(), time),
+            _ => 0,
+        }
+    }
+
+    /// Answer an applied event, and raise the crossings it caused.
+    #[inline]
+    fn answer<S: OutcomeSink>(&mut self, index: u32, applied: &Applied, journal: &mut Vec<u8>, sink: &mut S) {
+        let pool = self.accounts[applied.account as usize].pool(applied.credit_type);
+        let available = pool.map(|pool| pool.available);
+        if applied.charged > 0 && pool.is_some_and(|pool| pool.available <= pool.alert_below) {
+            self.cross(applied.account, applied.credit_type, true, journal);
+        }
+        self.counts.by_status[Status::Ok as usize] += 1;
+        let outcome = Outcome {
+            status: Status::Ok,
+            charged: applied.charged,
+            uncovered: applied.uncovered,
+            available,
+            shortfall: None,
+        };
+        sink.push(index, &outcome);
+    }
+}
+
+/// Ask for the grants that usually pay.
+#[inline]
+pub(crate) fn prefetch_grants(account: &Account) {
+    for grant in account.pool.grants.iter().skip(account.pool.first_free as usize).take(GRANTS_AHEAD) {
+        // A grant is a line long, but the block they lie in is not aligned to lines.
+        prefetch(&grant.remaining);
+        prefetch(&grant.flags);
+    }
+}

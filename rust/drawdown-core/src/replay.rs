@@ -1,0 +1,168 @@
+//! Recovery: journal entries applied again, decided never.
+
+use crate::account::Account;
+use crate::apply::{self, Misfit};
+use crate::engine::{Engine, NO_ACCOUNT, account_key};
+use crate::entry::{self, CorruptRecord};
+use crate::prefetch::prefetch;
+use crate::record::{LOOKAHEAD, prefetch_grants};
+use crate::usage_entry::{UsageEntry, UsageScratch, as_event, peek_usage, read_usage};
+use crate::varint::Reader;
+
+/// A record of the journal, about to be applied.
+struct Ahead<'a> {
+    payload: &'a [u8],
+    offset: usize,
+    account: u32,
+    /// Of a usage record.
+    key: u128,
+}
+
+impl Engine {
+    /// Replay a journal body whose first entry has seq `first_seq`. Decides nothing. Entries
+    /// already in a loaded image are passed over; their keys are remembered all the same.
+    ///
+    /// # Errors
+    /// Names the offset of the record that can't be applied; the engine must then be dropped.
+    pub fn apply_records(&mut self, body: &[u8], first_seq: u64) -> Result<u64, CorruptRecord> {
+        let mut scratch = UsageScratch::default();
+        self.next_seq = first_seq;
+        let mut reader = Reader { rest: body };
+        let mut block: Vec<Ahead<'_>> = Vec::with_capacity(LOOKAHEAD);
+        while !reader.rest.is_empty() {
+            block.clear();
+            while block.len() < LOOKAHEAD && !reader.rest.is_empty() {
+                let offset = body.len() - reader.rest.len();
+                let corrupt = |what: String| CorruptRecord { offset, what };
+                let length = reader.unsigned().map_err(|_| corrupt("a record without a length".into()))?;
+                let payload = usize::try_from(length)
+                    .ok()
+                    .and_then(|n| reader.bytes(n).ok())
+                    .ok_or_else(|| corrupt(format!("a record of {length} bytes runs past the body")))?;
+                block.push(self.look_ahead(payload, offset));
+            }
+            for ahead in &block {
+                self.look_closer(ahead);
+            }
+            for ahead in &block {
+                let applied = self.apply_record(ahead, &mut scratch);
+                applied.map_err(|what| CorruptRecord { offset: ahead.offset, what })?;
+            }
+        }
+        Ok(self.next_seq)
+    }
+
+    /// Ask for the memory a record will touch. A hint: a record that is damaged is found so later.
+    fn look_ahead<'a>(&self, payload: &'a [u8], offset: usize) -> Ahead<'a> {
+        let mut ahead = Ahead { payload, offset, account: NO_ACCOUNT, key: 0 };
+        if let Some((account, event_id)) = peek_usage(payload) {
+            ahead.account = account;
+            ahead.key = event_id.with_text(|text| account_key(self.key.event_hash(text), account));
+            self.keys.prefetch(ahead.key);
+            if let Some(account) = self.accounts.get(account as usize) {
+                prefetch(&account.id);
+                prefetch(&account.pool.extra);
+            }
+        }
+        ahead
+    }
+
+    fn look_closer(&self, ahead: &Ahead<'_>) {
+        if let Some(account) = self.accounts.get(ahead.account as usize) {
+            prefetch_grants(account);
+            self.keys.prefetch_slot(ahead.key);
+        }
+    }
+
+    fn apply_record(&mut self, ahead: &Ahead<'_>, scratch: &mut UsageScratch) -> Result<(), Misfit> {
+        let (kind, rest) = ahead.payload.split_first().ok_or("an empty record")?;
+        match *kind {
+            entry::KIND_STAMP => {
+                let stamp = rest.try_into().map_err(|_| "a stamp that is not 8 bytes".to_string())?;
+                self.stamp = self.stamp.max(i64::from_le_bytes(stamp));
+                Ok(())
+            }
+            entry::KIND_USAGE => self.replay_usage(rest, ahead.key, scratch),
+            entry::KIND_CONTROL => self.replay_control(rest),
+            kind => Err(format!("record kind {kind} is unknown")),
+        }
+    }
+
+    fn replay_usage(&mut self, payload: &[u8], key: u128, scratch: &mut UsageScratch) -> Result<(), Misfit> {
+        let decoded = read_usage(payload, self.stamp, scratch).map_err(|_| "a usage record cut short")?;
+        let entry = decoded.entry;
+        let account = self
+            .accounts
+            .get_mut(entry.account as usize)
+            .ok_or_else(|| format!("account {} is unknown", entry.account))?;
+        let now = account.now(self.stamp);
+        let time = entry.time_us.unwrap_or(now);
+        let subject = if entry.is_direct {
+            self.catalog.credit_types.get(usize::from(entry.subject)).map(|c| c.name.as_str())
+        } else {
+            self.catalog.meters.get(usize::from(entry.subject)).map(|m| m.key.as_str())
+        };
+        let subject = subject.ok_or_else(|| format!("subject {} is unknown", entry.subject))?;
+        let event = as_event(&decoded, subject).ok_or("an event id that is not UTF-8")?;
+        let fingerprint = event.fingerprint_of(&self.key);
+        let is_in_image = self.image_seqs.get(entry.account as usize).is_some_and(|seq| self.next_seq <= *seq);
+        if is_in_image {
+            // A test clock's keys are part of its account's image; all others are not.
+            if account.test_clock().is_none() {
+                self.remember_again(key, fingerprint, time)?;
+            }
+            self.next_seq += 1;
+            return Ok(());
+        }
+        live_silently(account, now);
+        if account.test_clock().is_none() && (time < self.floor || self.keys.find(key).is_some()) {
+            // Below a floor that rose later, or already in a loaded run: the key needs no place.
+            return self.apply_usage_without_key(&entry);
+        }
+        self.apply_usage(&entry, key, fingerprint, time)
+    }
+
+    fn remember_again(&mut self, key: u128, fingerprint: u64, time: i64) -> Result<(), Misfit> {
+        if time < self.floor || self.keys.find(key).is_some() {
+            return Ok(());
+        }
+        self.remember(key, fingerprint, time)
+    }
+
+    fn apply_usage_without_key(&mut self, entry: &UsageEntry<'_>) -> Result<(), Misfit> {
+        let account = &mut self.accounts[entry.account as usize];
+        apply::apply_usage(account, &self.catalog, entry, self.floor)?;
+        self.passes.mark(account, entry.account);
+        self.next_seq += 1;
+        Ok(())
+    }
+
+    fn replay_control(&mut self, payload: &[u8]) -> Result<(), Misfit> {
+        let control = entry::read_control(payload)?;
+        let is_in_image = match apply::account_number(&control) {
+            Some(number) => self.image_seqs.get(number as usize).is_some_and(|seq| self.next_seq <= *seq),
+            None => self.next_seq <= self.global_seq,
+        };
+        if is_in_image {
+            self.next_seq += 1;
+            return Ok(());
+        }
+        if let Some(account) = apply::account_number(&control).and_then(|n| self.accounts.get_mut(n as usize)) {
+            let now = account.now(self.stamp);
+            live_silently(account, now);
+        }
+        self.apply_control(&control)
+    }
+}
+
+/// Bring the derived fields up to `now`; what that decided is in the journal as entries.
+fn live_silently(account: &mut Account, now: i64) {
+    if account.pool.next_at <= now {
+        account.pool.recount(now);
+    }
+    if let Some(extra) = &mut account.extra {
+        for pool in extra.more_pools.iter_mut().filter(|pool| pool.next_at <= now) {
+            pool.recount(now);
+        }
+    }
+}

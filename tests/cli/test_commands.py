@@ -1,0 +1,188 @@
+"""Every command, embedded and against a server: output, JSON, exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from drawdown.cli import exit_codes
+from drawdown.cli.main import app
+from drawdown.cli.server_process import ServerProcess
+from typer.main import get_command
+
+from .conftest import Run
+
+COMMANDS = {
+    "account",
+    "balance",
+    "bench",
+    "check",
+    "credit-type",
+    "demo",
+    "grant",
+    "grants",
+    "meter",
+    "rate",
+    "record",
+    "replay",
+    "restore",
+    "serve",
+    "snapshot",
+    "stats",
+    "verify",
+    "void",
+}
+
+
+@pytest.fixture(params=["data", "target"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[str]]:
+    """The option that names the database: a folder, or a server."""
+    if request.param == "data":
+        yield ["--data", str(tmp_path / "data")]
+    else:
+        with ServerProcess(tmp_path / "served") as server:
+            yield ["--target", server.target]
+
+
+def test_the_commands_are_these() -> None:
+    """The list of commands is kept: names are an interface."""
+    group = get_command(app)
+    assert set(group.commands) == COMMANDS  # type: ignore[attr-defined]
+
+
+def test_every_command_explains_itself() -> None:
+    """Each has a help text, and each of its options too."""
+    silent: list[str] = []
+    seen = 0
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        for full, each in [
+            (name, command),
+            *((f"{name} {n}", c) for n, c in getattr(command, "commands", {}).items()),
+        ]:
+            if not each.help:
+                silent.append(full)
+            for parameter in each.params:
+                seen += 1
+                if not getattr(parameter, "help", None) and parameter.name not in ("help", "accounts"):
+                    silent.append(f"{full} {parameter.name}")
+    assert not silent
+    assert seen > 100
+
+
+def test_a_story_from_the_command_line(run: Run, where: list[str]) -> None:
+    """Catalog, account, grant, use, check, void: each step's effect is read back."""
+    assert run("credit-type", "create", "credits", *where).code == 0
+    assert run("meter", "create", "tokens", "--dimension", "model", *where).code == 0
+    assert run("rate", "set", "tokens", "2.50", "--per", "1000000", *where).code == 0
+    assert run("rate", "set", "tokens", "10", "--per", "1000000", "--match", "model=large", *where).code == 0
+    assert run("account", "create", "acme", "--customer", "cus-1", *where).code == 0
+    assert run("grant", "acme", "0.01", "--id", "welcome", "--expires", "2040-01-01", *where).code == 0
+    again = run("grant", "acme", "0.01", "--id", "welcome", "--expires", "2040-01-01", *where)
+    assert again.code == 0
+    assert "nothing changed" in again.out
+    used = run("record", "acme", "tokens", "1200", "--id", "e1", "--json", *where)
+    assert used.json() | {"seq": 0} == {
+        "status": "OK",
+        "charged": "0.003",
+        "uncovered": "0",
+        "available": "0.007",
+        "shortfall": None,
+        "event_id": "e1",
+        "seq": 0,
+    }
+    assert run("check", "acme", "tokens", "--quantity", "2800", *where).code == exit_codes.OK
+    refused = run("check", "acme", "tokens", "--quantity", "2801", "--json", *where)
+    assert refused.code == exit_codes.REFUSED
+    assert refused.json()["reason"] == "INSUFFICIENT"
+    large = run("record", "acme", "tokens", "1000", "--dimension", "model=large", *where)
+    assert large.code == exit_codes.REFUSED
+    (balance,) = run("balance", "acme", "--json", *where).json()
+    assert (balance["credit_type"], balance["available"]) == ("credits", "0.007")
+    assert run("void", "acme", "welcome", *where).code == exit_codes.INVALID
+    assert run("void", "acme", "welcome", "--yes", *where).code == 0
+    (grant,) = run("grants", "acme", "--json", *where).json()
+    assert (grant["state"], grant["burned"], grant["voided"]) == ("voided", "0.003", "0.007")
+    assert "acme" in run("account", "list", *where).out
+    assert run("account", "policy", "acme", "overdraft", "--limit", "5", *where).code == 0
+    assert run("record", "acme", "tokens", "1200", *where).code == 0
+    assert run("account", "suspend", "acme", *where).code == 0
+    assert run("record", "acme", "tokens", "1", *where).code == exit_codes.REFUSED
+    assert run("account", "resume", "acme", *where).code == 0
+    (shown,) = [run("account", "show", "acme", "--json", *where).json()]
+    assert (shown["customer"], shown["suspended"]) == ("cus-1", False)
+    assert len(run("rate", "list", "--json", *where).json()[0]["rates"]) == 2
+    assert run("meter", "list", *where).code == run("credit-type", "list", *where).code == 0
+    assert run("stats", "--json", *where).json()
+
+
+def test_verify_reads_a_folder_and_a_server(run: Run, tmp_path: Path) -> None:
+    """Both forms answer whether every credit is accounted for."""
+    run("credit-type", "create", "credits")
+    run("account", "create", "acme")
+    run("grant", "acme", "1", "--id", "g")
+    report = run("verify", "data", "--json")
+    assert report.code == 0
+    assert report.json()["holds"] is True
+    with ServerProcess(tmp_path / "data") as server:
+        online = run("verify", "--target", server.target, "--json")
+        assert (online.code, online.json()["holds"], online.json()["accounts"]) == (0, True, 1)
+        assert run("snapshot", "--target", server.target, "--local", "--json").json()["checkpoint_seq"] > 0
+        without_store = run("snapshot", "--target", server.target)
+        assert without_store.code == exit_codes.REFUSED
+        assert without_store.err.startswith("error: ")
+        assert run("balance", "acme").code == exit_codes.LOCKED
+
+
+def test_damaged_data_is_refused_with_file_and_offset(run: Run, tmp_path: Path) -> None:
+    """A flipped byte in the middle of the journal: exit code, file and offset."""
+    run("credit-type", "create", "credits")
+    for number in range(5):
+        run("account", "create", f"a-{number}")
+    segments = sorted((tmp_path / "data").rglob("*.dj"))
+    assert segments, "no journal segment was found"
+    content = bytearray(segments[0].read_bytes())
+    position = next(n for n in range(5000, len(content)) if content[n])
+    content[position] ^= 0xFF
+    segments[0].write_bytes(content)
+    verified = run("verify", "data")
+    assert verified.code == exit_codes.CORRUPT
+    assert segments[0].name in verified.err
+
+
+def test_a_process_ends_with_the_code_and_one_sentence(run_process: Run) -> None:
+    """What the shell sees: exit code, nothing on standard output, one sentence on the other."""
+    ended = run_process("balance", "acme")
+    assert (ended.code, ended.out) == (exit_codes.INVALID, "")
+    assert (
+        ended.err == "error: data: there is no folder data; name one with --data, or a server with --target\n"
+    )
+    assert run_process("--version").out.startswith("drawdown 0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["balance", "acme"], exit_codes.INVALID, "there is no folder data"),
+        (["balance"], exit_codes.USAGE, "Missing argument"),
+        (["balance", "acme", "--target", "nowhere"], exit_codes.INVALID, "HOST:PORT"),
+        (["account", "create", "x" * 129], exit_codes.INVALID, "account"),
+        (["grant", "a", "1.5x", "--id", "g"], exit_codes.INVALID, "amount"),
+        (["grant", "a", "1", "--id", "g", "--expires", "soon"], exit_codes.INVALID, "expires"),
+        (["rate", "set", "m", "1", "--match", "model"], exit_codes.INVALID, "KEY=VALUE"),
+        (["verify"], exit_codes.INVALID, "name a folder"),
+        (["verify", "missing"], exit_codes.INVALID, "no folder"),
+        (["serve", "--set", "no_such_setting=1"], exit_codes.INVALID, "no_such_setting"),
+        (["serve", "--fsync", "sometimes"], exit_codes.INVALID, "fsync"),
+        (
+            ["replay", "no.csv", "--time", "T", "--meter", "A=b", "--accounts", "1"],
+            exit_codes.INVALID,
+            "no file",
+        ),
+    ],
+)
+def test_what_cannot_be_understood_is_said(run: Run, arguments: list[str], code: int, said: str) -> None:
+    """One sentence that names what was wrong, and the documented exit code."""
+    ended = run(*arguments)
+    assert ended.code == code
+    assert said in ended.err

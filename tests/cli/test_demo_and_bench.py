@@ -1,0 +1,77 @@
+"""The short forms of ``drawdown demo`` and ``drawdown bench``: each runs and checks itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from drawdown.cli.server_process import ServerProcess
+from drawdown.engine import build_info
+
+from .conftest import Run
+
+
+@pytest.mark.behaviour("S3-6", "S3-19")
+def test_the_demo_ends_well(run_process: Run) -> None:
+    """Workload, cut-off at zero, kill -9, recovery, books: every check holds."""
+    ended = run_process("demo", "--seconds", "6", "--events-per-s", "4000", "--json")
+    assert ended.code == 0, ended.out + ended.err
+    report = ended.json()
+    assert report["holds"]
+    assert len(report["checks"]) == 9
+
+
+@pytest.mark.skipif(build_info()["profile"] != "release", reason="a debug build is never measured")
+@pytest.mark.parametrize("encoding", ["rows", "columns"])
+def test_a_bench_checks_its_answer_and_prints_every_figure(run_process: Run, encoding: str) -> None:
+    """A second of load on a few accounts: all applied, all figures there."""
+    ended = run_process(
+        "bench", "--accounts", 200, "--batch", 100, "--duration", 1, "--warmup", "0.2", "--streams", 2,
+        "--encoding", encoding, "--skew", "zipf", "--json",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    report = ended.json()
+    assert report["applied"] > 0
+    assert report["refused"] == report["duplicates"] == 0
+    assert report["events_per_s"] > 0
+    assert set(report["ack_ms"]) == {"p50", "p99", "max"}
+    assert report["bytes_per_event"] > 10
+    assert report["server_cpu_s"] > 0
+    assert report["client_cpu_s"] > 0
+
+
+@pytest.mark.skipif(build_info()["profile"] != "release", reason="a debug build is never measured")
+def test_a_prepared_folder_is_used_again(run_process: Run, tmp_path: Path) -> None:
+    """The second bench on a folder finds its accounts and sends fresh events."""
+    arguments = [
+        "bench",
+        "--data",
+        "kept",
+        "--accounts",
+        50,
+        "--batch",
+        10,
+        "--duration",
+        "0.5",
+        "--warmup",
+        0,
+    ]
+    for _ in range(2):
+        ended = run_process(*arguments, "--pregenerate", 200, "--json")
+        assert ended.code == 0, ended.err
+        assert ended.json()["duplicates"] == 0
+    assert (tmp_path / "kept").is_dir()
+
+
+@pytest.mark.skipif(build_info()["profile"] != "release", reason="a debug build is never measured")
+def test_a_bench_of_a_running_server_makes_what_it_needs(run_process: Run, tmp_path: Path) -> None:
+    """With ``--target`` accounts are made over gRPC; the server's own processor time is not known."""
+    with ServerProcess(tmp_path / "served") as server:
+        ended = run_process(
+            "bench", "--target", server.target, "--accounts", 30, "--grants", 1, "--batch", 10,
+            "--duration", "0.5", "--warmup", 0, "--skew", "hot", "--json",
+        )  # fmt: skip
+        assert ended.code == 0, ended.err
+        report = ended.json()
+        assert report["applied"] > 0
+        assert (report["refused"], report["duplicates"], report["server_cpu_s"]) == (0, 0, 0)

@@ -1,0 +1,1 @@
+"""The interface over its forms: embedded, gRPC with threads, gRPC with asyncio."""

@@ -1,0 +1,41 @@
+"""Ids that the client makes up, and what goes into a batch."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+from drawdown.client.usage_event import UsageEvent, event_from, seal
+from drawdown.errors import InvalidRequestError
+from drawdown.model import new_event_id, now_us
+
+
+def test_made_up_ids_are_canonical_random_uuids() -> None:
+    """Version 4, lower case, never the same: the form that columns carry in 16 bytes."""
+    ids = [new_event_id() for _ in range(2000)]
+    assert len(set(ids)) == len(ids)
+    for each in ids:
+        parsed = uuid.UUID(each)
+        assert (str(parsed), parsed.version, parsed.variant) == (each, 4, uuid.RFC_4122)
+
+
+def test_only_events_without_an_id_are_stamped() -> None:
+    """A caller who repeats an id must not send another time with it: that would be a conflict."""
+    before = now_us()
+    stamped = seal(UsageEvent(account="a", meter="m"), lambda _: 9)
+    assert stamped.time_us is not None
+    assert before <= stamped.time_us <= now_us()
+    assert seal(UsageEvent(account="a", meter="m", event_id="e"), lambda _: 9).time_us is None
+    instant = datetime(2026, 3, 1, tzinfo=UTC)
+    given = seal(UsageEvent(account="a", meter="m", time=instant), lambda _: 9)
+    assert given.time_us == 1_772_323_200_000_000
+
+
+def test_an_event_from_a_mapping_knows_its_fields() -> None:
+    """Unknown and missing fields are named."""
+    assert event_from({"account": "a", "meter": "m"}) == UsageEvent(account="a", meter="m")
+    for fields, named in (({"account": "a", "metre": "m"}, "metre"), ({"meter": "m"}, "account")):
+        with pytest.raises(InvalidRequestError) as refused:
+            event_from(fields)
+        assert refused.value.field == named

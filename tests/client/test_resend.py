@@ -1,0 +1,135 @@
+"""Recorders over a server that dies: everything arrives once, in the right sum, with the same ids."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+
+import drawdown
+import drawdown.aio
+import pytest
+from drawdown.cli.server_process import ServerProcess, free_port
+from drawdown.client.recorder import RecorderOptions
+
+from .conftest import prepare
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> ServerProcess:
+    """A server on a port of its own, so that it can come back to it. The test stops it."""
+    process = ServerProcess(tmp_path / "data", listen=f"127.0.0.1:{free_port()}")
+    process.start()
+    with drawdown.connect(process.target) as connection:
+        prepare(connection)
+        connection.create_account("a")
+        connection.create_grant("a", "credits", amount="1000000", grant_id="g")
+    return process
+
+
+def test_a_recorder_sends_again_what_has_no_ack(server: ServerProcess) -> None:
+    """kill -9 twice under load: each event is burned exactly once."""
+    events = 30_000
+    try:
+        with (
+            drawdown.connect(server.target) as database,
+            database.recorder(batch=100, options=RecorderOptions(window=4, backoff_s_max=0.2)) as recorder,
+        ):
+            killer = threading.Thread(target=kill_twice, args=(server,))
+            killer.start()
+            for _ in range(events):
+                recorder.record("a", "calls")
+            killer.join()
+            recorder.flush(timeout_s=60)
+            totals = recorder.totals
+            assert totals.applied + totals.duplicates == events
+            assert totals.refused == 0
+            assert totals.reconnects >= 1
+            assert database.balance("a", "credits").available == 1_000_000 - events
+    finally:
+        server.stop()
+
+
+def kill_twice(server: ServerProcess) -> None:
+    for _ in range(2):
+        time.sleep(0.1)
+        server.kill()
+        server.start()
+
+
+def test_record_waits_while_the_window_is_full(server: ServerProcess) -> None:
+    """Memory is bounded: with nobody acknowledging, the recorder takes a window and no more."""
+    try:
+        database = drawdown.connect(server.target)
+        recorder = database.recorder(batch=10, options=RecorderOptions(window=3, backoff_s_max=0.1))
+        recorder.record("a", "calls")
+        recorder.flush(timeout_s=30)
+        server.kill()
+        taken: list[int] = []
+
+        def fill() -> None:
+            for number in range(100):
+                recorder.record("a", "calls")
+                taken.append(number)
+
+        filler = threading.Thread(target=fill)
+        filler.start()
+        filler.join(timeout=1.5)
+        assert filler.is_alive()
+        assert len(taken) <= 3 * 10
+        with pytest.raises(drawdown.UnavailableError):
+            recorder.flush(timeout_s=0.05)
+        server.start()
+        filler.join(timeout=30)
+        recorder.close()
+        assert database.balance("a", "credits").available == 1_000_000 - 101
+        database.close()
+    finally:
+        server.stop()
+
+
+def test_a_recorder_gives_up_after_its_time(server: ServerProcess) -> None:
+    """Nothing is hidden: after ``retry_s`` without an ack the error reaches the caller."""
+    with drawdown.connect(server.target) as database:
+        recorder = database.recorder(batch=1, options=RecorderOptions(retry_s=0.5, backoff_s_max=0.1))
+        server.kill()
+        recorder.record("a", "calls")
+        with pytest.raises(drawdown.UnavailableError) as given_up:
+            recorder.flush(timeout_s=30)
+        assert "within" not in given_up.value.message, "the flush timed out; the recorder did not give up"
+        with pytest.raises(drawdown.UnavailableError):
+            recorder.close()
+        assert recorder.unacknowledged == 1
+
+
+def test_the_asyncio_form_records_and_sends_again(server: ServerProcess) -> None:
+    """The awaited interface: record, check, reads, and a recorder over a kill."""
+    try:
+        asyncio.run(awaited(server))
+    finally:
+        server.stop()
+
+
+async def awaited(server: ServerProcess) -> None:
+    async with drawdown.aio.connect(server.target) as database:
+        assert (await database.create_account("b")).status == "OK"
+        assert await database.create_grant("b", "credits", amount="50000", grant_id="g")
+        assert (await database.record("b", "calls", event_id="e")).available == 49_999
+        assert await database.check("b", "calls", quantity=49_999)
+        assert not await database.check("b", "calls", quantity=50_000)
+        with pytest.raises(drawdown.AccountNotFoundError):
+            await database.balance("nobody", "credits")
+        with pytest.raises(drawdown.InvalidRequestError):
+            await database.create_grant("b", "credits", amount="1", grant_id="h", priority=0)
+        options = RecorderOptions(window=4, backoff_s_max=0.2)
+        async with database.recorder(batch=100, options=options) as recorder:
+            for number in range(10_000):
+                await recorder.record("b", "calls")
+                if number == 3_000:
+                    await asyncio.to_thread(server.kill)
+                    await asyncio.to_thread(server.start)
+            await recorder.flush(timeout_s=60)
+            assert recorder.totals.applied + recorder.totals.duplicates == 10_000
+        assert (await database.balance("b", "credits")).available == 39_999
+        assert await database.verify()

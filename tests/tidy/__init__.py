@@ -1,0 +1,1 @@
+"""Rules about the repository itself. Each guard counts what it saw, so that none goes blind."""

@@ -1,0 +1,97 @@
+"""What is written down in several languages is the same in all of them."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import drawdown._engine as module
+from drawdown.engine import status_names
+from drawdown.model.status import STATUS_NAMES
+from drawdown.v1 import usage_pb2
+
+from .tree import PACKAGE, ROOT
+
+RUST_STATUS = ROOT / "rust" / "drawdown-core" / "src" / "status.rs"
+STATUSES_COUNT = 16
+
+
+def test_statuses_are_equal_in_rust_proto_and_python() -> None:
+    """The closed list of outcomes: same names, same numbers, same order of precedence."""
+    declared = re.findall(r"^    (\w+) = (\d+),$", RUST_STATUS.read_text(encoding="utf-8"), re.MULTILINE)
+    in_source = [re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper() for name, _ in declared]
+    assert [int(number) for _, number in declared] == list(range(1, STATUSES_COUNT + 1))
+    in_proto = [
+        value.name.removeprefix("STATUS_")
+        for value in sorted(usage_pb2.Status.DESCRIPTOR.values, key=lambda value: value.number)
+        if value.number
+    ]
+    assert in_source == list(status_names()) == in_proto == list(STATUS_NAMES)
+
+
+def test_the_stub_names_what_the_extension_has() -> None:
+    """Every public name of the compiled module stands in the stub, and the other way round."""
+    tree = ast.parse((PACKAGE / "_engine.pyi").read_text(encoding="utf-8"))
+    stubbed: dict[str, set[str]] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            stubbed[node.name] = {
+                each.name
+                for each in node.body
+                if isinstance(each, ast.FunctionDef) and not each.name.startswith("__")
+            }
+        elif isinstance(node, ast.FunctionDef):
+            stubbed[node.name] = set()
+    assert len(stubbed) >= 15, "the guard saw too few names"
+    public = {name for name in dir(module) if not name.startswith("_")}
+    assert public == set(stubbed)
+    for name, methods in stubbed.items():
+        built = getattr(module, name)
+        if isinstance(built, type) and not issubclass(built, Exception):
+            assert {each for each in vars(built) if not each.startswith("__")} == methods, name
+
+
+def test_the_package_version_is_the_workspace_version() -> None:
+    """One version, in one place."""
+    import drawdown
+
+    (version,) = re.findall(
+        r'^\[workspace\.package\]\nversion = "([^"]+)"',
+        (ROOT / "Cargo.toml").read_text("utf-8"),
+        re.MULTILINE,
+    )
+    assert drawdown.__version__ == version == module.__version__
+
+
+def test_generated_code_is_what_the_schema_says() -> None:
+    """``drawdown/v1`` is exactly what tools/gen_proto.py makes of ``proto/``."""
+    checked = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "gen_proto.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_generated_documents_are_current() -> None:
+    """The settings table and the command reference are those of the code."""
+    checked = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "gen_docs.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_every_proto_field_and_call_is_documented_by_a_file_with_comments() -> None:
+    """Each message of the hot path says units and the meaning of absence; no schema file is bare."""
+    files = sorted(Path(ROOT / "proto").rglob("*.proto"))
+    assert len(files) >= 5
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        assert text.count("//") >= text.count("\nmessage "), path.name
