@@ -20,6 +20,18 @@ class _Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     """Fields that are absent are left out of the JSON, so the engine's defaults apply."""
 
 
+CATEGORIES = ("paid", "promotional")
+SOURCES = ("purchase", "subscription", "recharge", "promotion", "signup", "trial", "rollover", "adjustment")
+AGGREGATIONS = ("sum", "count", "max", "last", "unique")
+POLICY_KINDS = ("hard", "partial", "overdraft", "overage")
+
+
+def _require(field: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Raises ``InvalidRequestError`` naming ``field``: the engine could only say where in the JSON it was."""
+    if value not in allowed:
+        raise InvalidRequestError(f"{field}: {value!r} is none of {', '.join(allowed)}", field=field)
+
+
 class Formula(_Command, frozen=True):
     """An amount over a voided grant's ``free`` = remaining − held, measured inside the step.
 
@@ -53,6 +65,10 @@ class GrantInput(_Command, frozen=True):
     reason: str = ""
     metadata: dict[str, str] = {}
 
+    def __post_init__(self) -> None:
+        _require("category", self.category, CATEGORIES)
+        _require("source", self.source, SOURCES)
+
 
 class CreateCreditType(_Command, frozen=True, tag="create_credit_type"):
     name: str
@@ -66,6 +82,9 @@ class CreateMeter(_Command, frozen=True, tag="create_meter"):
     aggregation: str = "sum"
     dimensions: list[str] = []
     unique_of: str | None = None
+
+    def __post_init__(self) -> None:
+        _require("aggregation", self.aggregation, AGGREGATIONS)
 
 
 class Tier(_Command, frozen=True):
@@ -125,6 +144,9 @@ class SetPolicy(_Command, frozen=True, tag="set_policy"):
     limit: str | None = None
     price: str | None = None
     cap: str | None = None
+
+    def __post_init__(self) -> None:
+        _require("kind", self.kind, POLICY_KINDS)
 
 
 class SetThresholds(_Command, frozen=True, tag="set_thresholds"):

@@ -31,6 +31,8 @@ pub struct Account {
     pub extra: Option<Box<AccountExtra>>,
 }
 
+const _: () = assert!(size_of::<Account>() == 128);
+
 /// What most accounts do without.
 #[derive(Clone, Debug)]
 pub struct AccountExtra {

@@ -10,7 +10,6 @@ use crate::entry::{
     AccountCreated, ClockAdvanced, Control, PeriodEdgeSet, PolicySet, RateTableAssigned, ThresholdsSet,
 };
 use crate::execute::{Done, Group, Refusal, check_id, policy_number, shown};
-use crate::status::Status;
 
 /// Of an account that names none.
 pub const DEFAULT_RATE_TABLE: &str = "default";
@@ -63,8 +62,8 @@ impl Engine {
     }
 
     pub(crate) fn assign_rate_table(&mut self, c: &AssignRateTable, group: &mut Group<'_>) -> Result<Done, Refusal> {
-        let number = self.touch(&c.account, group)?;
         check_id("table", &c.table)?;
+        let number = self.touch(&c.account, group)?;
         let account = &self.accounts[number as usize];
         let valid_from = c.valid_from.unwrap_or_else(|| account.now(self.stamp));
         let is_newest = account.rate_table_from() == valid_from;
@@ -117,7 +116,6 @@ impl Engine {
     }
 
     pub(crate) fn set_policy(&mut self, c: &SetPolicy, group: &mut Group<'_>) -> Result<Done, Refusal> {
-        let number = self.touch(&c.account, group)?;
         let credit_type = self.credit_type_of(&c.credit_type)?;
         let limit = match (c.kind, &c.limit, &c.cap) {
             (PolicyKind::Overdraft, Some(limit), None) => self.amount("limit", limit, credit_type)?,
@@ -142,6 +140,7 @@ impl Engine {
             (PolicyKind::Overage, _) | (_, None) => {}
             (_, Some(_)) => return Err(Refusal::invalid("price", "only an overage policy has a price")),
         }
+        let number = self.touch(&c.account, group)?;
         self.keep_catalog(group);
         let entry = PolicySet {
             account: number,
@@ -155,7 +154,6 @@ impl Engine {
     }
 
     pub(crate) fn set_thresholds(&mut self, c: &SetThresholds, group: &mut Group<'_>) -> Result<Done, Refusal> {
-        let number = self.touch(&c.account, group)?;
         let credit_type = self.credit_type_of(&c.credit_type)?;
         if c.thresholds.len() > THRESHOLDS_MAX {
             return Err(Refusal::invalid("thresholds", format!("at most {THRESHOLDS_MAX} thresholds fit one pool")));
@@ -164,6 +162,7 @@ impl Engine {
             c.thresholds.iter().map(|t| self.amount("thresholds", t, credit_type)).collect::<Result<Vec<_>, _>>()?;
         thresholds.sort_unstable_by(|a, b| b.cmp(a));
         thresholds.dedup();
+        let number = self.touch(&c.account, group)?;
         let entry = ThresholdsSet { account: number, credit_type: u32::from(credit_type), thresholds };
         self.emit_in(Control::ThresholdsSet(entry), group);
         // A level set above the present balance has been passed already: say so at once.
@@ -182,13 +181,9 @@ impl Engine {
         let scale = self.catalog.scale(credit_type);
         match amount {
             Amount::Units(units) => Ok(*units),
-            Amount::Decimal(text) => parse_decimal(text, scale).map_err(|e| {
-                let status = match e {
-                    crate::amount::DecimalError::Overflow => Status::Overflow,
-                    _ => Status::Invalid,
-                };
-                Refusal::new(status, field, e.explain(text, scale))
-            }),
+            Amount::Decimal(text) => {
+                parse_decimal(text, scale).map_err(|error| Refusal::invalid(field, error.explain(text, scale)))
+            }
         }
     }
 }

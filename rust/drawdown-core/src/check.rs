@@ -5,7 +5,7 @@
 use crate::account::{Account, NO_CREDIT_TYPE, Pool, SUSPENDED};
 use crate::burn::{AsOf, at_zero, cover};
 use crate::engine::Engine;
-use crate::prefetch::prefetch;
+use crate::prefetch::prefetch_whole;
 use crate::pricing::{Charge, price, resolve, units_for};
 use crate::record::{LOOKAHEAD, prefetch_grants};
 use crate::status::Status;
@@ -74,8 +74,7 @@ impl Engine {
                 if let Some(account) =
                     self.index.likely(question.account_hash).and_then(|n| self.accounts.get(n as usize))
                 {
-                    prefetch(&account.id);
-                    prefetch(&account.pool.extra);
+                    prefetch_whole(account);
                 }
             }
             for (found, question) in found.iter_mut().zip(chunk) {

@@ -43,7 +43,8 @@ pub struct Engine {
     pub(crate) global_stamp: i64,
     pub(crate) counts: Counts,
     pub(crate) draws: Vec<Draw>,
-    pub(crate) lookups: [Lookup; LOOKAHEAD],
+    /// Of the block being decided and the one after it, in turn.
+    pub(crate) lookups: [[Lookup; LOOKAHEAD]; 2],
 }
 
 /// Totals since start, for metrics.
@@ -86,7 +87,7 @@ impl Engine {
             global_stamp: 0,
             counts: Counts::default(),
             draws: Vec::new(),
-            lookups: [Lookup::default(); LOOKAHEAD],
+            lookups: [[Lookup::default(); LOOKAHEAD]; 2],
         }
     }
 

@@ -1,15 +1,11 @@
-//! Commands about grants: create, release, void, void-and-replace (semantics §4).
+//! Commands about grants: create, release, void (semantics §4).
 
-use crate::amount::{divide_half_even, parse_rational, pow10};
-use crate::command::{
-    Category, CreateGrant, Formula, GrantAmount, GrantInput, ReleaseGrant, VoidAndReplace, VoidGrant,
-};
+use crate::command::{Category, CreateGrant, GrantAmount, GrantInput, ReleaseGrant, VoidGrant};
 use crate::engine::Engine;
-use crate::entry::{Control, GrantCreated, GrantIdUsed, GrantReleased, GrantTextEntry, GrantVoided, Pair};
+use crate::entry::{Control, GrantCreated, GrantReleased, GrantTextEntry, GrantVoided, Pair};
 use crate::execute::{Done, Group, Refusal, check_id, shown, source_number};
 use crate::grant::{Grant, NEVER, PENDING, VOIDED};
 use crate::status::Status;
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 const TEXT_BYTES_MAX: usize = 1_024;
@@ -17,57 +13,85 @@ const METADATA_MAX: usize = 32;
 const GRANTS_PER_ACCOUNT_MAX: u32 = 1_000_000;
 
 /// How an id stands towards a grant that is to be created.
-enum Known {
+pub(crate) enum Known {
     New,
     Same,
     Other,
 }
 
+/// A grant judged by itself.
+pub(crate) struct PreparedGrant {
+    pub credit_type: u16,
+    /// `None`: a formula.
+    pub amount: Option<i64>,
+    pub fingerprint: u64,
+}
+
 impl Engine {
     pub(crate) fn create_grant(&mut self, c: &CreateGrant, group: &mut Group<'_>) -> Result<Done, Refusal> {
-        let number = self.touch(&c.account, group)?;
-        let GrantAmount::Fixed(amount) = &c.grant.amount else {
+        let prepared = self.prepare_grant(&c.grant)?;
+        let Some(amount) = prepared.amount else {
             return Err(Refusal::invalid("amount", "a formula needs void_and_replace, with the grant it is over"));
         };
-        let credit_type = self.credit_type_of(&c.grant.credit_type)?;
-        let amount = self.amount("amount", amount, credit_type)?;
-        let fingerprint = self.grant_fingerprint(&c.grant, Some(amount));
-        match self.known(number, &c.grant.grant_id, fingerprint) {
+        let number = self.touch(&c.account, group)?;
+        match self.known(number, &c.grant.grant_id, prepared.fingerprint) {
             Known::Same => return Ok(Done::duplicate().with("grant_id", c.grant.grant_id.clone())),
             Known::Other => return Err(grant_conflict(&c.grant.grant_id)),
             Known::New => {}
         }
-        self.add_grant(number, credit_type, &c.grant, amount, fingerprint, group)?;
-        self.after_grants(number, credit_type, group);
+        self.add_grant(number, &prepared, &c.grant, amount, group)?;
+        self.after_grants(number, prepared.credit_type, group);
         Ok(Done::ok().with("grant_id", c.grant.grant_id.clone()))
     }
 
-    /// Validate and emit one grant.
-    fn add_grant(
-        &mut self,
-        number: u32,
-        credit_type: u16,
-        input: &GrantInput,
-        amount: i64,
-        fingerprint: u64,
-        group: &mut Group<'_>,
-    ) -> Result<(), Refusal> {
-        let (scope, effective_at) = self.check_grant(number, input)?;
-        if amount <= 0 {
+    /// What can be judged of a grant without its account: `INVALID` stands before every other status.
+    pub(crate) fn prepare_grant(&self, input: &GrantInput) -> Result<PreparedGrant, Refusal> {
+        check_id("grant_id", &input.grant_id)?;
+        check_texts(input)?;
+        if !(1..=100).contains(&input.priority) {
+            let reason = format!("priority is {}; it goes from 1 (burns first) to 100", input.priority);
+            return Err(Refusal::invalid("priority", reason));
+        }
+        if input.scope.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Refusal::invalid("scope", "an empty scope pays for nothing; leave it out for all meters"));
+        }
+        if let Some(effective_at) = input.effective_at {
+            check_dates(effective_at, input.expires_at)?;
+        }
+        let credit_type = self.credit_type_of(&input.credit_type)?;
+        let amount = match &input.amount {
+            GrantAmount::Fixed(amount) => Some(self.amount("amount", amount, credit_type)?),
+            GrantAmount::Formula(_) => None,
+        };
+        if amount.is_some_and(|amount| amount <= 0) {
             return Err(Refusal::invalid("amount", "the amount of a grant must be above 0"));
         }
+        Ok(PreparedGrant { credit_type, amount, fingerprint: self.grant_fingerprint(input, amount) })
+    }
+
+    /// Emit one grant of a new id.
+    pub(crate) fn add_grant(
+        &mut self,
+        number: u32,
+        prepared: &PreparedGrant,
+        input: &GrantInput,
+        amount: i64,
+        group: &mut Group<'_>,
+    ) -> Result<(), Refusal> {
+        let (scope, effective_at) = self.check_on_account(number, input)?;
         let account = &self.accounts[number as usize];
         if account.next_grant >= GRANTS_PER_ACCOUNT_MAX {
             return Err(Refusal::invalid("grant_id", "the account has as many grants as fit"));
         }
-        let total = account.pool(credit_type).map_or(0, |pool| pool.remaining_total()) + i128::from(amount);
+        let pool = account.pool(prepared.credit_type);
+        let total = pool.map_or(0, |pool| pool.remaining_total()) + i128::from(amount);
         if total > i128::from(i64::MAX) {
             let reason = "the pool's total of remaining credits would not fit 64 bits";
             return Err(Refusal::new(Status::Overflow, "amount", reason));
         }
         let entry = GrantCreated {
             account: number,
-            credit_type: u32::from(credit_type),
+            credit_type: u32::from(prepared.credit_type),
             number: account.next_grant,
             id: input.grant_id.clone(),
             amount,
@@ -78,7 +102,7 @@ impl Engine {
             promotional: input.category == Category::Promotional,
             pending: input.pending,
             source: source_number(input.source),
-            fingerprint,
+            fingerprint: prepared.fingerprint,
             text: text_entry(input),
         };
         self.keep_catalog_for_scope(&scope, group);
@@ -86,14 +110,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Everything about a grant but its amount; its scope and start.
-    fn check_grant(&self, number: u32, input: &GrantInput) -> Result<(Vec<u16>, i64), Refusal> {
-        check_id("grant_id", &input.grant_id)?;
-        check_texts(input)?;
-        if !(1..=100).contains(&input.priority) {
-            let reason = format!("priority is {}; it goes from 1 (burns first) to 100", input.priority);
-            return Err(Refusal::invalid("priority", reason));
-        }
+    /// What needs the catalog's meters and the account's time: the scope and the start.
+    pub(crate) fn check_on_account(&self, number: u32, input: &GrantInput) -> Result<(Vec<u16>, i64), Refusal> {
         let scope = self.scope_of(input)?;
         let account = &self.accounts[number as usize];
         let effective_at = input.effective_at.unwrap_or_else(|| account.now(self.stamp));
@@ -110,9 +128,6 @@ impl Engine {
 
     fn scope_of(&self, input: &GrantInput) -> Result<Vec<u16>, Refusal> {
         let Some(keys) = &input.scope else { return Ok(Vec::new()) };
-        if keys.is_empty() {
-            return Err(Refusal::invalid("scope", "an empty scope pays for nothing; leave it out for all meters"));
-        }
         let mut meters = keys
             .iter()
             .map(|key| {
@@ -126,13 +141,13 @@ impl Engine {
     }
 
     /// Debts are paid and crossings raised as the new balance calls for.
-    fn after_grants(&mut self, number: u32, credit_type: u16, group: &mut Group<'_>) {
+    pub(crate) fn after_grants(&mut self, number: u32, credit_type: u16, group: &mut Group<'_>) {
         let now = self.accounts[number as usize].now(self.stamp);
         self.settle_debts(number, credit_type, now, group.journal);
         self.cross(number, credit_type, false, group.journal);
     }
 
-    fn known(&self, number: u32, grant_id: &str, fingerprint: u64) -> Known {
+    pub(crate) fn known(&self, number: u32, grant_id: &str, fingerprint: u64) -> Known {
         let account = &self.accounts[number as usize];
         let used = account.extra.as_ref().and_then(|extra| {
             extra.used_grant_ids.iter().find(|(id, _)| id.as_bytes() == grant_id.as_bytes()).map(|(_, f)| *f)
@@ -170,6 +185,9 @@ impl Engine {
     }
 
     pub(crate) fn release_grant(&mut self, c: &ReleaseGrant, group: &mut Group<'_>) -> Result<Done, Refusal> {
+        if let Some(effective_at) = c.effective_at {
+            check_dates(effective_at, c.expires_at)?;
+        }
         let number = self.touch(&c.account, group)?;
         let (credit_type, grant) = self.grant_named(number, &c.grant_id)?;
         if grant.flags & VOIDED != 0 {
@@ -208,7 +226,7 @@ impl Engine {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one line of one entry")]
-    fn emit_void(
+    pub(crate) fn emit_void(
         &mut self,
         number: u32,
         credit_type: u16,
@@ -232,149 +250,16 @@ impl Engine {
         self.cross(number, credit_type, after < before, group.journal);
     }
 
-    fn grant_named(&self, number: u32, grant_id: &str) -> Result<(u16, &Grant), Refusal> {
+    pub(crate) fn grant_named(&self, number: u32, grant_id: &str) -> Result<(u16, &Grant), Refusal> {
         let found = self.accounts[number as usize].grant(grant_id);
         found.map(|(pool, grant)| (pool.credit_type, grant)).ok_or_else(|| {
             let reason = format!("the account has no grant '{}'", shown(grant_id));
             Refusal::new(Status::GrantUnknown, "grant_id", reason)
         })
     }
-
-    pub(crate) fn void_and_replace(&mut self, c: &VoidAndReplace, group: &mut Group<'_>) -> Result<Done, Refusal> {
-        let number = self.touch(&c.account, group)?;
-        let mut known = 0;
-        for input in &c.create {
-            match self.known(number, &input.grant_id, self.replacement_fingerprint(input)?) {
-                Known::Same => known += 1,
-                Known::Other => return Err(grant_conflict(&input.grant_id)),
-                Known::New => {}
-            }
-        }
-        if known > 0 && known == c.create.len() {
-            return Ok(Done::duplicate());
-        }
-        if known > 0 {
-            let reason = "some of the new ids exist already, others don't: not a repeat of the same command";
-            return Err(Refusal::new(Status::Conflict, "create", reason));
-        }
-        let mut carried: BTreeMap<&str, i64> = BTreeMap::new();
-        let mut amounts = Vec::with_capacity(c.create.len());
-        for input in &c.create {
-            amounts.push(self.replacement_amount(number, c, input, &mut carried)?);
-        }
-        let forfeited = self.void_all(number, c, &carried, group)?;
-        let mut created = Vec::new();
-        for (input, (credit_type, amount)) in c.create.iter().zip(amounts) {
-            let fingerprint = self.replacement_fingerprint(input)?;
-            if amount == 0 && matches!(input.amount, GrantAmount::Formula(_)) {
-                self.check_grant(number, input)?;
-                let entry = GrantIdUsed { account: number, id: input.grant_id.clone(), fingerprint };
-                self.emit_in(Control::GrantIdUsed(entry), group);
-            } else {
-                self.add_grant(number, credit_type, input, amount, fingerprint, group)?;
-            }
-            created.push(json!({"grant_id": input.grant_id, "amount": amount, "scale": self.scale_of(credit_type)}));
-            if self.accounts[number as usize].pool(credit_type).is_some() {
-                self.after_grants(number, credit_type, group);
-            }
-        }
-        Ok(Done::ok().with("forfeited", forfeited).with("created", created))
-    }
-
-    fn replacement_fingerprint(&self, input: &GrantInput) -> Result<u64, Refusal> {
-        let amount = match &input.amount {
-            GrantAmount::Fixed(amount) => {
-                let credit_type = self.credit_type_of(&input.credit_type)?;
-                Some(self.amount("amount", amount, credit_type)?)
-            }
-            GrantAmount::Formula(_) => None,
-        };
-        Ok(self.grant_fingerprint(input, amount))
-    }
-
-    /// Credit type and amount of a replacing grant; `carried` sums what formulas take from each.
-    fn replacement_amount<'c>(
-        &self,
-        number: u32,
-        c: &'c VoidAndReplace,
-        input: &'c GrantInput,
-        carried: &mut BTreeMap<&'c str, i64>,
-    ) -> Result<(u16, i64), Refusal> {
-        let credit_type = self.credit_type_of(&input.credit_type)?;
-        let formula = match &input.amount {
-            GrantAmount::Fixed(amount) => return Ok((credit_type, self.amount("amount", amount, credit_type)?)),
-            GrantAmount::Formula(formula) => formula,
-        };
-        if !c.void.contains(&formula.of) {
-            let reason = format!("the formula is over '{}', which this command does not void", shown(&formula.of));
-            return Err(Refusal::invalid("amount", reason));
-        }
-        let (old_type, old) = self.grant_named(number, &formula.of)?;
-        if old_type != credit_type {
-            return Err(Refusal::invalid("amount", "a formula carries credits within one credit type"));
-        }
-        let free = if old.flags & VOIDED != 0 { 0 } else { old.free() };
-        let amount = self.formula(formula, free, credit_type)?;
-        let taken = carried.entry(formula.of.as_str()).or_insert(0);
-        *taken = taken.checked_add(amount).filter(|sum| *sum <= free).ok_or_else(|| {
-            Refusal::invalid("amount", format!("the formulas carry more than '{}' has free", shown(&formula.of)))
-        })?;
-        Ok((credit_type, amount))
-    }
-
-    fn formula(&self, formula: &Formula, free: i64, credit_type: u16) -> Result<i64, Refusal> {
-        match (&formula.min, &formula.fraction, &formula.minus) {
-            (Some(n), None, None) => {
-                let n = self.amount("amount", n, credit_type)?;
-                if n < 0 {
-                    return Err(Refusal::invalid("amount", "min can't be negative"));
-                }
-                Ok(n.min(free))
-            }
-            (None, Some(fraction), None) => {
-                let parsed = parse_rational(fraction).ok().filter(|(n, d)| *n >= 0 && i128::from(*n) <= pow10(*d));
-                let (num, decimals) = parsed.ok_or_else(|| {
-                    Refusal::invalid("amount", format!("fraction '{}' is not a decimal from 0 to 1", shown(fraction)))
-                })?;
-                Ok(divide_half_even(i128::from(free) * i128::from(num), pow10(decimals)) as i64)
-            }
-            (None, None, Some(n)) => {
-                let n = self.amount("amount", n, credit_type)?;
-                if n < 0 {
-                    return Err(Refusal::invalid("amount", "minus can't be negative"));
-                }
-                Ok((free - n).max(0))
-            }
-            _ => Err(Refusal::invalid("amount", "a formula has exactly one of 'min', 'fraction' and 'minus'")),
-        }
-    }
-
-    /// Void what is named and not voided yet; returns what was forfeited, without what is carried.
-    fn void_all(
-        &mut self,
-        number: u32,
-        c: &VoidAndReplace,
-        carried: &BTreeMap<&str, i64>,
-        group: &mut Group<'_>,
-    ) -> Result<Vec<Value>, Refusal> {
-        let mut forfeited = Vec::with_capacity(c.void.len());
-        for id in &c.void {
-            let (credit_type, grant) = self.grant_named(number, id)?;
-            if grant.flags & VOIDED != 0 {
-                forfeited.push(json!({"grant_id": id, "amount": 0, "scale": self.scale_of(credit_type)}));
-                continue;
-            }
-            let moved = carried.get(id.as_str()).copied().unwrap_or(0);
-            let (voided, grant_number) = (grant.free() - moved, grant.number);
-            self.emit_void(number, credit_type, grant_number, voided, moved, "replaced", group);
-            forfeited
-                .push(json!({"grant_id": id, "amount": voided, "moved": moved, "scale": self.scale_of(credit_type)}));
-        }
-        Ok(forfeited)
-    }
 }
 
-fn grant_conflict(id: &str) -> Refusal {
+pub(crate) fn grant_conflict(id: &str) -> Refusal {
     let reason = format!("grant '{}' exists with other content; grants are not edited: void and replace it", shown(id));
     Refusal::new(Status::Conflict, "grant_id", reason)
 }

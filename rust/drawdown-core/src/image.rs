@@ -163,8 +163,11 @@ impl Engine {
             if account.id.as_bytes().is_empty() {
                 return Err(CorruptImage(format!("account number {number} has neither image nor entry")));
             }
-            if account.test_clock().is_none() {
-                self.calendar.add(account.due_at(grace), number as u32);
+            let due = account.due_at(grace);
+            match account.test_clock() {
+                None => self.calendar.add(due, number as u32),
+                Some(clock) if due <= clock.now => self.calendar.add(0, number as u32),
+                Some(_) => {}
             }
         }
         self.image_seqs = Vec::new();

@@ -41,6 +41,7 @@ mod pricing;
 mod query;
 mod rate;
 mod record;
+mod replacement_commands;
 mod replay;
 mod settings;
 pub mod status;

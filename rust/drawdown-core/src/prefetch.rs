@@ -18,3 +18,20 @@ pub fn prefetch<T>(value: &T) {
         let _ = value;
     }
 }
+
+/// Ask for every cache line that `value` lies in.
+#[inline(always)]
+pub fn prefetch_whole<T>(value: &T) {
+    const LINE_BYTES: usize = 64;
+    // SAFETY: a `T` may be viewed as as many arrays of bytes-that-may-be-unset as fit it; nothing
+    // is read.
+    let bytes = unsafe {
+        core::slice::from_raw_parts(core::ptr::from_ref(value).cast::<core::mem::MaybeUninit<u8>>(), size_of::<T>())
+    };
+    for byte in bytes.iter().step_by(LINE_BYTES) {
+        prefetch(byte);
+    }
+    if let Some(last) = bytes.last() {
+        prefetch(last);
+    }
+}

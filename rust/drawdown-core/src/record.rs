@@ -6,7 +6,7 @@ use crate::catalog::Policy;
 use crate::command::PolicyKind;
 use crate::engine::{Engine, NO_ACCOUNT, account_key};
 use crate::period::period_start;
-use crate::prefetch::prefetch;
+use crate::prefetch::prefetch_whole;
 use crate::pricing::{price, resolve};
 use crate::status::Status;
 use crate::usage::{Outcome, OutcomeSink, Rights, UsageEvent};
@@ -57,21 +57,27 @@ impl Engine {
         journal: &mut Vec<u8>,
         sink: &mut S,
     ) -> Result<(), Shed> {
-        let written = journal.len();
         self.begin(stamp_us, journal);
         if self.make_room(events.len(), journal).is_err() {
             self.counts.shed_batches += 1;
-            // Nothing but a floor that rose with time may have been written; it stands.
-            if journal.len() == written {
-                journal.truncate(written);
-            }
             return Err(Shed);
         }
-        for (block, chunk) in events.chunks(LOOKAHEAD).enumerate() {
-            self.look_up(chunk);
-            for (i, event) in chunk.iter().enumerate() {
-                let lookup = self.lookups[i];
-                let index = (block * LOOKAHEAD + i) as u32;
+        // Three stages, each a block behind the one before: while one block is decided, memory
+        // fetches the accounts of the next and the index lines of the one after.
+        let block = |n: usize| {
+            let start = (n * LOOKAHEAD).min(events.len());
+            &events[start..(start + LOOKAHEAD).min(events.len())]
+        };
+        self.ask_index(block(0));
+        self.ask_accounts(block(0), 0);
+        self.ask_index(block(1));
+        for n in 0..events.len().div_ceil(LOOKAHEAD) {
+            self.find_accounts(block(n), n & 1);
+            self.ask_accounts(block(n + 1), (n + 1) & 1);
+            self.ask_index(block(n + 2));
+            for (i, event) in block(n).iter().enumerate() {
+                let lookup = self.lookups[n & 1][i];
+                let index = (n * LOOKAHEAD + i) as u32;
                 match self.record(event, lookup, rights, journal) {
                     Ok(applied) => self.answer(index, &applied, journal, sink),
                     Err(refused) => {
@@ -85,22 +91,32 @@ impl Engine {
         Ok(())
     }
 
-    /// Find accounts and keys of a block in passes, so that each pass's cache misses overlap.
-    fn look_up(&mut self, chunk: &[UsageEvent<'_>]) {
-        for event in chunk {
+    /// Stage one: where each account may stand.
+    #[inline]
+    fn ask_index(&self, block: &[UsageEvent<'_>]) {
+        for event in block {
             self.index.prefetch(event.account_hash);
         }
-        for (lookup, event) in self.lookups.iter_mut().zip(chunk) {
+    }
+
+    /// Stage two: the account that is likely meant, and the neighbourhood of its event's key.
+    #[inline]
+    fn ask_accounts(&mut self, block: &[UsageEvent<'_>], lane: usize) {
+        for (lookup, event) in self.lookups[lane].iter_mut().zip(block) {
             let likely = self.index.likely(event.account_hash).unwrap_or(NO_ACCOUNT);
             lookup.account = likely;
             if let Some(account) = self.accounts.get(likely as usize) {
-                prefetch(&account.id);
-                prefetch(&account.pool.extra);
+                prefetch_whole(account);
                 lookup.key = account_key(event.event_hash, likely);
                 self.keys.prefetch(lookup.key);
             }
         }
-        for (lookup, event) in self.lookups.iter_mut().zip(chunk) {
+    }
+
+    /// Stage three: the account for certain, its first grants, the slot its key will take.
+    #[inline]
+    fn find_accounts(&mut self, block: &[UsageEvent<'_>], lane: usize) {
+        for (lookup, event) in self.lookups[lane].iter_mut().zip(block) {
             let id = event.account_id.as_bytes();
             let is_it = |a: &Account| a.id.as_bytes() == id;
             if !self.accounts.get(lookup.account as usize).is_some_and(is_it) {
@@ -249,8 +265,6 @@ impl Engine {
 #[inline]
 pub(crate) fn prefetch_grants(account: &Account) {
     for grant in account.pool.grants.iter().skip(account.pool.first_free as usize).take(GRANTS_AHEAD) {
-        // A grant is a line long, but the block they lie in is not aligned to lines.
-        prefetch(&grant.remaining);
-        prefetch(&grant.flags);
+        prefetch_whole(grant);
     }
 }

@@ -4,7 +4,7 @@ use crate::account::Account;
 use crate::apply::{self, Misfit};
 use crate::engine::{Engine, NO_ACCOUNT, account_key};
 use crate::entry::{self, CorruptRecord};
-use crate::prefetch::prefetch;
+use crate::prefetch::prefetch_whole;
 use crate::record::{LOOKAHEAD, prefetch_grants};
 use crate::usage_entry::{UsageEntry, UsageScratch, as_event, peek_usage, read_usage};
 use crate::varint::Reader;
@@ -60,8 +60,7 @@ impl Engine {
             ahead.key = event_id.with_text(|text| account_key(self.key.event_hash(text), account));
             self.keys.prefetch(ahead.key);
             if let Some(account) = self.accounts.get(account as usize) {
-                prefetch(&account.id);
-                prefetch(&account.pool.extra);
+                prefetch_whole(account);
             }
         }
         ahead

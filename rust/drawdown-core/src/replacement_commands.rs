@@ -1,0 +1,164 @@
+//! Void-and-replace: the old grants go and the new ones come in one step (semantics §4.10).
+
+use crate::amount::{divide_half_even, parse_rational, pow10};
+use crate::command::{Formula, GrantAmount, GrantInput, VoidAndReplace};
+use crate::engine::Engine;
+use crate::entry::{Control, GrantIdUsed};
+use crate::execute::{Done, Group, Refusal, shown};
+use crate::grant::VOIDED;
+use crate::grant_commands::{Known, PreparedGrant, grant_conflict};
+use crate::status::Status;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Engine {
+    pub(crate) fn void_and_replace(&mut self, c: &VoidAndReplace, group: &mut Group<'_>) -> Result<Done, Refusal> {
+        let prepared = self.prepare_replacement(c)?;
+        let number = self.touch(&c.account, group)?;
+        for id in &c.void {
+            self.grant_named(number, id)?;
+        }
+        if self.is_repeat(number, c, &prepared)? {
+            return Ok(Done::duplicate());
+        }
+        let mut carried: BTreeMap<&str, i64> = BTreeMap::new();
+        let mut amounts = Vec::with_capacity(c.create.len());
+        for (input, prepared) in c.create.iter().zip(&prepared) {
+            amounts.push(self.replacement_amount(number, prepared, input, &mut carried)?);
+        }
+        let forfeited = self.void_all(number, c, &carried, group)?;
+        let mut created = Vec::with_capacity(c.create.len());
+        for ((input, prepared), amount) in c.create.iter().zip(&prepared).zip(amounts) {
+            if amount == 0 {
+                self.check_on_account(number, input)?;
+                let (id, fingerprint) = (input.grant_id.clone(), prepared.fingerprint);
+                self.emit_in(Control::GrantIdUsed(GrantIdUsed { account: number, id, fingerprint }), group);
+            } else {
+                self.add_grant(number, prepared, input, amount, group)?;
+            }
+            let scale = self.scale_of(prepared.credit_type);
+            created.push(json!({"grant_id": input.grant_id, "amount": amount, "scale": scale}));
+        }
+        // Debt is paid by all of the new grants together, in burn-down order, whatever order they came in.
+        let types: BTreeSet<u16> = prepared.iter().map(|p| p.credit_type).collect();
+        for credit_type in types {
+            if self.accounts[number as usize].pool(credit_type).is_some() {
+                self.after_grants(number, credit_type, group);
+            }
+        }
+        Ok(Done::ok().with("forfeited", forfeited).with("created", created))
+    }
+
+    /// Everything that is `INVALID` whatever the account holds.
+    fn prepare_replacement(&self, c: &VoidAndReplace) -> Result<Vec<PreparedGrant>, Refusal> {
+        let mut ids = BTreeSet::new();
+        for input in &c.create {
+            if !ids.insert(&input.grant_id) {
+                let reason = format!("grant '{}' is created twice in one command", shown(&input.grant_id));
+                return Err(Refusal::invalid("create", reason));
+            }
+            if let GrantAmount::Formula(formula) = &input.amount {
+                if !c.void.contains(&formula.of) {
+                    let of = shown(&formula.of);
+                    let reason = format!("the formula is over '{of}', which this command does not void");
+                    return Err(Refusal::invalid("amount", reason));
+                }
+                self.formula(formula, 0, self.credit_type_of(&input.credit_type)?)?;
+            }
+        }
+        c.create.iter().map(|input| self.prepare_grant(input)).collect()
+    }
+
+    /// Whether the command was applied before; some but not all of its ids is a conflict.
+    fn is_repeat(&self, number: u32, c: &VoidAndReplace, prepared: &[PreparedGrant]) -> Result<bool, Refusal> {
+        let mut known = 0;
+        for (input, prepared) in c.create.iter().zip(prepared) {
+            match self.known(number, &input.grant_id, prepared.fingerprint) {
+                Known::Same => known += 1,
+                Known::Other => return Err(grant_conflict(&input.grant_id)),
+                Known::New => {}
+            }
+        }
+        if known > 0 && known < c.create.len() {
+            let reason = "some of the new ids exist already, others don't: not a repeat of the same command";
+            return Err(Refusal::new(Status::Conflict, "create", reason));
+        }
+        Ok(known > 0)
+    }
+
+    /// Amount of a replacing grant; `carried` sums what formulas take from each old one.
+    fn replacement_amount<'c>(
+        &self,
+        number: u32,
+        prepared: &PreparedGrant,
+        input: &'c GrantInput,
+        carried: &mut BTreeMap<&'c str, i64>,
+    ) -> Result<i64, Refusal> {
+        let formula = match (&input.amount, prepared.amount) {
+            (GrantAmount::Formula(formula), _) => formula,
+            (GrantAmount::Fixed(_), amount) => return Ok(amount.expect("a fixed amount was prepared")),
+        };
+        let (old_type, old) = self.grant_named(number, &formula.of)?;
+        if old_type != prepared.credit_type {
+            return Err(Refusal::invalid("amount", "a formula carries credits within one credit type"));
+        }
+        let free = if old.flags & VOIDED != 0 { 0 } else { old.free() };
+        let amount = self.formula(formula, free, prepared.credit_type)?;
+        let taken = carried.entry(formula.of.as_str()).or_insert(0);
+        *taken = taken.checked_add(amount).filter(|sum| *sum <= free).ok_or_else(|| {
+            Refusal::invalid("amount", format!("the formulas carry more than '{}' has free", shown(&formula.of)))
+        })?;
+        Ok(amount)
+    }
+
+    fn formula(&self, formula: &Formula, free: i64, credit_type: u16) -> Result<i64, Refusal> {
+        match (&formula.min, &formula.fraction, &formula.minus) {
+            (Some(n), None, None) => {
+                let n = self.amount("amount", n, credit_type)?;
+                if n < 0 {
+                    return Err(Refusal::invalid("amount", "min can't be negative"));
+                }
+                Ok(n.min(free))
+            }
+            (None, Some(fraction), None) => {
+                let parsed = parse_rational(fraction).ok().filter(|(n, d)| *n >= 0 && i128::from(*n) <= pow10(*d));
+                let (num, decimals) = parsed.ok_or_else(|| {
+                    Refusal::invalid("amount", format!("fraction '{}' is not a decimal from 0 to 1", shown(fraction)))
+                })?;
+                Ok(divide_half_even(i128::from(free) * i128::from(num), pow10(decimals)) as i64)
+            }
+            (None, None, Some(n)) => {
+                let n = self.amount("amount", n, credit_type)?;
+                if n < 0 {
+                    return Err(Refusal::invalid("amount", "minus can't be negative"));
+                }
+                Ok((free - n).max(0))
+            }
+            _ => Err(Refusal::invalid("amount", "a formula has exactly one of 'min', 'fraction' and 'minus'")),
+        }
+    }
+
+    /// Void what is named and not voided yet; returns what was forfeited, without what is carried.
+    fn void_all(
+        &mut self,
+        number: u32,
+        c: &VoidAndReplace,
+        carried: &BTreeMap<&str, i64>,
+        group: &mut Group<'_>,
+    ) -> Result<Vec<Value>, Refusal> {
+        let mut forfeited = Vec::with_capacity(c.void.len());
+        for id in &c.void {
+            let (credit_type, grant) = self.grant_named(number, id)?;
+            if grant.flags & VOIDED != 0 {
+                forfeited.push(json!({"grant_id": id, "amount": 0, "scale": self.scale_of(credit_type)}));
+                continue;
+            }
+            let moved = carried.get(id.as_str()).copied().unwrap_or(0);
+            let (voided, grant_number) = (grant.free() - moved, grant.number);
+            self.emit_void(number, credit_type, grant_number, voided, moved, "replaced", group);
+            forfeited
+                .push(json!({"grant_id": id, "amount": voided, "moved": moved, "scale": self.scale_of(credit_type)}));
+        }
+        Ok(forfeited)
+    }
+}

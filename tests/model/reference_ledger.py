@@ -1,0 +1,317 @@
+"""The reference: usage in, balances out, decided slowly and in the order the contract says it.
+
+Every rule is the text of the semantics turned into plain Python (integers, fractions, dicts),
+apart from the engine and without looking at it. The stateful tests run both side by side.
+All accounts live on test clocks, so time is an argument. Commands are the same JSON objects
+that the engine takes (``reference_commands.py``); this file holds usage and entitlement.
+
+Room for what follows (§6, §7): a hold adds to ``Grant.held`` and to the pool's held headroom,
+and every amount below already reads ``free`` and never ``remaining``; a correction needs the
+draws of an event, which ``_pay`` makes in order.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from tests.model.reference_account import Account, Match, Pool, RememberedEvent
+from tests.model.reference_prices import I64_MAX, Immutable, Rate, rate_at
+
+MINUTE = 60_000_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+@dataclass(frozen=True)
+class ReferenceSettings:
+    """Settings that decide outcomes; all in microseconds."""
+
+    dedupe_window: int = 35 * DAY
+    dedupe_bucket: int = MINUTE
+    future_margin: int = 5 * MINUTE
+    late_grace: int = HOUR
+
+
+@dataclass(frozen=True)
+class Meter(Immutable):
+    key: str
+    quantity_scale: int
+    aggregation: str
+    dimensions: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One reported use; ``direct`` makes ``subject`` a credit type and ``quantity`` its units."""
+
+    event_id: str
+    account: str
+    subject: str
+    quantity: int
+    time: int | None = None
+    dimensions: Match = ()
+    direct: bool = False
+    force: bool = False
+
+    def content(self) -> tuple[object, ...]:
+        """§5.5: what the caller sent; ``force`` is not content, an absent time is a value."""
+        return (self.direct, self.subject, self.quantity, self.time, frozenset(self.dimensions))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    status: str
+    charged: int = 0
+    uncovered: int = 0
+    available: int | None = None
+    shortfall: int | None = None
+
+
+@dataclass(frozen=True)
+class Entitlement:
+    """Answer of ``check`` (§8)."""
+
+    allowed: bool
+    reason: str
+    available: int | None
+    units: int | None
+
+
+@dataclass(frozen=True)
+class Price:
+    """A charge before anyone decided who pays it."""
+
+    credit_type: str
+    meter: str | None
+    charge: int
+    rate: Rate | None = None
+    counted: int = 0
+    """Quantity the period's counter grows by when the event is applied."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a policy says about the part of a charge that no grant covers; the remainder is owed."""
+
+    refusal: str | None = None
+    shortfall: int = 0
+    """What was missing: beyond the grants that can pay, and beyond the headroom there is."""
+    uncovered: int = 0
+    overage: int = 0
+
+
+class Refused(Exception):
+    """A step that the contract refuses with this status; the step changes nothing."""
+
+    def __init__(self, status: str, field: str = "") -> None:
+        super().__init__(status, field)
+        self.status = status
+        self.field = field
+
+
+def is_id(text: str) -> bool:
+    """1–128 bytes of printable UTF-8."""
+    return 1 <= len(text.encode()) <= 128 and text.isprintable()
+
+
+class ReferenceLedger:
+    """Accounts, a catalog, and the rules between them."""
+
+    def __init__(self, settings: ReferenceSettings | None = None) -> None:
+        self.settings = settings or ReferenceSettings()
+        self.credit_types: dict[str, int] = {}
+        self.meters: dict[str, Meter] = {}
+        self.rates: list[Rate] = []
+        self.accounts: dict[str, Account] = {}
+        self.steps = 0
+
+    def floor(self, now: int) -> int:
+        """§5.6: the first bucket edge at or above received_at − window."""
+        oldest = now - self.settings.dedupe_window
+        bucket = self.settings.dedupe_bucket
+        return -(-oldest // bucket) * bucket
+
+    def rate_for(self, account: Account, meter: Meter, dimensions: Match, at: int) -> Rate | None:
+        """§5.7: declared keys must equal a rate's match, else the meter's default rate."""
+        table = account.rate_table_at(at)
+        priced = [r for r in self.rates if r.table == table and r.meter == meter.key]
+        declared = tuple(sorted(pair for pair in dimensions if pair[0] in meter.dimensions))
+        return rate_at(priced, declared, at) or rate_at(priced, (), at)
+
+    def price(self, account: Account, event: Event, at: int) -> Price:
+        """The charge at the event's time; refuses with METER_UNKNOWN, NOT_ENTITLED or OVERFLOW.
+
+        Quantities are i64 (§2), those that a period counted included.
+        """
+        if event.direct:
+            if event.subject not in self.credit_types:
+                raise Refused("METER_UNKNOWN")
+            return Price(event.subject, None, event.quantity)
+        meter = self.meters.get(event.subject)
+        if meter is None:
+            raise Refused("METER_UNKNOWN")
+        rate = self.rate_for(account, meter, event.dimensions, at)
+        if rate is None:
+            raise Refused("NOT_ENTITLED")
+        used = 1 if meter.aggregation == "count" else event.quantity
+        before = self.quantity_before(account, rate, at)
+        scale = self.credit_types[rate.credit_type]
+        charge = rate.charge(before, used, quantity_scale=meter.quantity_scale, scale=scale)
+        if charge > I64_MAX or (rate.keeps_a_counter and before + used > I64_MAX):
+            raise Refused("OVERFLOW")
+        return Price(rate.credit_type, meter.key, charge, rate, used)
+
+    def quantity_before(self, account: Account, rate: Rate, at: int) -> int:
+        """§2: the tier position: what tiered or package rates of this match took in the period."""
+        return account.counters.get((rate.meter, rate.match, account.period_start(at)), 0)
+
+    def record(self, event: Event) -> Outcome:
+        """One event, whole or not at all; statuses in the order of §5.3."""
+        try:
+            account = self._admit(event)
+        except Refused as refused:
+            return Outcome(refused.status)
+        known = account.events.get(event.event_id)
+        if known is not None:
+            status = "DUPLICATE" if known.content == event.content() else "CONFLICT"
+            return Outcome(status, available=self._available_for(account, event))
+        try:
+            if account.is_suspended and not event.force:
+                raise Refused("ACCOUNT_SUSPENDED")
+            price = self.price(account, event, account.now if event.time is None else event.time)
+        except Refused as refused:
+            return Outcome(refused.status, available=self._available_for(account, event))
+        return self._pay(account, event, price)
+
+    def _admit(self, event: Event) -> Account:
+        """INVALID, TOO_EARLY, TOO_LATE, ACCOUNT_UNKNOWN; the account otherwise. Only for an account
+        that nobody knows the stamp is real time."""
+        if event.quantity < 0 or not is_id(event.event_id) or not is_id(event.account):
+            raise Refused("INVALID")
+        account = self.accounts.get(event.account)
+        now = time.time_ns() // 1_000 if account is None else account.now
+        if event.time is not None and event.time > now + self.settings.future_margin:
+            raise Refused("TOO_EARLY")
+        if event.time is not None and event.time < self.floor(now):
+            raise Refused("TOO_LATE")
+        if account is None:
+            raise Refused("ACCOUNT_UNKNOWN")
+        return account
+
+    def _available_for(self, account: Account, event: Event) -> int | None:
+        """The pool's balance as an answer shows it, where the pool can be told."""
+        at = account.now if event.time is None else event.time
+        if event.direct:
+            credit_type = event.subject if event.subject in self.credit_types else None
+        else:
+            meter = self.meters.get(event.subject)
+            rate = None if meter is None else self.rate_for(account, meter, event.dimensions, at)
+            credit_type = None if rate is None else rate.credit_type
+        return None if credit_type is None else account.pool(credit_type).available(account.now)
+
+    def _pay(self, account: Account, event: Event, price: Price) -> Outcome:
+        """§5.4: what grants cover, then the policy's word on the rest, then the burn."""
+        pool = account.pool(price.credit_type)
+        at = account.now if event.time is None else event.time
+        drawn_at = min(at, account.now)
+        period = account.period_start(at)
+        payers = list(
+            pool.payers(price.meter, drawn_at=drawn_at, now=account.now, late_grace=self.settings.late_grace)
+        )
+        covered = min(price.charge, sum(grant.free for grant in payers))
+        rest = price.charge - covered
+        decision = self._policy_on(pool, covered, rest, period)
+        if event.force and (decision.refusal is not None or decision.uncovered > 0):
+            decision = Decision()
+        uncovered, overage = decision.uncovered, decision.overage
+        owed = rest - uncovered - overage
+        if decision.refusal is not None:
+            shown = pool.available(account.now)
+            return Outcome(decision.refusal, available=shown, shortfall=decision.shortfall)
+        if max(pool.overdraft + owed, pool.overage + overage) > I64_MAX:
+            return Outcome("OVERFLOW", available=pool.available(account.now))
+        self.steps += 1
+        left = covered
+        for grant in payers:
+            part = min(left, grant.free)
+            grant.burn(part)
+            left -= part
+        pool.owe(price.meter, owed, self.steps)
+        if overage:
+            pool.overage += overage
+            pool.overage_by_period[period] = pool.overage_by_period.get(period, 0) + overage
+        pool.charged += price.charge - uncovered
+        pool.touched = True
+        if price.rate is not None and price.rate.keeps_a_counter:
+            key = (price.rate.meter, price.rate.match, period)
+            account.counters[key] = account.counters.get(key, 0) + price.counted
+        account.events[event.event_id] = RememberedEvent(event.content(), at)
+        return Outcome("OK", price.charge - uncovered, uncovered, pool.available(account.now))
+
+    @staticmethod
+    def _policy_on(pool: Pool, covered: int, rest: int, period: int) -> Decision:
+        """The policy's word on the part of a charge that no grant covers."""
+        policy = pool.policy
+        if rest == 0:
+            return Decision()
+        if policy.kind == "partial":
+            return Decision(uncovered=rest) if covered > 0 else Decision("INSUFFICIENT", shortfall=rest)
+        if policy.kind == "overdraft":
+            headroom = max(0, policy.limit - pool.overdraft)
+            return Decision() if rest <= headroom else Decision("LIMIT_REACHED", shortfall=rest - headroom)
+        if policy.kind == "overage":
+            used = pool.overage_by_period.get(period, 0)
+            if policy.cap is None or used + rest <= policy.cap:
+                return Decision(overage=rest)
+            return Decision("LIMIT_REACHED", shortfall=rest - max(0, policy.cap - used))
+        return Decision("INSUFFICIENT", shortfall=rest)
+
+    def check(
+        self, account_id: str, meter_key: str, quantity: int = 1, dimensions: Match = ()
+    ) -> Entitlement:
+        """§8: allowed iff a record of the same, without time and force, would now be OK."""
+        probe = Event("check", account_id, meter_key, quantity, dimensions=dimensions)
+        if quantity < 0:
+            return Entitlement(False, "INVALID", None, None)
+        account = self.accounts.get(account_id)
+        if account is None:
+            return Entitlement(False, "ACCOUNT_UNKNOWN", None, None)
+        if account.is_suspended:
+            return Entitlement(False, "ACCOUNT_SUSPENDED", None, None)
+        try:
+            price = self.price(account, probe, account.now)
+        except Refused as refused:
+            return Entitlement(False, refused.status, None, None)
+        pool = account.pool(price.credit_type)
+        payers = pool.payers(price.meter, drawn_at=account.now, now=account.now, late_grace=0)
+        can_pay = sum(grant.free for grant in payers)
+        covered = min(price.charge, can_pay)
+        rest = price.charge - covered
+        decision = self._policy_on(pool, covered, rest, account.period_start(account.now))
+        owed = rest - decision.uncovered - decision.overage
+        refusal = decision.refusal
+        if refusal is None and max(pool.overdraft + owed, pool.overage + decision.overage) > I64_MAX:
+            refusal = "OVERFLOW"
+        units = self._units_within(account, price, can_pay - pool.overdraft)
+        return Entitlement(refusal is None, refusal or "OK", can_pay - pool.overdraft, units)
+
+    def _units_within(self, account: Account, price: Price, credits: int) -> int | None:
+        """The largest quantity whose price fits ``credits``, or 0; None where quantity is ignored."""
+        rate = price.rate
+        assert rate is not None and price.meter is not None
+        meter = self.meters[price.meter]
+        if meter.aggregation != "sum":
+            return None
+        before = self.quantity_before(account, rate, account.now)
+        scale = self.credit_types[price.credit_type]
+
+        def fits(quantity: int) -> bool:
+            cost = rate.charge(before, quantity, quantity_scale=meter.quantity_scale, scale=scale)
+            return cost <= credits
+
+        low, high = 0, I64_MAX
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if fits(middle) else (low, middle - 1)
+        return low
