@@ -43,8 +43,8 @@ pub struct Engine {
     pub(crate) global_stamp: i64,
     pub(crate) counts: Counts,
     pub(crate) draws: Vec<Draw>,
-    /// Of the block being decided and the one after it, in turn.
-    pub(crate) lookups: [[Lookup; LOOKAHEAD]; 2],
+    /// Look-ups of the events of a batch under way, a ring.
+    pub(crate) lookups: [Lookup; LOOKAHEAD],
 }
 
 /// Totals since start, for metrics.
@@ -87,7 +87,7 @@ impl Engine {
             global_stamp: 0,
             counts: Counts::default(),
             draws: Vec::new(),
-            lookups: [[Lookup::default(); LOOKAHEAD]; 2],
+            lookups: [Lookup::default(); LOOKAHEAD],
         }
     }
 

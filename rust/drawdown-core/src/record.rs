@@ -12,8 +12,20 @@ use crate::status::Status;
 use crate::usage::{Outcome, OutcomeSink, Rights, UsageEvent};
 use crate::usage_entry::{Beyond, UsageEntry, put_usage};
 
-/// Events looked up ahead of being decided, so that their cache misses overlap.
+/// Events between one stage of looking up and the next: long enough for memory to answer.
+const STAGE: usize = 8;
+
+/// Look-ups under way, kept in a ring: those of the stages between asking and deciding.
 pub(crate) const LOOKAHEAD: usize = 32;
+
+const _: () = assert!(LOOKAHEAD > 2 * STAGE);
+
+/// The event that is in its `stage` when event `i` is in its first.
+#[inline(always)]
+fn at_stage<'e, 'a>(events: &'e [UsageEvent<'a>], i: usize, stage: usize) -> Option<(usize, &'e UsageEvent<'a>)> {
+    let i = i.checked_sub(stage * STAGE)?;
+    Some((i, events.get(i)?))
+}
 
 /// Grants prefetched of an account: those that usually pay.
 const GRANTS_AHEAD: usize = 2;
@@ -62,27 +74,26 @@ impl Engine {
             self.counts.shed_batches += 1;
             return Err(Shed);
         }
-        // Three stages, each a block behind the one before: while one block is decided, memory
-        // fetches the accounts of the next and the index lines of the one after.
-        let block = |n: usize| {
-            let start = (n * LOOKAHEAD).min(events.len());
-            &events[start..(start + LOOKAHEAD).min(events.len())]
-        };
-        self.ask_index(block(0));
-        self.ask_accounts(block(0), 0);
-        self.ask_index(block(1));
-        for n in 0..events.len().div_ceil(LOOKAHEAD) {
-            self.find_accounts(block(n), n & 1);
-            self.ask_accounts(block(n + 1), (n + 1) & 1);
-            self.ask_index(block(n + 2));
-            for (i, event) in block(n).iter().enumerate() {
-                let lookup = self.lookups[n & 1][i];
-                let index = (n * LOOKAHEAD + i) as u32;
+        // Four stages, each `STAGE` events behind the one before: while one event is decided, memory
+        // fetches the grants of a later one, the account of a later still, the index line of the
+        // last. In even flow: a burst of requests would fill the processor's line buffers and wait.
+        for i in 0..events.len() + 3 * STAGE {
+            if let Some(event) = events.get(i) {
+                self.index.prefetch(event.account_hash);
+            }
+            if let Some((i, event)) = at_stage(events, i, 1) {
+                self.ask_account(event, i % LOOKAHEAD);
+            }
+            if let Some((i, event)) = at_stage(events, i, 2) {
+                self.find_account_of(event, i % LOOKAHEAD);
+            }
+            if let Some((i, event)) = at_stage(events, i, 3) {
+                let lookup = self.lookups[i % LOOKAHEAD];
                 match self.record(event, lookup, rights, journal) {
-                    Ok(applied) => self.answer(index, &applied, journal, sink),
+                    Ok(applied) => self.answer(i as u32, &applied, journal, sink),
                     Err(refused) => {
                         self.counts.by_status[refused.status as usize] += 1;
-                        sink.push(index, &refused);
+                        sink.push(i as u32, &refused);
                     }
                 }
             }
@@ -91,44 +102,35 @@ impl Engine {
         Ok(())
     }
 
-    /// Stage one: where each account may stand.
+    /// Ask for the account that is likely meant, and for the neighbourhood of its event's key.
     #[inline]
-    fn ask_index(&self, block: &[UsageEvent<'_>]) {
-        for event in block {
-            self.index.prefetch(event.account_hash);
+    fn ask_account(&mut self, event: &UsageEvent<'_>, slot: usize) {
+        let likely = self.index.likely(event.account_hash).unwrap_or(NO_ACCOUNT);
+        let mut lookup = Lookup { account: likely, key: 0 };
+        if let Some(account) = self.accounts.get(likely as usize) {
+            prefetch_whole(account);
+            lookup.key = account_key(event.event_hash, likely);
+            self.keys.prefetch(lookup.key);
         }
+        self.lookups[slot] = lookup;
     }
 
-    /// Stage two: the account that is likely meant, and the neighbourhood of its event's key.
+    /// Find the account for certain; ask for its first grants and the slot its key will take.
     #[inline]
-    fn ask_accounts(&mut self, block: &[UsageEvent<'_>], lane: usize) {
-        for (lookup, event) in self.lookups[lane].iter_mut().zip(block) {
-            let likely = self.index.likely(event.account_hash).unwrap_or(NO_ACCOUNT);
-            lookup.account = likely;
-            if let Some(account) = self.accounts.get(likely as usize) {
-                prefetch_whole(account);
-                lookup.key = account_key(event.event_hash, likely);
-                self.keys.prefetch(lookup.key);
-            }
+    fn find_account_of(&mut self, event: &UsageEvent<'_>, slot: usize) {
+        let mut lookup = self.lookups[slot];
+        let id = event.account_id.as_bytes();
+        let is_it = |a: &Account| a.id.as_bytes() == id;
+        if !self.accounts.get(lookup.account as usize).is_some_and(is_it) {
+            let accounts = &self.accounts;
+            let found = self.index.find(event.account_hash, |n| is_it(&accounts[n as usize]));
+            lookup.account = found.unwrap_or(NO_ACCOUNT);
+            lookup.key = account_key(event.event_hash, lookup.account);
+            self.lookups[slot] = lookup;
         }
-    }
-
-    /// Stage three: the account for certain, its first grants, the slot its key will take.
-    #[inline]
-    fn find_accounts(&mut self, block: &[UsageEvent<'_>], lane: usize) {
-        for (lookup, event) in self.lookups[lane].iter_mut().zip(block) {
-            let id = event.account_id.as_bytes();
-            let is_it = |a: &Account| a.id.as_bytes() == id;
-            if !self.accounts.get(lookup.account as usize).is_some_and(is_it) {
-                let accounts = &self.accounts;
-                let found = self.index.find(event.account_hash, |n| is_it(&accounts[n as usize]));
-                lookup.account = found.unwrap_or(NO_ACCOUNT);
-                lookup.key = account_key(event.event_hash, lookup.account);
-            }
-            if let Some(account) = self.accounts.get(lookup.account as usize) {
-                prefetch_grants(account);
-                self.keys.prefetch_slot(lookup.key);
-            }
+        if let Some(account) = self.accounts.get(lookup.account as usize) {
+            prefetch_grants(account);
+            self.keys.prefetch_slot(lookup.key);
         }
     }
 
