@@ -10,7 +10,7 @@ RUST_SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null
 PYTHON_PATHS := python/drawdown tests tools benches
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types test-rust test-python bench stress fuzz docs proto pin clean check-tools
+.PHONY: help setup demo test lint format types test-rust test-python bench bench-large stress fuzz docs proto pin clean check-tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,7 @@ format: setup ## Rewrite the sources in the house format
 
 types: setup ## mypy --strict, and the stub of the extension against the module
 	$(BIN)/mypy
+	$(BIN)/python -m mypy --strict benches tests/benches
 	$(BIN)/python -m mypy.stubtest drawdown._engine --concise
 
 test-rust: setup ## Rust tests of the whole workspace
@@ -56,13 +57,20 @@ test-rust: setup ## Rust tests of the whole workspace
 test-python: setup ## Python tests, the short stress forms included
 	$(BIN)/python -m pytest
 
-bench: setup ## Throughput and latency over gRPC on this machine, with the answer checked
-	$(BIN)/drawdown bench --streams 1 --batch 1000 --duration 10
-	$(BIN)/drawdown bench --streams 1 --batch 8000 --duration 10
+bench: setup ## Goals in small form, and drawdown beside Redis and PostgreSQL, answers checked
+	$(BIN)/python -m benches.goals
+	$(BIN)/python -m benches.compare --rounds 3 --seconds 3
+
+bench-large: setup ## Every goal under its conditions, comparison and curves; reports in benches/results (long)
+	$(BIN)/python -m benches.goals --form large --results
+	$(BIN)/python -m benches.compare --accounts 1000000 --results
+	$(BIN)/python -m benches.curves --accounts-max 1000000 --results
 
 stress: setup ## Long forms: crash loop of 100 cycles, larger model runs
 	$(BIN)/python -m tests.stress.crash_loop --cycles 100
 	DRAWDOWN_MODEL_EXAMPLES=2000 $(BIN)/python -m pytest tests/model -m "" --timeout 3600
+	PROPTEST_CASES=20000 cargo test -p drawdown-core --release --quiet --test model --test equivalences
+	DRAWDOWN_CRASH_SEEDS=1500 cargo test -p drawdown-node --release --quiet
 
 FUZZ_ROUNDS ?= 2000000
 FUZZ_SEED := $(or $(FUZZ_SEED),$(shell date +%s))

@@ -118,20 +118,16 @@ impl Engine {
     pub(crate) fn set_policy(&mut self, c: &SetPolicy, group: &mut Group<'_>) -> Result<Done, Refusal> {
         let credit_type = self.credit_type_of(&c.credit_type)?;
         let limit = match (c.kind, &c.limit, &c.cap) {
-            (PolicyKind::Overdraft, Some(limit), None) => self.amount("limit", limit, credit_type)?,
+            (PolicyKind::Overdraft, Some(limit), None) => self.bound("limit", limit, credit_type)?,
             (PolicyKind::Overdraft, None, _) => {
                 return Err(Refusal::invalid("limit", "an overdraft policy needs a limit"));
             }
-            (PolicyKind::Overage, None, Some(cap)) => self.amount("cap", cap, credit_type)?,
+            (PolicyKind::Overage, None, Some(cap)) => self.bound("cap", cap, credit_type)?,
             (PolicyKind::Overage, None, None) => NO_CAP,
             (_, None, None) => 0,
             (_, Some(_), _) => return Err(Refusal::invalid("limit", "only an overdraft policy has a limit")),
             (_, _, Some(_)) => return Err(Refusal::invalid("cap", "only an overage policy has a cap")),
         };
-        if limit < 0 {
-            let field = if c.cap.is_some() { "cap" } else { "limit" };
-            return Err(Refusal::invalid(field, format!("{field} can't be negative")));
-        }
         match (c.kind, c.price.as_deref()) {
             (PolicyKind::Overage, None) => return Err(Refusal::invalid("price", "an overage policy needs a price")),
             (PolicyKind::Overage, Some(price)) if !is_price(price) => {
@@ -168,6 +164,14 @@ impl Engine {
         // A level set above the present balance has been passed already: say so at once.
         self.cross(number, credit_type, true, group.journal);
         Ok(Done::ok())
+    }
+
+    /// A limit or cap: an amount of 0 or more.
+    fn bound(&self, field: &'static str, amount: &Amount, credit_type: u16) -> Result<i64, Refusal> {
+        match self.amount(field, amount, credit_type)? {
+            negative if negative < 0 => Err(Refusal::invalid(field, format!("{field} can't be negative"))),
+            bound => Ok(bound),
+        }
     }
 
     pub(crate) fn credit_type_of(&self, name: &str) -> Result<u16, Refusal> {

@@ -2,6 +2,9 @@
 //!
 //! Credits are `i64` in 10^-scale of their type. No floats anywhere (semantics §2).
 
+/// The largest scale of a credit type or meter.
+pub const SCALE_MAX: u8 = 12;
+
 /// Why a decimal text was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecimalError {

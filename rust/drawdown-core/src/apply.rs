@@ -4,6 +4,7 @@
 //! draw larger than a grant's rest) is corruption, and said so instead of being bent to fit.
 
 use crate::account::{Account, Counter, DEPLETED, Debt, Pool, SUSPENDED, TestClock};
+use crate::amount::SCALE_MAX;
 use crate::catalog::{Catalog, CreditType, Meter, Policy, Rate};
 use crate::command::{Aggregation, PolicyKind, Source};
 use crate::entry::{
@@ -156,6 +157,7 @@ pub fn apply_settlement(pool: &mut Pool, number: u32, meter: Option<u16>, amount
 pub fn apply_catalog(catalog: &mut Catalog, entry: &Control) -> Result<bool, Misfit> {
     match entry {
         Control::CreditTypeCreated(e) => {
+            check_scale(e.scale)?;
             catalog.add_credit_type(CreditType { name: e.name.clone(), scale: e.scale as u8 });
         }
         Control::MeterCreated(e) => catalog.add_meter(meter_of(e)?),
@@ -168,7 +170,12 @@ pub fn apply_catalog(catalog: &mut Catalog, entry: &Control) -> Result<bool, Mis
     Ok(true)
 }
 
+fn check_scale(scale: u32) -> Result<(), Misfit> {
+    if scale > u32::from(SCALE_MAX) { Err(format!("scale {scale} is above {SCALE_MAX}")) } else { Ok(()) }
+}
+
 fn meter_of(e: &MeterCreated) -> Result<Meter, Misfit> {
+    check_scale(e.quantity_scale)?;
     Ok(Meter {
         key: e.key.clone(),
         unit: e.unit.clone(),

@@ -98,8 +98,8 @@ impl Scopes {
     }
 }
 
-/// `Policy::limit` of an overage without a cap.
-pub const NO_CAP: i64 = i64::MAX;
+/// `Policy::limit` of an overage without a cap; every cap itself is 0 or more.
+pub const NO_CAP: i64 = -1;
 
 /// What happens at zero (semantics §5.4).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

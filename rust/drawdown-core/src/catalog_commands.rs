@@ -1,6 +1,6 @@
 //! Commands that define credit types, meters and rates.
 
-use crate::amount::{DecimalError, parse_decimal, parse_rational, pow10};
+use crate::amount::{DecimalError, SCALE_MAX, parse_decimal, parse_rational, pow10};
 use crate::catalog::Meter;
 use crate::command::{Aggregation, CreateCreditType, CreateMeter, SetRate};
 use crate::engine::Engine;
@@ -9,7 +9,6 @@ use crate::execute::{Done, Group, Refusal, aggregation_number, check_id, shown};
 use crate::rate::greatest_common_divisor;
 use crate::status::Status;
 
-const SCALE_MAX: u8 = 12;
 const CREDIT_TYPES_MAX: usize = 1_000;
 const METERS_MAX: usize = 60_000;
 

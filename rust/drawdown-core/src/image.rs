@@ -23,6 +23,16 @@ use prost::Message;
 
 pub const IMAGE_FORMAT: u32 = 1;
 
+/// Seqs and account numbers of real stores stay below these; damaged ones need not.
+const SEQ_END: u64 = 1 << 62;
+const ACCOUNTS_END: usize = 1 << 31;
+
+/// Whether an instant lies between 1970 and the year 9999.
+pub(crate) fn is_instant(us: i64) -> bool {
+    const YEAR_10000_US: i64 = 253_402_300_800_000_000;
+    (0..YEAR_10000_US).contains(&us)
+}
+
 /// Bytes that are no image of this format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CorruptImage(pub String);
@@ -105,6 +115,9 @@ impl Engine {
     /// The bytes are no such image; the engine must be dropped.
     pub fn load_global(&mut self, image: &[u8]) -> Result<(), CorruptImage> {
         let image = GlobalImage::decode(image)?;
+        if image.seq >= SEQ_END || !is_instant(image.stamp) || !(0..=image.stamp).contains(&image.floor) {
+            return Err(CorruptImage("the shared image's seq, stamp or floor is out of range".into()));
+        }
         for name in &image.tables {
             self.catalog.intern_table(name);
         }
@@ -129,8 +142,9 @@ impl Engine {
     pub fn load_account(&mut self, image: &[u8]) -> Result<(), CorruptImage> {
         let image = AccountImage::decode(image)?;
         let (at, seq) = (image.number as usize, image.seq);
-        if at >= 1 << 31 {
-            return Err(CorruptImage(format!("account number {at} is out of range")));
+        // Every account took a seq of its own when it was created.
+        if seq >= SEQ_END || at as u64 >= seq || at >= ACCOUNTS_END {
+            return Err(CorruptImage(format!("account number {at} with seq {seq} is out of range")));
         }
         while self.accounts.len() <= at {
             // Filled by its own image, or by the journal after it.
@@ -162,6 +176,11 @@ impl Engine {
         for (number, account) in self.accounts.iter().enumerate() {
             if account.id.as_bytes().is_empty() {
                 return Err(CorruptImage(format!("account number {number} has neither image nor entry")));
+            }
+            let types = self.catalog.credit_types.len();
+            let known = account.pools().all(|p| usize::from(p.credit_type) < types);
+            if !known || account.rate_table as usize >= self.catalog.tables.len() {
+                return Err(CorruptImage(format!("account number {number} names what the catalog does not have")));
             }
             let due = account.due_at(grace);
             match account.test_clock() {
@@ -368,7 +387,7 @@ fn extra_from(image: ExtraImage) -> Result<AccountExtra, CorruptImage> {
 
 fn clock_from(image: ClockImage) -> Result<TestClock, CorruptImage> {
     const KEY_BYTES: usize = 32;
-    if image.keys.len() % KEY_BYTES != 0 {
+    if !image.keys.len().is_multiple_of(KEY_BYTES) {
         return Err(CorruptImage("test clock keys are cut short".into()));
     }
     let keys = image.keys.chunks_exact(KEY_BYTES).map(|k| {

@@ -95,7 +95,7 @@ impl Engine {
     /// # Errors
     /// The bytes are no run, or the keys don't fit the budget.
     pub fn load_keys(&mut self, run: &[u8]) -> Result<(), CorruptImage> {
-        if run.len() % KEY_RECORD_BYTES != 0 {
+        if !run.len().is_multiple_of(KEY_RECORD_BYTES) {
             return Err(CorruptImage(format!("a key run of {} bytes is cut short", run.len())));
         }
         const LOOKAHEAD: usize = 32;
@@ -120,6 +120,11 @@ impl Engine {
         let account = record.account as usize;
         let on_test_clock = self.accounts.get(account).is_some_and(|a| a.test_clock().is_some());
         let is_contained = !on_test_clock && self.image_seqs.get(account).is_some_and(|image| record.seq <= *image);
+        if is_contained {
+            // An event this young was taken at a stamp that had raised the floor so far.
+            let stamp = record.time.saturating_sub(self.settings.early_margin_us);
+            self.raise_floor_to(self.settings.floor_at(stamp));
+        }
         if is_contained && record.time >= self.floor && self.keys.find(record.key).is_none() {
             self.remember(record.key, record.fingerprint, record.time)?;
         }

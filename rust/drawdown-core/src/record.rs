@@ -151,14 +151,16 @@ impl Engine {
         let is_known = number != NO_ACCOUNT
             && (rights.account_prefix.is_empty() || event.account_id.starts_with(rights.account_prefix));
         if !is_known {
-            let status = self.time_status(event.time_us, self.stamp, self.floor).unwrap_or(Status::AccountUnknown);
+            let status = self
+                .time_status(event.time_us.unwrap_or(self.stamp), self.stamp, self.floor)
+                .unwrap_or(Status::AccountUnknown);
             return Err(Outcome::refused(status));
         }
         let account = &self.accounts[number as usize];
         let test_clock = account.test_clock();
         let (now, floor) = test_clock.map_or((self.stamp, self.floor), |c| (c.now, c.floor));
         let time = event.time_us.unwrap_or(now);
-        if let Some(status) = self.time_status(event.time_us, now, floor) {
+        if let Some(status) = self.time_status(time, now, floor) {
             return Err(Outcome::refused(status));
         }
         let is_due = account.pools().any(|pool| pool.next_at <= now);
@@ -225,8 +227,7 @@ impl Engine {
     }
 
     #[inline]
-    fn time_status(&self, time: Option<i64>, now: i64, floor: i64) -> Option<Status> {
-        let time = time?;
+    fn time_status(&self, time: i64, now: i64, floor: i64) -> Option<Status> {
         if time > now.saturating_add(self.settings.early_margin_us) {
             Some(Status::TooEarly)
         } else if time < floor {

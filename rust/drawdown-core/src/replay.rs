@@ -3,7 +3,8 @@
 use crate::account::Account;
 use crate::apply::{self, Misfit};
 use crate::engine::{Engine, NO_ACCOUNT, account_key};
-use crate::entry::{self, CorruptRecord};
+use crate::entry::{self, Control, CorruptRecord};
+use crate::image::is_instant;
 use crate::prefetch::prefetch_whole;
 use crate::record::{LOOKAHEAD, prefetch_grants};
 use crate::usage_entry::{UsageEntry, UsageScratch, as_event, peek_usage, read_usage};
@@ -78,7 +79,11 @@ impl Engine {
         match *kind {
             entry::KIND_STAMP => {
                 let stamp = rest.try_into().map_err(|_| "a stamp that is not 8 bytes".to_string())?;
-                self.stamp = self.stamp.max(i64::from_le_bytes(stamp));
+                let stamp = i64::from_le_bytes(stamp);
+                if !is_instant(stamp) {
+                    return Err(format!("the stamp {stamp} is no instant"));
+                }
+                self.stamp = self.stamp.max(stamp);
                 Ok(())
             }
             entry::KIND_USAGE => self.replay_usage(rest, ahead.key, scratch),
@@ -138,6 +143,11 @@ impl Engine {
 
     fn replay_control(&mut self, payload: &[u8]) -> Result<(), Misfit> {
         let control = entry::read_control(payload)?;
+        if let Control::FloorRaised(e) = &control
+            && !(0..=self.stamp).contains(&e.floor)
+        {
+            return Err(format!("the floor {} is not at or below its stamp", e.floor));
+        }
         let is_in_image = match apply::account_number(&control) {
             Some(number) => self.image_seqs.get(number as usize).is_some_and(|seq| self.next_seq <= *seq),
             None => self.next_seq <= self.global_seq,

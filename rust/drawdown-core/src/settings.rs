@@ -67,6 +67,12 @@ impl Settings {
                 self.guaranteed_window_us, self.dedupe_window_us
             ));
         }
+        if self.dedupe_window_us < self.dedupe_bucket_us {
+            return Err(format!(
+                "dedupe_window_us ({}) is less than dedupe_bucket_us ({})",
+                self.dedupe_window_us, self.dedupe_bucket_us
+            ));
+        }
         let buckets = (self.dedupe_window_us + self.early_margin_us) / self.dedupe_bucket_us + 2;
         if buckets > BUCKETS_MAX {
             return Err(format!(

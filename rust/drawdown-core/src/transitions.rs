@@ -30,15 +30,16 @@ impl Engine {
         }
     }
 
+    /// Each instant by itself: a balance that rose and fell unnoticed crossed its levels all the same.
     fn live_pool(&mut self, number: u32, credit_type: u16, now: i64, journal: &mut Vec<u8>) {
-        let before = self.pool(number, credit_type).available;
         while self.pool(number, credit_type).next_at <= now {
+            let before = self.pool(number, credit_type).available;
             let at = self.pool(number, credit_type).next_at;
             self.pool_mut(number, credit_type).recount(at);
             self.settle_debts(number, credit_type, at, journal);
+            let after = self.pool(number, credit_type).available;
+            self.cross(number, credit_type, after < before, journal);
         }
-        let after = self.pool(number, credit_type).available;
-        self.cross(number, credit_type, after < before, journal);
     }
 
     /// Pay open debt from grants valid at `at`, as visible entries.

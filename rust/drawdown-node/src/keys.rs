@@ -12,7 +12,6 @@ use crate::disk::Disk;
 use crate::error::NodeError;
 use crate::journal_reader::JournalReader;
 use crate::meta::StoreId;
-use std::io;
 use std::sync::Arc;
 
 /// A chunk of a run is written when it has grown past this.
@@ -28,33 +27,33 @@ pub(crate) fn write_run(
     mut extract: impl FnMut(&[u8], u64, &mut Vec<u8>) -> Result<(), NodeError>,
 ) -> Result<KeyRunName, NodeError> {
     let writing = || NodeError::io("write a key run");
-    let mut bodies = Vec::new();
     let mut chunk = Vec::with_capacity(2 * KEY_CHUNK_BYTES);
+    let mut chunks = 0_u64;
     let mut journal = JournalReader::open_at(Arc::clone(disk), store, first_seq)?;
+    let disk = &**disk;
+    // Where the run ends is known only at its end. Chunks are written as they fill: a busy stretch
+    // makes hundreds of megabytes.
+    let unfinished = KeyRunName { first_seq, last_seq: first_seq - 1 };
+    let mut file =
+        ChunkFileWriter::create(disk, unfinished.path(), FileKind::KeyRun, store, (first_seq, first_seq - 1))
+            .map_err(writing())?;
     while let Some((frame, body)) = journal.next(last_seq)? {
         extract(body, frame.first_seq, &mut chunk)?;
         if chunk.len() >= KEY_CHUNK_BYTES {
-            bodies.push(std::mem::take(&mut chunk));
+            file.write_chunk(ChunkKind::Keys, &chunk).map_err(writing())?;
+            chunks += 1;
+            chunk.clear();
         }
     }
-    let last = journal.next_seq() - 1;
     if !chunk.is_empty() {
-        bodies.push(chunk);
+        file.write_chunk(ChunkKind::Keys, &chunk).map_err(writing())?;
+        chunks += 1;
     }
-    let run = KeyRunName { first_seq, last_seq: last };
-    let disk = &**disk;
-    let mut file =
-        ChunkFileWriter::create(disk, run.path(), FileKind::KeyRun, store, (first_seq, last)).map_err(writing())?;
-    write_bodies(&mut file, &bodies).map_err(writing())?;
+    file.write_chunk(ChunkKind::Footer, &chunks.to_le_bytes()).map_err(writing())?;
+    let run = KeyRunName { first_seq, last_seq: journal.next_seq() - 1 };
+    file.rename(disk, run.path(), (run.first_seq, run.last_seq)).map_err(writing())?;
     file.publish(disk, "keys-rename").map_err(writing())?;
     Ok(run)
-}
-
-fn write_bodies(file: &mut ChunkFileWriter, bodies: &[Vec<u8>]) -> io::Result<()> {
-    for body in bodies {
-        file.write_chunk(ChunkKind::Keys, body)?;
-    }
-    file.write_chunk(ChunkKind::Footer, &(bodies.len() as u64).to_le_bytes())
 }
 
 /// Give `visit` every chunk of a run; the whole file is checked.

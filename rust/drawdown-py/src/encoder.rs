@@ -12,7 +12,7 @@ use pyo3::types::PyBytes;
 
 enum Encoder {
     Rows(RowsEncoder),
-    Columns(ColumnsEncoder),
+    Columns(Box<ColumnsEncoder>),
 }
 
 /// Builds encoded `UsageBatch` messages.
@@ -29,7 +29,7 @@ impl BatchEncoder {
     fn new(encoding: &str, detail: &str) -> PyResult<BatchEncoder> {
         let encoder = match encoding_of(encoding)? {
             Encoding::Rows => Encoder::Rows(RowsEncoder::new()),
-            Encoding::Columns => Encoder::Columns(ColumnsEncoder::new()),
+            Encoding::Columns => Encoder::Columns(Box::new(ColumnsEncoder::new())),
         };
         let detail = ResultDetail::from_name(detail)
             .ok_or_else(|| errors::invalid(format!("detail is 'exceptions', 'all' or 'none', not '{detail}'")))?;

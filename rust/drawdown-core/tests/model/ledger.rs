@@ -1,0 +1,444 @@
+//! The reference ledger: the contract's text in plain Rust, slow and obvious. 128-bit integers,
+//! vectors, nothing cached, no batches. Written apart from the engine.
+
+use crate::commands::GrantSent;
+use crate::prices::{METERS, Rate};
+use std::collections::BTreeMap;
+
+pub const MAX: i128 = i64::MAX as i128;
+pub const FOREVER: i64 = i64::MAX;
+pub const CREDIT_TYPES: [&str; 2] = ["credits", "usd"];
+const MINUTE: i64 = 60_000_000;
+
+#[derive(Clone, Debug)]
+pub struct Grant {
+    pub id: String,
+    pub credit_type: &'static str,
+    pub promotional: bool,
+    pub priority: i64,
+    pub effective_at: i64,
+    pub expires_at: i64,
+    /// Empty: all.
+    pub scope: Vec<&'static str>,
+    pub pending: bool,
+    pub is_voided: bool,
+    pub amount: i128,
+    pub remaining: i128,
+    pub burned: i128,
+    pub expired: i128,
+    pub voided: i128,
+    pub moved: i128,
+    pub created: usize,
+}
+
+impl Grant {
+    pub fn is_valid_at(&self, t: i64) -> bool {
+        !self.pending && !self.is_voided && self.effective_at <= t && t < self.expires_at
+    }
+
+    pub fn can_pay(&self, meter: Option<&str>) -> bool {
+        self.scope.is_empty() || meter.is_some_and(|m| self.scope.contains(&m))
+    }
+
+    /// §4.3.
+    fn burns_at(&self) -> (i64, i64, bool, usize, i64, usize) {
+        let width = if self.scope.is_empty() { usize::MAX } else { self.scope.len() };
+        (self.priority, self.expires_at, !self.promotional, width, self.effective_at, self.created)
+    }
+
+    /// §4.5.
+    pub fn state(&self, now: i64) -> &'static str {
+        match () {
+            () if self.is_voided => "voided",
+            () if self.pending => "pending",
+            () if now >= self.expires_at => "expired",
+            () if now < self.effective_at => "scheduled",
+            () if self.remaining == 0 => "exhausted",
+            () => "active",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub enum Policy {
+    #[default]
+    Hard,
+    Partial,
+    Overdraft(i128),
+    Overage(Option<i128>),
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Pool {
+    pub policy: Policy,
+    /// Open debt by meter, oldest first; a direct debit has none.
+    pub debts: Vec<(Option<String>, i128)>,
+    pub overage: BTreeMap<i64, i128>,
+    pub charged: i128,
+}
+
+impl Pool {
+    pub fn overdraft(&self) -> i128 {
+        self.debts.iter().map(|debt| debt.1).sum()
+    }
+
+    pub fn overage_total(&self) -> i128 {
+        self.overage.values().sum()
+    }
+
+    fn owe(&mut self, meter: Option<&str>, amount: i128) {
+        match self.debts.iter_mut().find(|debt| debt.0.as_deref() == meter) {
+            _ if amount == 0 => {}
+            Some(debt) => debt.1 += amount,
+            None => self.debts.push((meter.map(str::to_string), amount)),
+        }
+    }
+}
+
+/// One use as its caller sends it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Use {
+    pub id: String,
+    pub account: String,
+    pub subject: &'static str,
+    pub is_direct: bool,
+    pub quantity: i64,
+    pub time: Option<i64>,
+    /// Value of the one declared dimension, empty: not sent.
+    pub model: &'static str,
+    /// Whether a dimension nobody declared is sent along.
+    pub has_stray_dimension: bool,
+    pub force: bool,
+}
+
+impl Use {
+    fn same_content(&self, other: &Use) -> bool {
+        Use { force: false, ..self.clone() } == Use { force: false, ..other.clone() }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub status: &'static str,
+    pub charged: i128,
+    pub uncovered: i128,
+    pub available: Option<i128>,
+    pub shortfall: Option<i128>,
+}
+
+impl Answer {
+    fn refused(status: &'static str, available: Option<i128>) -> Answer {
+        Answer { status, charged: 0, uncovered: 0, available, shortfall: None }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Account {
+    pub suspended: bool,
+    pub grants: Vec<Grant>,
+    pub pools: BTreeMap<&'static str, Pool>,
+    /// meter, match, period.
+    pub counters: BTreeMap<(String, String, i64), i128>,
+    /// With the time each was taken at.
+    pub uses: Vec<(Use, i64)>,
+}
+
+impl Account {
+    pub fn open_pool(&mut self, credit_type: &'static str) {
+        self.pool(credit_type);
+    }
+
+    pub fn pool(&mut self, credit_type: &'static str) -> &mut Pool {
+        self.pools.entry(credit_type).or_default()
+    }
+
+    pub fn available(&self, credit_type: &str, now: i64) -> i128 {
+        let free: i128 = self
+            .grants
+            .iter()
+            .filter(|g| g.credit_type == credit_type && g.is_valid_at(now))
+            .map(|g| g.remaining)
+            .sum();
+        free - self.pools.get(credit_type).map_or(0, Pool::overdraft)
+    }
+
+    /// What an answer shows: absent where the account has no such pool.
+    fn shown(&self, credit_type: &str, now: i64) -> Option<i128> {
+        self.pools.contains_key(credit_type).then(|| self.available(credit_type, now))
+    }
+
+    pub fn remaining(&self, credit_type: &str) -> i128 {
+        self.grants.iter().filter(|g| g.credit_type == credit_type).map(|g| g.remaining).sum()
+    }
+
+    /// §4.9, at an instant.
+    pub fn settle(&mut self, at: i64) {
+        for (credit_type, pool) in &mut self.pools {
+            for (meter, debt) in &mut pool.debts {
+                let mut payers: Vec<&mut Grant> = self
+                    .grants
+                    .iter_mut()
+                    .filter(|g| g.credit_type == *credit_type && g.is_valid_at(at) && g.can_pay(meter.as_deref()))
+                    .collect();
+                payers.sort_by_key(|g| g.burns_at());
+                for grant in payers {
+                    let part = grant.remaining.min(*debt);
+                    grant.remaining -= part;
+                    grant.burned += part;
+                    *debt -= part;
+                }
+            }
+            pool.debts.retain(|debt| debt.1 > 0);
+        }
+    }
+
+    /// Indices of the grants that pay, in order: valid at the use (§7: those expired since, too,
+    /// within the grace), then those valid at arrival.
+    fn payers(&self, credit_type: &str, meter: Option<&str>, at: i64, now: i64, grace: i64) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.grants.len()).collect();
+        order.retain(|i| self.grants[*i].credit_type == credit_type && self.grants[*i].can_pay(meter));
+        order.sort_by_key(|i| self.grants[*i].burns_at());
+        let at_use = |g: &Grant| g.is_valid_at(at) && now < g.expires_at.saturating_add(grace);
+        let (mut first, rest): (Vec<usize>, Vec<usize>) = order.into_iter().partition(|i| at_use(&self.grants[*i]));
+        first.extend(rest.into_iter().filter(|i| self.grants[*i].is_valid_at(now)));
+        first
+    }
+}
+
+pub struct Ledger {
+    pub accounts: BTreeMap<String, Account>,
+    pub rates: Vec<Rate>,
+    pub now: i64,
+    pub grace: i64,
+    pub grants_made: usize,
+    /// Grants as they were sent, by account: what uses up an id.
+    pub sent: Vec<(String, GrantSent)>,
+}
+
+struct Priced {
+    credit_type: &'static str,
+    meter: Option<&'static str>,
+    charge: i128,
+    counter: Option<(String, String, i64)>,
+    used: i128,
+}
+
+impl Ledger {
+    pub fn new(now: i64, rates: Vec<Rate>) -> Ledger {
+        Ledger { accounts: BTreeMap::new(), rates, now, grace: 60 * MINUTE, grants_made: 0, sent: Vec::new() }
+    }
+
+    /// Time goes on: activations in between are lived each at its own instant.
+    pub fn advance(&mut self, to: i64) {
+        let from = self.now;
+        self.now = self.now.max(to);
+        for account in self.accounts.values_mut() {
+            let mut instants: Vec<i64> =
+                account.grants.iter().map(|g| g.effective_at).filter(|at| from < *at && *at <= to).collect();
+            instants.sort_unstable();
+            for at in instants {
+                account.settle(at);
+            }
+        }
+    }
+
+    fn floor(&self) -> i64 {
+        let lowest = self.now - 35 * 24 * 60 * MINUTE;
+        lowest + (MINUTE - lowest % MINUTE) % MINUTE
+    }
+
+    fn rate(&self, meter: &str, model: &str, at: i64) -> Option<&Rate> {
+        let newest = |matches: &str| {
+            let fits =
+                |r: &&Rate| r.meter == meter && r.matches == matches && r.valid_from.is_none_or(|from| from <= at);
+            self.rates.iter().filter(fits).max_by_key(|r| r.valid_from)
+        };
+        // An empty model was not sent, and no rate matches it but the default.
+        newest(model).or_else(|| newest(""))
+    }
+
+    fn price(&self, account: &Account, u: &Use, at: i64) -> Result<Priced, (&'static str, Option<&'static str>)> {
+        if u.is_direct {
+            let credit_type =
+                ["credits", "usd"].into_iter().find(|c| *c == u.subject).ok_or(("METER_UNKNOWN", None))?;
+            return Ok(Priced { credit_type, meter: None, charge: u.quantity.into(), counter: None, used: 0 });
+        }
+        let meter = METERS.iter().find(|m| m.key == u.subject).ok_or(("METER_UNKNOWN", None))?;
+        // Only `tokens` declares the dimension.
+        let model = if meter.key == "tokens" { u.model } else { "" };
+        let rate = self.rate(meter.key, model, at).ok_or(("NOT_ENTITLED", None))?;
+        let used = if meter.counts { 1 } else { i128::from(u.quantity) };
+        let counter = (meter.key.to_string(), rate.matches.to_string(), month_of(at));
+        let before = account.counters.get(&counter).copied().unwrap_or(0);
+        let overflow = ("OVERFLOW", Some(rate.credit_type));
+        let charge = rate.charge(before, used, meter.quantity_scale).filter(|c| *c <= MAX).ok_or(overflow)?;
+        if rate.keeps_a_counter() && before + used > MAX {
+            return Err(overflow);
+        }
+        let counter = rate.keeps_a_counter().then_some(counter);
+        Ok(Priced { credit_type: rate.credit_type, meter: Some(meter.key), charge, counter, used })
+    }
+
+    /// §5.1–§5.5.
+    pub fn record(&mut self, u: &Use) -> Answer {
+        // The contract has no status for a credit type nobody defined: the request is malformed.
+        let is_sound = !u.is_direct || CREDIT_TYPES.contains(&u.subject);
+        if u.quantity < 0 || !is_sound {
+            return Answer::refused("INVALID", None);
+        }
+        let at = u.time.unwrap_or(self.now);
+        if at > self.now + 5 * MINUTE {
+            return Answer::refused("TOO_EARLY", None);
+        }
+        if at < self.floor() {
+            return Answer::refused("TOO_LATE", None);
+        }
+        let Some(account) = self.accounts.get(&u.account) else {
+            return Answer::refused("ACCOUNT_UNKNOWN", None);
+        };
+        let priced = self.price(account, u, at);
+        let credit_type = priced.as_ref().map_or_else(|error| error.1, |priced| Some(priced.credit_type));
+        let shown = credit_type.and_then(|credit_type| account.shown(credit_type, self.now));
+        // Below the floor an id is forgotten (§5.6).
+        let known = account.uses.iter().filter(|(_, at)| *at >= self.floor());
+        if let Some((first, _)) = known.rev().find(|(known, _)| known.id == u.id) {
+            return Answer::refused(if first.same_content(u) { "DUPLICATE" } else { "CONFLICT" }, shown);
+        }
+        if account.suspended && !u.force {
+            return Answer::refused("ACCOUNT_SUSPENDED", shown);
+        }
+        match priced {
+            Err((status, _)) => Answer::refused(status, shown),
+            Ok(priced) => self.pay(u, &priced, at),
+        }
+    }
+
+    fn pay(&mut self, u: &Use, priced: &Priced, at: i64) -> Answer {
+        let (now, grace) = (self.now, self.grace);
+        let account = self.accounts.get_mut(&u.account).expect("just found");
+        let payers = account.payers(priced.credit_type, priced.meter, at.min(now), now, grace);
+        let can_pay: i128 = payers.iter().map(|i| account.grants[*i].remaining).sum();
+        let covered = can_pay.min(priced.charge);
+        let rest = priced.charge - covered;
+        let shown = account.shown(priced.credit_type, now);
+        let period = month_of(at);
+        let taken = at_zero(account.pools.get(priced.credit_type).unwrap_or(&Pool::default()), covered, rest, period);
+        let (owed, overage, uncovered) = match taken {
+            Ok((_, _, uncovered)) if u.force && uncovered > 0 => (rest, 0, 0),
+            Ok(taken) => taken,
+            Err(_) if u.force => (rest, 0, 0),
+            Err((status, shortfall)) => {
+                return Answer { shortfall: Some(shortfall), ..Answer::refused(status, shown) };
+            }
+        };
+        let mut pool = account.pools.get(priced.credit_type).cloned().unwrap_or_default();
+        if pool.overdraft() + owed > MAX || pool.overage_total() + overage > MAX {
+            return Answer::refused("OVERFLOW", shown);
+        }
+        pool.owe(priced.meter, owed);
+        *pool.overage.entry(period).or_default() += overage;
+        pool.charged += priced.charge - uncovered;
+        if priced.charge > 0 {
+            // A use that costs nothing makes no pool.
+            account.pools.insert(priced.credit_type, pool);
+        }
+        let mut left = covered;
+        for i in payers {
+            let part = account.grants[i].remaining.min(left);
+            account.grants[i].remaining -= part;
+            account.grants[i].burned += part;
+            left -= part;
+        }
+        if let Some(counter) = &priced.counter {
+            *account.counters.entry(counter.clone()).or_default() += priced.used;
+        }
+        account.uses.push((u.clone(), at));
+        let available = account.shown(priced.credit_type, now);
+        Answer { status: "OK", charged: priced.charge - uncovered, uncovered, available, shortfall: None }
+    }
+
+    /// §8: allowed iff a record of the same would be `OK`, and the largest quantity that fits.
+    pub fn check(
+        &self,
+        account: &str,
+        meter: &'static str,
+        quantity: i64,
+        model: &'static str,
+    ) -> (&'static str, Option<i128>, Option<i64>) {
+        if quantity < 0 {
+            return ("INVALID", None, None);
+        }
+        let Some(known) = self.accounts.get(account) else { return ("ACCOUNT_UNKNOWN", None, None) };
+        let mut other = Ledger::new(self.now, self.rates.clone());
+        other.accounts.insert(account.into(), known.clone());
+        let probe = |quantity| Use {
+            id: " a probe".into(),
+            account: account.into(),
+            subject: meter,
+            is_direct: false,
+            quantity,
+            time: None,
+            model,
+            has_stray_dimension: false,
+            force: false,
+        };
+        let reason = other.record(&probe(quantity)).status;
+        let Ok(priced) = self.price(known, &probe(0), self.now) else { return (reason, None, None) };
+        let payers = known.payers(priced.credit_type, priced.meter, self.now, self.now, 0);
+        let can_pay: i128 = payers.iter().map(|i| known.grants[*i].remaining).sum();
+        let available = can_pay - known.pools.get(priced.credit_type).map_or(0, Pool::overdraft);
+        if METERS.iter().any(|m| m.key == meter && m.counts) {
+            return (reason, Some(available), None);
+        }
+        let rate = self.rate(meter, if meter == "tokens" { model } else { "" }, self.now).expect("priced");
+        let scale = METERS.iter().find(|m| m.key == meter).expect("priced").quantity_scale;
+        let before = known.counters.get(&(meter.into(), rate.matches.into(), month_of(self.now))).copied().unwrap_or(0);
+        let (mut low, mut high) = (0i64, i64::MAX);
+        while low < high {
+            let middle = low + (high - low) / 2 + 1;
+            let fits = rate.charge(before, middle.into(), scale).is_some_and(|cost| cost <= available);
+            (low, high) = if fits { (middle, high) } else { (low, middle - 1) };
+        }
+        (reason, Some(available), Some(low))
+    }
+}
+
+type Taken = (i128, i128, i128);
+
+/// §5.4: (owed, overage, uncovered) of the rest that no grant covers, or the refusal and what was missing.
+fn at_zero(pool: &Pool, covered: i128, rest: i128, period: i64) -> Result<Taken, (&'static str, i128)> {
+    if rest == 0 {
+        return Ok((0, 0, 0));
+    }
+    match pool.policy {
+        Policy::Partial if covered > 0 => Ok((0, 0, rest)),
+        Policy::Hard | Policy::Partial => Err(("INSUFFICIENT", rest)),
+        Policy::Overdraft(limit) => match (limit - pool.overdraft()).max(0) {
+            room if rest <= room => Ok((rest, 0, 0)),
+            room => Err(("LIMIT_REACHED", rest - room)),
+        },
+        Policy::Overage(None) => Ok((0, rest, 0)),
+        Policy::Overage(Some(cap)) => match (cap - pool.overage.get(&period).copied().unwrap_or(0)).max(0) {
+            room if rest <= room => Ok((0, rest, 0)),
+            room => Err(("LIMIT_REACHED", rest - room)),
+        },
+    }
+}
+
+/// Start of the UTC calendar month, counted day by day from 2026.
+pub fn month_of(time: i64) -> i64 {
+    const DAY: i64 = 86_400_000_000;
+    let (mut start, mut year, mut month) = (1_767_225_600_000_000, 2026, 0);
+    loop {
+        let leap = i64::from(year % 4 == 0);
+        let days = [31, 28 + leap, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month];
+        if time < start + days * DAY {
+            return start;
+        }
+        start += days * DAY;
+        month += 1;
+        if month == 12 {
+            (year, month) = (year + 1, 0);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What may happen in a story, and how likely. Everything is relative to the moment it happens at.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+pub const SECOND: i64 = 1_000_000;
+pub const MINUTE: i64 = 60 * SECOND;
+pub const HOUR: i64 = 60 * MINUTE;
+pub const DAY: i64 = 24 * HOUR;
+
+#[derive(Clone, Debug)]
+pub struct GrantOp {
+    pub account: usize,
+    pub amount: i64,
+    pub in_usd: bool,
+    pub promotional: bool,
+    pub priority: i64,
+    pub effective_in: Option<i64>,
+    pub expires_in: Option<i64>,
+    pub scope: usize,
+    pub pending: bool,
+}
+
+#[derive(Clone, Debug)]
+pub enum FormulaOp {
+    Units(i64),
+    Min(i64),
+    Fraction(i64),
+    Minus(i64),
+}
+
+#[derive(Clone, Debug)]
+pub struct UseOp {
+    pub account: usize,
+    pub subject: usize,
+    pub quantity: i64,
+    /// Absent: not sent.
+    pub time_in: Option<i64>,
+    pub model: &'static str,
+    pub has_stray_dimension: bool,
+    pub force: bool,
+}
+
+/// How an earlier event comes again.
+#[derive(Clone, Copy, Debug)]
+pub enum Again {
+    Same,
+    Forced,
+    OtherQuantity,
+    OtherTime,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    By(i64),
+    /// So many microseconds from the next instant at which a grant begins or ends.
+    ToEdge(i64),
+}
+
+#[derive(Clone, Debug)]
+pub enum Op {
+    CreateAccount(usize),
+    Grant(GrantOp),
+    GrantAgain(usize, bool),
+    Void(usize, usize),
+    Release(usize, usize),
+    Replace(usize, Vec<usize>, Vec<(FormulaOp, GrantOp)>),
+    /// A group whose second command is refused: nothing of it may stand.
+    RefusedGroup(usize, usize),
+    Policy {
+        account: usize,
+        in_usd: bool,
+        kind: usize,
+        limit: i64,
+    },
+    Suspend(usize, bool),
+    Thresholds(usize, Vec<i64>),
+    Use(UseOp),
+    UseAgain(usize, Again),
+    Pass(Step),
+    Sweep,
+    Check {
+        account: usize,
+        meter: usize,
+        quantity: i64,
+        model: &'static str,
+    },
+}
+
+/// Credits: mostly a few, at times the edges.
+fn credits() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        12 => 1..30_000i64,
+        3 => Just(1),
+        2 => select(vec![2_000, 10_000]),
+        1 => select(vec![i64::MAX, i64::MAX - 1, i64::MAX / 2, i64::MAX / 2 + 1]),
+    ]
+}
+
+fn quantity() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        12 => 0..12i64,
+        3 => 90..170i64,
+        1 => select(vec![-1, 0, 1, i64::MAX, i64::MAX / 2, i64::MAX / 1_000, 1 << 40]),
+    ]
+}
+
+fn from_now() -> impl Strategy<Value = i64> {
+    let span = prop_oneof![
+        4 => (-5..=5i64).prop_map(|n| n * 10 * MINUTE),
+        2 => (-30..=30i64).prop_map(|n| n * SECOND),
+        1 => (-40..=40i64).prop_map(|n| n * DAY),
+        1 => -5..=5i64,
+    ];
+    span.boxed()
+}
+
+fn grant() -> impl Strategy<Value = GrantOp> {
+    let dates = (prop::option::weighted(0.4, from_now()), prop::option::weighted(0.6, from_now()));
+    let priority = prop_oneof![6 => Just(50), 3 => 49..=51i64, 1 => select(vec![1, 100, 0, 101])];
+    let flags = (prop::bool::weighted(0.1), any::<bool>(), prop::bool::weighted(0.15));
+    (0..3usize, credits(), flags, priority, dates, 0..8usize).prop_map(
+        |(account, amount, (in_usd, promotional, pending), priority, (effective_in, expires_in), scope)| GrantOp {
+            account,
+            amount,
+            in_usd,
+            promotional,
+            priority,
+            effective_in,
+            expires_in,
+            scope,
+            pending,
+        },
+    )
+}
+
+fn formula() -> impl Strategy<Value = FormulaOp> {
+    prop_oneof![
+        1 => credits().prop_map(FormulaOp::Units),
+        1 => credits().prop_map(FormulaOp::Min),
+        2 => (0..=100i64).prop_map(FormulaOp::Fraction),
+        1 => (0..20_000i64).prop_map(FormulaOp::Minus),
+    ]
+}
+
+fn usage() -> impl Strategy<Value = UseOp> {
+    let time = prop_oneof![
+        4 => Just(None),
+        4 => (-90..=4i64).prop_map(|n| Some(n * MINUTE)),
+        2 => from_now().prop_map(Some),
+        1 => select(vec![5 * MINUTE, 5 * MINUTE + 1, -35 * DAY, -35 * DAY - MINUTE]).prop_map(Some),
+    ];
+    let model = select(vec!["", "", "large", "small"]);
+    (0..30usize, 0..16usize, quantity(), time, model, (prop::bool::weighted(0.1), prop::bool::weighted(0.12))).prop_map(
+        |(account, subject, quantity, time_in, model, (has_stray_dimension, force))| UseOp {
+            account: if account == 29 { 3 } else { account % 3 },
+            subject,
+            quantity,
+            time_in,
+            model,
+            has_stray_dimension,
+            force,
+        },
+    )
+}
+
+pub fn op() -> impl Strategy<Value = Op> {
+    let again = select(vec![Again::Same, Again::Same, Again::Forced, Again::OtherQuantity, Again::OtherTime]);
+    let step = prop_oneof![
+        3 => (1..7_200i64).prop_map(|n| Step::By(n * SECOND)),
+        1 => (0..20 * DAY).prop_map(Step::By),
+        4 => (-1..=1i64).prop_map(Step::ToEdge),
+        2 => (-1..=1i64).prop_map(|n| Step::ToEdge(HOUR + n)),
+    ];
+    let replace =
+        (0..3usize, prop::collection::vec(0..12usize, 0..3), prop::collection::vec((formula(), grant()), 0..3));
+    prop_oneof![
+        1 => (0..3usize).prop_map(Op::CreateAccount),
+        8 => grant().prop_map(Op::Grant),
+        1 => (any::<usize>(), any::<bool>()).prop_map(|(n, other)| Op::GrantAgain(n, other)),
+        2 => (0..4usize, 0..12usize).prop_map(|(a, g)| Op::Void(a, g)),
+        2 => (0..3usize, 0..12usize).prop_map(|(a, g)| Op::Release(a, g)),
+        3 => replace.prop_map(|(a, void, create)| Op::Replace(a, void, create)),
+        1 => (0..3usize, 0..12usize).prop_map(|(a, g)| Op::RefusedGroup(a, g)),
+        3 => (0..3usize, prop::bool::weighted(0.2), 0..5usize, prop_oneof![4 => 0..20_000i64, 1 => Just(i64::MAX)])
+            .prop_map(|(account, in_usd, kind, limit)| Op::Policy { account, in_usd, kind, limit }),
+        1 => (0..3usize, prop::bool::weighted(0.3)).prop_map(|(a, on)| Op::Suspend(a, on)),
+        1 => (0..3usize, prop::collection::vec(0..20_000i64, 0..3)).prop_map(|(a, list)| Op::Thresholds(a, list)),
+        18 => usage().prop_map(Op::Use),
+        3 => (any::<usize>(), again).prop_map(|(n, again)| Op::UseAgain(n, again)),
+        8 => step.prop_map(Op::Pass),
+        2 => Just(Op::Sweep),
+        3 => (0..4usize, 0..10usize, quantity(), select(vec!["", "large"]))
+            .prop_map(|(account, meter, quantity, model)| Op::Check { account, meter, quantity, model }),
+    ]
+}
