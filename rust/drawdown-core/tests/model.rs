@@ -9,6 +9,7 @@ mod ops;
 #[path = "model/prices.rs"]
 mod prices;
 #[path = "model/story.rs"]
+#[allow(dead_code, reason = "equivalences.rs reads the rest")]
 mod story;
 
 use proptest::prelude::*;
