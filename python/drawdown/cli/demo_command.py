@@ -32,13 +32,19 @@ PACE_S = 0.02
 
 
 class Workload:
-    """A thread that streams requests at a steady pace until told to stop."""
+    """A thread that streams requests at a steady pace until told to stop, but not before it sent ``planned``.
 
-    def __init__(self, recorder: Recorder, ledger: AckLedger, *, events_per_s: int, seed: int) -> None:
+    A slow machine takes longer for the same story.
+    """
+
+    def __init__(
+        self, recorder: Recorder, ledger: AckLedger, *, events_per_s: int, planned: int, seed: int
+    ) -> None:
         self._recorder = recorder
         self._ledger = ledger
         self._requests = requests(seed)
         self._per_step = max(2, round(events_per_s * PACE_S))
+        self._left = planned
         self._ended = threading.Event()
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="demo-workload", daemon=True)
@@ -57,7 +63,8 @@ class Workload:
     def _run(self) -> None:
         due = time.monotonic()
         try:
-            while not self._ended.is_set():
+            while self._left > 0 or not self._ended.is_set():
+                self._left -= self._per_step
                 for _ in range(self._per_step):
                     request = next(self._requests)
                     event = request.event
@@ -165,7 +172,13 @@ def _story(folder: Path, screen: Screen, seconds: float, events_per_s: int, seed
             )
             options = RecorderOptions(detail="all", on_exception=ledger.acknowledged, backoff_s_max=0.5)
             with database.recorder(batch=200, linger_ms=5, options=options) as recorder:
-                workload = Workload(recorder, ledger, events_per_s=events_per_s, seed=seed)
+                workload = Workload(
+                    recorder,
+                    ledger,
+                    events_per_s=events_per_s,
+                    planned=round(events_per_s * seconds),
+                    seed=seed,
+                )
                 workload.start()
                 screen.say(f"LLM usage streams in, {events_per_s:,} events a second")
                 screen.watch(database, recorder, seconds / 2)

@@ -52,7 +52,7 @@ CUSTOMERS = (
     Customer("fabrikam", "1000", "0", "hard", 3, "plan only"),
     Customer("tailspin", "800", "200", "hard", 2, "plan and a top-up"),
     Customer("wingtip", "6", "0", "hard", 2, "runs dry: cut off at zero"),
-    Customer("adatum", "8", "0", "overdraft", 2, "runs dry: may go 50 below"),
+    Customer("adatum", "6", "0", "overdraft", 2, "runs dry: may go 50 below"),
 )
 OVERDRAFT_LIMIT = "50"
 WELCOME = "5"

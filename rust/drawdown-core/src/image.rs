@@ -17,7 +17,6 @@ use crate::image_messages::{
     AccountImage, ClockImage, CounterImage, DatedTable, DebtImage, ExtraImage, GlobalImage, GrantImage, PeriodCredits,
     PoolImage, UsedId,
 };
-use crate::period::period_end;
 use crate::rate::Price;
 use prost::Message;
 
@@ -195,30 +194,9 @@ impl Engine {
         self.global_stamp = 0;
         Ok(())
     }
-
-    /// 128-bit order-independent digest of accounts, catalog and floor. Equal states have equal
-    /// digests, whatever path led to them. Cost grows with the number of accounts.
-    pub fn digest(&self) -> u128 {
-        let accounts = self.accounts.iter().enumerate().map(|(number, account)| {
-            let mut image = image_of(account, &self.catalog, number as u32, 0);
-            for pool in &mut image.pools {
-                pool.next_at = 0;
-            }
-            if let Some(extra) = &mut image.extra {
-                // When a dead counter is dropped depends on when its account is next touched.
-                let floor = account.test_clock().map_or(self.floor, |clock| clock.floor);
-                let edges = account.period_edges();
-                extra.counters.retain(|c| period_end(edges, c.period).is_none_or(|end| end > floor));
-            }
-            self.key.event_hash(&image.encode_to_vec())
-        });
-        let mut shared = GlobalImage::decode(&self.global_image()[..]).expect("own image");
-        (shared.seq, shared.stamp) = (0, 0);
-        accounts.fold(self.key.event_hash(&shared.encode_to_vec()), u128::wrapping_add)
-    }
 }
 
-fn image_of(account: &Account, catalog: &Catalog, number: u32, seq: u64) -> AccountImage {
+pub(crate) fn image_of(account: &Account, catalog: &Catalog, number: u32, seq: u64) -> AccountImage {
     AccountImage {
         number,
         seq,

@@ -24,6 +24,7 @@ mod conservation;
 mod crossings;
 mod dedupe;
 mod dedupe_window;
+mod digest;
 mod engine;
 pub mod entry;
 mod execute;
