@@ -41,13 +41,6 @@ def serve(
     Prints one JSON line with the address once it is ready. All settings: docs/operations.md.
     """
     import os
-    import sys
-
-    from drawdown.runtime.memory import environment_for_huge_pages
-
-    if (again := environment_for_huge_pages(os.environ)) is not None:
-        # The same process with another allocator setting; it is read once, before Python starts.
-        os.execve(sys.executable, [sys.executable, "-m", "drawdown", *sys.argv[1:]], again)
 
     from drawdown.cli.options import pairs_from
     from drawdown.config import PREFIX, SETTINGS, load

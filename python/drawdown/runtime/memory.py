@@ -1,17 +1,12 @@
-"""How the process holds its memory: message buffers kept, and state in huge pages.
+"""Keeps message buffers in the process's heap instead of giving them back to the kernel each time.
 
 A batch of 8,000 events is half a megabyte: beyond glibc's default threshold every such message is
 mapped, cleared page by page and unmapped again, which took 9 % of the server's time.
-
-An event touches half a dozen places in gigabytes of state. With 4 KiB pages each costs a walk of the
-page tables as well; glibc asks for huge pages only if it is told before the process starts.
 """
 
 import ctypes
 import logging
 import sys
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 _log = logging.getLogger("drawdown.runtime")
@@ -44,25 +39,3 @@ def keep_message_buffers() -> bool:
     if not all(taken):
         _log.info("the allocator keeps its own thresholds", extra={"taken": taken})
     return all(taken)
-
-
-TUNABLES: Final = "GLIBC_TUNABLES"
-HUGE: Final = "glibc.malloc.hugetlb"
-SUPPORT: Final = Path("/sys/kernel/mm/transparent_hugepage/enabled")
-
-
-def environment_for_huge_pages(environment: Mapping[str, str]) -> dict[str, str] | None:
-    """The environment to start again with so that the heap asks for huge pages; ``None`` to go on as it is.
-
-    ``GLIBC_TUNABLES=glibc.malloc.hugetlb=0`` set by the caller stands: then nothing is changed.
-    """
-    tunables = environment.get(TUNABLES, "")
-    if not sys.platform.startswith("linux") or HUGE in tunables:
-        return None
-    try:
-        if "[never]" in SUPPORT.read_text(encoding="ascii"):
-            return None
-    except OSError:
-        return None
-    asked = f"{HUGE}=1"
-    return {**environment, TUNABLES: f"{tunables}:{asked}" if tunables else asked}
