@@ -172,8 +172,10 @@ class Engine:
         One pass at a time.
         """
     def snapshot_keys(self) -> bytes | None:
-        """The next run of dedupe keys recorded since the last completed pass; ``None`` at the end.
-        All runs are stored before any chunk."""
+        """The next run of dedupe keys not handed out yet; ``None`` when all up to the last chunk's
+        ``max_seq`` (at first: S) have been. That seq must be durable first. Drain and store after
+        each ``snapshot_chunk`` and before storing its images: a stored image must never contain an
+        event whose key is not stored."""
     def snapshot_chunk(self, max_accounts: int = 1000) -> tuple[int, list[tuple[int, bytes]]] | None:
         """``(max_seq, [(account uid, image), …])``; ``None`` at the end. An image may be stored only
         when ``durable_seq() >= max_seq``."""
