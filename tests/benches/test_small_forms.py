@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import msgspec
 import pytest
 from drawdown import embedded
 
-from benches import compare, curves, figures, goals
+from benches import compare, curves, figures, goals, pairs
 from benches.folders import Folders
 from benches.form import SMALL
 from benches.in_process import batches_of, ingest
@@ -107,11 +108,26 @@ def test_postgres_is_measured_or_reported_as_absent(monkeypatch: pytest.MonkeyPa
     assert ratio.value is not None
 
 
+def test_two_builds_are_measured_in_turn() -> None:
+    """This tree beside itself; a tree without a build is a wrong answer, not a figure."""
+    shape = pairs.PairShape(
+        pairs=2, seconds=0.2, warmup=0.0, accounts=20, grants=3, batches=(100,), streams=1, inflight=2
+    )
+    tree = Path(sys.executable).parent.parent.parent
+    before, after, ratio = pairs.pairs((tree, tree), shape)
+    assert before.samples == after.samples == ratio.samples == 2
+    assert ratio.goal == figures.Goal(0.95)
+    with pytest.raises((figures.WrongAnswer, OSError)):
+        pairs.pairs((Path(__file__).parent, tree), shape)
+
+
 def test_a_debug_build_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "build_info", lambda: {"profile": "debug"})
     for main in (goals.main, compare.main, curves.main):
         with pytest.raises(SystemExit, match="debug build"):
             main([])
+    with pytest.raises(SystemExit, match="debug build"):
+        pairs.main(["."])
 
 
 def test_a_report_holds_figures_goals_and_machine(tmp_path: Path) -> None:
