@@ -1,6 +1,6 @@
 """Two builds beside each other: ``drawdown bench`` of each in turn, pair by pair, and the ratio.
 
-``python -m benches.pairs BEFORE [AFTER] [--pairs 7] [--seconds S] [--accounts N] [--batch N …] [--results DIR]``
+``python -m benches.pairs BEFORE [AFTER] [--pairs 7] [--seconds S] [--accounts N] [--batch N …] [--results]``
 
 BEFORE and AFTER are work trees of this repository after ``make setup`` (AFTER: this one). Each prepares a
 folder of its own in its own format. Within a pair the order changes, so that drift of the machine falls on
