@@ -8,6 +8,7 @@ type's smallest unit towards the engine; floats are refused.
 from drawdown.model.credits import AmountLike, credits_from_units, decimal_text, units_from_credits
 from drawdown.model.ids import check_id, new_event_id
 from drawdown.model.instants import InstantLike, instant_from_us, now_us, us_from_instant
+from drawdown.model.money import Money
 from drawdown.model.results import (
     Account,
     Balance,
@@ -41,6 +42,7 @@ __all__ = [
     "InstantLike",
     "LedgerEntry",
     "Meter",
+    "Money",
     "Rate",
     "RateTable",
     "UsageResult",
