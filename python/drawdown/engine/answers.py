@@ -176,7 +176,21 @@ def crossing(answer: dict[str, Any]) -> model.Crossing:
 
 
 # Facts of commands that are amounts; the outcome carries their `scale`.
-_AMOUNT_FACTS = ("forfeited", "moved", "amount", "settled", "available")
+_AMOUNT_FACTS = (
+    "forfeited",
+    "moved",
+    "amount",
+    "settled",
+    "available",
+    "held",
+    "headroom",
+    "uncovered",
+    "shortfall",
+    "charged",
+    "returned",
+    "extra",
+    "difference",
+)
 
 
 def outcome(answer: dict[str, Any], seq: int) -> model.CommandResult:

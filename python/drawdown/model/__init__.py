@@ -9,6 +9,13 @@ from drawdown.model.credits import AmountLike, credits_from_units, decimal_text,
 from drawdown.model.ids import check_id, new_event_id
 from drawdown.model.instants import InstantLike, instant_from_us, now_us, us_from_instant
 from drawdown.model.money import Money
+from drawdown.model.reservation_results import (
+    CorrectionResult,
+    OpenReservation,
+    ReleaseResult,
+    ReservationResult,
+    SettleResult,
+)
 from drawdown.model.results import (
     Account,
     Balance,
@@ -36,6 +43,7 @@ __all__ = [
     "CheckResult",
     "CommandResult",
     "Conservation",
+    "CorrectionResult",
     "CreditType",
     "Crossing",
     "Grant",
@@ -43,8 +51,12 @@ __all__ = [
     "LedgerEntry",
     "Meter",
     "Money",
+    "OpenReservation",
     "Rate",
     "RateTable",
+    "ReleaseResult",
+    "ReservationResult",
+    "SettleResult",
     "UsageResult",
     "check_id",
     "credits_from_units",

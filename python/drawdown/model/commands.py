@@ -12,8 +12,18 @@ from typing import Any, TypeAlias
 import msgspec
 
 from drawdown.errors import InvalidRequestError
+
+# Under the one name that callers import commands by.
+from drawdown.model.correct_command import Correct as Correct
+from drawdown.model.correct_command import correct as correct
 from drawdown.model.credits import AmountLike, decimal_text
 from drawdown.model.instants import InstantLike, optional_us, us_from_instant
+from drawdown.model.reservation_commands import Release as Release
+from drawdown.model.reservation_commands import Reserve as Reserve
+from drawdown.model.reservation_commands import Settle as Settle
+from drawdown.model.reservation_commands import release as release
+from drawdown.model.reservation_commands import reserve as reserve
+from drawdown.model.reservation_commands import settle as settle
 
 
 class _Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -195,6 +205,10 @@ Command: TypeAlias = (
     | ReleaseGrant
     | VoidGrant
     | VoidAndReplace
+    | Reserve
+    | Settle
+    | Release
+    | Correct
 )
 
 TierLike: TypeAlias = tuple[AmountLike | None, AmountLike]
