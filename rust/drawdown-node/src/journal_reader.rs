@@ -116,7 +116,7 @@ impl JournalReader {
 }
 
 /// A segment by its first seq, wherever it is now: it may be archived at any moment.
-fn open_segment(
+pub(crate) fn open_segment(
     disk: &dyn Disk,
     store: StoreId,
     first_seq: u64,

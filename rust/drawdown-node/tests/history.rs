@@ -1,0 +1,72 @@
+//! The ledger read back from the journal, beside a writer that goes on.
+
+mod support;
+
+use drawdown_core::{Fact, Rights};
+use support::{START_US, World, account_id, record, set_up, small_settings};
+
+#[test]
+fn an_event_is_found_in_whatever_segment_it_lies() {
+    let world = World::new(1);
+    let node = world.open(small_settings()).unwrap();
+    set_up(&node, 3);
+    // Segments of 32 KiB hold few frames: this spans many of them, archived ones too.
+    for round in 0u32..300 {
+        let id = u64::from(3 * round);
+        let batch = [(id, 0, 1), (id + 1, 1, 2), (id + 2, 2, i64::from(round))];
+        record(&node, &batch, START_US).unwrap();
+        while node.step_commit() {}
+        node.step_prepare();
+        if round == 150 {
+            node.checkpoint().unwrap();
+        }
+    }
+    for round in [0, 1, 149, 299] {
+        let id = format!("event-{:08}", 3 * round + 2);
+        let history = node.event_history(&account_id(2), &id).unwrap().expect("it was applied");
+        let usage = history.original.usage().unwrap();
+        assert_eq!((id.as_str(), i64::from(round)), (usage.event_id.as_str(), usage.quantity));
+        assert_eq!(usage.quantity, usage.charged());
+        assert!(history.later.is_empty());
+        assert_eq!(None, node.event_history(&account_id(1), &id).unwrap(), "ids belong to an account");
+    }
+    assert_eq!(None, node.event_history("nobody", "event-00000000").unwrap());
+}
+
+#[test]
+fn what_was_just_applied_is_found_though_no_disk_had_it() {
+    let world = World::new(2);
+    let node = world.open(small_settings()).unwrap();
+    set_up(&node, 1);
+    let (seq, _) = record(&node, &[(7, 0, 5)], START_US).unwrap();
+    assert!(node.durable_seq() < seq);
+    let history = node.event_history(&account_id(0), "event-00000007").unwrap().unwrap();
+    assert_eq!(seq, history.original.seq);
+}
+
+#[test]
+fn a_counter_has_the_events_of_its_own_period_and_match() {
+    let world = World::new(3);
+    let node = world.open(small_settings()).unwrap();
+    set_up(&node, 2);
+    let tiers = r#"[{"type": "create_meter", "key": "calls"},
+        {"type": "set_rate", "table": "default", "meter": "calls", "credit_type": "credits",
+         "tiers": [{"up_to": "10", "credits": "2"}, {"credits": "1"}]}]"#;
+    node.execute(&serde_json::from_str::<Vec<_>>(tiers).unwrap(), &Rights::ALL).unwrap();
+    record(&node, &[(1, 0, 5), (2, 1, 5)], START_US).unwrap();
+    let key = node.read(|engine, _| *engine.key()).unwrap();
+    for (id, account) in [("a", 0), ("b", 1), ("c", 0)] {
+        let account = account_id(account);
+        let mut event = support::event(&key, id, &account, 4, START_US);
+        event.subject = drawdown_core::Subject::Meter("calls");
+        let mut outcomes: Vec<drawdown_core::Outcome> = Vec::new();
+        node.submit(&[event.seal(&key)], &Rights::ALL, &mut outcomes).unwrap();
+    }
+    let history = node.event_history(&account_id(0), "a").unwrap().unwrap();
+    let Fact::Usage(first) = &history.original.what else { panic!("not usage") };
+    let counted = first.counted.expect("a stateful price");
+    let counter = |period| node.counter_history(&account_id(0), first.subject, counted.match_id, period).unwrap();
+    let ids: Vec<String> = counter(counted.period).iter().map(|r| r.event_id().unwrap().to_owned()).collect();
+    assert_eq!(["a", "c"], ids[..]);
+    assert!(counter(counted.period + 1).is_empty());
+}
