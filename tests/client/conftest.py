@@ -23,6 +23,10 @@ def prepare(database: Database) -> None:
     database.set_rate(meter="tokens", credits="2.50", per=1_000_000)
     database.set_rate(meter="tokens", credits="10", per=1_000_000, match={"model": "large"})
     database.set_rate(meter="calls", credits="1")
+    # Priced only by dimension, in two credit types of different scales.
+    database.create_meter("pages", dimensions=["size"])
+    database.set_rate(meter="pages", credits="0.000000001", match={"size": "a4"})
+    database.set_rate(meter="pages", credits="0.25", credit_type="cents", match={"size": "a3"})
 
 
 @pytest.fixture(scope="module")

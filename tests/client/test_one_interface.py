@@ -75,6 +75,21 @@ def test_amounts_have_the_scale_of_their_credit_type(database: Database, new_acc
     assert (result.charged, result.available) == (Decimal("1.25"), Decimal("3.75"))
 
 
+def test_amounts_have_the_scale_of_what_the_dimensions_select(
+    database: Database, new_account: NewAccount
+) -> None:
+    """A meter without a default rate, priced per dimension in two credit types."""
+    account = new_account(database, "1")
+    assert database.create_grant(account, "cents", amount="5.00", grant_id="coins")
+    small = database.record(account, "pages", dimensions={"size": "a4"})
+    assert (small.charged, small.available) == (Decimal("0.000000001"), Decimal("0.999999999"))
+    large = database.record(account, "pages", dimensions={"size": "a3"})
+    assert (large.charged, large.available) == (Decimal("0.25"), Decimal("4.75"))
+    assert database.check(account, "pages", dimensions={"size": "a4"}).available == Decimal("0.999999999")
+    assert database.check(account, "pages", dimensions={"size": "a3"}).available == Decimal("4.75")
+    assert database.record(account, "pages").status == "NOT_ENTITLED"
+
+
 def test_refusals_by_rule_are_results(database: Database, new_account: NewAccount) -> None:
     """Too little credit, an unknown account and an unknown meter are statuses, and change nothing."""
     account = new_account(database, "3")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from drawdown.cli import rate_import_command
 from drawdown.cli.options import (
     ApiKeyOption,
     DataOption,
@@ -167,4 +168,5 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.add_typer(credit_types, name="credit-type")
     app.add_typer(meters, name="meter")
+    rate_import_command.register(rates)
     app.add_typer(rates, name="rate")

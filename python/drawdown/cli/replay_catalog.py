@@ -70,7 +70,13 @@ def prepare_meters(database: Database, meters: Iterable[str], rates: Mapping[str
     _execute(database, group)
 
 
-def prepare_accounts(database: Database, accounts: Iterable[str], amount: Decimal, first_us: int) -> int:
+def prepare_accounts(
+    database: Database,
+    accounts: Iterable[str],
+    amount: Decimal,
+    first_us: int,
+    credit_type: str = CREDIT_TYPE,
+) -> int:
     """Every account exists; those made here get ``amount`` credits, valid from before the first row.
 
     Accounts that are there already stay as they are. Answers how many were made.
@@ -78,7 +84,7 @@ def prepare_accounts(database: Database, accounts: Iterable[str], amount: Decima
     missing = [account for account in accounts if not _exists(database, account)]
     grant = commands.grant_input(
         GRANT_ID,
-        CREDIT_TYPE,
+        credit_type,
         amount,
         effective_at=first_us - GRANT_LEAD_US,
         category="promotional",

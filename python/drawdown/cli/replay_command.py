@@ -6,8 +6,9 @@ acceptance window is kept and reused: so every repeat sends the same events.
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +27,7 @@ from drawdown.cli.options import (
     pairs_from,
 )
 from drawdown.cli.output import print_json, print_table
-from drawdown.cli.replay_catalog import prepare_accounts, prepare_meters, rates_from
+from drawdown.cli.replay_catalog import CREDIT_TYPE, prepare_accounts, prepare_meters, rates_from
 from drawdown.cli.replay_offsets import ReplayOffsets, offset_for
 from drawdown.cli.trace_file import TraceFile, TraceRow
 from drawdown.client.interface import Database
@@ -78,10 +79,17 @@ class ReplayTotals(msgspec.Struct, kw_only=True):
 class Replay:
     """One trace, its meters, and how its rows become events."""
 
-    def __init__(self, trace: TraceFile, meters: list[str], accounts: int | None) -> None:
+    def __init__(
+        self,
+        trace: TraceFile,
+        meters: list[str],
+        accounts: int | None,
+        dimensions: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self._trace = trace
         self.meters = meters
         self._accounts = accounts
+        self._dimensions = dict(dimensions or {})
         self.content_hash = trace.content_hash()
         self.rows = 0
         self.first_us = 0
@@ -116,14 +124,30 @@ class Replay:
         """Every row's events, the same on every run."""
         for row in self._trace.rows():
             account = self._account_of(row)
+            dimensions = self._dimensions_of(row)
+            # The same row under other dimensions is another use.
+            told_apart = f":{_short_hash(dimensions)}" if dimensions else ""
             for meter, quantity in zip(self.meters, row.quantities, strict=True):
                 yield UsageEvent(
                     account=account,
                     meter=meter,
                     quantity=quantity,
-                    event_id=f"{self.content_hash}:{row.number}:{meter}",
+                    event_id=f"{self.content_hash}:{row.number}:{meter}{told_apart}",
                     time=row.time_us + offset_us,
+                    dimensions=dimensions or None,
                 )
+
+    def _dimensions_of(self, row: TraceRow) -> dict[str, str]:
+        """Of the row's own columns, and of the values that rows take in turn."""
+        found = dict(row.dimensions)
+        for key, values in self._dimensions.items():
+            found[key] = values[(row.number - 1) % len(values)]
+        return found
+
+
+def _short_hash(dimensions: Mapping[str, str]) -> str:
+    text = "\n".join(f"{key}={value}" for key, value in sorted(dimensions.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def replay(
@@ -145,6 +169,18 @@ def replay(
             "--rate", metavar="METER=CREDITS/PER", help="A price; repeatable. Known for LLM tokens."
         ),
     ] = None,
+    dimension: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE[,VALUE…]",
+            help="A dimension of every event; with several values rows take them in turn. Repeatable.",
+        ),
+    ] = None,
+    dimension_column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=COL", help="A dimension whose value stands in a column. Repeatable."),
+    ] = None,
+    credit_type: Annotated[str, typer.Option(help="What accounts that are made get.")] = CREDIT_TYPE,
     grant: Annotated[str, typer.Option(help="Credits for each account that is made.")] = DEFAULT_GRANT,
     speed: Annotated[
         float | None, typer.Option(min=0.001, help="Times real time; default: as fast as it goes.")
@@ -168,8 +204,14 @@ def replay(
     if (account is None) == (accounts is None):
         raise InvalidRequestError("accounts: give exactly one of --account and --accounts", field="accounts")
     columns = pairs_from(meter, "meter")
-    trace = TraceFile(file, time_column=time_column, account_column=account, quantity_columns=list(columns))
-    plan = Replay(trace, list(columns.values()), accounts)
+    trace = TraceFile(
+        file,
+        time_column=time_column,
+        account_column=account,
+        quantity_columns=list(columns),
+        dimension_columns=pairs_from(dimension_column, "dimension_column"),
+    )
+    plan = Replay(trace, list(columns.values()), accounts, values_in_turn(dimension))
     plan.survey()
     amount = Decimal(units_from_credits(grant, 9, "grant")).scaleb(-9)
     rates = rates_from(pairs_from(rate, "rate"))
@@ -183,12 +225,21 @@ def replay(
         totals = ReplayTotals(rows=plan.rows, accounts=len(plan.account_ids))
         totals.offset_s = Decimal(offset_us).scaleb(-6)
         totals.accounts_created = prepare_accounts(
-            database, plan.account_ids, amount, plan.first_us + offset_us
+            database, plan.account_ids, amount, plan.first_us + offset_us, credit_type
         )
         started = time.monotonic()
         stream(database, plan, offset_us, totals, speed, quiet=json)
         totals.seconds = Decimal(f"{time.monotonic() - started:.3f}")
     show(totals, json)
+
+
+def values_in_turn(texts: list[str] | None) -> dict[str, list[str]]:
+    """``KEY=VALUE[,VALUE…]`` as typed. Raises ``InvalidRequestError`` for an empty value."""
+    found = {key: value.split(",") for key, value in pairs_from(texts, "dimension").items()}
+    for key, values in found.items():
+        if not all(values):
+            raise InvalidRequestError(f"dimension: {key} has an empty value", field="dimension")
+    return found
 
 
 def plan_meters(columns: dict[str, str]) -> list[str]:

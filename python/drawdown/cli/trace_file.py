@@ -10,7 +10,7 @@ import csv
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -33,13 +33,20 @@ class TraceRow(NamedTuple):
     account: str | None
     quantities: tuple[int, ...]
     """In the order of the columns asked for."""
+    dimensions: tuple[tuple[str, str], ...] = ()
 
 
 class TraceFile:
     """A file of usage rows. Reading it twice yields the same rows."""
 
     def __init__(
-        self, path: Path, *, time_column: str, account_column: str | None, quantity_columns: list[str]
+        self,
+        path: Path,
+        *,
+        time_column: str,
+        account_column: str | None,
+        quantity_columns: list[str],
+        dimension_columns: Mapping[str, str] | None = None,
     ) -> None:
         if not path.is_file():
             raise InvalidRequestError(f"file: there is no file {path}", field="file")
@@ -47,6 +54,7 @@ class TraceFile:
         self._time_column = time_column
         self._account_column = account_column
         self._quantity_columns = quantity_columns
+        self._dimension_columns = dict(dimension_columns or {})
 
     def content_hash(self) -> str:
         """SHA-256 of the bytes, the first 32 hex digits: what event ids are made of."""
@@ -67,6 +75,10 @@ class TraceFile:
                 tuple(
                     self._quantity(number, column, self._cell(number, values, column))
                     for column in self._quantity_columns
+                ),
+                tuple(
+                    (key, str(self._cell(number, values, column)))
+                    for key, column in self._dimension_columns.items()
                 ),
             )
 
@@ -97,7 +109,7 @@ class TraceFile:
                 "file: reading Parquet needs pyarrow; install it, or give the trace as CSV or JSON lines",
                 field="file",
             ) from None
-        columns = [self._time_column, *self._quantity_columns]
+        columns = [self._time_column, *self._quantity_columns, *self._dimension_columns.values()]
         if self._account_column is not None:
             columns.append(self._account_column)
         for batch in parquet.ParquetFile(self.path).iter_batches(columns=columns):

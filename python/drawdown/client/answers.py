@@ -24,7 +24,7 @@ class ScaleBook(Protocol):
     def of_credit_type(self, name: str) -> int:
         """Scale of a credit type."""
 
-    def of_meter(self, account: str, meter: str) -> int:
+    def of_meter(self, account: str, meter: str, dimensions: Sequence[tuple[str, str]] = ()) -> int:
         """Scale of what the meter is priced in for this account."""
 
 
@@ -40,7 +40,7 @@ def usage_results(events: Sequence[SealedEvent], ack: bytes, scales: ScaleBook) 
             scale = (
                 scales.of_credit_type(event.subject)
                 if event.direct
-                else scales.of_meter(event.account, event.subject)
+                else scales.of_meter(event.account, event.subject, event.dimensions)
             )
         results.append(
             UsageResult(
@@ -76,7 +76,7 @@ def check_results(
         CheckResult(
             allowed=answer.allowed,
             reason=status_name(answer.reason),
-            available=credits_from_units(answer.available, scales.of_meter(asked[0], asked[1]))
+            available=credits_from_units(answer.available, _scale_of(asked, scales))
             if answer.HasField("available")
             else None,
             units=answer.units,
@@ -84,3 +84,7 @@ def check_results(
         )
         for asked, answer in zip(checks, response.results, strict=True)
     ]
+
+
+def _scale_of(asked: CheckLike, scales: ScaleBook) -> int:
+    return scales.of_meter(asked[0], asked[1], tuple(asked[3].items()) if len(asked) > 3 else ())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from drawdown.errors import NotFoundError
-from drawdown.model import Catalog
+from drawdown.model import Catalog, Rate
 
 DEFAULT_SCALE = 9
+
+DimensionPairs = Sequence[tuple[str, str]]
 
 
 class Scales:
@@ -15,7 +17,7 @@ class Scales:
 
     A credit type's scale never changes, so a known one stays right. A meter is looked up through
     the rates that price it; where rates name credit types of different scales, the account's own
-    rate table decides.
+    rate table and the dimensions decide.
     """
 
     def __init__(self, read_catalog: Callable[[], Catalog], read_rate_table: Callable[[str], str]) -> None:
@@ -37,25 +39,37 @@ class Scales:
             )
         return found
 
-    def of_meter(self, account: str, meter: str) -> int:
+    def of_meter(self, account: str, meter: str, dimensions: DimensionPairs = ()) -> int:
         """Scale of what the meter is priced in for this account; the default where it has no price."""
-        found = self._scales_by_table(meter)
+        found = self._rates_of(meter)
         if not found:
             self._catalog = self._read_catalog()
-            found = self._scales_by_table(meter)
-        scales = {scale for table in found.values() for scale in table}
-        if len(scales) > 1:
-            scales = set(found.get(self._read_rate_table(account), sorted(scales)))
-        return min(scales, default=DEFAULT_SCALE)
+            found = self._rates_of(meter)
+        scale_of = {each.name: each.scale for each in self._catalog.credit_types}
+        scales = {scale_of[rate.credit_type] for _, rate in found}
+        if len(scales) <= 1:
+            return min(scales, default=DEFAULT_SCALE)
+        table = self._read_rate_table(account)
+        own = [rate for name, rate in found if name == table] or [rate for _, rate in found]
+        return scale_of[self._matching(meter, own, dimensions).credit_type]
+
+    def _matching(self, meter: str, rates: list[Rate], dimensions: DimensionPairs) -> Rate:
+        """The rate whose match is what the meter declares of the dimensions, else its default rate."""
+        declared = next((each.dimensions for each in self._catalog.meters if each.key == meter), ())
+        kept = {key: value for key, value in dimensions if key in declared}
+        for wanted in (kept, {}):
+            for rate in reversed(rates):
+                if rate.match == wanted:
+                    return rate
+        return rates[-1]
 
     def _find_credit_type(self, name: str) -> int | None:
         return next((each.scale for each in self._catalog.credit_types if each.name == name), None)
 
-    def _scales_by_table(self, meter: str) -> dict[str, list[int]]:
-        scale_of = {each.name: each.scale for each in self._catalog.credit_types}
-        found: dict[str, list[int]] = {}
-        for table in self._catalog.rate_tables:
-            scales = sorted({scale_of[r.credit_type] for r in table.rates if r.meter == meter})
-            if scales:
-                found[table.name] = scales
-        return found
+    def _rates_of(self, meter: str) -> list[tuple[str, Rate]]:
+        return [
+            (table.name, rate)
+            for table in self._catalog.rate_tables
+            for rate in table.rates
+            if rate.meter == meter
+        ]

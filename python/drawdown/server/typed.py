@@ -52,10 +52,10 @@ class TypedCalls:
         self.calls: dict[tuple[str, str], int] = {}
 
     def handler_of(self, service: TypedService) -> tuple[str, dict[str, Handler]]:
-        """Full name and handlers of a service; every RPC of the descriptor must have its method."""
+        """Full name and handlers of a service: of every RPC of the descriptor that ``RIGHTS`` names."""
         found = {
-            method.name: self._handler(service, method, getattr(service, method.name))
-            for method in service.DESCRIPTOR.methods
+            name: self._handler(service, service.DESCRIPTOR.methods_by_name[name], getattr(service, name))
+            for name in service.RIGHTS
         }
         return service.DESCRIPTOR.full_name, found
 

@@ -41,14 +41,15 @@ pub struct Rate {
 #[derive(Clone, Debug, Default)]
 pub struct MeterRates {
     /// (match, rates newest `valid_from` first, the latest defined first among equals).
-    /// The default match, 0, comes first if present.
+    /// Ascending by match, so the default match, 0, comes first if present.
     by_match: Vec<(u32, Vec<(i64, u32)>)>,
 }
 
 impl MeterRates {
     #[inline]
     fn at(&self, match_id: u32, time: i64) -> Option<u32> {
-        let (_, versions) = self.by_match.iter().find(|(id, _)| *id == match_id)?;
+        let found = self.by_match.binary_search_by_key(&match_id, |(id, _)| *id).ok()?;
+        let (_, versions) = &self.by_match[found];
         versions.iter().find(|(valid_from, _)| *valid_from <= time).map(|(_, rate)| *rate)
     }
 }
@@ -118,6 +119,9 @@ pub struct Catalog {
     pub rates: Vec<Rate>,
     /// Canonical dimension sets of rates; match 0, the default, is the empty set.
     pub matches: Vec<Vec<(String, String)>>,
+    /// Ids of `matches` in order of their content: a price list of hundreds of models is searched
+    /// for every event.
+    matches_by_content: Vec<u32>,
     pub scopes: Scopes,
     pub policies: Vec<Policy>,
     credit_type_ids: BTreeMap<String, u16>,
@@ -129,7 +133,12 @@ pub struct Catalog {
 
 impl Catalog {
     pub fn new() -> Catalog {
-        Catalog { matches: vec![Vec::new()], policies: vec![Policy::default()], ..Catalog::default() }
+        Catalog {
+            matches: vec![Vec::new()],
+            matches_by_content: vec![0],
+            policies: vec![Policy::default()],
+            ..Catalog::default()
+        }
     }
 
     #[inline]
@@ -146,7 +155,16 @@ impl Catalog {
     }
 
     pub fn match_id(&self, dimensions: &[(String, String)]) -> Option<u32> {
-        self.matches.iter().position(|m| m == dimensions).map(|at| at as u32)
+        self.find_match(|| dimensions.iter().map(|(key, value)| (key.as_str(), value.as_str()))).ok()
+    }
+
+    /// The match of exactly these pairs, sorted by key; else where in `matches_by_content` it belongs.
+    #[inline]
+    fn find_match<'a, I: Iterator<Item = (&'a str, &'a str)>>(&'a self, pairs: impl Fn() -> I) -> Result<u32, usize> {
+        let content = |id: u32| self.matches[id as usize].iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        self.matches_by_content
+            .binary_search_by(|id| content(*id).cmp(pairs()))
+            .map(move |found| self.matches_by_content[found])
     }
 
     pub fn scale(&self, credit_type: u16) -> u32 {
@@ -174,9 +192,12 @@ impl Catalog {
     }
 
     pub fn intern_match(&mut self, dimensions: &[(String, String)]) -> u32 {
-        self.match_id(dimensions).unwrap_or_else(|| {
+        let pairs = || dimensions.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        self.find_match(pairs).unwrap_or_else(|at| {
+            let id = self.matches.len() as u32;
             self.matches.push(dimensions.to_vec());
-            self.matches.len() as u32 - 1
+            self.matches_by_content.insert(at, id);
+            id
         })
     }
 
@@ -199,8 +220,7 @@ impl Catalog {
             row.resize_with(meter + 1, MeterRates::default);
         }
         let by_match = &mut row[meter].by_match;
-        let at = by_match.iter().position(|(m, _)| *m == rate.match_id).unwrap_or_else(|| {
-            let at = if rate.match_id == 0 { 0 } else { by_match.len() };
+        let at = by_match.binary_search_by_key(&rate.match_id, |(m, _)| *m).unwrap_or_else(|at| {
             by_match.insert(at, (rate.match_id, Vec::new()));
             at
         });
@@ -233,12 +253,15 @@ impl Catalog {
         rates.at(0, time)
     }
 
+    /// Some rate of `meter` in `table`, where it has one.
+    pub fn any_rate(&self, table: u32, meter: u16) -> Option<u32> {
+        let rates = self.meter_rates.get(table as usize)?.get(usize::from(meter))?;
+        rates.by_match.first()?.1.first().map(|(_, rate)| *rate)
+    }
+
     fn match_of(&self, meter: u16, dimensions: &[(&str, &str)]) -> Option<u32> {
         let declared = &self.meters[usize::from(meter)].dimensions;
-        let kept = || dimensions.iter().filter(|(key, _)| declared.iter().any(|d| d == key));
-        let at = self.matches.iter().position(|set| {
-            set.len() == kept().count() && set.iter().zip(kept()).all(|((k, v), (ek, ev))| k == ek && v == ev)
-        })?;
-        (at != 0).then_some(at as u32)
+        let kept = || dimensions.iter().copied().filter(|(key, _)| declared.iter().any(|d| d == key));
+        self.find_match(kept).ok().filter(|id| *id != 0)
     }
 }

@@ -180,14 +180,24 @@ impl Engine {
         self.catalog.credit_types.get(usize::from(credit_type)).map_or(0, |c| u32::from(c.scale))
     }
 
-    /// The credit type an outcome of this subject is in, for showing amounts.
-    pub fn credit_type_of_subject(&self, account_id: &str, subject: Subject<'_>) -> Option<u16> {
+    /// The credit type an outcome of this subject is in, for showing amounts: that of the rate its
+    /// dimensions and time select, else of any rate of the meter in the account's table.
+    pub fn credit_type_of_subject(
+        &self,
+        account_id: &str,
+        subject: Subject<'_>,
+        dimensions: &[(&str, &str)],
+        time_us: Option<i64>,
+    ) -> Option<u16> {
         match subject {
             Subject::CreditType(name) => self.catalog.credit_type_id(name),
             Subject::Meter(key) => {
                 let account = &self.accounts[self.find_account(account_id)? as usize];
-                let table = account.rate_table_at(i64::MAX)?;
-                let rate = self.catalog.rate_at(table, self.catalog.meter_id(key)?, &[], i64::MAX)?;
+                let time = time_us.unwrap_or_else(|| account.now(self.stamp));
+                let meter = self.catalog.meter_id(key)?;
+                let table = account.rate_table_at(time).or_else(|| account.rate_table_at(i64::MAX))?;
+                let rate = self.catalog.rate_at(table, meter, dimensions, time);
+                let rate = rate.or_else(|| self.catalog.any_rate(table, meter))?;
                 Some(self.catalog.rates[rate as usize].credit_type)
             }
         }

@@ -97,7 +97,7 @@ impl Engine {
         let mut last = LastOutcome::default();
         let seq = py.detach(|| self.node.submit(&[event], &Rights::ALL, &mut last)).map_err(errors::from_submit)?;
         let scale = self.node.read(|engine, _| {
-            let credit_type = engine.credit_type_of_subject(account, event.subject);
+            let credit_type = engine.credit_type_of_subject(account, event.subject, &dimensions, time_us);
             credit_type.map_or(0, |credit_type| engine.scale_of(credit_type))
         });
         Ok(Recorded { outcome: last.outcome()?, scale: scale.map_err(errors::from_submit)?, seq })

@@ -1,0 +1,183 @@
+"""``drawdown rate import``: a price list becomes dimension-matched rates, in one atomic step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from drawdown.cli.options import (
+    ApiKeyOption,
+    DataOption,
+    JsonOption,
+    TargetOption,
+    instant_from,
+    open_database,
+    pairs_from,
+)
+from drawdown.cli.output import console, print_json
+from drawdown.cli.price_list import PriceList, read_price_list
+from drawdown.client.interface import Database
+from drawdown.errors import InvalidRequestError, PreconditionError
+from drawdown.model import InstantLike, commands, decimal_text
+
+DEFAULT_COLUMNS = {
+    "input": "input_tokens",
+    "output": "output_tokens",
+    "input_cached": "cached_input_tokens",
+}
+SCALE = 9
+
+
+class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What an import did, or with ``dry_run`` would do."""
+
+    table: str
+    credit_type: str
+    values: int
+    """Entries of the file, repeated ones once."""
+    rates: int
+    new_rates: int
+    """Set by this run; the others held already."""
+    meters_created: tuple[str, ...]
+    repeated: tuple[str, ...]
+    """Ids that stood more than once with the same prices."""
+    warnings: tuple[str, ...]
+    dry_run: bool
+
+
+def import_prices(
+    database: Database,
+    prices: PriceList,
+    *,
+    table: str,
+    credit_type: str,
+    dimension: str,
+    per: str,
+    valid_from: InstantLike | None,
+    dry_run: bool,
+) -> ImportReport:
+    """Set every price as a rate of ``table``; credit type and meters are made where they are missing.
+
+    All in one atomic group. The same again changes nothing. Raises ``InvalidRequestError`` for a
+    meter that exists without the dimension, ``PreconditionError`` where a rule refuses a command.
+    """
+    catalog = database.catalog()
+    known = {each.key: each for each in catalog.meters}
+    group: list[commands.Command] = []
+    if credit_type not in {each.name for each in catalog.credit_types}:
+        group.append(commands.CreateCreditType(name=credit_type, scale=SCALE))
+    created = []
+    for meter in dict.fromkeys(price.meter for price in prices.prices):
+        if meter not in known:
+            created.append(meter)
+            group.append(commands.CreateMeter(key=meter, unit="token", dimensions=[dimension]))
+        elif dimension not in known[meter].dimensions:
+            raise InvalidRequestError(
+                f"dimension: meter {meter} does not declare {dimension!r}, so it can have no price by it",
+                field="dimension",
+            )
+    first_rate = len(group)
+    group += [
+        commands.set_rate(
+            table=table,
+            meter=price.meter,
+            credit_type=credit_type,
+            credits=price.credits,
+            per=per,
+            match={dimension: price.value},
+            valid_from=valid_from,
+        )
+        for price in prices.prices
+    ]
+    new_rates, warnings = (0, ()) if dry_run else _set(database, group, first_rate)
+    return ImportReport(
+        table=table,
+        credit_type=credit_type,
+        values=len(prices.values),
+        rates=len(prices.prices),
+        new_rates=new_rates,
+        meters_created=tuple(created),
+        repeated=tuple(prices.repeated),
+        warnings=tuple(warnings),
+        dry_run=dry_run,
+    )
+
+
+def _set(database: Database, group: list[commands.Command], first_rate: int) -> tuple[int, tuple[str, ...]]:
+    results = database.execute(group)
+    for command, result in zip(group, results, strict=True):
+        if not result.applied and result.status != "NOT_APPLIED":
+            raise PreconditionError(
+                f"nothing was imported: {command} was refused: {result.status} {result.reason}".strip(),
+                reason=result.status,
+            )
+    rates = results[first_rate:]
+    texts = [each.facts.get("warning") for each in rates]
+    return sum(each.status == "OK" for each in rates), tuple(str(text) for text in texts if text)
+
+
+def columns_from(texts: list[str] | None) -> Mapping[str, str]:
+    """``COLUMN=METER`` as typed, the columns of LLM price lists where none is given."""
+    return pairs_from(texts, "column") or DEFAULT_COLUMNS
+
+
+def import_command(
+    file: Annotated[Path, typer.Argument(help='JSON: {"prices": [{"id": …, "input": …, "output": …}]}.')],
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=METER",
+            help="A price column and its meter; repeatable. Default: input, output and input_cached tokens.",
+        ),
+    ] = None,
+    key: Annotated[str, typer.Option(help="Column of the dimension's value.")] = "id",
+    dimension: Annotated[str, typer.Option(help="Dimension that the prices are matched by.")] = "model",
+    per: Annotated[str, typer.Option(help="Units that each price is for.")] = "1000000",
+    credit_type: Annotated[
+        str, typer.Option(help="What is paid with, one credit per unit of money.")
+    ] = "usd",
+    table: Annotated[str, typer.Option(help="Rate table.")] = "default",
+    valid_from: Annotated[str | None, typer.Option(help="From this instant of event time on.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and report, change nothing.")] = False,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Import a price list: per model a rate for each metered column, all in one step.
+
+    An id that stands twice with the same prices is reported and taken once; with different prices
+    nothing is imported. The same file again changes nothing.
+    """
+    prices = read_price_list(file, columns_from(column), key)
+    with open_database(data, target, api_key) as database:
+        report = import_prices(
+            database,
+            prices,
+            table=table,
+            credit_type=credit_type,
+            dimension=dimension,
+            per=decimal_text(per, "per"),
+            valid_from=instant_from(valid_from, "valid_from"),
+            dry_run=dry_run,
+        )
+    if json:
+        print_json(report)
+        return
+    done = "would set" if dry_run else f"{report.new_rates} new among"
+    console.print(
+        f"{done} {report.rates} rates of {report.values} models in rate table {table}", markup=False
+    )
+    for each in report.repeated:
+        console.print(f"{each} stands twice with the same prices: taken once", markup=False)
+    for each in report.warnings:
+        console.print(f"warning: {each}", markup=False)
+
+
+def register(rates: typer.Typer) -> None:
+    """Add the command to the group ``rate``."""
+    rates.command("import")(import_command)
