@@ -150,47 +150,53 @@ def _short_hash(dimensions: Mapping[str, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+TimeOption = Annotated[str, typer.Option("--time", metavar="COL", help="Column of the event's time.")]
+MeterOption = Annotated[
+    list[str], typer.Option("--meter", metavar="COL=METER", help="A column and its meter; repeatable.")
+]
+AccountOption = Annotated[
+    str | None, typer.Option("--account", metavar="COL", help="Column of the account's id.")
+]
+AccountsOption = Annotated[
+    int | None, typer.Option("--accounts", min=1, max=10_000_000, help="Spread rows over so many accounts.")
+]
+RateOption = Annotated[
+    list[str] | None,
+    typer.Option("--rate", metavar="METER=CREDITS/PER", help="A price; repeatable. Known for LLM tokens."),
+]
+DimensionOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE[,VALUE…]",
+        help="A dimension of every event; with several values rows take them in turn. Repeatable.",
+    ),
+]
+DimensionColumnOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=COL", help="A dimension whose value stands in a column. Repeatable."),
+]
+SpeedOption = Annotated[
+    float | None, typer.Option(min=0.001, help="Times real time; default: as fast as it goes.")
+]
+OffsetsOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder that keeps time offsets; default: the data folder, with --target the current."),
+]
+
+
 def replay(
     file: Annotated[Path, typer.Argument(help="CSV, JSON lines or Parquet.")],
-    time_column: Annotated[str, typer.Option("--time", metavar="COL", help="Column of the event's time.")],
-    meter: Annotated[
-        list[str], typer.Option("--meter", metavar="COL=METER", help="A column and its meter; repeatable.")
-    ],
-    account: Annotated[
-        str | None, typer.Option("--account", metavar="COL", help="Column of the account's id.")
-    ] = None,
-    accounts: Annotated[
-        int | None,
-        typer.Option("--accounts", min=1, max=10_000_000, help="Spread rows over so many accounts."),
-    ] = None,
-    rate: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--rate", metavar="METER=CREDITS/PER", help="A price; repeatable. Known for LLM tokens."
-        ),
-    ] = None,
-    dimension: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE[,VALUE…]",
-            help="A dimension of every event; with several values rows take them in turn. Repeatable.",
-        ),
-    ] = None,
-    dimension_column: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=COL", help="A dimension whose value stands in a column. Repeatable."),
-    ] = None,
+    time_column: TimeOption,
+    meter: MeterOption,
+    account: AccountOption = None,
+    accounts: AccountsOption = None,
+    rate: RateOption = None,
+    dimension: DimensionOption = None,
+    dimension_column: DimensionColumnOption = None,
     credit_type: Annotated[str, typer.Option(help="What accounts that are made get.")] = CREDIT_TYPE,
     grant: Annotated[str, typer.Option(help="Credits for each account that is made.")] = DEFAULT_GRANT,
-    speed: Annotated[
-        float | None, typer.Option(min=0.001, help="Times real time; default: as fast as it goes.")
-    ] = None,
-    offsets: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder that keeps time offsets; default: the data folder, with --target the current."
-        ),
-    ] = None,
+    speed: SpeedOption = None,
+    offsets: OffsetsOption = None,
     data: DataOption = None,
     target: TargetOption = None,
     api_key: ApiKeyOption = None,
