@@ -11,7 +11,7 @@ from drawdown import _engine
 from drawdown.v1 import usage_pb2
 
 from tests.model.reference_ledger import Entitlement, Event, Outcome
-from tests.model.views import GrantView, PoolView
+from tests.model.views import GrantView, HoldView, PoolView
 
 SETTINGS: dict[str, Any] = {"fsync": "os", "segment_bytes": 1 << 20, "segments_ahead": 1, "reserve_bytes": 0}
 """No test here loses power, and none needs room: folders stay small and quick."""
@@ -102,6 +102,24 @@ class EngineSide:
                 assert grant["grant_id"] not in found, "a grant was listed twice"
                 found[grant["grant_id"]] = GrantView(*(grant[name] for name in GrantView.__annotations__))
                 after = grant["grant_id"]
+            if not answer["more"]:
+                return found
+
+    def reservations(self, account: str) -> dict[str, HoldView]:
+        """Every open hold of the account, by id."""
+        found: dict[str, HoldView] = {}
+        after: dict[str, str] | None = None
+        while True:
+            page = {"type": "reservations", "account": account, "limit": 3}
+            answer = self.query(**(page if after is None else {**page, "after": after}))
+            for hold in answer["reservations"]:
+                assert hold["reservation_id"] not in found, "a reservation was listed twice"
+                parts = tuple((part["grant_id"], part["amount"]) for part in hold["parts"])
+                assert hold["held"] == sum(amount for _, amount in parts)
+                found[hold["reservation_id"]] = HoldView(
+                    hold["credit_type"], parts, hold["headroom"], hold["expires_at"]
+                )
+                after = {"account": account, "reservation_id": hold["reservation_id"]}
             if not answer["more"]:
                 return found
 

@@ -102,8 +102,10 @@ def catalog_commands() -> list[dict[str, Any]]:
 
 
 def telling_instants(account: Account) -> list[int]:
-    """Instants around which this account's rules change: now, grants' ends, their grace, edges."""
+    """Instants around which this account's rules change: now, grants' ends, their grace, edges,
+    and the lapses of open holds."""
     instants = [account.now, *account.edges]
+    instants += [hold.expires_at for hold in account.reservations.values() if hold.is_open]
     for pool in account.pools.values():
         for grant in pool.grants.values():
             instants.append(grant.effective_at)

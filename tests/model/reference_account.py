@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from tests.model.reference_grants import Grant
-from tests.model.reference_prices import Immutable
+from tests.model.reference_prices import Immutable, Rate
+
+if TYPE_CHECKING:
+    from tests.model.reference_payment import Payment
+    from tests.model.reference_reservations import Reservation
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 Match = tuple[tuple[str, str], ...]
 CounterKey = tuple[str, Match, int]
+Draw = tuple[str, int]
+"""Grant id and amount."""
 
 
 def month_start(at: int) -> int:
@@ -53,6 +60,10 @@ class Pool:
     overage_by_period: dict[int, int] = field(default_factory=dict)
     charged: int = 0
     """Σ charged of applied usage, for the conservation law."""
+    settled: dict[str | None, list[Draw]] = field(default_factory=dict)
+    """Which grants settled the debt of each meter, oldest first; corrections take back the latest."""
+    held_overdraft: int = 0
+    held_overage: int = 0
     thresholds: tuple[int, ...] = ()
     touched: bool = False
     """Something was ever said about this pool; before, a reader may not know of it."""
@@ -66,8 +77,9 @@ class Pool:
         return sum(grant.remaining for grant in self.grants.values())
 
     def available(self, now: int) -> int:
-        """§5.2: what is free in grants valid now, less the overdraft."""
-        return sum(g.free for g in self.grants.values() if g.is_valid(now)) - self.overdraft
+        """§5.2: what is free in grants valid now, less the overdraft and its held headroom."""
+        free = sum(g.free for g in self.grants.values() if g.is_valid(now))
+        return free - self.overdraft - self.held_overdraft
 
     def payers(self, meter: str | None, *, drawn_at: int, now: int, late_grace: int) -> Iterator[Grant]:
         """Who pays, in order: grants valid at the event's time (§7: one expired since pays within
@@ -86,6 +98,8 @@ class Pool:
                     paid = min(debt.amount, grant.free)
                     grant.burn(paid)
                     debt.amount -= paid
+                    if paid > 0:
+                        self.settled.setdefault(meter, []).append((grant.grant_id, paid))
             if debt.amount == 0:
                 del self.debts[meter]
 
@@ -95,6 +109,12 @@ class Pool:
         debt = self.debts.setdefault(meter, Debt(0, opened))
         debt.amount += amount
 
+    def count_overage(self, amount: int, period: int) -> None:
+        """More overage of this period; less where the amount is negative."""
+        if amount != 0:
+            self.overage += amount
+            self.overage_by_period[period] = self.overage_by_period.get(period, 0) + amount
+
     def conserves(self) -> bool:
         """§4.8: every grant, and Σ charged = Σ burned + open overdraft + overage."""
         burned = sum(grant.burned for grant in self.grants.values())
@@ -103,11 +123,32 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class RememberedEvent(Immutable):
-    """The id's content as the caller sent it, and the time by which the key ages."""
+class AppliedEvent(Immutable):
+    """A usage event as it stands now: what was sent, its own price, and who paid (§5.5, §7)."""
 
     content: tuple[object, ...]
+    """What the caller sent; a later correction does not change it."""
     time: int
+    """By which the key ages, the price is chosen and the period told."""
+    order: int
+    """Its position among all applied steps."""
+    credit_type: str
+    meter: str | None
+    rate: Rate | None
+    counter: CounterKey | None
+    """The counter its quantity counts in; None where the price keeps none."""
+    quantity: int
+    """As it stands now: sent, or corrected to."""
+    before: int
+    """Its own tier position."""
+    units: int
+    """What its price is of, in the meter's smallest units; of direct debits the credits."""
+    value: int | str | None
+    """What it brings to the aggregate: its quantity, or the counted dimension's value."""
+    charge: int
+    """Its price, the uncovered part included."""
+    payment: Payment
+    is_cancelled: bool = False
 
 
 @dataclass
@@ -121,8 +162,11 @@ class Account:
     is_suspended: bool = False
     edges: list[int] = field(default_factory=list)
     pools: dict[str, Pool] = field(default_factory=dict)
-    events: dict[str, RememberedEvent] = field(default_factory=dict)
+    events: dict[str, AppliedEvent] = field(default_factory=dict)
     counters: dict[CounterKey, int] = field(default_factory=dict)
+    reservations: dict[str, Reservation] = field(default_factory=dict)
+    corrections: dict[str, tuple[object, ...]] = field(default_factory=dict)
+    """Correction ids and what was sent with them."""
 
     def pool(self, credit_type: str) -> Pool:
         return self.pools.setdefault(credit_type, Pool(credit_type))
@@ -141,15 +185,15 @@ class Account:
         begun = [edge for edge in self.edges if edge <= at]
         return max(begun) if begun else month_start(at)
 
-    def live_until(self, to: int) -> None:
-        """Advance the clock and live every instant between, in order: activations settle debt."""
-        instants = {
-            grant.effective_at
-            for pool in self.pools.values()
-            for grant in pool.grants.values()
-            if self.now < grant.effective_at <= to
-        }
-        for instant in sorted(instants):
+    def live_until(self, to: int, late_grace: int) -> None:
+        """Advance the clock and live every instant between, in order (§3): at one instant first the
+        holds that lapse, then activations; both may settle debt. Expiry is a comparison."""
+        begins = {grant.effective_at for pool in self.pools.values() for grant in pool.grants.values()}
+        lapses = {hold.expires_at for hold in self.reservations.values() if hold.is_open}
+        for instant in sorted(at for at in begins | lapses if self.now < at <= to):
+            for hold in self.reservations.values():
+                if hold.is_open and hold.expires_at == instant:
+                    hold.end("lapsed", self.pools[hold.credit_type], instant, late_grace)
             for pool in self.pools.values():
                 pool.settle(instant)
         self.now = to

@@ -8,12 +8,13 @@ from fractions import Fraction
 from typing import Any
 
 from tests.model.reference_account import Account, Policy, Pool
+from tests.model.reference_corrections import correct
 from tests.model.reference_grants import Grant
-from tests.model.reference_ledger import Meter, ReferenceLedger, Refused, is_id
-from tests.model.reference_prices import I64_MAX, exact_decimal, half_even, rate_from_command, smallest_units
-
-Command = dict[str, Any]
-Facts = dict[str, Any]
+from tests.model.reference_hold_commands import release, reserve, settle
+from tests.model.reference_inputs import Command, Facts, account_of, units_of
+from tests.model.reference_ledger import Meter, ReferenceLedger, is_id
+from tests.model.reference_payment import Refused
+from tests.model.reference_prices import I64_MAX, exact_decimal, half_even, rate_from_command
 
 
 def execute(ledger: ReferenceLedger, group: list[Command]) -> list[Facts]:
@@ -26,7 +27,7 @@ def execute(ledger: ReferenceLedger, group: list[Command]) -> list[Facts]:
         except Refused as refused:
             ledger.__dict__.update(before)
             outcomes = [{"status": "NOT_APPLIED"} for _ in group]
-            outcomes[index] = {"status": refused.status, "field": refused.field}
+            outcomes[index] = {"status": refused.status, "field": refused.field, **refused.facts}
             return outcomes
     return outcomes
 
@@ -34,24 +35,6 @@ def execute(ledger: ReferenceLedger, group: list[Command]) -> list[Facts]:
 def sweep(ledger: ReferenceLedger) -> int:
     """Book all breakage that is due; how many grants had any (§4.6)."""
     return sum(account.book_breakage(ledger.settings.late_grace) for account in ledger.accounts.values())
-
-
-def _account(ledger: ReferenceLedger, command: Command) -> Account:
-    if not is_id(command["account"]):
-        raise Refused("INVALID", "account")
-    account = ledger.accounts.get(command["account"])
-    if account is None:
-        raise Refused("ACCOUNT_UNKNOWN", "account")
-    return account
-
-
-def _units(ledger: ReferenceLedger, credit_type: str, amount: int | str, field: str) -> int:
-    try:
-        return smallest_units(amount, ledger.credit_types[credit_type])
-    except ValueError as error:
-        raise Refused("INVALID", field) from error
-    except OverflowError as error:
-        raise Refused("OVERFLOW", field) from error
 
 
 def _create_credit_type(ledger: ReferenceLedger, command: Command) -> Facts:
@@ -78,6 +61,7 @@ def _create_meter(ledger: ReferenceLedger, command: Command) -> Facts:
         command.get("quantity_scale", 0),
         command.get("aggregation", "sum"),
         frozenset(command.get("dimensions", [])),
+        command.get("unique_of"),
     )
     if not is_id(meter.key):
         raise Refused("INVALID", "key")
@@ -114,14 +98,14 @@ def _create_account(ledger: ReferenceLedger, command: Command) -> Facts:
 
 
 def _assign_rate_table(ledger: ReferenceLedger, command: Command) -> Facts:
-    account = _account(ledger, command)
+    account = account_of(ledger, command)
     since = command.get("valid_from")
     account.rate_tables.append((account.now if since is None else since, command["table"]))
     return {"status": "OK"}
 
 
 def _set_period_edge(ledger: ReferenceLedger, command: Command) -> Facts:
-    account = _account(ledger, command)
+    account = account_of(ledger, command)
     if command["at"] in account.edges:
         return {"status": "DUPLICATE"}
     if command["at"] <= account.now + ledger.settings.future_margin:
@@ -131,21 +115,21 @@ def _set_period_edge(ledger: ReferenceLedger, command: Command) -> Facts:
 
 
 def _advance_clock(ledger: ReferenceLedger, command: Command) -> Facts:
-    account = _account(ledger, command)
+    account = account_of(ledger, command)
     if command["to"] < account.now:
         raise Refused("INVALID", "to")
-    account.live_until(command["to"])
+    account.live_until(command["to"], ledger.settings.late_grace)
     account.book_breakage(ledger.settings.late_grace)
     return {"status": "OK"}
 
 
 def _suspend_account(ledger: ReferenceLedger, command: Command) -> Facts:
-    _account(ledger, command).is_suspended = True
+    account_of(ledger, command).is_suspended = True
     return {"status": "OK"}
 
 
 def _resume_account(ledger: ReferenceLedger, command: Command) -> Facts:
-    _account(ledger, command).is_suspended = False
+    account_of(ledger, command).is_suspended = False
     return {"status": "OK"}
 
 
@@ -156,11 +140,11 @@ def _pool(ledger: ReferenceLedger, account: Account, credit_type: str) -> Pool:
 
 
 def _set_policy(ledger: ReferenceLedger, command: Command) -> Facts:
-    account = _account(ledger, command)
+    account = account_of(ledger, command)
     pool = _pool(ledger, account, command["credit_type"])
-    limit = _units(ledger, pool.credit_type, command.get("limit", 0), "limit")
+    limit = units_of(ledger, pool.credit_type, command.get("limit", 0), "limit")
     cap = command.get("cap")
-    cap_units = None if cap is None else _units(ledger, pool.credit_type, cap, "cap")
+    cap_units = None if cap is None else units_of(ledger, pool.credit_type, cap, "cap")
     if command["kind"] == "overdraft" and ("limit" not in command or limit < 0):
         raise Refused("INVALID", "limit")
     if cap_units is not None and cap_units < 0:
@@ -171,10 +155,10 @@ def _set_policy(ledger: ReferenceLedger, command: Command) -> Facts:
 
 
 def _set_thresholds(ledger: ReferenceLedger, command: Command) -> Facts:
-    account = _account(ledger, command)
+    account = account_of(ledger, command)
     pool = _pool(ledger, account, command["credit_type"])
     pool.thresholds = tuple(
-        _units(ledger, pool.credit_type, value, "thresholds") for value in command["thresholds"]
+        units_of(ledger, pool.credit_type, value, "thresholds") for value in command["thresholds"]
     )
     pool.touched = True
     return {"status": "OK"}
@@ -192,7 +176,7 @@ def _check_content(ledger: ReferenceLedger, sent: dict[str, Any]) -> None:
         raise Refused("INVALID", "scope")
     if (
         not isinstance(sent["amount"], dict)
-        and _units(ledger, sent["credit_type"], sent["amount"], "amount") <= 0
+        and units_of(ledger, sent["credit_type"], sent["amount"], "amount") <= 0
     ):
         raise Refused("INVALID", "amount")
     begins, ends = sent.get("effective_at"), sent.get("expires_at")
@@ -238,11 +222,11 @@ def _add_grant(ledger: ReferenceLedger, pool: Pool, grant: Grant) -> None:
 def _create_grant(ledger: ReferenceLedger, command: Command) -> Facts:
     sent = command["grant"]
     _check_content(ledger, sent)
-    account = _account(ledger, command)
+    account = account_of(ledger, command)
     known = account.find_grant_content(sent["grant_id"])
     if known is not None:
         return _repeated(known == sent)
-    amount = _units(ledger, sent["credit_type"], sent["amount"], "amount")
+    amount = units_of(ledger, sent["credit_type"], sent["amount"], "amount")
     pool, grant = _grant_from(ledger, account, sent, amount)
     _add_grant(ledger, pool, grant)
     pool.settle(account.now)
@@ -250,7 +234,7 @@ def _create_grant(ledger: ReferenceLedger, command: Command) -> Facts:
 
 
 def _release_grant(ledger: ReferenceLedger, command: Command) -> Facts:
-    account = _account(ledger, command)
+    account = account_of(ledger, command)
     grant = account.find_grant(command["grant_id"])
     if grant is None:
         raise Refused("GRANT_UNKNOWN", "grant_id")
@@ -278,7 +262,7 @@ def _void(grant: Grant, moved: int = 0) -> int:
 
 
 def _void_grant(ledger: ReferenceLedger, command: Command) -> Facts:
-    account = _account(ledger, command)
+    account = account_of(ledger, command)
     grant = account.find_grant(command["grant_id"])
     if grant is None:
         raise Refused("GRANT_UNKNOWN", "grant_id")
@@ -303,7 +287,7 @@ def _check_formula(ledger: ReferenceLedger, sent: dict[str, Any], void: list[str
             raise Refused("INVALID", "amount")
         return
     form = "min" if formula.get("min") is not None else "minus"
-    if _units(ledger, sent["credit_type"], formula[form], "amount") < 0:
+    if units_of(ledger, sent["credit_type"], formula[form], "amount") < 0:
         raise Refused("INVALID", "amount")
 
 
@@ -312,7 +296,7 @@ def _formula_amount(ledger: ReferenceLedger, credit_type: str, formula: dict[str
     if formula.get("fraction") is not None:
         return half_even(Fraction(free) * exact_decimal(formula["fraction"]))
     form = "min" if formula.get("min") is not None else "minus"
-    number = _units(ledger, credit_type, formula[form], "amount")
+    number = units_of(ledger, credit_type, formula[form], "amount")
     return min(number, free) if form == "min" else max(0, free - number)
 
 
@@ -321,7 +305,7 @@ def _void_and_replace(ledger: ReferenceLedger, command: Command) -> Facts:
         _check_content(ledger, sent)
         if isinstance(sent["amount"], dict):
             _check_formula(ledger, sent, command["void"])
-    account = _account(ledger, command)
+    account = account_of(ledger, command)
     olds = {}
     for grant_id in command["void"]:
         old = account.find_grant(grant_id)
@@ -354,7 +338,7 @@ def _replacement_amounts(
     moved: dict[str, int] = {}
     for sent in command["create"]:
         if not isinstance(sent["amount"], dict):
-            amounts.append(_units(ledger, sent["credit_type"], sent["amount"], "amount"))
+            amounts.append(units_of(ledger, sent["credit_type"], sent["amount"], "amount"))
             continue
         old = olds[sent["amount"]["of"]]
         if old.credit_type != sent["credit_type"]:
@@ -383,4 +367,8 @@ _COMMANDS: dict[str, Callable[[ReferenceLedger, Command], Facts]] = {
     "release_grant": _release_grant,
     "void_grant": _void_grant,
     "void_and_replace": _void_and_replace,
+    "reserve": reserve,
+    "settle": settle,
+    "release": release,
+    "correct": correct,
 }

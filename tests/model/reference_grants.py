@@ -83,13 +83,50 @@ class Grant:
 
     def view(self, at: int) -> GrantView:
         return GrantView(
-            self.state(at), self.amount, self.remaining, self.burned, self.expired, self.voided, self.moved
+            self.state(at),
+            self.amount,
+            self.remaining,
+            self.held,
+            self.burned,
+            self.expired,
+            self.voided,
+            self.moved,
         )
 
     def burn(self, amount: int) -> None:
         assert 0 <= amount <= self.free
         self.remaining -= amount
         self.burned += amount
+
+    def hold(self, amount: int) -> None:
+        assert 0 < amount <= self.free
+        self.held += amount
+
+    def burn_held(self, amount: int) -> None:
+        assert 0 <= amount <= self.held
+        self.held -= amount
+        self.burn(amount)
+
+    def let_go(self, amount: int, now: int, late_grace: int) -> None:
+        """§6: a held part returns; to a voided grant it is forfeited, to one long expired breakage."""
+        assert 0 <= amount <= self.held
+        self.held -= amount
+        self.remaining -= amount
+        self._take_back(amount, now, late_grace)
+
+    def unburn(self, amount: int, now: int, late_grace: int) -> None:
+        """§7: what a correction returns, with the same two exceptions."""
+        assert 0 <= amount <= self.burned
+        self.burned -= amount
+        self._take_back(amount, now, late_grace)
+
+    def _take_back(self, amount: int, now: int, late_grace: int) -> None:
+        if self.is_void:
+            self.voided += amount
+        elif self.ends + late_grace <= now:
+            self.expired += amount
+        else:
+            self.remaining += amount
 
     def conserves(self) -> bool:
         """§4.8 for one grant."""

@@ -4,18 +4,19 @@ Every rule is the text of the semantics turned into plain Python (integers, frac
 apart from the engine and without looking at it. The stateful tests run both side by side.
 All accounts live on test clocks, so time is an argument. Commands are the same JSON objects
 that the engine takes (``reference_commands.py``); this file holds usage and entitlement.
-
-Room for what follows (§6, §7): a hold adds to ``Grant.held`` and to the pool's held headroom,
-and every amount below already reads ``free`` and never ``remaining``; a correction needs the
-draws of an event, which ``_pay`` makes in order.
+Reservations and corrections are commands: ``reference_reservations.py``, ``reference_corrections.py``.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.model.reference_account import Account, Match, Pool, RememberedEvent
+from tests.model.reference_account import Account, AppliedEvent, CounterKey, Match, Pool
+from tests.model.reference_counters import READING_ALL, burns, counted_in
+from tests.model.reference_grants import Grant
+from tests.model.reference_payment import Refused, passes_totals, pay, plan, policy_on
 from tests.model.reference_prices import I64_MAX, Immutable, Rate, rate_at
 
 MINUTE = 60_000_000
@@ -39,6 +40,7 @@ class Meter(Immutable):
     quantity_scale: int
     aggregation: str
     dimensions: frozenset[str]
+    unique_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,28 +88,13 @@ class Price:
     meter: str | None
     charge: int
     rate: Rate | None = None
-    counted: int = 0
-    """Quantity the period's counter grows by when the event is applied."""
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What a policy says about the part of a charge that no grant covers; the remainder is owed."""
-
-    refusal: str | None = None
-    shortfall: int = 0
-    """What was missing: beyond the grants that can pay, and beyond the headroom there is."""
-    uncovered: int = 0
-    overage: int = 0
-
-
-class Refused(Exception):
-    """A step that the contract refuses with this status; the step changes nothing."""
-
-    def __init__(self, status: str, field: str = "") -> None:
-        super().__init__(status, field)
-        self.status = status
-        self.field = field
+    counter: CounterKey | None = None
+    """Where its units count; None where no price needs them."""
+    before: int = 0
+    """The tier position: units of the period before it."""
+    units: int = 0
+    value: int | str | None = None
+    """What it brings to the aggregate of its period."""
 
 
 def is_id(text: str) -> bool:
@@ -147,24 +134,33 @@ class ReferenceLedger:
         if event.direct:
             if event.subject not in self.credit_types:
                 raise Refused("METER_UNKNOWN")
-            return Price(event.subject, None, event.quantity)
+            return Price(event.subject, None, event.quantity, units=event.quantity)
         meter = self.meters.get(event.subject)
         if meter is None:
             raise Refused("METER_UNKNOWN")
         rate = self.rate_for(account, meter, event.dimensions, at)
         if rate is None:
             raise Refused("NOT_ENTITLED")
-        used = 1 if meter.aggregation == "count" else event.quantity
-        before = self.quantity_before(account, rate, at)
-        scale = self.credit_types[rate.credit_type]
-        charge = rate.charge(before, used, quantity_scale=meter.quantity_scale, scale=scale)
-        if charge > I64_MAX or (rate.keeps_a_counter and before + used > I64_MAX):
-            raise Refused("OVERFLOW")
-        return Price(rate.credit_type, meter.key, charge, rate, used)
+        return self.price_at(account, meter, rate, event, at)
 
-    def quantity_before(self, account: Account, rate: Rate, at: int) -> int:
-        """§2: the tier position: what tiered or package rates of this match took in the period."""
-        return account.counters.get((rate.meter, rate.match, account.period_start(at)), 0)
+    def price_at(self, account: Account, meter: Meter, rate: Rate, event: Event, at: int) -> Price:
+        """The charge of this quantity by this rate, after what the period counted before."""
+        key = (rate.meter, rate.match, account.period_start(at))
+        value: int | str | None = event.quantity
+        if meter.aggregation in READING_ALL:
+            if meter.aggregation == "unique":
+                value = dict(event.dimensions).get(meter.unique_of or "")
+            others = counted_in(account.events.values(), key)
+            before, units = burns(meter.aggregation, others, (at, self.steps + 1, value))
+        else:
+            before = account.counters.get(key, 0)
+            units = 1 if meter.aggregation == "count" else event.quantity
+        counts = rate.keeps_a_counter or meter.aggregation in READING_ALL
+        scale = self.credit_types[rate.credit_type]
+        charge = rate.charge(before, units, quantity_scale=meter.quantity_scale, scale=scale)
+        if charge > I64_MAX or (counts and before + units > I64_MAX):
+            raise Refused("OVERFLOW")
+        return Price(rate.credit_type, meter.key, charge, rate, key if counts else None, before, units, value)
 
     def record(self, event: Event) -> Outcome:
         """One event, whole or not at all; statuses in the order of §5.3."""
@@ -214,58 +210,41 @@ class ReferenceLedger:
         """§5.4: what grants cover, then the policy's word on the rest, then the burn."""
         pool = account.pool(price.credit_type)
         at = account.now if event.time is None else event.time
-        drawn_at = min(at, account.now)
         period = account.period_start(at)
-        payers = list(
-            pool.payers(price.meter, drawn_at=drawn_at, now=account.now, late_grace=self.settings.late_grace)
-        )
-        covered = min(price.charge, sum(grant.free for grant in payers))
-        rest = price.charge - covered
-        decision = self._policy_on(pool, covered, rest, period)
-        if event.force and (decision.refusal is not None or decision.uncovered > 0):
-            decision = Decision()
-        uncovered, overage = decision.uncovered, decision.overage
-        owed = rest - uncovered - overage
-        if decision.refusal is not None:
-            shown = pool.available(account.now)
-            return Outcome(decision.refusal, available=shown, shortfall=decision.shortfall)
-        if max(pool.overdraft + owed, pool.overage + overage) > I64_MAX:
-            return Outcome("OVERFLOW", available=pool.available(account.now))
+        payers = self.payers_at(account, pool, price.meter, at)
+        try:
+            payment = plan(pool, price.charge, payers, period=period, now=account.now, force=event.force)
+        except Refused as refused:
+            return Outcome(refused.status, **refused.facts)
         self.steps += 1
-        left = covered
-        for grant in payers:
-            part = min(left, grant.free)
-            grant.burn(part)
-            left -= part
-        pool.owe(price.meter, owed, self.steps)
-        if overage:
-            pool.overage += overage
-            pool.overage_by_period[period] = pool.overage_by_period.get(period, 0) + overage
-        pool.charged += price.charge - uncovered
-        pool.touched = True
-        if price.rate is not None and price.rate.keeps_a_counter:
-            key = (price.rate.meter, price.rate.match, period)
-            account.counters[key] = account.counters.get(key, 0) + price.counted
-        account.events[event.event_id] = RememberedEvent(event.content(), at)
-        return Outcome("OK", price.charge - uncovered, uncovered, pool.available(account.now))
+        pay(pool, price.meter, payment, period=period, step=self.steps)
+        self.count(account, price.counter, price.units)
+        account.events[event.event_id] = AppliedEvent(
+            content=event.content(),
+            time=at,
+            order=self.steps,
+            credit_type=price.credit_type,
+            meter=price.meter,
+            rate=price.rate,
+            counter=price.counter,
+            quantity=event.quantity,
+            before=price.before,
+            units=price.units,
+            value=price.value,
+            charge=price.charge,
+            payment=payment,
+        )
+        return Outcome("OK", payment.charged, payment.uncovered, pool.available(account.now))
 
-    @staticmethod
-    def _policy_on(pool: Pool, covered: int, rest: int, period: int) -> Decision:
-        """The policy's word on the part of a charge that no grant covers."""
-        policy = pool.policy
-        if rest == 0:
-            return Decision()
-        if policy.kind == "partial":
-            return Decision(uncovered=rest) if covered > 0 else Decision("INSUFFICIENT", shortfall=rest)
-        if policy.kind == "overdraft":
-            headroom = max(0, policy.limit - pool.overdraft)
-            return Decision() if rest <= headroom else Decision("LIMIT_REACHED", shortfall=rest - headroom)
-        if policy.kind == "overage":
-            used = pool.overage_by_period.get(period, 0)
-            if policy.cap is None or used + rest <= policy.cap:
-                return Decision(overage=rest)
-            return Decision("LIMIT_REACHED", shortfall=rest - max(0, policy.cap - used))
-        return Decision("INSUFFICIENT", shortfall=rest)
+    def payers_at(self, account: Account, pool: Pool, meter: str | None, at: int) -> Iterator[Grant]:
+        """Who pays for usage of this time; draws are decided as of min(event time, received_at)."""
+        grace = self.settings.late_grace
+        return pool.payers(meter, drawn_at=min(at, account.now), now=account.now, late_grace=grace)
+
+    def count(self, account: Account, key: CounterKey | None, units: int) -> None:
+        """Units of ``sum`` and ``count`` before the next event; the others are read from the events."""
+        if key is not None and self.meters[key[0]].aggregation not in READING_ALL:
+            account.counters[key] = account.counters.get(key, 0) + units
 
     def check(
         self, account_id: str, meter_key: str, quantity: int = 1, dimensions: Match = ()
@@ -288,26 +267,26 @@ class ReferenceLedger:
         can_pay = sum(grant.free for grant in payers)
         covered = min(price.charge, can_pay)
         rest = price.charge - covered
-        decision = self._policy_on(pool, covered, rest, account.period_start(account.now))
+        decision = policy_on(pool, covered, rest, account.period_start(account.now))
         owed = rest - decision.uncovered - decision.overage
         refusal = decision.refusal
-        if refusal is None and max(pool.overdraft + owed, pool.overage + decision.overage) > I64_MAX:
+        if refusal is None and passes_totals(pool, owed, decision.overage):
             refusal = "OVERFLOW"
-        units = self._units_within(account, price, can_pay - pool.overdraft)
-        return Entitlement(refusal is None, refusal or "OK", can_pay - pool.overdraft, units)
+        available = can_pay - pool.overdraft - pool.held_overdraft
+        units = self._units_within(price, available)
+        return Entitlement(refusal is None, refusal or "OK", available, units)
 
-    def _units_within(self, account: Account, price: Price, credits: int) -> int | None:
+    def _units_within(self, price: Price, credits: int) -> int | None:
         """The largest quantity whose price fits ``credits``, or 0; None where quantity is ignored."""
         rate = price.rate
         assert rate is not None and price.meter is not None
         meter = self.meters[price.meter]
         if meter.aggregation != "sum":
             return None
-        before = self.quantity_before(account, rate, account.now)
         scale = self.credit_types[price.credit_type]
 
         def fits(quantity: int) -> bool:
-            cost = rate.charge(before, quantity, quantity_scale=meter.quantity_scale, scale=scale)
+            cost = rate.charge(price.before, quantity, quantity_scale=meter.quantity_scale, scale=scale)
             return cost <= credits
 
         low, high = 0, I64_MAX

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.model.engine_side import EngineSide
+from tests.model.reference_account import Account
 from tests.model.reference_commands import execute, sweep
 from tests.model.reference_ledger import Entitlement, Event, Outcome, ReferenceLedger
-from tests.model.views import PoolView
+from tests.model.views import HoldView, PoolView
 
 POOL_KNOWN = {"OK", "DUPLICATE", "LIMIT_REACHED", "INSUFFICIENT"}
 """Statuses whose answer carries the pool's ``available``; with others it may be absent."""
@@ -16,6 +17,10 @@ POOL_KNOWN = {"OK", "DUPLICATE", "LIMIT_REACHED", "INSUFFICIENT"}
 
 WITHOUT_ID = {"set_rate", "assign_rate_table", "set_policy", "suspend_account", "resume_account"}
 """Commands that carry no id: whether saying again what holds already is new or a repeat is not ruled."""
+
+
+WITH_FACTS = {"reserve", "settle", "release", "correct"}
+"""Commands whose outcome says amounts."""
 
 
 class SideBySide:
@@ -27,14 +32,26 @@ class SideBySide:
 
     def execute(self, *group: dict[str, Any]) -> list[str]:
         """One atomic group on both sides; the statuses both gave."""
-        expected = [outcome["status"] for outcome in execute(self.reference, list(group))]
-        answered = [outcome["status"] for outcome in self.engine.execute(list(group))]
+        wanted = execute(self.reference, list(group))
+        given = self.engine.execute(list(group))
+        expected = [outcome["status"] for outcome in wanted]
+        answered = [outcome["status"] for outcome in given]
         for index, command in enumerate(group):
             if command["type"] in WITHOUT_ID and answered[index] == "DUPLICATE":
                 answered[index] = "OK"
-        assert expected == answered, f"{group}: {expected}, answered {answered}"
+        assert expected == answered, f"{group}: {wanted}, answered {given}"
+        for command, one, other in zip(group, wanted, given, strict=True):
+            if command["type"] in WITH_FACTS:
+                self._compare_facts(command, one, other)
         self.compare_reads()
         return expected
+
+    @staticmethod
+    def _compare_facts(command: dict[str, Any], expected: dict[str, Any], answered: dict[str, Any]) -> None:
+        """Whatever the reference has to say about the outcome, the engine says too."""
+        for name in expected.keys() - {"status", "field"}:
+            said = (expected[name] or 0) == (answered.get(name) or 0)
+            assert said, f"{name} of {command}: {expected}, answered {answered}"
 
     def record(self, event: Event) -> Outcome:
         expected = self.reference.record(event)
@@ -93,6 +110,20 @@ class SideBySide:
                 balance = self.engine.balance(account.account, pool.credit_type)
                 assert view == balance, f"{pool.credit_type} of {account.account}: {view}, answered {balance}"
                 assert pool.conserves(), f"the reference lost credits: {pool}"
+            if account.reservations:
+                self.compare_holds(account)
+
+    def compare_holds(self, account: Account) -> None:
+        """Every open hold with the grants that hold it; together they are what the grants hold."""
+        expected = {
+            hold.reservation_id: HoldView(hold.credit_type, hold.parts, hold.headroom, hold.expires_at)
+            for hold in account.reservations.values()
+            if hold.is_open
+        }
+        answered = self.engine.reservations(account.account)
+        assert expected == answered, f"holds of {account.account} at {account.now}: {expected}, {answered}"
+        held = sum(amount for hold in expected.values() for _, amount in hold.parts)
+        assert held == sum(g.held for pool in account.pools.values() for g in pool.grants.values())
 
     @staticmethod
     def _compare_outcome(expected: Outcome, answered: Outcome, event: Event) -> None:

@@ -10,6 +10,7 @@ class GrantView:
     state: str
     amount: int
     remaining: int
+    held: int
     burned: int
     expired: int
     voided: int
@@ -21,3 +22,13 @@ class PoolView:
     available: int
     overdraft: int
     overage: int
+
+
+@dataclass(frozen=True)
+class HoldView:
+    """One open reservation: each grant's part in the order held."""
+
+    credit_type: str
+    parts: tuple[tuple[str, int], ...]
+    headroom: int
+    expires_at: int
