@@ -26,17 +26,17 @@ impl Engine {
         }
         let account = &self.accounts[number as usize];
         let credit_type = priced.as_ref().map_or_else(|unpriced| unpriced.credit_type, |c| Some(c.credit_type));
-        let available = credit_type.and_then(|credit_type| account.pool(credit_type)).map(|pool| pool.available);
+        let refused = |refusal| self.shown_on(number, credit_type, refusal);
         if account.flags & crate::account::SUSPENDED != 0 {
             let reason = format!("account '{}' is suspended", shown(&c.account));
-            return Err(with_available(Refusal::new(Status::AccountSuspended, "account", reason), available));
+            return Err(refused(Refusal::new(Status::AccountSuspended, "account", reason)));
         }
-        let charge = priced.map_err(|unpriced| with_available(unpriced_refusal(unpriced, c), available))?;
+        let charge = priced.map_err(|unpriced| refused(unpriced_refusal(unpriced, c)))?;
         let amount = self.amount_of(&wanted, &charge)?;
-        self.check_room(number, group).map_err(|refusal| with_available(refusal, available))?;
+        self.check_room(number, group).map_err(refused)?;
         let reservation = self
             .decide_hold(number, c, &wanted, &Charge { amount, ..charge })
-            .map_err(|refused| with_available(refused_use(refused, "reserve"), available))?;
+            .map_err(|why| refused(refused_use(why, "reserve")))?;
         let entry = reserved_entry(number, charge.credit_type, &reservation);
         self.emit_in(Control::Reserved(entry), group);
         let fell = reservation.held() > 0 || matches!(reservation.headroom, Headroom::Overdraft(_));
@@ -133,6 +133,16 @@ impl Engine {
         Ok(())
     }
 
+    /// A refusal that shows the pool it was refused on.
+    fn shown_on(&self, number: u32, credit_type: Option<u16>, refusal: Refusal) -> Refusal {
+        let Some(credit_type) = credit_type else { return refusal };
+        let pool = self.accounts[number as usize].pool(credit_type);
+        refusal
+            .with("available", pool.map(|pool| pool.available))
+            .with("credit_type", self.catalog.credit_types[usize::from(credit_type)].name.as_str())
+            .with("scale", self.scale_of(credit_type))
+    }
+
     fn hold_facts(&self, done: Done, number: u32, credit_type: u16, open: Option<&Reservation>) -> Done {
         let pool = self.accounts[number as usize].pool(credit_type);
         done.with("held", open.map_or(0, Reservation::held))
@@ -152,14 +162,13 @@ impl Engine {
         };
         let (credit_type, open) = (pool.credit_type, open.clone());
         let before = pool.available;
-        let available = Some(before);
         let charge = self.settle_charge(number, credit_type, c, &open)?;
         if !group.has_room {
-            return Err(with_available(no_room_for_ids(), available));
+            return Err(self.shown_on(number, Some(credit_type), no_room_for_ids()));
         }
         let decided = self
             .decide_settle(number, credit_type, &open, &charge, c.refuse_extra)
-            .map_err(|refused| with_available(refused_use(refused, "settle"), available))?;
+            .map_err(|why| self.shown_on(number, Some(credit_type), refused_use(why, "settle")))?;
         let is_in_credits = c.credits.is_some();
         let entry = ReservationSettled {
             account: number,
@@ -181,11 +190,11 @@ impl Engine {
         let charged = entry.charged();
         self.emit_in(Control::ReservationSettled(entry), group);
         let after = self.after_end(number, credit_type, before, group);
-        let sum = |of: fn(&EndedPart) -> i64| decided.parts.iter().map(of).sum::<i64>();
+        let forfeited: i64 = decided.parts.iter().map(|part| part.forfeited).sum();
         Ok(Done::ok()
             .with("charged", charged)
-            .with("returned", sum(|part| part.returned + part.forfeited))
-            .with("forfeited", sum(|part| part.forfeited))
+            .with("returned", decided.returned)
+            .with("forfeited", forfeited)
             .with("extra", decided.extra)
             .with("uncovered", decided.uncovered)
             .with("available", after)
@@ -262,6 +271,7 @@ impl Engine {
             overdraft: overdraft + beyond.overdraft,
             overage: overage + beyond.overage,
             uncovered: beyond.uncovered,
+            returned: (held - own) + (headroom - from_headroom),
             extra: extra - beyond.uncovered.min(extra),
             period,
             at: now,
@@ -271,7 +281,7 @@ impl Engine {
     /// A settle of a reservation that is not open.
     fn settled_before(&self, number: u32, id: &str, fingerprint: u64, group: &Group<'_>) -> Result<Done, Refusal> {
         match self.known_id(number, IdDomain::Settle, id, &group.used_ids) {
-            Some(known) if known == fingerprint => Ok(Done::duplicate().with("charged", 0).with("returned", 0)),
+            Some(known) if known == fingerprint => Ok(Done::duplicate()),
             Some(_) => {
                 let reason = format!("reservation '{}' was settled with another use", shown(id));
                 Err(Refusal::new(Status::Conflict, "reservation_id", reason))
@@ -300,7 +310,7 @@ impl Engine {
             parts: ended_entries(&ended_parts(pool, open, 0)),
             at: self.accounts[number as usize].now(self.stamp),
         };
-        let returned: i64 = entry.parts.iter().map(|part| part.returned + part.forfeited).sum();
+        let returned = open.held() + open.headroom.amount();
         let forfeited: i64 = entry.parts.iter().map(|part| part.forfeited).sum();
         self.emit_in(Control::ReservationReleased(entry), group);
         let available = self.after_end(number, credit_type, before, group);
@@ -318,7 +328,7 @@ impl Engine {
             return Err(Refusal::new(Status::Conflict, "reservation_id", reason));
         }
         match self.known_id(number, IdDomain::Reserve, id, &group.used_ids) {
-            Some(_) => Ok(Done::duplicate().with("returned", 0)),
+            Some(_) => Ok(Done::duplicate()),
             None => Err(unknown(id)),
         }
     }
@@ -337,6 +347,8 @@ struct DecidedSettle {
     overdraft: i64,
     overage: i64,
     uncovered: i64,
+    /// Of grants and headroom, held and not used.
+    returned: i64,
     /// Charged beyond what was held.
     extra: i64,
     period: i64,
@@ -351,13 +363,6 @@ fn unknown(id: &str) -> Refusal {
 fn no_room_for_ids() -> Refusal {
     let reason = "no memory for more ids within the guaranteed window (dedupe_budget_bytes): retry later";
     Refusal::new(Status::LimitReached, "reservation_id", reason)
-}
-
-fn with_available(refusal: Refusal, available: Option<i64>) -> Refusal {
-    match available {
-        Some(available) => refusal.with("available", available),
-        None => refusal,
-    }
 }
 
 fn unpriced_refusal(unpriced: Unpriced, c: &Reserve) -> Refusal {
