@@ -47,7 +47,7 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Meta(ge=0, le=35 * 86_400, description="An expired grant still pays for earlier usage this long"),
     ] = 3_600
     reservations_max: Annotated[
-        int, Meta(ge=1, le=100_000, description="Open reservations an account may have; one more is LIMIT_REACHED")
+        int, Meta(ge=1, le=100_000, description="Open reservations an account may have")
     ] = 1_000
 
 
