@@ -152,8 +152,12 @@ class Engine:
         """Any other read: a JSON object with ``type`` to ``(seq, JSON)``.
 
         Types: ``balance``, ``balances``, ``grants``, ``account``, ``accounts``, ``catalog``,
-        ``pools``, ``conservation``, ``ledger``, ``usage_event``. Answers are of applied state:
-        wait for ``seq`` to be durable before they leave the process.
+        ``conservation``. Answers are of applied state: wait for ``seq`` to be durable before they
+        leave the process.
+
+        ``ledger``, ``usage_event``, ``explain`` and a ``balance`` with ``at`` are read from the
+        journal's files up to the state of the call, which is durable when they answer; they run on
+        the caller's thread and hold nothing that ingest waits for.
         """
     def expire_due(self, max_grants: int) -> tuple[int, int, bool]:
         """Book breakage of at most ``max_grants`` due grants: ``(seq, booked, more_due)``."""

@@ -6,6 +6,7 @@
     ├── InvalidRequestError        the request cannot be understood: mend it (``field`` names the place)
     ├── NotFoundError              a read of something that is not there
     │   ├── AccountNotFoundError
+    │   ├── EventNotFoundError
     │   └── GrantNotFoundError
     ├── AlreadyExistsError         same id, other content: nothing changed
     ├── PreconditionError          refused by a rule where a result cannot be given (typed gRPC calls)
@@ -84,6 +85,13 @@ class AccountNotFoundError(NotFoundError):
 
     reason = "ACCOUNT_UNKNOWN"
     field = "account"
+
+
+class EventNotFoundError(NotFoundError):
+    """The account has no applied event of that id in the journal kept."""
+
+    reason = "EVENT_UNKNOWN"
+    field = "event_id"
 
 
 class GrantNotFoundError(NotFoundError):

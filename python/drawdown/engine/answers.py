@@ -11,6 +11,7 @@ from drawdown.model.instants import optional_instant
 
 _REFUSED_READS = {
     "ACCOUNT_UNKNOWN": errors.AccountNotFoundError,
+    "EVENT_UNKNOWN": errors.EventNotFoundError,
     "GRANT_UNKNOWN": errors.GrantNotFoundError,
     "INVALID": errors.InvalidRequestError,
 }
@@ -19,8 +20,8 @@ _REFUSED_READS = {
 def decode(answer: bytes, request: dict[str, Any]) -> dict[str, Any]:
     """The answer's object.
 
-    Raises ``AccountNotFoundError``, ``GrantNotFoundError``, ``NotFoundError`` or
-    ``InvalidRequestError`` where the engine answered with a status instead.
+    Raises ``AccountNotFoundError``, ``EventNotFoundError``, ``GrantNotFoundError``, ``NotFoundError``
+    or ``InvalidRequestError`` where the engine answered with a status instead.
     """
     decoded: dict[str, Any] = msgspec.json.decode(answer)
     status = decoded.get("status")

@@ -12,6 +12,7 @@ import msgspec
 
 from drawdown import _engine, errors, model
 from drawdown.engine import answers
+from drawdown.engine.ledger_reads import LedgerReads
 from drawdown.engine.snapshots import SnapshotReader
 from drawdown.engine.translate import translating
 from drawdown.model import commands
@@ -25,7 +26,7 @@ DURABLE_TIMEOUT_S: Final = 60.0
 PAGE: Final = 1000
 
 
-class Engine(CommandMethods[model.CommandResult]):
+class Engine(CommandMethods[model.CommandResult], LedgerReads):
     """The balance engine with its journal in one folder. Safe to call from any thread."""
 
     def __init__(self, raw: _engine.Engine) -> None:

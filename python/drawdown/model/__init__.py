@@ -8,6 +8,14 @@ type's smallest unit towards the engine; floats are refused.
 from drawdown.model.credits import AmountLike, credits_from_units, decimal_text, units_from_credits
 from drawdown.model.ids import check_id, new_event_id
 from drawdown.model.instants import InstantLike, instant_from_us, now_us, us_from_instant
+from drawdown.model.ledger import (
+    AppliedRate,
+    Explanation,
+    GrantDraw,
+    LedgerEntry,
+    LedgerPage,
+    UsageRecord,
+)
 from drawdown.model.money import Money
 from drawdown.model.reservation_results import (
     CorrectionResult,
@@ -26,7 +34,6 @@ from drawdown.model.results import (
     CreditType,
     Crossing,
     Grant,
-    LedgerEntry,
     Meter,
     Rate,
     RateTable,
@@ -38,6 +45,7 @@ __all__ = [
     "STATUS_NAMES",
     "Account",
     "AmountLike",
+    "AppliedRate",
     "Balance",
     "Catalog",
     "CheckResult",
@@ -46,9 +54,12 @@ __all__ = [
     "CorrectionResult",
     "CreditType",
     "Crossing",
+    "Explanation",
     "Grant",
+    "GrantDraw",
     "InstantLike",
     "LedgerEntry",
+    "LedgerPage",
     "Meter",
     "Money",
     "OpenReservation",
@@ -57,6 +68,7 @@ __all__ = [
     "ReleaseResult",
     "ReservationResult",
     "SettleResult",
+    "UsageRecord",
     "UsageResult",
     "check_id",
     "credits_from_units",

@@ -219,21 +219,3 @@ class Crossing(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     available: Decimal | None = None
     threshold: Decimal | None = None
-
-
-class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One immutable fact about a change of a pool."""
-
-    seq: int
-    account: str
-    kind: str
-    received_at: datetime
-    credit_type: str | None = None
-    event_id: str | None = None
-    meter: str | None = None
-    quantity: int | None = None
-    time: datetime | None = None
-    charged: Decimal | None = None
-    draws: tuple[tuple[str, Decimal], ...] = ()
-    """Grant id and credits drawn from it, in burn-down order."""
-    facts: dict[str, Any] = {}

@@ -10,9 +10,9 @@ from drawdown.server.access import Principal
 _KINDS: Final[dict[str, type[errors.DrawdownError]]] = {
     "INVALID": errors.InvalidRequestError,
     "ACCOUNT_UNKNOWN": errors.AccountNotFoundError,
+    "EVENT_UNKNOWN": errors.EventNotFoundError,
     "GRANT_UNKNOWN": errors.GrantNotFoundError,
     "METER_UNKNOWN": errors.NotFoundError,
-    "EVENT_UNKNOWN": errors.NotFoundError,
     "RESERVATION_UNKNOWN": errors.NotFoundError,
     "CONFLICT": errors.AlreadyExistsError,
 }

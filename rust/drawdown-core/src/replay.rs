@@ -7,7 +7,6 @@ use crate::entry::{self, Control, CorruptRecord};
 use crate::image::is_instant;
 use crate::prefetch::prefetch_whole;
 use crate::record::{LOOKAHEAD, prefetch_grants};
-use crate::remembered_ids::used_id;
 use crate::usage_entry::{UsageEntry, UsageScratch, as_event, peek_usage, read_usage};
 use crate::varint::Reader;
 
@@ -149,9 +148,6 @@ impl Engine {
         {
             return Err(format!("the floor {} is not at or below its stamp", e.floor));
         }
-        if let Some(used) = used_id(&control, &self.key) {
-            self.remember_id(&used)?;
-        }
         let is_in_image = match apply::account_number(&control) {
             Some(number) => self.image_seqs.get(number as usize).is_some_and(|seq| self.next_seq <= *seq),
             None => self.next_seq <= self.global_seq,
@@ -169,7 +165,7 @@ impl Engine {
 }
 
 /// Bring the derived fields up to `now`; what that decided is in the journal as entries.
-fn live_silently(account: &mut Account, now: i64) {
+pub(crate) fn live_silently(account: &mut Account, now: i64) {
     if account.pool.next_at <= now {
         account.pool.recount(now);
     }

@@ -35,6 +35,8 @@ pub enum NodeError {
     Corrupt(Corruption),
     /// A setting or the state of the folder does not allow what was asked; the text says why.
     Refused(String),
+    /// The node was closed or has failed.
+    Halted(String),
     /// The operating system refused; a retry may help once its cause is gone.
     Io { doing: String, source: io::Error },
 }
@@ -57,7 +59,7 @@ impl fmt::Display for NodeError {
                 write!(f, "data folder {folder} is owned by another process; stop that one first")
             }
             NodeError::Corrupt(corruption) => write!(f, "damaged data, nothing was changed: {corruption}"),
-            NodeError::Refused(why) => f.write_str(why),
+            NodeError::Refused(why) | NodeError::Halted(why) => f.write_str(why),
             NodeError::Io { doing, source } => write!(f, "could not {doing}: {source}"),
         }
     }

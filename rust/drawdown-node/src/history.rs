@@ -98,7 +98,7 @@ impl Node {
     /// the account's number.
     pub(crate) fn written_state(&self, account: &str) -> Result<(u64, Option<u32>), NodeError> {
         let state = self.read(|engine, _| (engine.next_seq() - 1, engine.find_account(account)));
-        let (seq, number) = state.map_err(|error| NodeError::Refused(error.to_string()))?;
+        let (seq, number) = state.map_err(|error| NodeError::Halted(error.to_string()))?;
         if !self.await_progress(WRITTEN_TIMEOUT, |progress| progress.acknowledged() >= seq) {
             return Err(NodeError::Refused(format!("the journal did not reach seq {seq} in time; retry later")));
         }

@@ -16,11 +16,8 @@ use crate::stats::{Counters, NodeStats};
 use crate::supply::SegmentSupply;
 use crate::threads;
 use crate::writer::Writer;
-use drawdown_core::{
-    Command, CommandOutcome, Conservation, Engine, Expired, OutcomeSink, Rights, Settings, UsageEvent,
-};
+use drawdown_core::{Command, CommandOutcome, Engine, Expired, OutcomeSink, Rights, Settings, UsageEvent};
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use serde_json::Value;
 use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -259,34 +256,6 @@ impl Node {
         }
         let stamp_us = writer.stamps.stamp(self.shared.environment.clock.read());
         Ok(read(&writer.engine, stamp_us))
-    }
-
-    /// Answer a JSON query of the engine and tell the seq of the state that answered. Conservation
-    /// over all accounts is looked at a stretch at a time, so that it never stalls ingest.
-    ///
-    /// # Errors
-    /// As `read`; the inner error is a query that can't be understood.
-    pub fn query(&self, request: &Value) -> Result<(u64, Result<Value, String>), SubmitError> {
-        if request["type"] == "conservation" && request["account"].is_null() {
-            return self.conservation().map(|(seq, report)| (seq, Ok(report)));
-        }
-        self.read(|engine, stamp| (engine.next_seq() - 1, engine.query(request, stamp)))
-    }
-
-    fn conservation(&self) -> Result<(u64, Value), SubmitError> {
-        const ACCOUNTS_PER_HOLD: u32 = 1_024;
-        let mut report = Conservation::default();
-        let mut from = 0;
-        loop {
-            let more = self.read(|engine, _| {
-                engine.check_conservation(from..from + ACCOUNTS_PER_HOLD, &mut report);
-                from + ACCOUNTS_PER_HOLD < engine.account_count()
-            })?;
-            if !more {
-                return self.read(|engine, _| (engine.next_seq() - 1, report.as_json(engine)));
-            }
-            from += ACCOUNTS_PER_HOLD;
-        }
     }
 
     /// Position of the newest applied record; it may not be durable yet.

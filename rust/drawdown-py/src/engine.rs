@@ -164,7 +164,7 @@ impl Engine {
     fn query<'py>(&self, py: Python<'py>, request: &[u8]) -> PyResult<(u64, Bound<'py, PyBytes>)> {
         let request =
             serde_json::from_slice(request).map_err(|e| errors::invalid(format!("the query is no JSON: {e}")))?;
-        let (seq, answer) = py.detach(|| self.node.query(&request)).map_err(errors::from_submit)?;
+        let (seq, answer) = py.detach(|| self.node.query(&request)).map_err(errors::from_node)?;
         let answer = answer.map_err(errors::invalid)?;
         Ok((seq, PyBytes::new(py, answer.to_string().as_bytes())))
     }

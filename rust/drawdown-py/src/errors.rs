@@ -68,6 +68,7 @@ pub fn from_node(error: NodeError) -> PyErr {
         NodeError::FolderLocked { .. } => with_facts(FolderLockedError::new_err(text), "FOLDER_LOCKED", true),
         NodeError::Corrupt(_) => corrupt(text),
         NodeError::Refused(_) => invalid(text),
+        NodeError::Halted(_) => halted(text),
         NodeError::Io { .. } => with_facts(EngineError::new_err(text), "IO", false),
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Reference of every name: `python/drawdown/_engine.pyi`.
 
-mod allocator;
 mod convert;
 mod encoder;
 mod engine;
@@ -11,10 +10,6 @@ mod folder;
 mod values;
 
 use pyo3::prelude::*;
-
-#[cfg(not(feature = "mimalloc"))]
-#[global_allocator]
-static ALLOCATOR: allocator::HugePageAllocator = allocator::HugePageAllocator;
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]

@@ -1,0 +1,151 @@
+//! One account as of an earlier instant: its entries applied again, decided never, beside the
+//! running engine.
+//!
+//! An `AccountReplay` is an engine of its own with the whole catalog and one account, so every
+//! query answers from it as it would have answered then. It knows no event ids.
+
+use crate::account::Account;
+use crate::apply::{self, Misfit};
+use crate::catalog::Catalog;
+use crate::engine::Engine;
+use crate::entry::Control;
+use crate::image::{CorruptImage, account_from, image_of};
+use crate::image_messages::AccountImage;
+use crate::ledger_record::{Fact, LedgerRecord};
+use crate::replay::live_silently;
+use crate::settings::Settings;
+use prost::Message;
+use serde_json::Value;
+
+/// Nothing is looked up by event id here.
+const KEYS_BYTES: usize = 4 << 20;
+
+/// An engine that holds one account at most.
+pub struct AccountReplay {
+    engine: Engine,
+    number: u32,
+}
+
+impl Engine {
+    /// An empty replay of account `number`, with everything shared as it is now: entries name
+    /// rates, meters and credit types by numbers that never change.
+    pub fn account_replay(&self, number: u32) -> AccountReplay {
+        let settings = Settings { dedupe_budget_bytes: KEYS_BYTES, ..self.settings.clone() };
+        let mut engine = Engine::new(settings, self.key);
+        engine.catalog = self.catalog.clone();
+        AccountReplay { engine, number }
+    }
+}
+
+impl AccountReplay {
+    /// Whether the account exists yet.
+    pub fn is_created(&self) -> bool {
+        !self.engine.accounts.is_empty()
+    }
+
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The instant the account stood at when its newest entry was applied: its own clock's, if it
+    /// has one.
+    pub fn now(&self) -> i64 {
+        self.engine.accounts.first().map_or(self.engine.stamp, |account| account.now(self.engine.stamp))
+    }
+
+    /// `received_at` of a record that is about to be applied.
+    pub fn received_at(&self, record: &LedgerRecord) -> i64 {
+        match (&record.what, self.engine.accounts.first()) {
+            (Fact::Control(Control::ClockAdvanced(e)), _) => e.to,
+            (Fact::Control(Control::AccountCreated(e)), _) => e.test_clock.unwrap_or(record.stamp),
+            (_, Some(account)) => account.now(record.stamp),
+            _ => record.stamp,
+        }
+    }
+
+    /// Start from an image instead of from the account's creation.
+    ///
+    /// # Errors
+    /// The bytes are no image of this account.
+    pub fn load(&mut self, image: &[u8]) -> Result<u64, CorruptImage> {
+        let image = AccountImage::decode(image)?;
+        if image.number != self.number {
+            return Err(CorruptImage(format!("an image of account {}, not {}", image.number, self.number)));
+        }
+        let seq = image.seq;
+        let account = account_from(image, &mut self.engine.catalog)?;
+        self.put(account);
+        Ok(seq)
+    }
+
+    /// The account as an image at `seq`, if it exists.
+    pub fn image(&self, seq: u64) -> Option<Vec<u8>> {
+        let account = self.engine.accounts.first()?;
+        Some(image_of(account, &self.engine.catalog, self.number, seq).encode_to_vec())
+    }
+
+    fn put(&mut self, account: Account) {
+        let hash = self.engine.key.account_hash(account.id.as_bytes());
+        if self.engine.accounts.is_empty() {
+            self.engine.index.insert(hash, 0);
+        }
+        self.engine.accounts = vec![account];
+    }
+
+    /// Apply the account's next record.
+    ///
+    /// # Errors
+    /// The record does not fit: an earlier one is missing.
+    pub fn apply(&mut self, record: &LedgerRecord) -> Result<(), Misfit> {
+        self.engine.stamp = self.engine.stamp.max(record.stamp);
+        if let Fact::Control(Control::AccountCreated(e)) = &record.what {
+            let account = apply::account_of(&mut self.engine.catalog, e);
+            self.put(account);
+            return Ok(());
+        }
+        let Engine { accounts, catalog, stamp, .. } = &mut self.engine;
+        let account = accounts.first_mut().ok_or("the account does not exist yet")?;
+        let now = account.now(*stamp);
+        live_silently(account, now);
+        match &record.what {
+            // No counter is dropped: a position in the past may be asked for.
+            Fact::Usage(usage) => apply::apply_usage(account, catalog, &usage.as_entry(), i64::MIN),
+            Fact::Control(control) => apply::apply_account(account, catalog, control, *stamp),
+        }
+    }
+
+    /// Answer a query about the account as of `at`, which is not before the newest record applied:
+    /// dated transitions up to `at` are in the answer, whatever the account's clock.
+    ///
+    /// # Errors
+    /// The request is no known query.
+    pub fn query(&self, request: &Value, at: i64) -> Result<Value, String> {
+        let Some(account) = self.engine.accounts.first().filter(|account| account.test_clock().is_some()) else {
+            return self.engine.query(request, at);
+        };
+        let mut account = account.clone();
+        if let Some(clock) = account.extra_mut().test_clock.as_mut() {
+            clock.now = clock.now.max(at);
+        }
+        let mut then = AccountReplay { engine: Engine::new(self.engine.settings.clone(), self.engine.key), number: 0 };
+        then.engine.catalog = self.engine.catalog.clone();
+        then.put(account);
+        then.engine.query(request, at)
+    }
+
+    /// Units of the counter before which a stateful price stood.
+    pub fn counted_units(&self, meter: u16, match_id: u32, period: i64) -> i64 {
+        self.engine.accounts.first().map_or(0, |account| account.counted_units(meter, match_id, period))
+    }
+
+    /// Open debt of one meter (`None`: direct debits), in smallest units.
+    pub fn debt(&self, credit_type: u16, meter: Option<u16>) -> i64 {
+        let pool = self.engine.accounts.first().and_then(|account| account.pool(credit_type));
+        let debts = pool.and_then(|pool| pool.extra.as_ref()).map_or(&[][..], |extra| &extra.debts);
+        debts.iter().find(|debt| debt.meter == meter).map_or(0, |debt| debt.amount)
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.engine.catalog
+    }
+}

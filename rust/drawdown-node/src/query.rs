@@ -1,0 +1,50 @@
+//! JSON queries of a node: from the engine's state, or from the journal's files.
+
+use crate::error::{NodeError, SubmitError};
+use crate::ledger_query::{LedgerError, is_ledger_query};
+use crate::node::Node;
+use drawdown_core::Conservation;
+use serde_json::Value;
+
+impl Node {
+    /// Answer a JSON query of the engine and tell the seq of the state that answered. Conservation
+    /// over all accounts is looked at a stretch at a time, so that it never stalls ingest.
+    ///
+    ///
+    /// What the journal answers (`ledger`, `usage_event`, `explain`, a balance `at` an instant) is
+    /// read from its files, off the writer's lock.
+    ///
+    /// # Errors
+    /// `Halted` as `read`; `Corrupt`, `Io` where the files can't be read. The inner error is a query
+    /// that can't be understood.
+    pub fn query(&self, request: &Value) -> Result<(u64, Result<Value, String>), NodeError> {
+        let halted = |error: SubmitError| NodeError::Halted(error.to_string());
+        if is_ledger_query(request) {
+            return match self.query_ledger(request) {
+                Ok((seq, answer)) => Ok((seq, Ok(answer))),
+                Err(LedgerError::Invalid(what)) => Ok((self.acknowledged_seq(), Err(what))),
+                Err(LedgerError::Node(error)) => Err(error),
+            };
+        }
+        if request["type"] == "conservation" && request["account"].is_null() {
+            return self.conservation().map(|(seq, report)| (seq, Ok(report))).map_err(halted);
+        }
+        self.read(|engine, stamp| (engine.next_seq() - 1, engine.query(request, stamp))).map_err(halted)
+    }
+
+    fn conservation(&self) -> Result<(u64, Value), SubmitError> {
+        const ACCOUNTS_PER_HOLD: u32 = 1_024;
+        let mut report = Conservation::default();
+        let mut from = 0;
+        loop {
+            let more = self.read(|engine, _| {
+                engine.check_conservation(from..from + ACCOUNTS_PER_HOLD, &mut report);
+                from + ACCOUNTS_PER_HOLD < engine.account_count()
+            })?;
+            if !more {
+                return self.read(|engine, _| (engine.next_seq() - 1, report.as_json(engine)));
+            }
+            from += ACCOUNTS_PER_HOLD;
+        }
+    }
+}
