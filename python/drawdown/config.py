@@ -117,6 +117,20 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         int, Meta(ge=1, le=100, description="Share of time a sweep with work may take")
     ] = 25
 
+    db: Annotated[
+        str,
+        Meta(description="Control plane's database: postgresql://…; empty: SQLite in the data folder"),
+    ] = ""
+    scheduler_interval_ms: Annotated[
+        int, Meta(ge=10, le=3_600_000, description="Pause between looks for due jobs of the control plane")
+    ] = 250
+    scheduler_jobs: Annotated[
+        int, Meta(ge=1, le=10_000, description="Jobs done per step of the scheduler")
+    ] = 100
+    scheduler_share_percent: Annotated[
+        int, Meta(ge=1, le=100, description="Share of time the scheduler may take while jobs are due")
+    ] = 50
+
     redis: Annotated[
         str,
         Meta(

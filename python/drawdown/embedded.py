@@ -5,9 +5,13 @@ One process at a time owns a folder. Reads answer applied state, writes return w
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike, fspath
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from drawdown.client.interface import CheckLike, Database, EventLike
 from drawdown.client.recorder import Recorder, RecorderOptions
@@ -26,14 +30,29 @@ from drawdown.model import (
     UsageResult,
     commands,
 )
+from drawdown.model.request import Request
+
+if TYPE_CHECKING:
+    from drawdown.runtime.control.control_plane import ControlPlane
+    from drawdown.runtime.control.scheduler import Scheduler
+
+# Its presence says that this folder has a control plane, whose jobs go on from where they were.
+CONTROL_FILE: Final = "control.sqlite3"
 
 
 class EmbeddedDatabase(Database):
     """See ``Database``. Safe to call from any thread."""
 
-    def __init__(self, engine: Engine, path: str) -> None:
+    def __init__(self, engine: Engine, path: str, config: Config | None = None) -> None:
         self.engine = engine
         self.path = path
+        self._config = config or Config()
+        self._recovered_seq = engine.durable_seq()
+        self._opening = threading.RLock()
+        self._plane: ControlPlane | None = None
+        self._scheduler: Scheduler | None = None
+        if (Path(path) / CONTROL_FILE).exists():
+            self._control_plane()
 
     def record_batch(self, events: Iterable[EventLike]) -> list[UsageResult]:
         """Debit many uses; each is one atomic step, none fails its neighbours. In the order given."""
@@ -82,11 +101,39 @@ class EmbeddedDatabase(Database):
 
     def execute(self, group: Sequence[commands.Command | Mapping[str, Any]]) -> tuple[CommandResult, ...]:
         """Apply commands as one atomic group: all or nothing, durable when this returns."""
+        self._before(commands.encode_group(group))
         return tuple(self.engine.execute(group))
 
     def execute_json(self, group: bytes) -> tuple[int, bytes]:
         """``execute`` for many commands: a JSON array in, ``(seq, JSON array of outcomes)`` out."""
+        self._before(group)
         return self.engine.execute_json(group)
+
+    def control(self, request: Request) -> Any:
+        """Answer a call of the control plane; its database is opened by the first."""
+        return self._control_plane().call(request)
+
+    def _before(self, group: bytes) -> None:
+        if self._plane is not None:
+            self._plane.before(group)
+
+    def _control_plane(self) -> ControlPlane:
+        """The control plane, opened on first use: who only counts usage has no SQL database."""
+        with self._opening:
+            if self._plane is None:
+                from drawdown.runtime.control.opening import open_control
+                from drawdown.runtime.control.scheduler import Scheduler
+
+                process = msgspec.structs.replace(self._config.process, data=self.path)
+                self._plane = open_control(self.engine, process, recovered_seq=self._recovered_seq)
+                self._scheduler = Scheduler(
+                    self._plane,
+                    interval_s=process.scheduler_interval_ms / 1000,
+                    jobs=process.scheduler_jobs,
+                    share_percent=process.scheduler_share_percent,
+                )
+                self._scheduler.background.start()
+            return self._plane
 
     def balance(self, account: str, credit_type: str) -> Balance:
         """One pool. Raises ``AccountNotFoundError``."""
@@ -130,6 +177,13 @@ class EmbeddedDatabase(Database):
 
     def close(self) -> None:
         """Flush, checkpoint and release the folder. A second call changes nothing."""
+        with self._opening:
+            if self._scheduler is not None:
+                self._scheduler.background.stop()
+                self._scheduler = None
+            if self._plane is not None:
+                self._plane.close()
+                self._plane = None
         self.engine.close()
 
 
@@ -147,4 +201,4 @@ def open(path: str | PathLike[str], **settings: Any) -> EmbeddedDatabase:
 def open_configured(path: str | PathLike[str], config: Config) -> EmbeddedDatabase:
     """``open`` with settings that were already read, from wherever."""
     folder = fspath(path)
-    return EmbeddedDatabase(Engine.open(folder, config.engine_settings()), folder)
+    return EmbeddedDatabase(Engine.open(folder, config.engine_settings()), folder, config)

@@ -7,9 +7,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import drawdown._engine as module
+import msgspec
 from drawdown.engine import status_names
+from drawdown.messages import field_types as message_hints
 from drawdown.model.status import STATUS_NAMES
 from drawdown.v1 import usage_pb2
 
@@ -75,6 +78,48 @@ def test_generated_code_is_what_the_schema_says() -> None:
         check=False,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_awaited_methods_are_what_the_plain_ones_say() -> None:
+    """``client/control/awaited.py`` is exactly what tools/gen_awaited.py makes of its neighbours."""
+    checked = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "gen_awaited.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_requests_and_answers_have_the_fields_of_their_messages() -> None:
+    """Every call of the control plane: the same field names, nested ones too, in Struct and message."""
+    from drawdown.client.control import over_grpc
+    from drawdown.runtime.control import concepts
+    from drawdown.runtime.control.registry import CALLS
+
+    assert concepts
+    assert len(CALLS) >= 18, "the guard saw too few calls"
+    seen: set[tuple[str, str]] = set()
+    for request in CALLS:
+        method = over_grpc.method_of(request.rpc)
+        assert method.input_type.name == request.__name__ + "Request", request.rpc
+        compare_fields(request, method.input_type, seen)
+        compare_fields(request.answer, method.output_type, seen)
+    assert len(seen) >= 40, "the guard saw too few messages"
+
+
+def compare_fields(struct: type[msgspec.Struct], message: Any, seen: set[tuple[str, str]]) -> None:
+    """The same names here and below; ``seen`` keeps what was compared."""
+    key = (struct.__name__, message.full_name)
+    if key in seen:
+        return
+    seen.add(key)
+    hints = message_hints(struct)
+    assert set(hints) == {field.name for field in message.fields}, key
+    for field in message.fields:
+        inner = hints[field.name]
+        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            compare_fields(inner, field.message_type, seen)
 
 
 def test_generated_documents_are_current() -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "python" / "drawdown"
 
+GENERATED = ("awaited.py", "Cargo.lock")
+
 
 @cache
 def tracked() -> tuple[Path, ...]:
@@ -25,7 +27,8 @@ def tracked() -> tuple[Path, ...]:
 
 def is_generated(path: Path) -> bool:
     """True for files made by a tool from other files of the repository."""
-    return path.is_relative_to(PACKAGE / "v1") or path.name.endswith(".lock")
+    made = (PACKAGE / "v1", PACKAGE / "storage" / "sql" / "migrations" / "versions")
+    return any(path.is_relative_to(each) for each in made) or path.name in GENERATED
 
 
 def sources(*suffixes: str) -> tuple[Path, ...]:

@@ -17,6 +17,8 @@ from drawdown.client import channel as channels
 from drawdown.client.answers import check_results, checks_to_request, usage_results
 from drawdown.client.asyncio_recorder import AioRecorder
 from drawdown.client.backoff import Backoff
+from drawdown.client.control import over_grpc
+from drawdown.client.control.awaited import AwaitedControlMethods
 from drawdown.client.interface import CheckLike, EventLike
 from drawdown.client.recorder import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, RecorderOptions
 from drawdown.client.rpc_errors import error_of
@@ -37,6 +39,7 @@ from drawdown.model import (
     commands,
 )
 from drawdown.model.command_methods import CommandMethods, require_valid
+from drawdown.model.request import Request
 from drawdown.v1 import admin_pb2, admin_pb2_grpc, entitlement_pb2_grpc
 
 __all__ = ["AioConnection", "AioRecorder", "connect"]
@@ -45,7 +48,7 @@ AnswerT = TypeVar("AnswerT")
 GRANTS_PER_PAGE = 1000
 
 
-class AioConnection(CommandMethods[Awaitable[CommandResult]]):
+class AioConnection(CommandMethods[Awaitable[CommandResult]], AwaitedControlMethods):
     """See ``Database``; every method that asks the server is awaited. For one event loop."""
 
     def __init__(
@@ -197,6 +200,11 @@ class AioConnection(CommandMethods[Awaitable[CommandResult]]):
             self._admin.Query, admin_pb2.QueryRequest(query_json=msgspec.json.encode(asked))
         )
         return response.seq, answers.decode(response.answer_json, asked)
+
+    async def control(self, request: Request) -> Any:
+        """Answer a call of the control plane; in effect when it returns. Repeated while that can help."""
+        method = self._channel.unary_unary(over_grpc.path_of(request))
+        return over_grpc.decoded(request, await self._call(method, over_grpc.encoded(request)))
 
     async def balance(self, account: str, credit_type: str) -> Balance:
         """One pool. Raises ``AccountNotFoundError``."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from drawdown.client.control import ControlMethods
 from drawdown.client.recorder import Recorder, RecorderOptions
 from drawdown.client.usage_event import UsageEvent
 from drawdown.model import (
@@ -34,7 +35,7 @@ CheckLike = tuple[str, str] | tuple[str, str, int] | tuple[str, str, int, Mappin
 """``(account, meter[, quantity[, dimensions]])``."""
 
 
-class Database(CommandMethods[CommandResult]):
+class Database(CommandMethods[CommandResult], ControlMethods):
     """Accounts, grants, meters and usage behind one door. Safe to call from any thread."""
 
     # Usage

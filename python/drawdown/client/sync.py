@@ -16,6 +16,7 @@ import msgspec
 from drawdown.client import channel as channels
 from drawdown.client.answers import check_results, checks_to_request, usage_results
 from drawdown.client.backoff import Backoff
+from drawdown.client.control import over_grpc
 from drawdown.client.interface import CheckLike, Database, EventLike
 from drawdown.client.recorder import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, Recorder, RecorderOptions
 from drawdown.client.rpc_errors import error_of
@@ -35,6 +36,7 @@ from drawdown.model import (
     UsageResult,
     commands,
 )
+from drawdown.model.request import Request
 from drawdown.v1 import admin_pb2, admin_pb2_grpc, entitlement_pb2, entitlement_pb2_grpc
 
 AnswerT = TypeVar("AnswerT")
@@ -134,6 +136,11 @@ class Connection(Database):
             self._admin.Query, admin_pb2.QueryRequest(query_json=msgspec.json.encode(asked))
         )
         return response.seq, answers.decode(response.answer_json, asked)
+
+    def control(self, request: Request) -> Any:
+        """Answer a call of the control plane; in effect when it returns. Repeated while that can help."""
+        method = self._channel.unary_unary(over_grpc.path_of(request))
+        return over_grpc.decoded(request, self._call(method, over_grpc.encoded(request)))
 
     def balance(self, account: str, credit_type: str) -> Balance:
         """One pool. Raises ``AccountNotFoundError``."""

@@ -1,110 +1,114 @@
-"""Money: whole minor units of one currency. Never mixed with credits, never a float.
+"""Money: whole minor units of an ISO 4217 currency. Never credits, never a float.
 
-Sums stay in one currency; a product with a rational rate is rounded half-even once, to the minor
-unit (semantics §2, §11).
+One rounding exists: ``round_half_even``, once per line. What is divided among parts goes through
+``shares``, whose parts add up to the whole.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Final
 
 import msgspec
 
 from drawdown.errors import InvalidRequestError
-from drawdown.model.credits import AmountLike, credits_from_units, units_from_credits
+from drawdown.model.credits import decimal_text
 from drawdown.model.currencies import decimals_of
 
-
-def half_even(value: Fraction) -> int:
-    """The nearest whole number; of two equally near ones the even one."""
-    return round(value)
+MINOR_MAX: Final = 2**63 - 1
 
 
 class Money(msgspec.Struct, frozen=True, order=False):
-    """``minor`` units (cents, yen, fils) of ``currency`` (ISO 4217). May be negative."""
+    """``minor`` units (cents, yen, fils) of ``currency``; may be negative."""
 
     minor: int
     currency: str
 
     def __post_init__(self) -> None:
-        if type(self.minor) is not int:
-            raise InvalidRequestError("amount: money is whole minor units", field="amount")
         decimals_of(self.currency)
+        if not -MINOR_MAX - 1 <= self.minor <= MINOR_MAX:
+            raise InvalidRequestError("money: outside the signed 64-bit range of minor units", field="minor")
 
-    @classmethod
-    def of(cls, amount: AmountLike, currency: str, field: str = "amount") -> Money:
-        """From decimal text of major units: ``Money.of("12.50", "EUR")`` is 1,250 cents.
-
-        Raises ``InvalidRequestError`` naming ``field`` for a digit beyond the currency's decimals.
-        """
-        try:
-            return cls(units_from_credits(amount, decimals_of(currency), field), currency)
-        except InvalidRequestError as error:
-            if "scale of this credit type" not in str(error):
-                raise
-            raise InvalidRequestError(
-                f"{field}: {amount} has more than the {decimals_of(currency)} decimals of {currency}",
-                field=field,
-            ) from None
-
-    @classmethod
-    def zero(cls, currency: str) -> Money:
-        return cls(0, currency)
-
-    @classmethod
-    def total(cls, amounts: Iterable[Money], currency: str) -> Money:
-        """Their sum; ``currency`` says what nothing sums to. Raises as ``+`` does."""
-        return sum(amounts, start=cls.zero(currency))
-
-    @property
-    def decimal(self) -> Decimal:
-        """Major units, exactly."""
-        return credits_from_units(self.minor, decimals_of(self.currency))
-
-    def times(self, factor: int | Fraction) -> Money:
-        """The product, rounded half-even once to the minor unit."""
-        return Money(half_even(Fraction(self.minor) * factor), self.currency)
-
-    def _same(self, other: Money) -> None:
-        if self.currency != other.currency:
-            raise InvalidRequestError(
-                f"currency: {self.currency} and {other.currency} can't be added or compared", field="currency"
-            )
-
-    def __add__(self, other: Money) -> Money:
-        self._same(other)
+    def __add__(self, other: "Money") -> "Money":
+        self._require_same(other)
         return Money(self.minor + other.minor, self.currency)
 
-    def __sub__(self, other: Money) -> Money:
-        self._same(other)
+    def __sub__(self, other: "Money") -> "Money":
+        self._require_same(other)
         return Money(self.minor - other.minor, self.currency)
 
-    def __neg__(self) -> Money:
+    def __neg__(self) -> "Money":
         return Money(-self.minor, self.currency)
 
-    def __lt__(self, other: Money) -> bool:
-        self._same(other)
+    def __lt__(self, other: "Money") -> bool:
+        self._require_same(other)
         return self.minor < other.minor
 
-    def __le__(self, other: Money) -> bool:
-        self._same(other)
+    def __le__(self, other: "Money") -> bool:
+        self._require_same(other)
         return self.minor <= other.minor
 
     def __bool__(self) -> bool:
         return self.minor != 0
 
+    def times(self, factor: Fraction | int) -> "Money":
+        """``factor`` times this, rounded half-even once."""
+        return Money(round_half_even(self.minor * Fraction(factor)), self.currency)
+
+    def _require_same(self, other: "Money") -> None:
+        if self.currency != other.currency:
+            raise InvalidRequestError(
+                f"currency: {self.currency} and {other.currency} cannot be added", field="currency"
+            )
+
     def __str__(self) -> str:
-        """``12.50 EUR``: all decimals of the currency, for messages and tables."""
-        digits = decimals_of(self.currency)
-        sign = "-" if self.minor < 0 else ""
-        whole, rest = divmod(abs(self.minor), 10**digits)
-        fraction = f".{rest:0{digits}d}" if digits else ""
-        return f"{sign}{whole}{fraction} {self.currency}"
+        return f"{self.decimal():f} {self.currency}"
+
+    def decimal(self) -> Decimal:
+        """The amount in the currency's unit, with all its decimals: 1250 USD cents are ``12.50``."""
+        return Decimal(self.minor).scaleb(-decimals_of(self.currency))
 
 
-def money_json(money: Money) -> dict[str, Any]:
-    """For people and programs alike: exact decimal text, minor units and currency."""
-    return {"amount": str(money).rpartition(" ")[0], "minor": money.minor, "currency": money.currency}
+def zero(currency: str) -> Money:
+    """No money of this currency."""
+    return Money(0, currency)
+
+
+def money_from(amount: Decimal | int | str, currency: str, field: str = "amount") -> Money:
+    """``"12.50"`` USD as 1250 minor units.
+
+    Raises ``InvalidRequestError`` naming ``field`` for a decimal beyond the currency's minor unit.
+    """
+    text = decimal_text(amount, field)
+    minor = Fraction(text) * 10 ** decimals_of(currency)
+    if minor.denominator != 1:
+        raise InvalidRequestError(
+            f"{field}: {text} {currency} has more than {decimals_of(currency)} decimals", field=field
+        )
+    return Money(int(minor), currency)
+
+
+def total(parts: Sequence[Money], currency: str) -> Money:
+    """The sum of the parts; ``currency`` is that of an empty sum."""
+    found = zero(currency)
+    for part in parts:
+        found = found + part
+    return found
+
+
+def round_half_even(exact: Fraction) -> int:
+    """The nearest integer; a half goes to the even neighbour."""
+    return round(exact)
+
+
+def shares(whole: int, weights: Sequence[int]) -> list[int]:
+    """``whole`` divided in proportion to ``weights`` so that the parts add up to it (largest remainder)."""
+    sum_of_weights = sum(weights)
+    if sum_of_weights <= 0:
+        raise InvalidRequestError("weights: nothing to divide by")
+    exact = [Fraction(whole * weight, sum_of_weights) for weight in weights]
+    parts = [each.numerator // each.denominator for each in exact]
+    by_remainder = sorted(range(len(parts)), key=lambda at: (parts[at] - exact[at], at))
+    for at in by_remainder[: whole - sum(parts)]:
+        parts[at] += 1
+    return parts

@@ -2,7 +2,8 @@
 
 ::
 
-    open and recover → sweeper, checkpointer, snapshotter → (serve) → stop those → close the engine
+    open and recover → control plane → scheduler, sweeper, checkpointer, snapshotter → (serve)
+    → stop those → close the control plane → close the engine
 
 What is written to Redis is never waited for, neither at the start nor at the end.
 """
@@ -16,6 +17,8 @@ from drawdown.config import Config
 from drawdown.engine import Engine
 from drawdown.runtime.background import Background
 from drawdown.runtime.checkpointer import Checkpointer
+from drawdown.runtime.control.opening import open_control
+from drawdown.runtime.control.scheduler import Scheduler
 from drawdown.runtime.snapshotter import Snapshotter
 from drawdown.runtime.sweeper import Sweeper
 from drawdown.storage import open_snapshot_store
@@ -53,6 +56,13 @@ class App:
             grants=process.sweep_grants,
             share_percent=process.sweep_share_percent,
         )
+        self.control = open_control(self.engine, process, recovered_seq=self.recovered_seq)
+        self.scheduler = Scheduler(
+            self.control,
+            interval_s=process.scheduler_interval_ms / 1000,
+            jobs=process.scheduler_jobs,
+            share_percent=process.scheduler_share_percent,
+        )
         self.checkpointer = (
             Checkpointer(self.engine, interval_s=process.checkpoint_interval_s)
             if process.checkpoint_interval_s
@@ -69,7 +79,7 @@ class App:
 
     def background(self) -> list[Background]:
         """What runs beside the calls."""
-        found = [self.sweeper.background]
+        found = [self.scheduler.background, self.sweeper.background]
         if self.checkpointer is not None:
             found.append(self.checkpointer.background)
         if self.snapshotter is not None:
@@ -87,6 +97,7 @@ class App:
             each.stop()
         if self.snapshotter is not None:
             self.snapshotter.close()
+        self.control.close()
         self.engine.close()
 
     def stats(self) -> dict[str, Any]:
@@ -102,6 +113,7 @@ class App:
                 for each in self.background()
             },
         }
+        figures["control"] = self.control.stats()
         if self.snapshotter is not None:
             figures["snapshot"] = self.snapshotter.stats()
         return figures

@@ -35,10 +35,13 @@ class AdminService:
         *,
         snapshot_now: Callable[[bool], SnapshotPassReport] | None,
         server_stats: Callable[[], dict[str, Any]],
+        before: Callable[..., None],
     ) -> None:
+        """``before`` does what the control plane has to do ahead of a group of commands."""
         self._engine = engine
         self._snapshot_now = snapshot_now
         self._server_stats = server_stats
+        self._before = before
 
     def SnapshotNow(self, request: pb.SnapshotNowRequest, _: Principal) -> pb.SnapshotNowResponse:
         if self._snapshot_now is None:
@@ -80,11 +83,13 @@ class AdminService:
 
     def AdvanceClock(self, request: pb.AdvanceClockRequest, principal: Principal) -> pb.AdvanceClockResponse:
         command = commands.AdvanceClock(account=request.account_id, to=convert.instant_us(request.to, "to"))
+        self._before(commands.encode_group([command]), account_prefix=principal.account_prefix)
         return pb.AdvanceClockResponse(seq=apply(self._engine, command, principal).seq)
 
     def ExecuteCommands(
         self, request: pb.ExecuteCommandsRequest, principal: Principal
     ) -> pb.ExecuteCommandsResponse:
+        self._before(request.commands_json, account_prefix=principal.account_prefix)
         seq, outcomes = self._engine.execute_json(
             request.commands_json, account_prefix=principal.account_prefix
         )

@@ -30,6 +30,7 @@ from drawdown.server.access import Access
 from drawdown.server.account_service import AccountService
 from drawdown.server.admin_service import AdminService
 from drawdown.server.catalog_service import CatalogService
+from drawdown.server.control_service import control_services
 from drawdown.server.durability import Durability
 from drawdown.server.entitlement_service import EntitlementService
 from drawdown.server.grant_service import GrantService
@@ -160,13 +161,17 @@ class Server:
         ]
         app = self._app
         typed: tuple[TypedService, ...] = (
-            AccountService(app.engine),
             GrantService(app.engine),
-            CatalogService(app.engine),
-            AdminService(
-                app.engine,
-                snapshot_now=None if app.snapshotter is None else app.snapshotter.take_now,
-                server_stats=self.stats,
+            *control_services(
+                app.control,
+                AccountService(app.engine),
+                CatalogService(app.engine),
+                AdminService(
+                    app.engine,
+                    snapshot_now=None if app.snapshotter is None else app.snapshotter.take_now,
+                    server_stats=self.stats,
+                    before=app.control.before,
+                ),
             ),
         )
         registered = hot + [self._typed.handler_of(service) for service in typed]

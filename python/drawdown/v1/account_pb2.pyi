@@ -242,3 +242,48 @@ class ListBalancesResponse(_message.Message):
     balances: _containers.RepeatedCompositeFieldContainer[Balance]
     seq: int
     def __init__(self, balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class PutCustomerRequest(_message.Message):
+    __slots__ = ("customer",)
+    CUSTOMER_FIELD_NUMBER: _ClassVar[int]
+    customer: Customer
+    def __init__(self, customer: _Optional[_Union[Customer, _Mapping]] = ...) -> None: ...
+
+class Customer(_message.Message):
+    __slots__ = ("customer_id", "name", "email", "currency", "country", "time_zone", "payment_method", "provider_id", "address", "tax_id", "metadata")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    EMAIL_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    COUNTRY_FIELD_NUMBER: _ClassVar[int]
+    TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
+    PAYMENT_METHOD_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_ID_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    TAX_ID_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    customer_id: str
+    name: str
+    email: str
+    currency: str
+    country: str
+    time_zone: str
+    payment_method: str
+    provider_id: str
+    address: _containers.RepeatedScalarFieldContainer[str]
+    tax_id: str
+    metadata: _containers.ScalarMap[str, str]
+    def __init__(self, customer_id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., currency: _Optional[str] = ..., country: _Optional[str] = ..., time_zone: _Optional[str] = ..., payment_method: _Optional[str] = ..., provider_id: _Optional[str] = ..., address: _Optional[_Iterable[str]] = ..., tax_id: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class GetCustomerRequest(_message.Message):
+    __slots__ = ("customer_id",)
+    CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
+    customer_id: str
+    def __init__(self, customer_id: _Optional[str] = ...) -> None: ...

@@ -91,6 +91,16 @@ class AccountServiceStub:
                 request_serializer=drawdown_dot_v1_dot_account__pb2.ListBalancesRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_account__pb2.ListBalancesResponse.FromString,
                 _registered_method=True)
+        self.PutCustomer = channel.unary_unary(
+                '/drawdown.v1.AccountService/PutCustomer',
+                request_serializer=drawdown_dot_v1_dot_account__pb2.PutCustomerRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_account__pb2.Customer.FromString,
+                _registered_method=True)
+        self.GetCustomer = channel.unary_unary(
+                '/drawdown.v1.AccountService/GetCustomer',
+                request_serializer=drawdown_dot_v1_dot_account__pb2.GetCustomerRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_account__pb2.Customer.FromString,
+                _registered_method=True)
 
 
 class AccountServiceServicer:
@@ -173,6 +183,19 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutCustomer(self, request, context):
+        """Creates the customer or replaces what is known about it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCustomer(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccountServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -225,6 +248,16 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.ListBalances,
                     request_deserializer=drawdown_dot_v1_dot_account__pb2.ListBalancesRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_account__pb2.ListBalancesResponse.SerializeToString,
+            ),
+            'PutCustomer': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutCustomer,
+                    request_deserializer=drawdown_dot_v1_dot_account__pb2.PutCustomerRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_account__pb2.Customer.SerializeToString,
+            ),
+            'GetCustomer': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCustomer,
+                    request_deserializer=drawdown_dot_v1_dot_account__pb2.GetCustomerRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_account__pb2.Customer.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -504,6 +537,60 @@ class AccountService:
             '/drawdown.v1.AccountService/ListBalances',
             drawdown_dot_v1_dot_account__pb2.ListBalancesRequest.SerializeToString,
             drawdown_dot_v1_dot_account__pb2.ListBalancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.AccountService/PutCustomer',
+            drawdown_dot_v1_dot_account__pb2.PutCustomerRequest.SerializeToString,
+            drawdown_dot_v1_dot_account__pb2.Customer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.AccountService/GetCustomer',
+            drawdown_dot_v1_dot_account__pb2.GetCustomerRequest.SerializeToString,
+            drawdown_dot_v1_dot_account__pb2.Customer.FromString,
             options,
             channel_credentials,
             insecure,

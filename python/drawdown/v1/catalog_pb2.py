@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from drawdown.v1 import plan_pb2 as drawdown_dot_v1_dot_plan__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x64rawdown/v1/catalog.proto\x12\x0b\x64rawdown.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"8\n\nCreditType\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\x05scale\x18\x02 \x01(\rH\x00\x88\x01\x01\x42\x08\n\x06_scale\"\x90\x01\n\x05Meter\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x16\n\x0equantity_scale\x18\x03 \x01(\r\x12-\n\x0b\x61ggregation\x18\x04 \x01(\x0e\x32\x18.drawdown.v1.Aggregation\x12\x12\n\ndimensions\x18\x05 \x03(\t\x12\x11\n\tunique_of\x18\x06 \x01(\t\"&\n\x04Tier\x12\r\n\x05up_to\x18\x01 \x01(\t\x12\x0f\n\x07\x63redits\x18\x02 \x01(\t\"\x86\x02\n\x04Rate\x12\r\n\x05meter\x18\x01 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x02 \x01(\t\x12\x0f\n\x07\x63redits\x18\x03 \x01(\t\x12 \n\x05tiers\x18\x04 \x03(\x0b\x32\x11.drawdown.v1.Tier\x12\x0b\n\x03per\x18\x05 \x01(\t\x12\x0f\n\x07package\x18\x06 \x01(\x08\x12+\n\x05match\x18\x07 \x03(\x0b\x32\x1c.drawdown.v1.Rate.MatchEntry\x12.\n\nvalid_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a,\n\nMatchEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\";\n\tRateTable\x12\x0c\n\x04name\x18\x01 \x01(\t\x12 \n\x05rates\x18\x02 \x03(\x0b\x32\x11.drawdown.v1.Rate\"G\n\x17\x43reateCreditTypeRequest\x12,\n\x0b\x63redit_type\x18\x01 \x01(\x0b\x32\x17.drawdown.v1.CreditType\"n\n\x18\x43reateCreditTypeResponse\x12,\n\x0b\x63redit_type\x18\x01 \x01(\x0b\x32\x17.drawdown.v1.CreditType\x12\x17\n\x0f\x61lready_existed\x18\x02 \x01(\x08\x12\x0b\n\x03seq\x18\x03 \x01(\x04\"\x18\n\x16ListCreditTypesRequest\"U\n\x17ListCreditTypesResponse\x12-\n\x0c\x63redit_types\x18\x01 \x03(\x0b\x32\x17.drawdown.v1.CreditType\x12\x0b\n\x03seq\x18\x02 \x01(\x04\"7\n\x12\x43reateMeterRequest\x12!\n\x05meter\x18\x01 \x01(\x0b\x32\x12.drawdown.v1.Meter\"^\n\x13\x43reateMeterResponse\x12!\n\x05meter\x18\x01 \x01(\x0b\x32\x12.drawdown.v1.Meter\x12\x17\n\x0f\x61lready_existed\x18\x02 \x01(\x08\x12\x0b\n\x03seq\x18\x03 \x01(\x04\"\x13\n\x11ListMetersRequest\"E\n\x12ListMetersResponse\x12\"\n\x06meters\x18\x01 \x03(\x0b\x32\x12.drawdown.v1.Meter\x12\x0b\n\x03seq\x18\x02 \x01(\x04\"E\n\x0eSetRateRequest\x12\x12\n\nrate_table\x18\x01 \x01(\t\x12\x1f\n\x04rate\x18\x02 \x01(\x0b\x32\x11.drawdown.v1.Rate\"I\n\x0fSetRateResponse\x12\x17\n\x0f\x61lready_existed\x18\x01 \x01(\x08\x12\x10\n\x08warnings\x18\x02 \x03(\t\x12\x0b\n\x03seq\x18\x03 \x01(\x04\"%\n\x15ListRateTablesRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"R\n\x16ListRateTablesResponse\x12+\n\x0brate_tables\x18\x01 \x03(\x0b\x32\x16.drawdown.v1.RateTable\x12\x0b\n\x03seq\x18\x02 \x01(\x04*\x99\x01\n\x0b\x41ggregation\x12\x1b\n\x17\x41GGREGATION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x41GGREGATION_SUM\x10\x01\x12\x15\n\x11\x41GGREGATION_COUNT\x10\x02\x12\x13\n\x0f\x41GGREGATION_MAX\x10\x03\x12\x14\n\x10\x41GGREGATION_LAST\x10\x04\x12\x16\n\x12\x41GGREGATION_UNIQUE\x10\x05\x32\x91\x04\n\x0e\x43\x61talogService\x12_\n\x10\x43reateCreditType\x12$.drawdown.v1.CreateCreditTypeRequest\x1a%.drawdown.v1.CreateCreditTypeResponse\x12\\\n\x0fListCreditTypes\x12#.drawdown.v1.ListCreditTypesRequest\x1a$.drawdown.v1.ListCreditTypesResponse\x12P\n\x0b\x43reateMeter\x12\x1f.drawdown.v1.CreateMeterRequest\x1a .drawdown.v1.CreateMeterResponse\x12M\n\nListMeters\x12\x1e.drawdown.v1.ListMetersRequest\x1a\x1f.drawdown.v1.ListMetersResponse\x12\x44\n\x07SetRate\x12\x1b.drawdown.v1.SetRateRequest\x1a\x1c.drawdown.v1.SetRateResponse\x12Y\n\x0eListRateTables\x12\".drawdown.v1.ListRateTablesRequest\x1a#.drawdown.v1.ListRateTablesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x64rawdown/v1/catalog.proto\x12\x0b\x64rawdown.v1\x1a\x16\x64rawdown/v1/plan.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"8\n\nCreditType\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\x05scale\x18\x02 \x01(\rH\x00\x88\x01\x01\x42\x08\n\x06_scale\"\x90\x01\n\x05Meter\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x16\n\x0equantity_scale\x18\x03 \x01(\r\x12-\n\x0b\x61ggregation\x18\x04 \x01(\x0e\x32\x18.drawdown.v1.Aggregation\x12\x12\n\ndimensions\x18\x05 \x03(\t\x12\x11\n\tunique_of\x18\x06 \x01(\t\"&\n\x04Tier\x12\r\n\x05up_to\x18\x01 \x01(\t\x12\x0f\n\x07\x63redits\x18\x02 \x01(\t\"\x86\x02\n\x04Rate\x12\r\n\x05meter\x18\x01 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x02 \x01(\t\x12\x0f\n\x07\x63redits\x18\x03 \x01(\t\x12 \n\x05tiers\x18\x04 \x03(\x0b\x32\x11.drawdown.v1.Tier\x12\x0b\n\x03per\x18\x05 \x01(\t\x12\x0f\n\x07package\x18\x06 \x01(\x08\x12+\n\x05match\x18\x07 \x03(\x0b\x32\x1c.drawdown.v1.Rate.MatchEntry\x12.\n\nvalid_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a,\n\nMatchEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\";\n\tRateTable\x12\x0c\n\x04name\x18\x01 \x01(\t\x12 \n\x05rates\x18\x02 \x03(\x0b\x32\x11.drawdown.v1.Rate\"G\n\x17\x43reateCreditTypeRequest\x12,\n\x0b\x63redit_type\x18\x01 \x01(\x0b\x32\x17.drawdown.v1.CreditType\"n\n\x18\x43reateCreditTypeResponse\x12,\n\x0b\x63redit_type\x18\x01 \x01(\x0b\x32\x17.drawdown.v1.CreditType\x12\x17\n\x0f\x61lready_existed\x18\x02 \x01(\x08\x12\x0b\n\x03seq\x18\x03 \x01(\x04\"\x18\n\x16ListCreditTypesRequest\"U\n\x17ListCreditTypesResponse\x12-\n\x0c\x63redit_types\x18\x01 \x03(\x0b\x32\x17.drawdown.v1.CreditType\x12\x0b\n\x03seq\x18\x02 \x01(\x04\"7\n\x12\x43reateMeterRequest\x12!\n\x05meter\x18\x01 \x01(\x0b\x32\x12.drawdown.v1.Meter\"^\n\x13\x43reateMeterResponse\x12!\n\x05meter\x18\x01 \x01(\x0b\x32\x12.drawdown.v1.Meter\x12\x17\n\x0f\x61lready_existed\x18\x02 \x01(\x08\x12\x0b\n\x03seq\x18\x03 \x01(\x04\"\x13\n\x11ListMetersRequest\"E\n\x12ListMetersResponse\x12\"\n\x06meters\x18\x01 \x03(\x0b\x32\x12.drawdown.v1.Meter\x12\x0b\n\x03seq\x18\x02 \x01(\x04\"E\n\x0eSetRateRequest\x12\x12\n\nrate_table\x18\x01 \x01(\t\x12\x1f\n\x04rate\x18\x02 \x01(\x0b\x32\x11.drawdown.v1.Rate\"I\n\x0fSetRateResponse\x12\x17\n\x0f\x61lready_existed\x18\x01 \x01(\x08\x12\x10\n\x08warnings\x18\x02 \x03(\t\x12\x0b\n\x03seq\x18\x03 \x01(\x04\"%\n\x15ListRateTablesRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"R\n\x16ListRateTablesResponse\x12+\n\x0brate_tables\x18\x01 \x03(\x0b\x32\x16.drawdown.v1.RateTable\x12\x0b\n\x03seq\x18\x02 \x01(\x04\"=\n\x14\x43reateProductRequest\x12%\n\x07product\x18\x01 \x01(\x0b\x32\x14.drawdown.v1.Product\"\x15\n\x13ListProductsRequest\"2\n\x08Products\x12&\n\x08products\x18\x01 \x03(\x0b\x32\x14.drawdown.v1.Product\"4\n\x11\x43reatePlanRequest\x12\x1f\n\x04plan\x18\x01 \x01(\x0b\x32\x11.drawdown.v1.Plan\"%\n\x12PublishPlanRequest\x12\x0f\n\x07plan_id\x18\x01 \x01(\t\"%\n\x12\x41rchivePlanRequest\x12\x0f\n\x07plan_id\x18\x01 \x01(\t\"2\n\x0eGetPlanRequest\x12\x0f\n\x07plan_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\"&\n\x10ListPlansRequest\x12\x12\n\nproduct_id\x18\x01 \x01(\t\")\n\x05Plans\x12 \n\x05plans\x18\x01 \x03(\x0b\x32\x11.drawdown.v1.Plan\"4\n\x11\x43reatePackRequest\x12\x1f\n\x04pack\x18\x01 \x01(\x0b\x32\x11.drawdown.v1.Pack\"\x12\n\x10ListPacksRequest\")\n\x05Packs\x12 \n\x05packs\x18\x01 \x03(\x0b\x32\x11.drawdown.v1.Pack*\x99\x01\n\x0b\x41ggregation\x12\x1b\n\x17\x41GGREGATION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x41GGREGATION_SUM\x10\x01\x12\x15\n\x11\x41GGREGATION_COUNT\x10\x02\x12\x13\n\x0f\x41GGREGATION_MAX\x10\x03\x12\x14\n\x10\x41GGREGATION_LAST\x10\x04\x12\x16\n\x12\x41GGREGATION_UNIQUE\x10\x05\x32\xe7\x08\n\x0e\x43\x61talogService\x12_\n\x10\x43reateCreditType\x12$.drawdown.v1.CreateCreditTypeRequest\x1a%.drawdown.v1.CreateCreditTypeResponse\x12\\\n\x0fListCreditTypes\x12#.drawdown.v1.ListCreditTypesRequest\x1a$.drawdown.v1.ListCreditTypesResponse\x12P\n\x0b\x43reateMeter\x12\x1f.drawdown.v1.CreateMeterRequest\x1a .drawdown.v1.CreateMeterResponse\x12M\n\nListMeters\x12\x1e.drawdown.v1.ListMetersRequest\x1a\x1f.drawdown.v1.ListMetersResponse\x12\x44\n\x07SetRate\x12\x1b.drawdown.v1.SetRateRequest\x1a\x1c.drawdown.v1.SetRateResponse\x12Y\n\x0eListRateTables\x12\".drawdown.v1.ListRateTablesRequest\x1a#.drawdown.v1.ListRateTablesResponse\x12H\n\rCreateProduct\x12!.drawdown.v1.CreateProductRequest\x1a\x14.drawdown.v1.Product\x12G\n\x0cListProducts\x12 .drawdown.v1.ListProductsRequest\x1a\x15.drawdown.v1.Products\x12?\n\nCreatePlan\x12\x1e.drawdown.v1.CreatePlanRequest\x1a\x11.drawdown.v1.Plan\x12\x41\n\x0bPublishPlan\x12\x1f.drawdown.v1.PublishPlanRequest\x1a\x11.drawdown.v1.Plan\x12\x41\n\x0b\x41rchivePlan\x12\x1f.drawdown.v1.ArchivePlanRequest\x1a\x11.drawdown.v1.Plan\x12\x39\n\x07GetPlan\x12\x1b.drawdown.v1.GetPlanRequest\x1a\x11.drawdown.v1.Plan\x12>\n\tListPlans\x12\x1d.drawdown.v1.ListPlansRequest\x1a\x12.drawdown.v1.Plans\x12?\n\nCreatePack\x12\x1e.drawdown.v1.CreatePackRequest\x1a\x11.drawdown.v1.Pack\x12>\n\tListPacks\x12\x1d.drawdown.v1.ListPacksRequest\x1a\x12.drawdown.v1.Packsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,44 +35,68 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RATE_MATCHENTRY']._loaded_options = None
   _globals['_RATE_MATCHENTRY']._serialized_options = b'8\001'
-  _globals['_AGGREGATION']._serialized_start=1459
-  _globals['_AGGREGATION']._serialized_end=1612
-  _globals['_CREDITTYPE']._serialized_start=75
-  _globals['_CREDITTYPE']._serialized_end=131
-  _globals['_METER']._serialized_start=134
-  _globals['_METER']._serialized_end=278
-  _globals['_TIER']._serialized_start=280
-  _globals['_TIER']._serialized_end=318
-  _globals['_RATE']._serialized_start=321
-  _globals['_RATE']._serialized_end=583
-  _globals['_RATE_MATCHENTRY']._serialized_start=539
-  _globals['_RATE_MATCHENTRY']._serialized_end=583
-  _globals['_RATETABLE']._serialized_start=585
-  _globals['_RATETABLE']._serialized_end=644
-  _globals['_CREATECREDITTYPEREQUEST']._serialized_start=646
-  _globals['_CREATECREDITTYPEREQUEST']._serialized_end=717
-  _globals['_CREATECREDITTYPERESPONSE']._serialized_start=719
-  _globals['_CREATECREDITTYPERESPONSE']._serialized_end=829
-  _globals['_LISTCREDITTYPESREQUEST']._serialized_start=831
-  _globals['_LISTCREDITTYPESREQUEST']._serialized_end=855
-  _globals['_LISTCREDITTYPESRESPONSE']._serialized_start=857
-  _globals['_LISTCREDITTYPESRESPONSE']._serialized_end=942
-  _globals['_CREATEMETERREQUEST']._serialized_start=944
-  _globals['_CREATEMETERREQUEST']._serialized_end=999
-  _globals['_CREATEMETERRESPONSE']._serialized_start=1001
-  _globals['_CREATEMETERRESPONSE']._serialized_end=1095
-  _globals['_LISTMETERSREQUEST']._serialized_start=1097
-  _globals['_LISTMETERSREQUEST']._serialized_end=1116
-  _globals['_LISTMETERSRESPONSE']._serialized_start=1118
-  _globals['_LISTMETERSRESPONSE']._serialized_end=1187
-  _globals['_SETRATEREQUEST']._serialized_start=1189
-  _globals['_SETRATEREQUEST']._serialized_end=1258
-  _globals['_SETRATERESPONSE']._serialized_start=1260
-  _globals['_SETRATERESPONSE']._serialized_end=1333
-  _globals['_LISTRATETABLESREQUEST']._serialized_start=1335
-  _globals['_LISTRATETABLESREQUEST']._serialized_end=1372
-  _globals['_LISTRATETABLESRESPONSE']._serialized_start=1374
-  _globals['_LISTRATETABLESRESPONSE']._serialized_end=1456
-  _globals['_CATALOGSERVICE']._serialized_start=1615
-  _globals['_CATALOGSERVICE']._serialized_end=2144
+  _globals['_AGGREGATION']._serialized_start=2005
+  _globals['_AGGREGATION']._serialized_end=2158
+  _globals['_CREDITTYPE']._serialized_start=99
+  _globals['_CREDITTYPE']._serialized_end=155
+  _globals['_METER']._serialized_start=158
+  _globals['_METER']._serialized_end=302
+  _globals['_TIER']._serialized_start=304
+  _globals['_TIER']._serialized_end=342
+  _globals['_RATE']._serialized_start=345
+  _globals['_RATE']._serialized_end=607
+  _globals['_RATE_MATCHENTRY']._serialized_start=563
+  _globals['_RATE_MATCHENTRY']._serialized_end=607
+  _globals['_RATETABLE']._serialized_start=609
+  _globals['_RATETABLE']._serialized_end=668
+  _globals['_CREATECREDITTYPEREQUEST']._serialized_start=670
+  _globals['_CREATECREDITTYPEREQUEST']._serialized_end=741
+  _globals['_CREATECREDITTYPERESPONSE']._serialized_start=743
+  _globals['_CREATECREDITTYPERESPONSE']._serialized_end=853
+  _globals['_LISTCREDITTYPESREQUEST']._serialized_start=855
+  _globals['_LISTCREDITTYPESREQUEST']._serialized_end=879
+  _globals['_LISTCREDITTYPESRESPONSE']._serialized_start=881
+  _globals['_LISTCREDITTYPESRESPONSE']._serialized_end=966
+  _globals['_CREATEMETERREQUEST']._serialized_start=968
+  _globals['_CREATEMETERREQUEST']._serialized_end=1023
+  _globals['_CREATEMETERRESPONSE']._serialized_start=1025
+  _globals['_CREATEMETERRESPONSE']._serialized_end=1119
+  _globals['_LISTMETERSREQUEST']._serialized_start=1121
+  _globals['_LISTMETERSREQUEST']._serialized_end=1140
+  _globals['_LISTMETERSRESPONSE']._serialized_start=1142
+  _globals['_LISTMETERSRESPONSE']._serialized_end=1211
+  _globals['_SETRATEREQUEST']._serialized_start=1213
+  _globals['_SETRATEREQUEST']._serialized_end=1282
+  _globals['_SETRATERESPONSE']._serialized_start=1284
+  _globals['_SETRATERESPONSE']._serialized_end=1357
+  _globals['_LISTRATETABLESREQUEST']._serialized_start=1359
+  _globals['_LISTRATETABLESREQUEST']._serialized_end=1396
+  _globals['_LISTRATETABLESRESPONSE']._serialized_start=1398
+  _globals['_LISTRATETABLESRESPONSE']._serialized_end=1480
+  _globals['_CREATEPRODUCTREQUEST']._serialized_start=1482
+  _globals['_CREATEPRODUCTREQUEST']._serialized_end=1543
+  _globals['_LISTPRODUCTSREQUEST']._serialized_start=1545
+  _globals['_LISTPRODUCTSREQUEST']._serialized_end=1566
+  _globals['_PRODUCTS']._serialized_start=1568
+  _globals['_PRODUCTS']._serialized_end=1618
+  _globals['_CREATEPLANREQUEST']._serialized_start=1620
+  _globals['_CREATEPLANREQUEST']._serialized_end=1672
+  _globals['_PUBLISHPLANREQUEST']._serialized_start=1674
+  _globals['_PUBLISHPLANREQUEST']._serialized_end=1711
+  _globals['_ARCHIVEPLANREQUEST']._serialized_start=1713
+  _globals['_ARCHIVEPLANREQUEST']._serialized_end=1750
+  _globals['_GETPLANREQUEST']._serialized_start=1752
+  _globals['_GETPLANREQUEST']._serialized_end=1802
+  _globals['_LISTPLANSREQUEST']._serialized_start=1804
+  _globals['_LISTPLANSREQUEST']._serialized_end=1842
+  _globals['_PLANS']._serialized_start=1844
+  _globals['_PLANS']._serialized_end=1885
+  _globals['_CREATEPACKREQUEST']._serialized_start=1887
+  _globals['_CREATEPACKREQUEST']._serialized_end=1939
+  _globals['_LISTPACKSREQUEST']._serialized_start=1941
+  _globals['_LISTPACKSREQUEST']._serialized_end=1959
+  _globals['_PACKS']._serialized_start=1961
+  _globals['_PACKS']._serialized_end=2002
+  _globals['_CATALOGSERVICE']._serialized_start=2161
+  _globals['_CATALOGSERVICE']._serialized_end=3288
 # @@protoc_insertion_point(module_scope)

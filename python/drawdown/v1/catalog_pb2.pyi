@@ -1,5 +1,6 @@
 import datetime
 
+from drawdown.v1 import plan_pb2 as _plan_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -179,3 +180,73 @@ class ListRateTablesResponse(_message.Message):
     rate_tables: _containers.RepeatedCompositeFieldContainer[RateTable]
     seq: int
     def __init__(self, rate_tables: _Optional[_Iterable[_Union[RateTable, _Mapping]]] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class CreateProductRequest(_message.Message):
+    __slots__ = ("product",)
+    PRODUCT_FIELD_NUMBER: _ClassVar[int]
+    product: _plan_pb2.Product
+    def __init__(self, product: _Optional[_Union[_plan_pb2.Product, _Mapping]] = ...) -> None: ...
+
+class ListProductsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Products(_message.Message):
+    __slots__ = ("products",)
+    PRODUCTS_FIELD_NUMBER: _ClassVar[int]
+    products: _containers.RepeatedCompositeFieldContainer[_plan_pb2.Product]
+    def __init__(self, products: _Optional[_Iterable[_Union[_plan_pb2.Product, _Mapping]]] = ...) -> None: ...
+
+class CreatePlanRequest(_message.Message):
+    __slots__ = ("plan",)
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    plan: _plan_pb2.Plan
+    def __init__(self, plan: _Optional[_Union[_plan_pb2.Plan, _Mapping]] = ...) -> None: ...
+
+class PublishPlanRequest(_message.Message):
+    __slots__ = ("plan_id",)
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    plan_id: str
+    def __init__(self, plan_id: _Optional[str] = ...) -> None: ...
+
+class ArchivePlanRequest(_message.Message):
+    __slots__ = ("plan_id",)
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    plan_id: str
+    def __init__(self, plan_id: _Optional[str] = ...) -> None: ...
+
+class GetPlanRequest(_message.Message):
+    __slots__ = ("plan_id", "version")
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    plan_id: str
+    version: int
+    def __init__(self, plan_id: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class ListPlansRequest(_message.Message):
+    __slots__ = ("product_id",)
+    PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
+    product_id: str
+    def __init__(self, product_id: _Optional[str] = ...) -> None: ...
+
+class Plans(_message.Message):
+    __slots__ = ("plans",)
+    PLANS_FIELD_NUMBER: _ClassVar[int]
+    plans: _containers.RepeatedCompositeFieldContainer[_plan_pb2.Plan]
+    def __init__(self, plans: _Optional[_Iterable[_Union[_plan_pb2.Plan, _Mapping]]] = ...) -> None: ...
+
+class CreatePackRequest(_message.Message):
+    __slots__ = ("pack",)
+    PACK_FIELD_NUMBER: _ClassVar[int]
+    pack: _plan_pb2.Pack
+    def __init__(self, pack: _Optional[_Union[_plan_pb2.Pack, _Mapping]] = ...) -> None: ...
+
+class ListPacksRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Packs(_message.Message):
+    __slots__ = ("packs",)
+    PACKS_FIELD_NUMBER: _ClassVar[int]
+    packs: _containers.RepeatedCompositeFieldContainer[_plan_pb2.Pack]
+    def __init__(self, packs: _Optional[_Iterable[_Union[_plan_pb2.Pack, _Mapping]]] = ...) -> None: ...

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from drawdown.v1 import catalog_pb2 as drawdown_dot_v1_dot_catalog__pb2
+from drawdown.v1 import plan_pb2 as drawdown_dot_v1_dot_plan__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -26,7 +27,7 @@ if _version_not_supported:
 
 
 class CatalogServiceStub:
-    """What the engine prices with: credit types, meters and rate tables.
+    """What the engine prices with (credit types, meters, rate tables) and what is sold (products, plans, packs).
     """
 
     def __init__(self, channel):
@@ -65,10 +66,55 @@ class CatalogServiceStub:
                 request_serializer=drawdown_dot_v1_dot_catalog__pb2.ListRateTablesRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_catalog__pb2.ListRateTablesResponse.FromString,
                 _registered_method=True)
+        self.CreateProduct = channel.unary_unary(
+                '/drawdown.v1.CatalogService/CreateProduct',
+                request_serializer=drawdown_dot_v1_dot_catalog__pb2.CreateProductRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_plan__pb2.Product.FromString,
+                _registered_method=True)
+        self.ListProducts = channel.unary_unary(
+                '/drawdown.v1.CatalogService/ListProducts',
+                request_serializer=drawdown_dot_v1_dot_catalog__pb2.ListProductsRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_catalog__pb2.Products.FromString,
+                _registered_method=True)
+        self.CreatePlan = channel.unary_unary(
+                '/drawdown.v1.CatalogService/CreatePlan',
+                request_serializer=drawdown_dot_v1_dot_catalog__pb2.CreatePlanRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_plan__pb2.Plan.FromString,
+                _registered_method=True)
+        self.PublishPlan = channel.unary_unary(
+                '/drawdown.v1.CatalogService/PublishPlan',
+                request_serializer=drawdown_dot_v1_dot_catalog__pb2.PublishPlanRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_plan__pb2.Plan.FromString,
+                _registered_method=True)
+        self.ArchivePlan = channel.unary_unary(
+                '/drawdown.v1.CatalogService/ArchivePlan',
+                request_serializer=drawdown_dot_v1_dot_catalog__pb2.ArchivePlanRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_plan__pb2.Plan.FromString,
+                _registered_method=True)
+        self.GetPlan = channel.unary_unary(
+                '/drawdown.v1.CatalogService/GetPlan',
+                request_serializer=drawdown_dot_v1_dot_catalog__pb2.GetPlanRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_plan__pb2.Plan.FromString,
+                _registered_method=True)
+        self.ListPlans = channel.unary_unary(
+                '/drawdown.v1.CatalogService/ListPlans',
+                request_serializer=drawdown_dot_v1_dot_catalog__pb2.ListPlansRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_catalog__pb2.Plans.FromString,
+                _registered_method=True)
+        self.CreatePack = channel.unary_unary(
+                '/drawdown.v1.CatalogService/CreatePack',
+                request_serializer=drawdown_dot_v1_dot_catalog__pb2.CreatePackRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_plan__pb2.Pack.FromString,
+                _registered_method=True)
+        self.ListPacks = channel.unary_unary(
+                '/drawdown.v1.CatalogService/ListPacks',
+                request_serializer=drawdown_dot_v1_dot_catalog__pb2.ListPacksRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_catalog__pb2.Packs.FromString,
+                _registered_method=True)
 
 
 class CatalogServiceServicer:
-    """What the engine prices with: credit types, meters and rate tables.
+    """What the engine prices with (credit types, meters, rate tables) and what is sold (products, plans, packs).
     """
 
     def CreateCreditType(self, request, context):
@@ -110,6 +156,65 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateProduct(self, request, context):
+        """Same id with other content: ALREADY_EXISTS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProducts(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreatePlan(self, request, context):
+        """A draft; for an id that is published, the draft of its next version.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishPlan(self, request, context):
+        """The draft can be subscribed to and never changes again. FAILED_PRECONDITION names what is missing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ArchivePlan(self, request, context):
+        """No new subscriptions; those that exist go on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPlan(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPlans(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreatePack(self, request, context):
+        """Same id with other content: ALREADY_EXISTS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPacks(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CatalogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -143,6 +248,51 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     request_deserializer=drawdown_dot_v1_dot_catalog__pb2.ListRateTablesRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_catalog__pb2.ListRateTablesResponse.SerializeToString,
             ),
+            'CreateProduct': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateProduct,
+                    request_deserializer=drawdown_dot_v1_dot_catalog__pb2.CreateProductRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_plan__pb2.Product.SerializeToString,
+            ),
+            'ListProducts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProducts,
+                    request_deserializer=drawdown_dot_v1_dot_catalog__pb2.ListProductsRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_catalog__pb2.Products.SerializeToString,
+            ),
+            'CreatePlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreatePlan,
+                    request_deserializer=drawdown_dot_v1_dot_catalog__pb2.CreatePlanRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_plan__pb2.Plan.SerializeToString,
+            ),
+            'PublishPlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishPlan,
+                    request_deserializer=drawdown_dot_v1_dot_catalog__pb2.PublishPlanRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_plan__pb2.Plan.SerializeToString,
+            ),
+            'ArchivePlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.ArchivePlan,
+                    request_deserializer=drawdown_dot_v1_dot_catalog__pb2.ArchivePlanRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_plan__pb2.Plan.SerializeToString,
+            ),
+            'GetPlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPlan,
+                    request_deserializer=drawdown_dot_v1_dot_catalog__pb2.GetPlanRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_plan__pb2.Plan.SerializeToString,
+            ),
+            'ListPlans': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPlans,
+                    request_deserializer=drawdown_dot_v1_dot_catalog__pb2.ListPlansRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_catalog__pb2.Plans.SerializeToString,
+            ),
+            'CreatePack': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreatePack,
+                    request_deserializer=drawdown_dot_v1_dot_catalog__pb2.CreatePackRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_plan__pb2.Pack.SerializeToString,
+            ),
+            'ListPacks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPacks,
+                    request_deserializer=drawdown_dot_v1_dot_catalog__pb2.ListPacksRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_catalog__pb2.Packs.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'drawdown.v1.CatalogService', rpc_method_handlers)
@@ -152,7 +302,7 @@ def add_CatalogServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CatalogService:
-    """What the engine prices with: credit types, meters and rate tables.
+    """What the engine prices with (credit types, meters, rate tables) and what is sold (products, plans, packs).
     """
 
     @staticmethod
@@ -307,6 +457,249 @@ class CatalogService:
             '/drawdown.v1.CatalogService/ListRateTables',
             drawdown_dot_v1_dot_catalog__pb2.ListRateTablesRequest.SerializeToString,
             drawdown_dot_v1_dot_catalog__pb2.ListRateTablesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateProduct(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.CatalogService/CreateProduct',
+            drawdown_dot_v1_dot_catalog__pb2.CreateProductRequest.SerializeToString,
+            drawdown_dot_v1_dot_plan__pb2.Product.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProducts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.CatalogService/ListProducts',
+            drawdown_dot_v1_dot_catalog__pb2.ListProductsRequest.SerializeToString,
+            drawdown_dot_v1_dot_catalog__pb2.Products.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreatePlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.CatalogService/CreatePlan',
+            drawdown_dot_v1_dot_catalog__pb2.CreatePlanRequest.SerializeToString,
+            drawdown_dot_v1_dot_plan__pb2.Plan.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishPlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.CatalogService/PublishPlan',
+            drawdown_dot_v1_dot_catalog__pb2.PublishPlanRequest.SerializeToString,
+            drawdown_dot_v1_dot_plan__pb2.Plan.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ArchivePlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.CatalogService/ArchivePlan',
+            drawdown_dot_v1_dot_catalog__pb2.ArchivePlanRequest.SerializeToString,
+            drawdown_dot_v1_dot_plan__pb2.Plan.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.CatalogService/GetPlan',
+            drawdown_dot_v1_dot_catalog__pb2.GetPlanRequest.SerializeToString,
+            drawdown_dot_v1_dot_plan__pb2.Plan.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPlans(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.CatalogService/ListPlans',
+            drawdown_dot_v1_dot_catalog__pb2.ListPlansRequest.SerializeToString,
+            drawdown_dot_v1_dot_catalog__pb2.Plans.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreatePack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.CatalogService/CreatePack',
+            drawdown_dot_v1_dot_catalog__pb2.CreatePackRequest.SerializeToString,
+            drawdown_dot_v1_dot_plan__pb2.Pack.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPacks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.CatalogService/ListPacks',
+            drawdown_dot_v1_dot_catalog__pb2.ListPacksRequest.SerializeToString,
+            drawdown_dot_v1_dot_catalog__pb2.Packs.FromString,
             options,
             channel_credentials,
             insecure,

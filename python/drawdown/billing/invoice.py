@@ -1,0 +1,82 @@
+"""An invoice: what a customer owes for a period, line by line; immutable once finalized."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from drawdown.model.money import Money, total
+from drawdown.model.request import Value
+from drawdown.subscriptions.calendar import Period
+from drawdown.subscriptions.charge import Charge
+
+STATES: Final = ("draft", "approved", "finalized", "paid", "uncollectible", "void")
+LINE_KINDS: Final = ("base_fee", "credits", "pack", "overage", "minimum_spend", "proration", "adjustment")
+
+
+class InvoiceLine(Value, frozen=True):
+    """One amount with where it comes from. Rounded once, when it is made."""
+
+    line_id: str
+    kind: str
+    description: str
+    amount: Money
+    quantity: Decimal = Decimal(1)
+    period: Period | None = None
+    """What it is for; credits and fees in advance, overage and true-up behind."""
+    subscription_id: str = ""
+    plan_key: str = ""
+    reference: str = ""
+    """Pack, meter or event behind it."""
+    in_advance: bool = False
+
+
+class GrantRelease(Value, frozen=True):
+    """A pending grant that this invoice sets free."""
+
+    account: str
+    grant_id: str
+    on: str = "payment"
+    """``payment`` or ``approval``."""
+
+
+class Invoice(Value, frozen=True):
+    """One per account, billing period and currency."""
+
+    invoice_id: str
+    account: str
+    customer_id: str
+    currency: str
+    state: str
+    created_at: datetime
+    period: Period | None = None
+    lines: tuple[InvoiceLine, ...] = ()
+    releases: tuple[GrantRelease, ...] = ()
+    number: str = ""
+    """Gap-free per series, given when it is finalized."""
+    test_clock: bool = False
+    due: Money | None = None
+    paid: Money | None = None
+    finalized_at: datetime | None = None
+    paid_at: datetime | None = None
+    payment_failure: str = ""
+
+    @property
+    def gross(self) -> Money:
+        """The sum of the lines."""
+        return total([line.amount for line in self.lines], self.currency)
+
+
+def line_of(charge: Charge) -> InvoiceLine:
+    """The line of a subscription's charge."""
+    return InvoiceLine(
+        line_id=charge.charge_id,
+        kind=charge.kind,
+        description=charge.description,
+        amount=charge.amount,
+        quantity=charge.quantity,
+        period=charge.period,
+        subscription_id=charge.subscription_id,
+        plan_key=charge.plan_key,
+        reference=charge.reference,
+        in_advance=charge.in_advance,
+    )

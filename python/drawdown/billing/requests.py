@@ -1,0 +1,66 @@
+"""Calls on customers and invoices."""
+
+from datetime import datetime
+
+from drawdown.billing.invoice import Invoice
+from drawdown.model.request import Request, Value
+from drawdown.subscriptions.customer import Customer
+
+
+class Invoices(Value, frozen=True):
+    """A page of invoices, oldest first."""
+
+    invoices: tuple[Invoice, ...] = ()
+
+
+class PutCustomer(Request, frozen=True):
+    """Create the customer or replace what is known about it."""
+
+    rpc = "AccountService/PutCustomer"
+    right = "manage"
+    answer = Customer
+    customer: Customer
+
+
+class GetCustomer(Request, frozen=True):
+    rpc = "AccountService/GetCustomer"
+    right = "read"
+    answer = Customer
+    customer_id: str
+
+
+class ListInvoices(Request, frozen=True):
+    """Invoices of an account, oldest first."""
+
+    rpc = "BillingService/ListInvoices"
+    right = "read"
+    answer = Invoices
+    account: str
+    after: str = ""
+    limit: int = 100
+
+
+class GetInvoice(Request, frozen=True):
+    rpc = "BillingService/GetInvoice"
+    right = "read"
+    answer = Invoice
+    invoice_id: str
+
+
+class ApproveInvoice(Request, frozen=True):
+    """The operator agrees; what waits for approval is released."""
+
+    rpc = "BillingService/ApproveInvoice"
+    right = "manage"
+    answer = Invoice
+    invoice_id: str
+
+
+class MarkInvoicePaid(Request, frozen=True):
+    """Paid outside the provider; what waits for payment is released."""
+
+    rpc = "BillingService/MarkInvoicePaid"
+    right = "manage"
+    answer = Invoice
+    invoice_id: str
+    paid_at: datetime | None = None

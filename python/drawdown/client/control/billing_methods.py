@@ -1,0 +1,50 @@
+"""Customers and invoices, as methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from drawdown.billing import requests
+from drawdown.billing.invoice import Invoice
+from drawdown.client.control.content import struct_of
+from drawdown.client.control.door import ControlDoor
+from drawdown.subscriptions.customer import Customer
+
+
+class BillingMethods(ControlDoor):
+    """Who buys, and what is owed."""
+
+    def put_customer(self, customer_id: str, **facts: Any) -> Customer:
+        """Create the customer or replace what is known about it. ``facts`` are the fields of ``Customer``."""
+        customer = struct_of(Customer, {"customer_id": customer_id, **facts})
+        answer: Customer = self.control(requests.PutCustomer(customer=customer))
+        return answer
+
+    def customer(self, customer_id: str) -> Customer:
+        """One customer. Raises ``NotFoundError``."""
+        answer: Customer = self.control(requests.GetCustomer(customer_id=customer_id))
+        return answer
+
+    def invoices(self, account: str, *, after: str = "", limit: int = 100) -> Sequence[Invoice]:
+        """A page of the account's invoices, oldest first, behind the invoice ``after``."""
+        answer: requests.Invoices = self.control(
+            requests.ListInvoices(account=account, after=after, limit=limit)
+        )
+        return answer.invoices
+
+    def invoice(self, invoice_id: str) -> Invoice:
+        """One invoice. Raises ``NotFoundError``."""
+        answer: Invoice = self.control(requests.GetInvoice(invoice_id=invoice_id))
+        return answer
+
+    def approve_invoice(self, invoice_id: str) -> Invoice:
+        """A draft becomes final, and what waits for approval is released."""
+        answer: Invoice = self.control(requests.ApproveInvoice(invoice_id=invoice_id))
+        return answer
+
+    def mark_invoice_paid(self, invoice_id: str, *, paid_at: datetime | None = None) -> Invoice:
+        """Paid outside the provider; what waits for payment is released."""
+        answer: Invoice = self.control(requests.MarkInvoicePaid(invoice_id=invoice_id, paid_at=paid_at))
+        return answer

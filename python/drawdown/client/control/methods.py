@@ -1,0 +1,11 @@
+"""Every method of the control plane."""
+
+from __future__ import annotations
+
+from drawdown.client.control.billing_methods import BillingMethods
+from drawdown.client.control.catalog_methods import CatalogMethods
+from drawdown.client.control.subscription_methods import SubscriptionMethods
+
+
+class ControlMethods(CatalogMethods, SubscriptionMethods, BillingMethods):
+    """What ``Database`` gains from the control plane."""

@@ -1,0 +1,27 @@
+"""Calls of the control plane as values: one frozen Struct per call, the same through every door.
+
+A request names the gRPC method that carries it, the right it needs and the type of its answer. The
+Python interface builds it, gRPC carries a message with the same field names, the control plane
+answers it. So a call exists once, and its doors cannot drift apart (``tests/tidy`` compares them).
+"""
+
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+
+AnswerT = TypeVar("AnswerT")
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One call. Subclasses set ``rpc``, ``right`` and ``answer``."""
+
+    rpc: ClassVar[str]
+    """``Service/Method`` of ``drawdown.v1``."""
+    right: ClassVar[str]
+    """``read``, ``manage`` or ``admin``."""
+    answer: ClassVar[type[Any]]
+    """The Struct that the call answers."""
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A value that is stored as JSON and sent as a message. Instants are aware UTC datetimes."""

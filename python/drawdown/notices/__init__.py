@@ -1,0 +1,1 @@
+"""What happened to an account, told: the feed and webhooks."""

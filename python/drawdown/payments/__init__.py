@@ -1,0 +1,1 @@
+"""How money is asked for: the port, and its adapters."""

@@ -1,0 +1,1 @@
+"""The control plane's shell: calls and jobs around the pure rules, carried out exactly once in effect."""

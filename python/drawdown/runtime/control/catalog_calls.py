@@ -1,0 +1,180 @@
+"""Products, plans and packs: create, publish, archive, read."""
+
+import msgspec
+
+from drawdown import errors
+from drawdown.catalog.pack import Pack, check_pack
+from drawdown.catalog.plan import Plan, check_plan, check_publishable
+from drawdown.catalog.product import Product
+from drawdown.catalog.requests import (
+    ArchivePlan,
+    CreatePack,
+    CreatePlan,
+    CreateProduct,
+    GetPlan,
+    ListPacks,
+    ListPlans,
+    ListProducts,
+    Packs,
+    Plans,
+    Products,
+    PublishPlan,
+)
+from drawdown.model.credits import units_from_credits
+from drawdown.model.ids import check_id
+from drawdown.runtime.control.registry import handles
+from drawdown.runtime.control.step import Step
+from drawdown.storage.sql.tables.catalog import plan as plan_table
+from drawdown.subscriptions.entitling import rate_commands, rate_table_name
+
+
+@handles(CreateProduct)
+def create_product(step: Step, request: CreateProduct) -> Product:
+    """A product is known by its id."""
+    product = request.product
+    check_id(product.product_id, "product_id")
+    if not product.name:
+        raise errors.InvalidRequestError("name: a product has a name", field="name")
+    if step.work.first_time(request, product.product_id):
+        step.work.products.put(product)
+    return product
+
+
+@handles(ListProducts)
+def list_products(step: Step, request: ListProducts) -> Products:
+    """All products by id."""
+    return Products(products=tuple(step.work.products.find()))
+
+
+@handles(CreatePlan)
+def create_plan(step: Step, request: CreatePlan) -> Plan:
+    """A draft of version 1, or of the version after the latest.
+
+    The same content as the latest version answers that; an id whose latest version is a draft of other
+    content is ``ALREADY_EXISTS``.
+    """
+    wanted = msgspec.structs.replace(request.plan, version=1, state="draft", rate_table="")
+    check_plan(wanted)
+    if step.work.products.get(product_id=wanted.product_id) is None:
+        raise errors.NotFoundError(
+            f"there is no product {wanted.product_id!r}; create it first",
+            reason="PRODUCT_UNKNOWN",
+            field="product_id",
+        )
+    latest = latest_plan(step, wanted.plan_id)
+    if latest is not None:
+        content = msgspec.structs.replace(latest, version=1, state="draft", rate_table="")
+        if content == wanted:
+            return latest
+        if latest.state == "draft":
+            raise errors.AlreadyExistsError(
+                f"plan {wanted.plan_id!r} has a draft of other content; publish it or use another id",
+                field="plan_id",
+            )
+        wanted = msgspec.structs.replace(wanted, version=latest.version + 1)
+    return step.work.plans.put(wanted)
+
+
+@handles(PublishPlan)
+def publish_plan(step: Step, request: PublishPlan) -> Plan:
+    """From now on the version can be subscribed to and never changes."""
+    plan = latest_plan(step, request.plan_id)
+    if plan is None:
+        raise _unknown(request.plan_id)
+    if plan.state == "published":
+        return plan
+    if plan.state == "archived":
+        raise errors.PreconditionError(
+            f"plan {plan.plan_id!r} is archived; create its next version", reason="PLAN_ARCHIVED"
+        )
+    check_publishable(plan)
+    _check_scales(step, plan)
+    if plan.rates:
+        table = rate_table_name(plan)
+        step.require("", *rate_commands(table, plan))
+        plan = msgspec.structs.replace(plan, rate_table=table)
+    return step.work.plans.put(msgspec.structs.replace(plan, state="published"))
+
+
+def _check_scales(step: Step, plan: Plan) -> None:
+    """Every number of credits fits the scale of the credit type."""
+    charge = plan.credits
+    if charge is None:
+        return
+    scale = step.engine.scale(charge.credit_type)
+    units_from_credits(charge.amount, scale, "credits.amount")
+    if plan.trial is not None:
+        units_from_credits(plan.trial.credits, scale, "trial.credits")
+    if plan.signup_grant is not None:
+        units_from_credits(plan.signup_grant.amount, scale, "signup_grant.amount")
+    cap = None if plan.overage is None else plan.overage.cap
+    for field, amount in (("overage.cap", cap), ("at_zero.limit", plan.at_zero.limit)):
+        if amount is not None:
+            units_from_credits(amount, scale, field)
+
+
+@handles(ArchivePlan)
+def archive_plan(step: Step, request: ArchivePlan) -> Plan:
+    """Nobody can begin on the plan any more."""
+    plan = latest_plan(step, request.plan_id)
+    if plan is None:
+        raise _unknown(request.plan_id)
+    for each in step.work.plans.find(plan_id=request.plan_id, order="version"):
+        if each.state != "archived":
+            plan = step.work.plans.put(msgspec.structs.replace(each, state="archived"))
+    return plan
+
+
+@handles(GetPlan)
+def get_plan(step: Step, request: GetPlan) -> Plan:
+    """A version, or the one in force."""
+    if request.version:
+        return step.work.plan(request.plan_id, request.version)
+    return plan_in_force(step, request.plan_id)
+
+
+@handles(ListPlans)
+def list_plans(step: Step, request: ListPlans) -> Plans:
+    """Every version, by order of creation."""
+    where = [plan_table.c.product_id == request.product_id] if request.product_id else []
+    return Plans(plans=tuple(step.work.plans.find(*where, order="row")))
+
+
+@handles(CreatePack)
+def create_pack(step: Step, request: CreatePack) -> Pack:
+    """A pack is known by its id."""
+    pack = request.pack
+    check_pack(pack)
+    units_from_credits(pack.amount, step.engine.scale(pack.credit_type), "amount")
+    if step.work.first_time(request, pack.pack_id):
+        step.work.packs.put(pack)
+    return pack
+
+
+@handles(ListPacks)
+def list_packs(step: Step, request: ListPacks) -> Packs:
+    """All packs by id."""
+    return Packs(packs=tuple(step.work.packs.find()))
+
+
+def latest_plan(step: Step, plan_id: str) -> Plan | None:
+    """The newest version of a plan, in whatever state."""
+    found = step.work.plans.find(plan_id=plan_id, order="version", descending=True, limit=1)
+    return found[0] if found else None
+
+
+def plan_in_force(step: Step, plan_id: str) -> Plan:
+    """The newest published version, else the newest of all. Raises ``NotFoundError``."""
+    published = step.work.plans.find(
+        plan_id=plan_id, state="published", order="version", descending=True, limit=1
+    )
+    if published:
+        return published[0]
+    latest = latest_plan(step, plan_id)
+    if latest is None:
+        raise _unknown(plan_id)
+    return latest
+
+
+def _unknown(plan_id: str) -> errors.NotFoundError:
+    return errors.NotFoundError(f"there is no plan {plan_id[:128]!r}", reason="PLAN_UNKNOWN", field="plan_id")

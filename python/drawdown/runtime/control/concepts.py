@@ -1,0 +1,19 @@
+"""Every concept of the control plane: importing this fills the registries of calls and jobs."""
+
+from drawdown.runtime.control import (
+    catalog_calls,
+    customer_calls,
+    invoice_calls,
+    invoice_jobs,
+    subscription_calls,
+    subscription_jobs,
+)
+
+__all__ = [
+    "catalog_calls",
+    "customer_calls",
+    "invoice_calls",
+    "invoice_jobs",
+    "subscription_calls",
+    "subscription_jobs",
+]

@@ -1,0 +1,142 @@
+"""The control plane: one object behind every door, one way for every call.
+
+::
+
+    call → transaction { handler reads, rules decide, rows + outbox + jobs + notices } → commands to the
+    engine → jobs due now in the lanes it touched → answer
+
+A crash anywhere leaves either nothing, or a durable transaction whose commands and jobs are done at the
+next start: the engine takes each command once, a job's key exists once.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from drawdown import errors
+from drawdown.engine import Engine
+from drawdown.model.instants import now_us, us_from_instant
+from drawdown.model.request import Request
+from drawdown.payments.port import PaymentProvider
+from drawdown.payments.scripted import ScriptedProvider
+from drawdown.runtime.control.delivery import Delivery
+from drawdown.runtime.control.job_runner import JobRunner
+from drawdown.runtime.control.registry import CALLS
+from drawdown.runtime.control.step import Step
+from drawdown.storage.sql import SqlDatabase
+
+_log = logging.getLogger("drawdown.control")
+
+JOBS_PER_CALL: Final = 1_000
+
+
+class ControlPlane:
+    """Answers calls, runs jobs. Safe to call from any thread but the event loop's: it blocks."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        sql: SqlDatabase,
+        *,
+        provider: PaymentProvider | None = None,
+        clock: Callable[[], int] = now_us,
+    ) -> None:
+        """Over an open engine and an open database; ``clock`` answers UTC microseconds."""
+        # Importing the concepts' files fills the registries.
+        from drawdown.runtime.control import concepts
+
+        assert concepts
+        self.engine = engine
+        self.sql = sql
+        self.provider = provider or ScriptedProvider()
+        self.now_us = clock
+        self.delivery = Delivery(engine, sql)
+        self.jobs = JobRunner(self)
+        self._advancing = threading.RLock()
+
+    def recover(self, recovered_seq: int) -> None:
+        """Bring the engine to where the database is: commands not delivered, or forgotten by a restore."""
+        again = self.delivery.issue_again(recovered_seq)
+        waiting = self.delivery.deliver()
+        if again or waiting:
+            _log.info("commands issued again", extra={"forgotten": again, "waiting": waiting})
+
+    def call(self, request: Request, *, account_prefix: str = "") -> Any:
+        """Answer a call; what it decided is durable and in the engine when this returns.
+
+        Raises ``InvalidRequestError``, ``NotFoundError``, ``AlreadyExistsError``, ``PreconditionError``
+        (nothing changed) or ``UnavailableError`` (repeat with the same ids).
+        """
+        call = CALLS.get(type(request))
+        if call is None:
+            raise errors.InternalError(f"nothing answers {type(request).__name__}")
+        with self.sql.transaction() as work:
+            step = Step(self, work, account_prefix=account_prefix)
+            answer = call.handler(step, request)
+            work.carry_out(step.decision, self.now_us())
+        self._follow_up(step)
+        if call.reread is None:
+            return answer
+        with self.sql.transaction() as work:
+            return call.reread(Step(self, work, account_prefix=account_prefix), request)
+
+    def _follow_up(self, step: Step) -> None:
+        if step.decision.groups:
+            self.delivery.deliver()
+        if step.lanes:
+            self.jobs.run_lanes(tuple(step.lanes), JOBS_PER_CALL)
+
+    def read(self, read: Callable[[Step], Any]) -> Any:
+        """Run ``read`` on one consistent view."""
+        with self.sql.transaction() as work:
+            return read(Step(self, work))
+
+    def before(self, group: bytes, *, account_prefix: str = "") -> None:
+        """What must happen before the engine takes a group of commands from outside.
+
+        An account's own clock does not jump: the jobs that fall due on its way are done first, in order.
+        Raises the fault of a job that failed: the clock stands where it was due, repeat to go on.
+        """
+        if b"advance_clock" not in group:
+            return
+        for each in _commands_in(group):
+            if each.get("type") == "advance_clock" and str(each.get("account", "")).startswith(
+                account_prefix
+            ):
+                self._live_through(each)
+
+    def _live_through(self, command: dict[str, Any]) -> None:
+        account, to = command.get("account"), command.get("to")
+        if not isinstance(account, str) or not isinstance(to, int):
+            return
+        with self._advancing:
+            try:
+                clock = self.engine.account(account).test_clock
+            except errors.AccountNotFoundError:
+                return
+            if clock is not None:
+                self.jobs.live_through(account, us_from_instant(clock), to)
+
+    def stats(self) -> dict[str, Any]:
+        """Figures for metrics."""
+        with self.sql.transaction() as work:
+            return {
+                "jobs": work.jobs.counts(),
+                "jobs_done_total": self.jobs.done,
+                "jobs_failed_total": self.jobs.failures,
+            }
+
+    def close(self) -> None:
+        """Close the database. The engine is the owner's."""
+        self.sql.close()
+
+
+def _commands_in(group: bytes) -> list[dict[str, Any]]:
+    try:
+        found = msgspec.json.decode(group)
+    except msgspec.DecodeError:
+        return []
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []

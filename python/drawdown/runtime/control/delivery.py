@@ -1,0 +1,73 @@
+"""From the outbox to the engine, in order, as often as it takes."""
+
+import logging
+import threading
+from typing import Final
+
+import msgspec
+
+from drawdown.engine import Engine
+from drawdown.storage.sql import SqlDatabase
+from drawdown.storage.sql.outbox import OutboxGroup
+
+_log = logging.getLogger("drawdown.control")
+_GROUPS_AT_ONCE: Final = 256
+_APPLIED: Final = frozenset({"OK", "DUPLICATE"})
+
+
+class Delivery:
+    """Delivers groups one by one; one deliverer at a time keeps their order."""
+
+    def __init__(self, engine: Engine, sql: SqlDatabase) -> None:
+        self._engine = engine
+        self._sql = sql
+        self._one_at_a_time = threading.Lock()
+        self.refused = 0
+
+    def deliver(self) -> int:
+        """Deliver what waits; answers how many groups. Durable in the engine when this returns."""
+        count = 0
+        with self._one_at_a_time:
+            while True:
+                with self._sql.transaction() as work:
+                    groups = work.outbox.waiting(_GROUPS_AT_ONCE)
+                if not groups:
+                    return count
+                delivered = [(group, *self._engine.execute_json(group.commands)) for group in groups]
+                with self._sql.transaction() as work:
+                    for group, seq, outcomes in delivered:
+                        refused = self._is_refused(group, outcomes)
+                        work.outbox.delivered(group.row, seq=seq, outcomes=outcomes.decode(), refused=refused)
+                count += len(groups)
+
+    def _is_refused(self, group: OutboxGroup, outcomes: bytes) -> bool:
+        statuses = [each["status"] for each in msgspec.json.decode(outcomes)]
+        if all(status in _APPLIED for status in statuses):
+            return False
+        self.refused += 1
+        _log.error(
+            "the engine refused a command of the control plane",
+            extra={"account": group.account, "outbox": group.row, "outcomes": outcomes.decode()[:500]},
+        )
+        return True
+
+    def issue_again(self, recovered_seq: int) -> int:
+        """Deliver again what was delivered above a restored engine's recovery point; answers how many."""
+        count, after = 0, 0
+        with self._one_at_a_time:
+            while True:
+                with self._sql.transaction() as work:
+                    groups = work.outbox.delivered_above(recovered_seq, after, _GROUPS_AT_ONCE)
+                if not groups:
+                    return count
+                delivered = [(group, *self._engine.execute_json(group.commands)) for group in groups]
+                with self._sql.transaction() as work:
+                    for group, seq, outcomes in delivered:
+                        work.outbox.delivered(
+                            group.row,
+                            seq=seq,
+                            outcomes=outcomes.decode(),
+                            refused=self._is_refused(group, outcomes),
+                        )
+                after = groups[-1].row
+                count += len(groups)

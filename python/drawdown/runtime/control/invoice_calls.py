@@ -1,0 +1,72 @@
+"""Reading invoices, approving them, marking them paid."""
+
+import msgspec
+
+from drawdown import errors
+from drawdown.billing.invoice import Invoice
+from drawdown.billing.requests import ApproveInvoice, GetInvoice, Invoices, ListInvoices, MarkInvoicePaid
+from drawdown.runtime.control.invoicing import finalize, release, settle
+from drawdown.runtime.control.registry import handles
+from drawdown.runtime.control.step import Step
+from drawdown.storage.sql.tables.billing import invoice as invoice_table
+from drawdown.subscriptions.identifiers import lane_of
+
+
+@handles(ListInvoices)
+def list_invoices(step: Step, request: ListInvoices) -> Invoices:
+    """Oldest first; ``after`` is the id of the last one seen."""
+    step.require_visible(request.account)
+    where = []
+    if request.after:
+        position = (
+            invoice_table.select()
+            .with_only_columns(invoice_table.c.row)
+            .where(invoice_table.c.invoice_id == request.after)
+            .scalar_subquery()
+        )
+        where.append(invoice_table.c.row > position)
+    limit = min(max(request.limit, 1), 1_000)
+    found = step.work.invoices.find(*where, order="row", limit=limit, account=request.account)
+    return Invoices(invoices=tuple(found))
+
+
+@handles(GetInvoice)
+def get_invoice(step: Step, request: GetInvoice) -> Invoice:
+    """Raises ``NotFoundError``."""
+    found = step.work.invoice(request.invoice_id)
+    step.require_visible(found.account)
+    return found
+
+
+def _reread(step: Step, request: ApproveInvoice | MarkInvoicePaid) -> Invoice:
+    return step.work.invoice(request.invoice_id)
+
+
+@handles(ApproveInvoice, reread=_reread)
+def approve_invoice(step: Step, request: ApproveInvoice) -> Invoice:
+    """A draft is agreed to: final, and what waited for approval is released."""
+    invoice = step.work.invoice(request.invoice_id)
+    step.require_visible(invoice.account)
+    if invoice.state != "draft":
+        return invoice
+    waiting = tuple(each for each in invoice.releases if each.on == "approval")
+    release(step, waiting)
+    approved = msgspec.structs.replace(
+        invoice, state="approved", releases=tuple(each for each in invoice.releases if each not in waiting)
+    )
+    finalize(step, approved, step.now_of(invoice.account))
+    step.run_now(lane_of(invoice.account))
+    return approved
+
+
+@handles(MarkInvoicePaid, reread=_reread)
+def mark_invoice_paid(step: Step, request: MarkInvoicePaid) -> Invoice:
+    """Paid outside the provider."""
+    invoice = step.work.invoice(request.invoice_id)
+    step.require_visible(invoice.account)
+    if invoice.state not in ("finalized", "paid", "uncollectible"):
+        raise errors.PreconditionError(
+            f"invoice {invoice.invoice_id!r} is {invoice.state}; only a finalized one can be paid",
+            reason="INVOICE_NOT_FINALIZED",
+        )
+    return settle(step, invoice, request.paid_at or step.now_of(invoice.account))

@@ -1,0 +1,71 @@
+"""Invoices by calendar: finalize, collect."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from drawdown.payments.port import Charge, PaymentResult
+from drawdown.runtime.control.invoicing import COLLECT_JOB, FINALIZE_JOB, finalize, settle
+from drawdown.runtime.control.registry import carries_out
+from drawdown.runtime.control.step import Step
+from drawdown.storage.sql.jobs import StoredJob
+
+if TYPE_CHECKING:
+    from drawdown.runtime.control.control_plane import ControlPlane
+
+
+@carries_out(FINALIZE_JOB)
+def finalize_invoice(step: Step, job: StoredJob, _: object) -> None:
+    """The draft becomes final."""
+    finalize(step, step.work.invoice(job.payload["invoice_id"]), job.due_at)
+
+
+def ask_for_money(plane: "ControlPlane", job: StoredJob) -> PaymentResult | None:
+    """Charge the invoice, once per invoice however often this runs."""
+
+    def charge_of(step: Step) -> Charge | None:
+        invoice = step.work.invoice(job.payload["invoice_id"])
+        if invoice.state != "finalized" or invoice.due is None:
+            return None
+        customer = step.customer_of(invoice.account)
+        subscribed = [
+            step.work.subscription(line.subscription_id) for line in invoice.lines if line.subscription_id
+        ]
+        method = next((each.payment_method for each in subscribed if each.payment_method), "")
+        return Charge(
+            payment_id=invoice.invoice_id,
+            customer_id=customer.customer_id,
+            provider_customer_id=customer.provider_id,
+            payment_method=method or customer.payment_method,
+            amount=invoice.due,
+            description=f"invoice {invoice.number}",
+        )
+
+    charge: Charge | None = plane.read(charge_of)
+    return None if charge is None else plane.provider.charge(charge)
+
+
+@carries_out(COLLECT_JOB, effect=ask_for_money)
+def collect_invoice(step: Step, job: StoredJob, result: PaymentResult | None) -> None:
+    """What the provider said is on the invoice."""
+    invoice = step.work.invoice(job.payload["invoice_id"])
+    if result is None or invoice.state != "finalized":
+        return
+    if result.state == "succeeded":
+        settle(step, invoice, job.due_at)
+    elif result.state == "failed":
+        step.work.invoices.put(msgspec.structs.replace(invoice, payment_failure=result.reason or "failed"))
+        step.decision.notice(
+            "payment.failed",
+            invoice.account,
+            key=f"payment.failed:{invoice.invoice_id}",
+            invoice_id=invoice.invoice_id,
+            reason=result.reason,
+        )
+    elif result.state == "action_required":
+        step.decision.notice(
+            "payment.action_required",
+            invoice.account,
+            key=f"payment.action_required:{invoice.invoice_id}",
+            invoice_id=invoice.invoice_id,
+        )

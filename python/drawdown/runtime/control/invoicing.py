@@ -1,0 +1,135 @@
+"""Lines onto the invoice of a period, and what follows when an invoice is paid or approved."""
+
+from datetime import datetime
+
+import msgspec
+
+from drawdown.billing.invoice import GrantRelease, Invoice, line_of
+from drawdown.catalog.plan import Plan
+from drawdown.model.commands import release_grant
+from drawdown.model.decision import Job
+from drawdown.runtime.control.step import Step
+from drawdown.subscriptions.calendar import Period
+from drawdown.subscriptions.charge import Charge
+from drawdown.subscriptions.identifiers import invoice_id, lane_of
+from drawdown.subscriptions.subscription import Subscription
+
+FINALIZE_JOB = "invoice.finalize"
+COLLECT_JOB = "invoice.collect"
+
+
+def invoice_of_period(step: Step, subscription: Subscription, period: Period) -> Invoice | None:
+    """The account's invoice for the billing period in the subscription's currency."""
+    return step.work.invoices.get(
+        invoice_id=invoice_id(subscription.account, period.start, subscription.currency)
+    )
+
+
+def must_wait(plan: Plan, invoice: Invoice | None) -> bool:
+    """Whether credits wait for their invoice."""
+    if plan.release == "immediate" or invoice is None or invoice.state == "paid":
+        return False
+    if plan.release == "on_approval":
+        return invoice.state == "draft"
+    return True
+
+
+def add_lines(
+    step: Step, subscription: Subscription, plan: Plan, period: Period, charges: list[Charge]
+) -> Invoice:
+    """The charges are on the account's invoice of the period, which is made on the first of them."""
+    known = invoice_of_period(step, subscription, period)
+    profile = step.profile(subscription.account)
+    if known is None or known.state != "draft":
+        # A second subscription that begins at the same instant, after the first's invoice is final.
+        number = "" if known is None else f":{subscription.subscription_id}"
+        invoice = Invoice(
+            invoice_id=invoice_id(subscription.account, period.start, subscription.currency) + number,
+            account=subscription.account,
+            customer_id=subscription.customer_id,
+            currency=subscription.currency,
+            state="draft",
+            created_at=period.start,
+            period=period,
+            test_clock=profile.test_clock,
+        )
+    else:
+        invoice = known
+    have = {line.line_id for line in invoice.lines}
+    invoice = msgspec.structs.replace(
+        invoice, lines=(*invoice.lines, *(line_of(each) for each in charges if each.charge_id not in have))
+    )
+    step.work.invoices.put(invoice)
+    if plan.release != "on_approval":
+        step.decision.job(finalize_job(invoice, period.start))
+    return invoice
+
+
+def finalize_job(invoice: Invoice, due_at: datetime) -> Job:
+    """The invoice becomes final at this instant."""
+    return Job(
+        kind=FINALIZE_JOB,
+        key=f"{FINALIZE_JOB}:{invoice.invoice_id}",
+        lane=lane_of(invoice.account),
+        account=invoice.account,
+        due_at=due_at,
+        rank=80,
+        payload={"invoice_id": invoice.invoice_id},
+    )
+
+
+def finalize(step: Step, invoice: Invoice, at: datetime) -> Invoice:
+    """The invoice has its number and never changes again; what is due is asked for."""
+    if invoice.state not in ("draft", "approved"):
+        return invoice
+    series = "T" if invoice.test_clock else "I"
+    final = msgspec.structs.replace(
+        invoice,
+        state="finalized",
+        number=f"{series}-{step.work.series.following(f'invoice:{series}'):08d}",
+        finalized_at=at,
+        due=invoice.gross,
+    )
+    step.decision.notice(
+        "invoice.finalized",
+        invoice.account,
+        key=f"invoice.finalized:{invoice.invoice_id}",
+        invoice_id=invoice.invoice_id,
+    )
+    if final.due is None or final.due.minor <= 0:
+        return settle(step, final, at)
+    step.decision.job(
+        Job(
+            kind=COLLECT_JOB,
+            key=f"{COLLECT_JOB}:{invoice.invoice_id}",
+            lane=lane_of(invoice.account),
+            account=invoice.account,
+            due_at=at,
+            rank=85,
+            payload={"invoice_id": invoice.invoice_id},
+        )
+    )
+    return step.work.invoices.put(final)
+
+
+def settle(step: Step, invoice: Invoice, at: datetime) -> Invoice:
+    """The invoice is paid; what waited for the payment is released."""
+    if invoice.state == "paid":
+        return invoice
+    paid = msgspec.structs.replace(
+        invoice, state="paid", paid=invoice.due, paid_at=at, releases=(), payment_failure=""
+    )
+    release(step, invoice.releases)
+    step.decision.notice(
+        "invoice.paid",
+        invoice.account,
+        key=f"invoice.paid:{invoice.invoice_id}",
+        invoice_id=invoice.invoice_id,
+    )
+    return step.work.invoices.put(paid)
+
+
+def release(step: Step, releases: tuple[GrantRelease, ...]) -> None:
+    """The grants are spendable."""
+    for each in releases:
+        step.decision.command(each.account, release_grant(each.account, each.grant_id))

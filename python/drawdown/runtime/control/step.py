@@ -1,0 +1,95 @@
+"""One step of the control plane: a transaction, an instant, and what is decided in it."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from drawdown import errors
+from drawdown.model.commands import Command
+from drawdown.model.decision import Decision
+from drawdown.model.instants import instant_from_us
+from drawdown.model.results import CommandResult
+from drawdown.storage.sql.work import Work
+from drawdown.subscriptions.customer import AccountProfile, Customer
+
+if TYPE_CHECKING:
+    from drawdown.runtime.control.control_plane import ControlPlane
+
+
+class Step:
+    """What a handler works with. It reads and writes through ``work`` and decides into ``decision``."""
+
+    def __init__(self, plane: "ControlPlane", work: Work, *, account_prefix: str = "") -> None:
+        self.plane = plane
+        self.work = work
+        self.engine = plane.engine
+        self.decision = Decision()
+        self.account_prefix = account_prefix
+        self.lanes: list[str] = []
+
+    def run_now(self, lane: str) -> None:
+        """Do the lane's due jobs before the call is answered."""
+        if lane not in self.lanes:
+            self.lanes.append(lane)
+
+    def real_now(self) -> datetime:
+        """The wall clock."""
+        return instant_from_us(self.plane.now_us())
+
+    def now_of(self, account: str) -> datetime:
+        """The account's present: its own clock, or the wall clock."""
+        if self.profile(account).test_clock:
+            clock = self.engine.account(account).test_clock
+            assert clock is not None
+            return clock
+        return self.real_now()
+
+    def require_visible(self, account: str) -> None:
+        """Raises ``AccountNotFoundError`` for an account outside the caller's prefix."""
+        if not account.startswith(self.account_prefix):
+            raise errors.AccountNotFoundError(f"there is no account {account[:128]!r}; create it first")
+
+    def profile(self, account: str) -> AccountProfile:
+        """The account's profile, made on first sight. Raises ``AccountNotFoundError``."""
+        self.require_visible(account)
+        known = self.work.profiles.get(account=account)
+        if known is not None:
+            return known
+        found = self.engine.account(account)
+        return self.work.profiles.put(
+            AccountProfile(
+                account=account,
+                customer_id=found.customer or account,
+                test_clock=found.test_clock is not None,
+            )
+        )
+
+    def customer_of(self, account: str) -> Customer:
+        """The account's customer; one that nobody has described has the defaults."""
+        customer_id = self.profile(account).customer_id
+        return self.work.customers.get(customer_id=customer_id) or Customer(customer_id=customer_id)
+
+    def require(self, account: str, *group: Command) -> list[CommandResult]:
+        """Apply commands now, before anything is committed, and put them into the outbox as well.
+
+        For what only the engine can judge. Raises the fault that stands for a refusal; the
+        transaction then changes nothing. A crash after the engine's yes is healed by a repeat.
+        """
+        results = self.engine.execute(list(group))
+        for result in results:
+            if not result.applied and result.status != "NOT_APPLIED":
+                raise refusal(result)
+        self.decision.command(account, *group)
+        return results
+
+
+def refusal(result: CommandResult) -> errors.DrawdownError:
+    """The fault that stands for a refusal by a rule of the engine."""
+    message = result.reason or f"the engine refused: {result.status}"
+    kinds: dict[str, type[errors.DrawdownError]] = {
+        "INVALID": errors.InvalidRequestError,
+        "ACCOUNT_UNKNOWN": errors.AccountNotFoundError,
+        "METER_UNKNOWN": errors.NotFoundError,
+        "CONFLICT": errors.AlreadyExistsError,
+    }
+    kind = kinds.get(result.status, errors.PreconditionError)
+    return kind(message, reason=result.status, field=result.field)

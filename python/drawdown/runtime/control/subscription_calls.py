@@ -1,0 +1,86 @@
+"""Subscribe, and read subscriptions."""
+
+from drawdown import errors
+from drawdown.catalog.plan import Plan
+from drawdown.model.ids import check_id
+from drawdown.runtime.control.catalog_calls import plan_in_force
+from drawdown.runtime.control.registry import handles
+from drawdown.runtime.control.step import Step
+from drawdown.runtime.control.subscription_steps import entitle, make_grant, open_period
+from drawdown.storage.sql.tables.subscriptions import subscription as subscription_table
+from drawdown.subscriptions.identifiers import lane_of
+from drawdown.subscriptions.renewing import period_charges
+from drawdown.subscriptions.requests import GetSubscription, ListSubscriptions, Subscribe, Subscriptions
+from drawdown.subscriptions.starting import Start, begin, check_start
+from drawdown.subscriptions.subscription import Subscription
+
+PAGE_MAX = 1_000
+
+
+def get_subscribed(step: Step, request: Subscribe) -> Subscription:
+    """The subscription as it stands after its first steps."""
+    return step.work.subscription(request.subscription_id)
+
+
+@handles(Subscribe, reread=get_subscribed)
+def subscribe(step: Step, request: Subscribe) -> Subscription:
+    """Exactly once: the subscription, its first invoice and its first grant."""
+    check_id(request.subscription_id, "subscription_id")
+    customer = step.customer_of(request.account)
+    lane = lane_of(request.account)
+    if not step.work.first_time(request, request.subscription_id):
+        step.run_now(lane)
+        return step.work.subscription(request.subscription_id)
+    plan = plan_in_force(step, request.plan_id)
+    start = Start(request=request, plan=plan, customer=customer, now=step.now_of(request.account))
+    check_start(start)
+    subscription = begin(start)
+    _require_payment_method(subscription, plan)
+    step.work.subscriptions.put(subscription)
+    step.decision.notice(
+        "subscription.created",
+        subscription.account,
+        key=f"subscription.created:{subscription.subscription_id}",
+        subscription_id=subscription.subscription_id,
+        plan_id=plan.plan_id,
+    )
+    entitle(step, subscription, plan)
+    subscription = open_period(step, subscription, plan, 0)
+    make_grant(step, subscription, plan, 0)
+    step.run_now(lane)
+    return subscription
+
+
+def _require_payment_method(subscription: Subscription, plan: Plan) -> None:
+    """Raises ``PreconditionError`` where money will be asked for and nobody can be asked."""
+    costs = any(charge.amount.minor > 0 for charge in period_charges(subscription, plan, 0))
+    if costs and plan.type == "paid" and not subscription.payment_method and plan.trial is None:
+        raise errors.PreconditionError(
+            f"plan {plan.plan_id!r} is paid: give a payment_method, or put one on the customer",
+            reason="PAYMENT_METHOD_REQUIRED",
+            field="payment_method",
+        )
+
+
+@handles(GetSubscription)
+def get_subscription(step: Step, request: GetSubscription) -> Subscription:
+    """Raises ``NotFoundError``."""
+    found = step.work.subscription(request.subscription_id)
+    step.require_visible(found.account)
+    return found
+
+
+@handles(ListSubscriptions)
+def list_subscriptions(step: Step, request: ListSubscriptions) -> Subscriptions:
+    """By id, those of an account if one is named."""
+    table = subscription_table
+    where = [table.c.subscription_id > request.after]
+    if request.account:
+        step.require_visible(request.account)
+        where.append(table.c.account == request.account)
+    elif step.account_prefix:
+        raise errors.PermissionDeniedError(
+            "a credential bound to accounts names the account", field="account"
+        )
+    limit = min(max(request.limit, 1), PAGE_MAX)
+    return Subscriptions(subscriptions=tuple(step.work.subscriptions.find(*where, limit=limit)))

@@ -1,0 +1,28 @@
+"""Idempotent creates: the same id with the same content is the same call."""
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from drawdown.errors import AlreadyExistsError
+from drawdown.storage.sql.tables.flow import call_seen
+
+
+class CallsSeen:
+    """Contents of calls by kind and caller's id."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def first_time(self, kind: str, call_id: str, content: str) -> bool:
+        """Remember the call. False for the same again; raises ``AlreadyExistsError`` for other content."""
+        known = self._connection.execute(
+            sa.select(call_seen.c.content).where(call_seen.c.kind == kind, call_seen.c.id == call_id)
+        ).first()
+        if known is None:
+            self._connection.execute(sa.insert(call_seen).values(kind=kind, id=call_id, content=content))
+            return True
+        if known[0] != content:
+            raise AlreadyExistsError(
+                f"{call_id!r} exists with other content; nothing changed, use another id"
+            )
+        return False

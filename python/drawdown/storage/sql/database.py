@@ -1,0 +1,110 @@
+"""Opening the SQL database: SQLite with the promises of a ledger, or PostgreSQL.
+
+One process owns the data folder, so transactions are taken one at a time: a lock in front of the
+database, whatever it is. The schema is brought up to date when it is opened.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy
+from alembic import command as alembic_command
+from alembic.config import Config as AlembicConfig
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
+
+from drawdown import errors
+from drawdown.storage.sql.work import Work
+
+FILE_NAME: Final = "control.sqlite3"
+_MIGRATIONS: Final = str(Path(__file__).parent / "migrations")
+
+
+def url_of(db: str, folder: str) -> str:
+    """``db`` as SQLAlchemy's URL; empty means SQLite in the data folder."""
+    if not db:
+        return f"sqlite:///{Path(folder) / FILE_NAME}"
+    for prefix in ("postgresql://", "postgres://"):
+        if db.startswith(prefix):
+            return "postgresql+psycopg://" + db.removeprefix(prefix)
+    return db
+
+
+class SqlDatabase:
+    """The open database. ``transaction`` is the only way in."""
+
+    def __init__(self, engine: sqlalchemy.Engine) -> None:
+        self._engine = engine
+        self._one_at_a_time = threading.RLock()
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._engine.dialect.name
+
+    @contextmanager
+    def transaction(self) -> Iterator[Work]:
+        """One transaction: all of it is durable when the block ends, or none of it.
+
+        Raises ``UnavailableError`` where the database cannot be reached or written.
+        """
+        with self._one_at_a_time:
+            try:
+                with self._engine.begin() as connection:
+                    yield Work(connection)
+            except DBAPIError as raised:
+                raise _translated(raised) from raised
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+
+def _translated(raised: DBAPIError) -> errors.DrawdownError:
+    if isinstance(raised, sqlalchemy.exc.OperationalError):
+        return errors.UnavailableError(
+            f"the control plane's database: {raised.orig}", reason="SQL_UNAVAILABLE"
+        )
+    return errors.InternalError(f"the control plane's database refused a statement: {raised.orig}")
+
+
+def open_sql(db: str, folder: str) -> SqlDatabase:
+    """Open and migrate. Raises ``ConfigError`` for a URL it cannot use, ``UnavailableError`` otherwise."""
+    url = url_of(db, folder)
+    try:
+        engine = sqlalchemy.create_engine(url)
+    except (sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError, ModuleNotFoundError) as raised:
+        raise errors.ConfigError(f"db: {raised}; give postgresql://…", field="db") from raised
+    if engine.dialect.name not in ("sqlite", "postgresql"):
+        raise errors.ConfigError(f"db: {engine.dialect.name} is not SQLite or PostgreSQL", field="db")
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    try:
+        migrate(engine)
+    except DBAPIError as raised:
+        raise _translated(raised) from raised
+    return SqlDatabase(engine)
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    # The driver's own transactions would begin late and end early: begin is ours.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: sqlalchemy.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def migrate(engine: sqlalchemy.Engine) -> None:
+    """Bring the schema to the newest version, each step in a transaction."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", _MIGRATIONS.replace("%", "%%"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        alembic_command.upgrade(config, "head")

@@ -1,0 +1,1 @@
+"""Steps of the schema, in order. Each is immutable once released."""

@@ -1,0 +1,44 @@
+"""Gap-free numbers: one is taken in the transaction that uses it, so none is ever lost."""
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from drawdown.storage.sql.tables.billing import number_series
+from drawdown.storage.sql.tables.flow import cursor
+
+
+class Series:
+    """Counters by name, and cursors by name."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def following(self, series: str) -> int:
+        """The next number, from 1 on."""
+        changed = self._connection.execute(
+            sa.update(number_series)
+            .where(number_series.c.series == series)
+            .values(last=number_series.c.last + 1)
+        )
+        if changed.rowcount == 0:
+            self._connection.execute(sa.insert(number_series).values(series=series, last=1))
+            return 1
+        found = self._connection.execute(
+            sa.select(number_series.c.last).where(number_series.c.series == series)
+        ).scalar_one()
+        return int(found)
+
+    def cursor(self, name: str) -> int:
+        """Where a reader stands; 0 at first."""
+        found = self._connection.execute(
+            sa.select(cursor.c.position).where(cursor.c.name == name)
+        ).scalar_one_or_none()
+        return 0 if found is None else int(found)
+
+    def move_cursor(self, name: str, position: int) -> None:
+        """The reader has read up to here."""
+        changed = self._connection.execute(
+            sa.update(cursor).where(cursor.c.name == name).values(position=position)
+        )
+        if changed.rowcount == 0:
+            self._connection.execute(sa.insert(cursor).values(name=name, position=position))

@@ -1,0 +1,70 @@
+"""What carries decisions out: outbox to the engine, jobs, notices, cursors, and calls seen."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, UniqueConstraint
+
+from drawdown.storage.sql.metadata import RowNumber, body, instant, metadata
+
+# Groups of engine commands, kept after delivery: what lies above a restored engine's recovery point is
+# issued again from here. `seq` is the journal position of the delivery.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("row", RowNumber, primary_key=True, autoincrement=True),
+    Column("account", String(128), nullable=False),
+    Column("commands", Text, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("seq", BigInteger, nullable=True),
+    Column("outcomes", Text, nullable=True),
+    Index("ix_outbox_state_row", "state", "row"),
+    Index("ix_outbox_seq", "seq"),
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("row", RowNumber, primary_key=True, autoincrement=True),
+    Column("key", String(300), nullable=False, unique=True),
+    Column("kind", String(64), nullable=False),
+    Column("lane", String(160), nullable=False),
+    # Account whose own clock says when it is due; empty: real time.
+    Column("clock", String(128), nullable=False),
+    instant("due_at"),
+    Column("rank", Integer, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # Real time before which a failed attempt is not repeated.
+    instant("not_before"),
+    Column("failure", Text, nullable=False),
+    body(),
+    Index("ix_job_clock_state_due_at", "clock", "state", "due_at", "rank", "row"),
+    Index("ix_job_lane_state_due_at", "lane", "state", "due_at", "rank", "row"),
+)
+
+notice = Table(
+    "notice",
+    metadata,
+    Column("row", RowNumber, primary_key=True, autoincrement=True),
+    Column("account", String(128), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("key", String(300), nullable=True, unique=True),
+    instant("at"),
+    body(),
+    UniqueConstraint("account", "sequence"),
+)
+
+cursor = Table(
+    "cursor",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
+
+# Calls by the id that the caller chose: the same content again answers the original.
+call_seen = Table(
+    "call_seen",
+    metadata,
+    Column("kind", String(64), primary_key=True),
+    Column("id", String(300), primary_key=True),
+    Column("content", Text, nullable=False),
+)

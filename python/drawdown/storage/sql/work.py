@@ -1,0 +1,151 @@
+"""One transaction of the control plane: every repository, and the ways out of it.
+
+Rows, outbox, jobs and notices of a step are written through one ``Work``; they are durable together
+or not at all.
+"""
+
+import msgspec
+from sqlalchemy import Connection
+
+from drawdown import errors
+from drawdown.billing.invoice import Invoice
+from drawdown.catalog.pack import Pack
+from drawdown.catalog.plan import Plan
+from drawdown.catalog.product import Product
+from drawdown.model.decision import Decision
+from drawdown.model.instants import us_from_instant
+from drawdown.model.request import Request
+from drawdown.storage.sql import tables
+from drawdown.storage.sql.calls_seen import CallsSeen
+from drawdown.storage.sql.documents import Documents
+from drawdown.storage.sql.jobs import Jobs
+from drawdown.storage.sql.notice_feed import NoticeFeed
+from drawdown.storage.sql.outbox import Outbox
+from drawdown.storage.sql.series import Series
+from drawdown.subscriptions.customer import AccountProfile, Customer
+from drawdown.subscriptions.subscription import Subscription
+
+
+class Work:
+    """The repositories of one transaction. A concept adds its own here."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.outbox = Outbox(connection)
+        self.jobs = Jobs(connection)
+        self.notices = NoticeFeed(connection)
+        self.calls_seen = CallsSeen(connection)
+        self.series = Series(connection)
+        self.products = Documents(
+            connection,
+            tables.catalog.product,
+            Product,
+            lambda v: {"product_id": v.product_id},
+            ("product_id",),
+        )
+        self.plans = Documents(connection, tables.catalog.plan, Plan, _plan_columns, ("plan_id", "version"))
+        self.packs = Documents(
+            connection, tables.catalog.pack, Pack, lambda v: {"pack_id": v.pack_id}, ("pack_id",)
+        )
+        self.customers = Documents(
+            connection,
+            tables.subscriptions.customer,
+            Customer,
+            lambda v: {"customer_id": v.customer_id},
+            ("customer_id",),
+        )
+        self.profiles = Documents(
+            connection,
+            tables.subscriptions.account_profile,
+            AccountProfile,
+            lambda v: {"account": v.account, "customer_id": v.customer_id},
+            ("account",),
+        )
+        self.subscriptions = Documents(
+            connection,
+            tables.subscriptions.subscription,
+            Subscription,
+            _subscription_columns,
+            ("subscription_id",),
+        )
+        self.invoices = Documents(
+            connection, tables.billing.invoice, Invoice, _invoice_columns, ("invoice_id",)
+        )
+
+    def first_time(self, request: Request, call_id: str) -> bool:
+        """Whether a call of this id is new; False for the same content again.
+
+        Raises ``AlreadyExistsError`` where the id is taken by other content.
+        """
+        return self.calls_seen.first_time(type(request).rpc, call_id, msgspec.json.encode(request).decode())
+
+    def carry_out(self, decision: Decision, at_us: int) -> None:
+        """Put down what a rule decided; commands reach the engine after the transaction."""
+        for account, group in decision.groups:
+            self.outbox.put(account, group)
+        for job in decision.jobs:
+            clock = self._clock_of(job.account)
+            self.jobs.put(job, clock=clock, due_us=us_from_instant(job.due_at))
+        for notice in decision.notices:
+            self.notices.put(notice, at_us)
+
+    def _clock_of(self, account: str) -> str:
+        profile = self.profiles.get(account=account) if account else None
+        return account if profile is not None and profile.test_clock else ""
+
+    def plan(self, plan_id: str, version: int) -> Plan:
+        """One plan version. Raises ``NotFoundError``."""
+        found = self.plans.get(plan_id=plan_id, version=version)
+        if found is None:
+            raise errors.NotFoundError(
+                f"there is no plan {plan_id!r} version {version}", reason="PLAN_UNKNOWN", field="plan_id"
+            )
+        return found
+
+    def subscription(self, subscription_id: str) -> Subscription:
+        """One subscription. Raises ``NotFoundError``."""
+        found = self.subscriptions.get(subscription_id=subscription_id)
+        if found is None:
+            raise errors.NotFoundError(
+                f"there is no subscription {subscription_id!r}",
+                reason="SUBSCRIPTION_UNKNOWN",
+                field="subscription_id",
+            )
+        return found
+
+    def invoice(self, invoice_id: str) -> Invoice:
+        """One invoice. Raises ``NotFoundError``."""
+        found = self.invoices.get(invoice_id=invoice_id)
+        if found is None:
+            raise errors.NotFoundError(
+                f"there is no invoice {invoice_id!r}", reason="INVOICE_UNKNOWN", field="invoice_id"
+            )
+        return found
+
+
+def _plan_columns(plan: Plan) -> dict[str, object]:
+    return {
+        "plan_id": plan.plan_id,
+        "version": plan.version,
+        "product_id": plan.product_id,
+        "state": plan.state,
+    }
+
+
+def _subscription_columns(subscription: Subscription) -> dict[str, object]:
+    return {
+        "subscription_id": subscription.subscription_id,
+        "account": subscription.account,
+        "plan_id": subscription.plan_id,
+        "live": subscription.live,
+    }
+
+
+def _invoice_columns(invoice: Invoice) -> dict[str, object]:
+    return {
+        "invoice_id": invoice.invoice_id,
+        "account": invoice.account,
+        "state": invoice.state,
+        "number": invoice.number or None,
+        "created_at": us_from_instant(invoice.created_at),
+    }

@@ -1,0 +1,84 @@
+"""What a plan does to its account in the engine besides grants: rate table, policy, period edges."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from drawdown.catalog.plan import Plan
+from drawdown.catalog.pricing import price_for
+from drawdown.model import commands
+from drawdown.model.credits import decimal_text
+from drawdown.model.instants import us_from_instant
+from drawdown.subscriptions.calendar import Schedule
+from drawdown.subscriptions.identifiers import derived
+
+# Edges are told this many periods ahead, so that a control plane that was away finds them told.
+EDGES_AHEAD = 3
+
+
+def policy_command(account: str, plan: Plan, currency: str, country: str) -> commands.SetPolicy | None:
+    """The pool's policy at zero under the plan; ``None`` where the plan has no credits."""
+    if plan.credits is None:
+        return None
+    if plan.overage is not None:
+        price = price_for(plan.overage.prices, currency, country)
+        return commands.set_policy(
+            account,
+            plan.credits.credit_type,
+            "overage",
+            price="0" if price is None else decimal_text(price.amount),
+            cap=plan.overage.cap,
+        )
+    return commands.set_policy(account, plan.credits.credit_type, plan.at_zero.kind, limit=plan.at_zero.limit)
+
+
+def edge_commands(account: str, billing: Schedule, number: int, now: datetime) -> list[commands.Command]:
+    """The next edges of the account's usage periods behind period ``number``."""
+    edges = [billing.edge(number + ahead) for ahead in range(1, EDGES_AHEAD + 1)]
+    return [commands.set_period_edge(account, edge) for edge in edges if (edge - now).total_seconds() > 600]
+
+
+def rate_table_name(plan: Plan) -> str:
+    """The engine's table of a plan version."""
+    return derived("plan", plan.plan_id, plan.version)
+
+
+def rate_commands(table: str, plan: Plan) -> list[commands.Command]:
+    """The plan's rates as the engine's; they never change under this name."""
+    credit_type = plan.credits.credit_type if plan.credits is not None else "credits"
+    return [
+        commands.set_rate(
+            table=table,
+            meter=rate.meter,
+            credit_type=credit_type,
+            credits=rate.credits,
+            tiers=[(tier.up_to, tier.credits) for tier in rate.tiers] or None,
+            per=rate.per,
+            package=rate.package,
+            match=rate.match,
+        )
+        for rate in plan.rates
+    ]
+
+
+def merged_table(plans: Sequence[Plan]) -> tuple[str, list[commands.Command]]:
+    """One table of several plans, newest first: where two price one meter, the first of them wins."""
+    priced = [plan for plan in plans if plan.rate_table]
+    if not priced:
+        return "", []
+    if len(priced) == 1:
+        return priced[0].rate_table, []
+    name = derived("merged", *(plan.rate_table for plan in priced))
+    taken: set[str] = set()
+    rates: list[commands.Command] = []
+    for plan in priced:
+        mine = [rate for rate in plan.rates if rate.meter not in taken]
+        for command, rate in zip(rate_commands(name, plan), plan.rates, strict=True):
+            if rate in mine:
+                rates.append(command)
+        taken |= {rate.meter for rate in plan.rates}
+    return name, rates
+
+
+def assign_command(account: str, table: str, start: datetime) -> commands.AssignRateTable:
+    """From ``start`` on the account's usage is priced by the table; earlier usage keeps its price."""
+    return commands.AssignRateTable(account=account, table=table, valid_from=us_from_instant(start))

@@ -1,0 +1,40 @@
+"""Ids that follow from what they stand for: doing a step again names the same things again.
+
+Caller's ids have up to 128 bytes and so have the engine's, so what is put together is hashed where it
+could be longer.
+"""
+
+import hashlib
+from datetime import datetime
+from typing import Final
+
+_READABLE_BYTES: Final = 96
+
+
+def derived(prefix: str, *parts: object) -> str:
+    """``prefix:part:part…`` while that is short, else prefix and a 160-bit digest of the parts."""
+    text = ":".join([prefix, *map(str, parts)])
+    if len(text.encode()) <= _READABLE_BYTES:
+        return text
+    digest = hashlib.blake2b("\x00".join(map(str, parts)).encode(), digest_size=20)
+    return f"{prefix}:{digest.hexdigest()}"
+
+
+def grant_id(subscription_id: str, epoch: int, number: int) -> str:
+    """The grant of cadence ``number``."""
+    return derived("sub", subscription_id, f"{epoch}.{number}")
+
+
+def trial_grant_id(subscription_id: str) -> str:
+    """The trial's credits."""
+    return derived("sub", subscription_id, "trial")
+
+
+def invoice_id(account: str, boundary: datetime, currency: str) -> str:
+    """The invoice of an account for the billing period that starts at ``boundary``."""
+    return derived("inv", account, boundary.strftime("%Y%m%dT%H%M%S.%fZ"), currency)
+
+
+def lane_of(account: str) -> str:
+    """Everything that happens to an account by calendar happens one by one."""
+    return f"account:{account}"

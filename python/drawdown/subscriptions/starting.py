@@ -1,0 +1,75 @@
+"""How a subscription begins."""
+
+from datetime import datetime, timedelta
+
+from drawdown.catalog.plan import Plan
+from drawdown.errors import InvalidRequestError, PreconditionError
+from drawdown.model.request import Value
+from drawdown.subscriptions.calendar import Schedule, first_of_next_month
+from drawdown.subscriptions.customer import Customer
+from drawdown.subscriptions.requests import Subscribe
+from drawdown.subscriptions.subscription import Subscription, schedules_from
+
+QUANTITY_MAX = 1_000_000_000
+
+
+class Start(Value, frozen=True):
+    """What subscribing is decided from."""
+
+    request: Subscribe
+    plan: Plan
+    customer: Customer
+    now: datetime
+
+
+def check_start(start: Start) -> None:
+    """Whether the account may begin on this plan.
+
+    Raises ``InvalidRequestError`` or ``PreconditionError`` naming the field.
+    """
+    request, plan = start.request, start.plan
+    if plan.state != "published":
+        raise PreconditionError(
+            f"plan {plan.plan_id!r} is {plan.state}; only a published plan can be subscribed to",
+            reason="PLAN_NOT_PUBLISHED",
+            field="plan_id",
+        )
+    if request.product_id and request.product_id != plan.product_id:
+        raise PreconditionError(
+            f"plan {plan.plan_id!r} belongs to product {plan.product_id!r}, not {request.product_id!r}",
+            reason="PLAN_OF_ANOTHER_PRODUCT",
+            field="product_id",
+        )
+    if not 1 <= request.quantity <= QUANTITY_MAX:
+        raise InvalidRequestError(f"quantity: 1–{QUANTITY_MAX}", field="quantity")
+
+
+def begin(start: Start) -> Subscription:
+    """The subscription as it begins; its schedules are laid, nothing has run yet."""
+    request, plan, customer = start.request, start.plan, start.customer
+    trial = plan.trial
+    begins = start.now if trial is None else start.now + timedelta(days=trial.days)
+    billing, grants = lay_schedules(plan, begins, customer.time_zone)
+    return Subscription(
+        subscription_id=request.subscription_id,
+        account=request.account,
+        customer_id=customer.customer_id,
+        plan_id=plan.plan_id,
+        version=plan.version,
+        quantity=request.quantity,
+        currency=request.currency or customer.currency,
+        country=customer.country,
+        state="active" if trial is None else "trialing",
+        started_at=start.now,
+        billing=billing,
+        grants=grants,
+        trial_ends_at=None if trial is None else begins,
+        auto_renew=plan.auto_renew,
+        payment_method=request.payment_method or customer.payment_method,
+    )
+
+
+def lay_schedules(plan: Plan, start: datetime, zone: str) -> tuple[Schedule, Schedule | None]:
+    """The schedules of a plan from ``start`` on, by its anchor rule."""
+    anchor = first_of_next_month(start, zone) if plan.anchor == "first_of_month" else start
+    return schedules_from(plan, start, zone, anchor)
