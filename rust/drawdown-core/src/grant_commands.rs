@@ -85,7 +85,7 @@ impl Engine {
         }
         let pool = account.pool(prepared.credit_type);
         let total = pool.map_or(0, |pool| pool.remaining_total()) + i128::from(amount);
-        if total > i128::from(i64::MAX) {
+        if total > i128::from(i64::MAX) && !cfg!(feature = "planted-wrapping-add") {
             let reason = "the pool's total of remaining credits would not fit 64 bits";
             return Err(Refusal::new(Status::Overflow, "amount", reason));
         }

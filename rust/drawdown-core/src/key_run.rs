@@ -95,6 +95,9 @@ impl Engine {
     /// # Errors
     /// The bytes are no run, or the keys don't fit the budget.
     pub fn load_keys(&mut self, run: &[u8]) -> Result<(), CorruptImage> {
+        if cfg!(feature = "planted-keys-out-of-snapshots") {
+            return Ok(());
+        }
         if !run.len().is_multiple_of(KEY_RECORD_BYTES) {
             return Err(CorruptImage(format!("a key run of {} bytes is cut short", run.len())));
         }

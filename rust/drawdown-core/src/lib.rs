@@ -41,6 +41,7 @@ mod ledger_entry;
 pub mod ledger_record;
 mod passes;
 pub mod period;
+pub mod planted;
 mod prefetch;
 mod pricing;
 mod query;

@@ -74,6 +74,10 @@ impl Engine {
             self.counts.shed_batches += 1;
             return Err(Shed);
         }
+        #[cfg(feature = "planted-check-then-act")]
+        let acted = crate::planted::act_on(self, events, stamp_us);
+        #[cfg(feature = "planted-check-then-act")]
+        let (events, rights) = (&acted[..], &Rights { may_force: true, ..*rights });
         // Four stages, each `STAGE` events behind the one before: while one event is decided, memory
         // fetches the grants of a later one, the account of a later still, the index line of the
         // last. In even flow: a burst of requests would fill the processor's line buffers and wait.
@@ -93,6 +97,9 @@ impl Engine {
                     Ok(applied) => self.answer(i as u32, &applied, journal, sink),
                     Err(refused) => {
                         self.counts.by_status[refused.status as usize] += 1;
+                        if cfg!(feature = "planted-refused-id-remembered") && refused.status == Status::Insufficient {
+                            let _ = self.remember(lookup.key, event.fingerprint, event.time_us.unwrap_or(self.stamp));
+                        }
                         sink.push(i as u32, &refused);
                     }
                 }
@@ -230,7 +237,7 @@ impl Engine {
     fn time_status(&self, time: i64, now: i64, floor: i64) -> Option<Status> {
         if time > now.saturating_add(self.settings.early_margin_us) {
             Some(Status::TooEarly)
-        } else if time < floor {
+        } else if time < floor && !cfg!(feature = "planted-forgotten-id-accepted") {
             Some(Status::TooLate)
         } else {
             None

@@ -197,6 +197,10 @@ impl Committer {
         self.sealed = false;
         self.counters.groups.fetch_add(1, Relaxed);
         self.counters.record_bytes.fetch_add(record_bytes, Relaxed);
+        if cfg!(feature = "planted-answer-before-sync") {
+            let written = self.next_seq - 1;
+            self.progress.publish(written, self.progress.durable(), written);
+        }
         match self.policy {
             FsyncPolicy::Always => self.sync(),
             FsyncPolicy::Interval { .. } if self.sync_due_in() == Some(Duration::ZERO) => self.sync(),
@@ -241,7 +245,12 @@ impl Committer {
         if self.unsynced {
             let segment = self.segment.as_ref().expect("something was written, so there is a segment");
             let begun = Instant::now();
-            let synced = faults::point("journal-sync").and_then(|()| segment.file.sync_data());
+            let is_skipped = cfg!(feature = "planted-sync-skipped") && self.counters.groups.load(Relaxed) % 100 == 99;
+            let sync = || if is_skipped { Ok(()) } else { segment.file.sync_data() };
+            let mut synced = faults::point("journal-sync").and_then(|()| sync());
+            if cfg!(feature = "planted-sync-retried") && synced.is_err() {
+                synced = sync();
+            }
             if let Err(error) = synced {
                 // Never again: the kernel may have dropped the pages and would now say yes.
                 leave_fsync_marker(&*self.disk, &format!("fdatasync of seg {}: {error}", segment.first_seq));

@@ -24,6 +24,7 @@ mod ledger_reader;
 mod meta;
 mod node;
 mod os;
+pub mod planted;
 mod progress;
 mod query;
 mod real_disk;

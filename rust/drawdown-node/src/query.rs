@@ -3,7 +3,7 @@
 use crate::error::{NodeError, SubmitError};
 use crate::ledger_query::{LedgerError, is_ledger_query};
 use crate::node::Node;
-use drawdown_core::Conservation;
+use drawdown_core::{Conservation, Engine};
 use serde_json::Value;
 
 impl Node {
@@ -29,7 +29,9 @@ impl Node {
         if request["type"] == "conservation" && request["account"].is_null() {
             return self.conservation().map(|(seq, report)| (seq, Ok(report))).map_err(halted);
         }
-        self.read(|engine, stamp| (engine.next_seq() - 1, engine.query(request, stamp))).map_err(halted)
+        let is_planted = cfg!(feature = "planted-read-before-durable");
+        let seq_of = |engine: &Engine| if is_planted { 0 } else { engine.next_seq() - 1 };
+        self.read(|engine, stamp| (seq_of(engine), engine.query(request, stamp))).map_err(halted)
     }
 
     fn conservation(&self) -> Result<(u64, Value), SubmitError> {

@@ -309,6 +309,9 @@ impl Disk for SimulatedDisk {
     }
 
     fn sync_folder(&self, _folder: &str) -> io::Result<()> {
+        if cfg!(feature = "planted-no-folder-sync") {
+            return Ok(());
+        }
         let mut state = self.state.lock();
         state.tick()?;
         if State::count_down(&mut state.fail_sync_in) {

@@ -135,3 +135,17 @@ fn refusals_write_nothing() {
     assert_eq!(0, node.stats().pending_bytes);
     assert!(!node.step_commit());
 }
+
+#[test]
+fn a_query_tells_the_seq_that_its_answer_must_wait_for() {
+    let world = World::new(37);
+    let node = world.open(small_settings()).unwrap();
+    set_up(&node, 1);
+    while node.step_commit() {}
+    let (seq, _) = record(&node, &[(1, 0, 1)], START_US).unwrap();
+    let request = serde_json::json!({"type": "balance", "account": account_id(0), "credit_type": "credits"});
+    let (told, answer) = node.query(&request).unwrap();
+    assert_eq!(GRANTED - 1, answer.unwrap()["available"].as_i64().unwrap());
+    assert_eq!(seq, told, "the answer shows what is not durable yet");
+    assert!(node.acknowledged_seq() < told);
+}

@@ -50,6 +50,7 @@ mod _engine {
             ("profile", if cfg!(debug_assertions) { "debug" } else { "release" }.to_string()),
             ("journal_format", drawdown_core::JOURNAL_FORMAT.to_string()),
             ("image_format", drawdown_core::IMAGE_FORMAT.to_string()),
+            ("planted_bugs", [drawdown_core::planted::PLANTED, drawdown_node::planted::PLANTED].concat().join(",")),
         ])
     }
 }
