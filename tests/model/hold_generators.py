@@ -29,7 +29,7 @@ held_credits = mostly(
 def lifetimes(account: Account) -> st.SearchStrategy[int]:
     """A minute, the limits, or until exactly (or beside) an instant that means something."""
     ahead = [at - account.now for at in telling_instants(account) if 0 < at - account.now <= DAY]
-    common = st.sampled_from([MINUTE, SECOND, HOUR, DAY, 1])
+    common = st.sampled_from([MINUTE, SECOND, HOUR, HOUR + 1, DAY, DAY])
     exact = st.sampled_from(ahead or [HOUR]).flatmap(lambda us: st.sampled_from([us, us, us, us + 1]))
     return mostly(
         st.one_of(common, exact, exact).map(lambda us: min(us, DAY)), st.sampled_from([0, DAY + 1]), 25

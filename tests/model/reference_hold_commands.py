@@ -41,6 +41,8 @@ def reserve(ledger: ReferenceLedger, command: Command) -> Facts:
     meter, credit_type = command.get("meter"), command.get("credit_type")
     if (meter is None) == (credit_type is None) or (meter is None and basis == "quantity"):
         raise Refused("INVALID", "meter")
+    if credit_type is not None and credit_type not in ledger.credit_types:
+        raise Refused("INVALID", "credit_type")
     known_meter = ledger.meters.get(meter or "")
     if basis == "quantity" and known_meter is not None and known_meter.aggregation != "sum":
         raise Refused("INVALID", "quantity")
@@ -88,8 +90,6 @@ def _price_of_reserve(ledger: ReferenceLedger, account: Account, command: Comman
     """By quantity what a record of it would cost now; by credits those, of the meter's credit type."""
     meter = command.get("meter")
     if meter is None:
-        if command["credit_type"] not in ledger.credit_types:
-            raise Refused("METER_UNKNOWN")
         charge = units_of(ledger, command["credit_type"], command["credits"], "credits")
         return Price(command["credit_type"], None, charge)
     quantity = command["quantity"] if basis == "quantity" else 0
@@ -140,7 +140,7 @@ def settle(ledger: ReferenceLedger, command: Command) -> Facts:
     )
     ledger.steps += 1
     returned = hold.end("settled", pool, account.now, ledger.settings.late_grace, burned=plan.own)
-    assert 0 <= returned <= hold.held, "a settle returned more than was held"
+    assert 0 <= returned == hold.held - plan.own, "a settle returned more than was held"
     hold.settled_as = sent
     pool.charged += plan.own
     pay(pool, hold.meter, plan.payment, period=period, step=ledger.steps)
@@ -150,7 +150,7 @@ def settle(ledger: ReferenceLedger, command: Command) -> Facts:
     return {
         "status": "OK",
         "charged": charged,
-        "returned": returned,
+        "returned": returned + hold.headroom - plan.from_headroom,
         "extra": max(0, charged - hold.held - hold.headroom),
         "uncovered": plan.payment.uncovered,
         "available": pool.available(account.now),
@@ -179,6 +179,6 @@ def release(ledger: ReferenceLedger, command: Command) -> Facts:
     if not hold.is_open:
         return {"status": "DUPLICATE"}
     pool = account.pool(hold.credit_type)
-    returned = hold.end("released", pool, account.now, ledger.settings.late_grace)
+    returned = hold.headroom + hold.end("released", pool, account.now, ledger.settings.late_grace)
     pool.settle(account.now)
     return {"status": "OK", "returned": returned, "available": pool.available(account.now)}

@@ -93,6 +93,7 @@ class Settlement:
 
     own: int
     """Of the held parts, burned in the order held."""
+    from_headroom: int
     payment: Payment
     """The rest: free grants, held headroom, then the policy."""
 
@@ -117,5 +118,8 @@ def plan_settle(
     if passes_totals(pool, owed, decision.overage):
         raise Refused("OVERFLOW", available=pool.available(now))
     if hold.headroom_kind == "overdraft":
-        return Settlement(own, Payment(draws, owed + from_headroom, decision.overage, decision.uncovered))
-    return Settlement(own, Payment(draws, owed, decision.overage + from_headroom, decision.uncovered))
+        owed += from_headroom
+        overage = decision.overage
+    else:
+        overage = decision.overage + from_headroom
+    return Settlement(own, from_headroom, Payment(draws, owed, overage, decision.uncovered))

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     precondition,
     rule,
@@ -21,13 +20,14 @@ from hypothesis.stateful import (
 
 from tests.model import generators
 from tests.model.conftest import MODEL_PROFILE
+from tests.model.hold_story import Holds
 from tests.model.reference_account import Account
 from tests.model.reference_ledger import Event
 from tests.model.side_by_side import SideBySide
 from tests.model.worlds import DAY, HOUR, MINUTE, NOON
 
 
-class EngineAndReference(RuleBasedStateMachine):
+class EngineAndReference(Holds):
     """Each rule is one thing a caller may do; each step ends by comparing everything readable."""
 
     @initialize(data=st.data())
@@ -39,14 +39,13 @@ class EngineAndReference(RuleBasedStateMachine):
         self.serial = itertools.count()
         self.sent: list[Event] = []
         self.commands: list[dict[str, Any]] = []
+        self.sent_holds: list[dict[str, Any]] = []
+        self.sent_corrections: list[dict[str, Any]] = []
         self.both.execute(*generators.catalog_commands())
         for name in generators.ACCOUNTS:
             self.both.execute(data.draw(generators.policies(name), "policy"))
             for _ in range(data.draw(st.integers(1, 3), "grants")):
                 self.create_grant_for(self.both.reference.accounts[name], data)
-
-    def account(self, data: st.DataObject) -> Account:
-        return self.both.reference.accounts[data.draw(st.sampled_from(generators.ACCOUNTS), "account")]
 
     def fresh(self, data: st.DataObject) -> Event:
         return data.draw(generators.events(self.both.reference, next(self.serial)), "event")

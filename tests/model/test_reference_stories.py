@@ -61,14 +61,14 @@ def test_a_hold_takes_from_grants_in_burn_down_order_and_settles_below(world: Re
 
 
 def test_a_settle_above_takes_free_grants_before_held_headroom(world: ReferenceWorld) -> None:
-    """Hold 5 = A 3 + headroom 2; then B 1 arrives; settle 5 = A 3 + B 1 + overdraft 1."""
+    """Hold 5 = A 3 + headroom 2; then B 1 arrives; settle 5 = A 3 + B 1 + overdraft 1, headroom 1 returns."""
     world.do(create_grant("A", "3"), policy("overdraft", limit="2"))
     [held] = world.do(reserve("r", meter="calls", quantity=5))
     assert facts(held, "held", "headroom", "available") == (300, 200, -200)
     assert world.try_do(reserve("s", meter="calls", quantity=1)) == ["LIMIT_REACHED"]
     world.do(policy("hard"), create_grant("B", "1"))
     [settled] = world.do(settle("r", quantity=5))
-    assert facts(settled, "charged", "returned", "extra", "available") == (500, 0, 0, -100)
+    assert facts(settled, "charged", "returned", "extra", "available") == (500, 100, 0, -100)
     assert world.pool().overdraft == 100
     assert world.conserves()
 
