@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from benches import goal_background, goal_calls, goal_costs, goal_ingest, goal_recovery
+from benches import goal_asyncio, goal_background, goal_calls, goal_costs, goal_ingest, goal_recovery
 from benches.figures import (
     RESULTS,
     Figure,
@@ -46,6 +46,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "check_in_process": goal_calls.check_in_process,
     "unary_calls": goal_calls.unary_calls,
     "batched_checks": goal_calls.batched_checks,
+    "coalesced_calls": goal_asyncio.coalesced_calls,
     "many_grants": goal_costs.many_grants,
     "many_accounts": goal_costs.many_accounts,
     "memory": goal_costs.memory,

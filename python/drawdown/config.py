@@ -46,6 +46,9 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         int,
         Meta(ge=0, le=35 * 86_400, description="An expired grant still pays for earlier usage this long"),
     ] = 3_600
+    reservations_max: Annotated[
+        int, Meta(ge=1, le=100_000, description="Open reservations an account may have")
+    ] = 1_000
 
 
 class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -180,6 +183,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             "dedupe_budget_bytes": engine.dedupe_budget_bytes,
             "early_margin_us": engine.early_margin_s * second,
             "late_grace_us": engine.late_grace_s * second,
+            "reservations_max": engine.reservations_max,
         }
 
 

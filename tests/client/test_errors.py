@@ -46,7 +46,11 @@ def with_info(code: grpc.StatusCode, reason: str, **metadata: str) -> Failure:
         (grpc.StatusCode.UNAVAILABLE, errors.UnavailableError, True),
         (grpc.StatusCode.DEADLINE_EXCEEDED, errors.UnavailableError, True),
         (grpc.StatusCode.UNAUTHENTICATED, errors.UnauthenticatedError, False),
-        (grpc.StatusCode.INTERNAL, errors.InternalError, False),
+        # The server's own faults carry details; without them the transport broke, answer unknown.
+        (grpc.StatusCode.INTERNAL, errors.UnavailableError, True),
+        (grpc.StatusCode.UNKNOWN, errors.UnavailableError, True),
+        (grpc.StatusCode.UNIMPLEMENTED, errors.InternalError, False),
+        (grpc.StatusCode.DATA_LOSS, errors.InternalError, False),
     ],
 )
 def test_without_details_the_code_decides(
@@ -66,6 +70,13 @@ def test_the_reason_names_the_exception(kind: type[errors.DrawdownError]) -> Non
     error = error_of(with_info(grpc.StatusCode.UNKNOWN, kind.reason, definite="true", field="account"))
     assert type(error) is kind
     assert (error.reason, error.field, error.definite) == (kind.reason, "account", True)
+
+
+def test_a_fault_of_the_server_itself_is_not_repeated() -> None:
+    """INTERNAL with details is the server's word."""
+    error = error_of(with_info(grpc.StatusCode.INTERNAL, errors.InternalError.reason, definite="false"))
+    assert type(error) is errors.InternalError
+    assert not error.retryable
 
 
 def test_delays_grow_with_jitter_up_to_the_limit() -> None:

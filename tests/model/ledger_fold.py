@@ -55,12 +55,10 @@ class LedgerFold:
             self.grants[facts["grant_id"]].take(expired=amounts["expired"])
         for grant_id, units in entry["draws"]:
             self.grants[grant_id].take(burned=units)
-        for grant_id, units in facts.get("held", ()):
+        for grant_id, units in facts.get("held_units", ()):
             self.grants[grant_id].held += units
-        for grant_id, units in facts.get("forfeited", ()):
+        for grant_id, units in facts.get("forfeited_units", ()):
             self.grants[grant_id].take(voided=units)
-        for grant_id, units in facts.get("booked_expired", ()):
-            self.grants[grant_id].take(expired=units)
         self.overdraft[credit_type] += amounts.get("overdraft", 0)
         self.overage[credit_type] += amounts.get("overage", 0)
         self.charged[credit_type] += entry.get("charged") or 0

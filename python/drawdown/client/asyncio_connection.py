@@ -15,16 +15,24 @@ import msgspec
 
 from drawdown.client import channel as channels
 from drawdown.client.answers import check_results, checks_to_request, usage_results
+from drawdown.client.asyncio_coalescing import (
+    EVENTS_PER_BATCH,
+    CheckCoalescer,
+    CoalescingCounts,
+    RecordCoalescer,
+    check_to_bytes,
+)
 from drawdown.client.asyncio_recorder import AioRecorder
 from drawdown.client.backoff import Backoff
 from drawdown.client.control import over_grpc
 from drawdown.client.control.awaited import AwaitedControlMethods
 from drawdown.client.interface import CheckLike, EventLike
-from drawdown.client.recorder import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, RecorderOptions
+from drawdown.client.recorder import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, RecorderOptions, UsageException
 from drawdown.client.rpc_errors import error_of
 from drawdown.client.scales import Scales
 from drawdown.client.usage_event import SealedEvent, UsageEvent, encode_event, event_from, seal
 from drawdown.engine import BatchEncoder, answers
+from drawdown.errors import UnavailableError
 from drawdown.model import (
     Account,
     AmountLike,
@@ -39,7 +47,9 @@ from drawdown.model import (
     commands,
 )
 from drawdown.model.command_methods import CommandMethods, require_valid
+from drawdown.model.credits import credits_from_units, optional_credits
 from drawdown.model.request import Request
+from drawdown.model.status import status_name
 from drawdown.v1 import admin_pb2, admin_pb2_grpc, entitlement_pb2_grpc
 
 __all__ = ["AioConnection", "AioRecorder", "connect"]
@@ -65,8 +75,14 @@ class AioConnection(CommandMethods[Awaitable[CommandResult]], AwaitedControlMeth
         self._channel = channels.open_aio_channel(target, root_certificates)
         self._record_usage = self._channel.unary_unary(channels.RECORD_USAGE)
         self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
+        self._raw_batch_check = self._channel.unary_unary(channels.BATCH_CHECK)
+        self._checks = CheckCoalescer(lambda request: self._call(self._raw_batch_check, request))
+        self._records = RecordCoalescer(self._recorder_of_records)
         self._entitlement = entitlement_pb2_grpc.EntitlementServiceStub(self._channel)
         self._catalog = Catalog()
+        self._known_types: set[str] = set()
+        self._known_meters: set[str] = set()
+        self._scales_differ = False
         self._rate_tables: dict[str, str] = {}
         self._scales = Scales(
             lambda: self._catalog, lambda account: self._rate_tables.get(account, "default")
@@ -103,7 +119,10 @@ class AioConnection(CommandMethods[Awaitable[CommandResult]], AwaitedControlMeth
         dimensions: Mapping[str, str] | None = None,
         force: bool = False,
     ) -> UsageResult:
-        """Debit one use: durable when this returns, applied at most once per ``event_id``."""
+        """Debit one use: durable when this returns, applied at most once per ``event_id``.
+
+        Records that are awaited at the same time travel on one stream.
+        """
         event = UsageEvent(
             account=account,
             meter=meter,
@@ -115,7 +134,45 @@ class AioConnection(CommandMethods[Awaitable[CommandResult]], AwaitedControlMeth
             dimensions=dimensions,
             force=force,
         )
-        return (await self.record_batch([event]))[0]
+        if credit_type is not None:
+            await self._learn_scales(set(), {credit_type})
+        sealed = seal(event, self._scales.of_credit_type)
+        # Refused here where it is malformed, so that it cannot spoil what it would travel with.
+        encode_event(BatchEncoder(), sealed)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                outcome = await self._records.record(sealed)
+        except TimeoutError:
+            raise UnavailableError(
+                f"event {sealed.event_id!r} was not acknowledged within {self._timeout_s:g} s; it may still "
+                "be applied: repeat with the same event_id"
+            ) from None
+        return await self._usage_result(sealed, outcome)
+
+    async def _usage_result(self, event: SealedEvent, outcome: UsageException) -> UsageResult:
+        scale = 0
+        if (
+            outcome.charged
+            or outcome.uncovered
+            or outcome.available is not None
+            or outcome.shortfall is not None
+        ):
+            if not event.direct:
+                await self._learn_scales({(event.account, event.subject)}, set())
+            scale = (
+                self._scales.of_credit_type(event.subject)
+                if event.direct
+                else self._scales.of_meter(event.account, event.subject, event.dimensions)
+            )
+        return UsageResult(
+            status=outcome.status,
+            charged=credits_from_units(outcome.charged, scale),
+            uncovered=credits_from_units(outcome.uncovered, scale),
+            available=optional_credits(outcome.available, scale),
+            shortfall=optional_credits(outcome.shortfall, scale),
+            event_id=event.event_id,
+            seq=outcome.seq,
+        )
 
     async def record_batch(self, events: Iterable[EventLike]) -> list[UsageResult]:
         """Debit many uses in batches; each is durable when this returns. In the order given."""
@@ -152,6 +209,9 @@ class AioConnection(CommandMethods[Awaitable[CommandResult]], AwaitedControlMeth
             options=options or RecorderOptions(),
         )
 
+    def _recorder_of_records(self, options: RecorderOptions) -> AioRecorder:
+        return self.recorder(batch=EVENTS_PER_BATCH, linger_ms=0, options=options)
+
     async def _scale_for_recorder(self, credit_type: str) -> int:
         await self._learn_scales(set(), {credit_type})
         return self._scales.of_credit_type(credit_type)
@@ -159,8 +219,28 @@ class AioConnection(CommandMethods[Awaitable[CommandResult]], AwaitedControlMeth
     async def check(
         self, account: str, meter: str, *, quantity: int = 1, dimensions: Mapping[str, str] | None = None
     ) -> CheckResult:
-        """May a record of the same be ``OK`` now? Truthy iff so; changes nothing."""
-        return (await self.check_batch([(account, meter, quantity, dimensions or {})]))[0]
+        """May a record of the same be ``OK`` now? Truthy iff so; changes nothing.
+
+        Checks that are awaited at the same time share a call.
+        """
+        answer = await self._checks.check(check_to_bytes(account, meter, quantity, dimensions))
+        available = None
+        if answer.HasField("available"):
+            await self._learn_scales({(account, meter)}, set())
+            scale = self._scales.of_meter(account, meter, tuple(dimensions.items()) if dimensions else ())
+            available = credits_from_units(answer.available, scale)
+        return CheckResult(
+            allowed=answer.allowed,
+            reason=status_name(answer.reason),
+            available=available,
+            units=answer.units,
+            seq=answer.seq,
+        )
+
+    @property
+    def coalesced(self) -> CoalescingCounts:
+        """How many checks have shared how many calls."""
+        return self._checks.counts
 
     async def check_batch(self, checks: Iterable[CheckLike]) -> list[CheckResult]:
         """Many checks, answered in the order given from durable state."""
@@ -171,11 +251,12 @@ class AioConnection(CommandMethods[Awaitable[CommandResult]], AwaitedControlMeth
 
     async def _learn_scales(self, meters: set[tuple[str, str]], credit_types: set[str]) -> None:
         """Fetch what ``Scales`` needs before it is asked, for it cannot await."""
-        known_types = {each.name for each in self._catalog.credit_types}
-        known_meters = {rate.meter for table in self._catalog.rate_tables for rate in table.rates}
-        if not credit_types <= known_types or not {meter for _, meter in meters} <= known_meters:
+        if not credit_types <= self._known_types or not {meter for _, meter in meters} <= self._known_meters:
             self._catalog = await self.catalog()
-        if len({each.scale for each in self._catalog.credit_types}) > 1:
+            self._known_types = {each.name for each in self._catalog.credit_types}
+            self._known_meters = {rate.meter for table in self._catalog.rate_tables for rate in table.rates}
+            self._scales_differ = len({each.scale for each in self._catalog.credit_types}) > 1
+        if self._scales_differ:
             for account in {account for account, _ in meters} - set(self._rate_tables):
                 self._rate_tables[account] = (await self.account(account)).rate_table
 
@@ -266,8 +347,15 @@ class AioConnection(CommandMethods[Awaitable[CommandResult]], AwaitedControlMeth
         return str((await self._call(self._admin.Verify, admin_pb2.VerifyRequest(digest=True))).digest)
 
     async def close(self) -> None:
-        """Close the connection; calls in flight fail. A second call changes nothing."""
-        await self._channel.close()
+        """Flush records under way and close the connection. A second call changes nothing."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._records.close()
+        except TimeoutError:
+            raise UnavailableError("not everything recorded was acknowledged before the close") from None
+        finally:
+            self._checks.close()
+            await self._channel.close()
 
     async def __aenter__(self) -> Self:
         return self

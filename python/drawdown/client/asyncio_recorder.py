@@ -38,6 +38,8 @@ class AioRecorder:
         options: RecorderOptions,
     ) -> None:
         self.totals = RecorderTotals()
+        self.on_failure: Callable[[BaseException], None] | None = None
+        """Called once, with the reason, when the stream cannot go on."""
         self._stream_usage = channel.stream_stream(STREAM_USAGE)
         self._metadata = metadata
         self._scale_of = scale_of
@@ -182,6 +184,8 @@ class AioRecorder:
         except Exception as error:
             self._failure = error
             self._notify()
+            if self.on_failure is not None:
+                self.on_failure(error)
 
     async def _run_connection(self, backoff: Backoff) -> DrawdownError | None:
         """Send everything un-acknowledged and what comes, until the stream ends; None when it ended well."""

@@ -35,6 +35,8 @@ class UsageException(msgspec.Struct, frozen=True, kw_only=True):
     uncovered: int
     available: int | None
     shortfall: int | None
+    seq: int = 0
+    """Journal position that the batch of the event is durable at."""
 
 
 class RecorderTotals(msgspec.Struct, kw_only=True):
@@ -120,7 +122,7 @@ class BatchBuilder:
 
 def settle(batch: PendingBatch, ack: Ack, totals: RecorderTotals, options: RecorderOptions) -> None:
     """Count an ack and hand its exceptions on, in order."""
-    _, _, applied, duplicates, refused, exceptions = ack
+    _, seq, applied, duplicates, refused, exceptions = ack
     totals.applied += applied
     totals.duplicates += duplicates
     totals.refused += refused
@@ -139,6 +141,7 @@ def settle(batch: PendingBatch, ack: Ack, totals: RecorderTotals, options: Recor
                 uncovered=uncovered,
                 available=available,
                 shortfall=shortfall,
+                seq=seq,
             )
         )
 

@@ -29,6 +29,9 @@ _BY_CODE: dict[grpc.StatusCode, type[DrawdownError]] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.UnavailableError,
     grpc.StatusCode.CANCELLED: errors.UnavailableError,
     grpc.StatusCode.ABORTED: errors.UnavailableError,
+    # What the server calls INTERNAL carries details; without them the connection broke under the call.
+    grpc.StatusCode.INTERNAL: errors.UnavailableError,
+    grpc.StatusCode.UNKNOWN: errors.UnavailableError,
 }
 
 

@@ -24,12 +24,18 @@ class Scales:
         self._read_catalog = read_catalog
         self._read_rate_table = read_rate_table
         self._catalog = Catalog()
+        self._single: dict[str, int] = {}
+        """Of meters whose rates all have one scale."""
+
+    def _read(self) -> None:
+        self._catalog = self._read_catalog()
+        self._single.clear()
 
     def of_credit_type(self, name: str) -> int:
         """Scale of a credit type; raises ``NotFoundError`` when there is none of that name."""
         found = self._find_credit_type(name)
         if found is None:
-            self._catalog = self._read_catalog()
+            self._read()
             found = self._find_credit_type(name)
         if found is None:
             raise NotFoundError(
@@ -41,14 +47,20 @@ class Scales:
 
     def of_meter(self, account: str, meter: str, dimensions: DimensionPairs = ()) -> int:
         """Scale of what the meter is priced in for this account; the default where it has no price."""
+        known = self._single.get(meter)
+        if known is not None:
+            return known
         found = self._rates_of(meter)
         if not found:
-            self._catalog = self._read_catalog()
+            self._read()
             found = self._rates_of(meter)
         scale_of = {each.name: each.scale for each in self._catalog.credit_types}
         scales = {scale_of[rate.credit_type] for _, rate in found}
-        if len(scales) <= 1:
-            return min(scales, default=DEFAULT_SCALE)
+        if not scales:
+            return DEFAULT_SCALE
+        if len(scales) == 1:
+            (self._single[meter],) = scales
+            return self._single[meter]
         table = self._read_rate_table(account)
         own = [rate for name, rate in found if name == table] or [rate for _, rate in found]
         return scale_of[self._matching(meter, own, dimensions).credit_type]

@@ -32,6 +32,11 @@ def entry(answer: dict[str, Any]) -> model.LedgerEntry:
         if value is not None and value != ""
     }
     facts |= {name: credits_from_units(units, scale) for name, units in answer["amounts"].items()}
+    # Per grant, as (grant id, credits); below zero where it left.
+    for name in ("held", "forfeited"):
+        parts = facts.pop(f"{name}_units", None)
+        if parts:
+            facts[f"{name}_of"] = [(grant, credits_from_units(units, scale)) for grant, units in parts]
     if "threshold_units" in facts:
         facts["thresholds"] = [credits_from_units(units, scale) for units in facts.pop("threshold_units")]
     return model.LedgerEntry(

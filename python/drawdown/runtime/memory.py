@@ -20,7 +20,7 @@ M_MMAP_THRESHOLD: Final = -3
 MAPPED_FROM_BYTES: Final = 32 << 20
 # What a full window of messages may leave free before it is returned.
 KEPT_FREE_BYTES: Final = 256 << 20
-GROWTH_BYTES: Final = 16 << 20
+GROWTH_BYTES: Final = 64 << 20
 
 
 def keep_message_buffers() -> bool:

@@ -3,7 +3,9 @@
 use crate::catalog::{Catalog, Scopes};
 use crate::grant::{COUNTED, Grant, NEVER, PENDING, VOIDED};
 use crate::id::SmallId;
+use crate::reservation::Reservation;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// `Account::flags`: usage, reserve and check are refused.
 pub const SUSPENDED: u8 = 1;
@@ -118,8 +120,12 @@ pub struct PoolExtra {
     pub debts: Vec<Debt>,
     /// Σ of debts.
     pub overdraft: i64,
-    /// Headroom held by reservations.
+    /// Overdraft headroom held by reservations.
     pub headroom_held: i64,
+    /// Overage headroom held by reservations; counts against whichever period is charged.
+    pub overage_headroom_held: i64,
+    /// Open, by the instant they lapse at, then by creation.
+    pub reservations: Vec<Arc<Reservation>>,
     /// (period start, credits) of periods with overage, oldest first.
     pub overage: Vec<(i64, i64)>,
     /// Absolute thresholds, descending.
@@ -232,6 +238,14 @@ impl Account {
         })
     }
 
+    /// The open reservation of this id and its pool.
+    pub fn reservation(&self, id: &str) -> Option<(&Pool, &Arc<Reservation>)> {
+        self.pools().find_map(|pool| {
+            let open = pool.reservations().iter().find(|r| r.id.as_bytes() == id.as_bytes())?;
+            Some((pool, open))
+        })
+    }
+
     /// Earliest instant at which the sweep has something to do here.
     pub fn due_at(&self, late_grace: i64) -> i64 {
         self.pools().map(|pool| pool.due_at(late_grace)).min().unwrap_or(NEVER)
@@ -269,6 +283,16 @@ impl Pool {
         self.extra.as_ref().map_or(0, |extra| extra.headroom_held)
     }
 
+    #[inline]
+    pub fn overage_headroom_held(&self) -> i64 {
+        self.extra.as_ref().map_or(0, |extra| extra.overage_headroom_held)
+    }
+
+    /// Open reservations, the next to lapse first.
+    pub fn reservations(&self) -> &[Arc<Reservation>] {
+        self.extra.as_ref().map_or(&[], |extra| &extra.reservations)
+    }
+
     pub fn overage_in(&self, period: i64) -> i64 {
         let overage = self.extra.as_ref().map_or(&[][..], |extra| &extra.overage);
         overage.iter().find(|(start, _)| *start == period).map_or(0, |(_, credits)| *credits)
@@ -291,7 +315,9 @@ impl Pool {
 
     /// Make the derived fields those of instant `at`.
     pub fn recount(&mut self, at: i64) {
-        let (mut available, mut since, mut next) = (0i64, i64::MIN, NEVER);
+        // A lapse that is due stays the next transition until its entry ends the reservation.
+        let mut next = self.reservations().first().map_or(NEVER, |first| first.expires_at);
+        let (mut available, mut since) = (0i64, i64::MIN);
         for grant in &mut self.grants {
             grant.flags &= !COUNTED;
             if grant.flags & (VOIDED | PENDING) != 0 {

@@ -110,7 +110,7 @@ impl AccountReplay {
         match &record.what {
             // No counter is dropped: a position in the past may be asked for.
             Fact::Usage(usage) => apply::apply_usage(account, catalog, &usage.as_entry(), i64::MIN),
-            Fact::Control(control) => apply::apply_account(account, catalog, control, *stamp),
+            Fact::Control(control) => apply::apply_account(account, catalog, control, *stamp, i64::MIN),
         }
     }
 

@@ -5,6 +5,7 @@
 
 use crate::account::{Account, Counter, DEPLETED, Debt, Pool, SUSPENDED, TestClock};
 use crate::amount::SCALE_MAX;
+use crate::apply_reservations::{apply_released, apply_reserved, apply_settled};
 use crate::catalog::{Catalog, CreditType, Meter, Policy, Rate};
 use crate::command::{Aggregation, PolicyKind, Source};
 use crate::entry::{
@@ -84,7 +85,7 @@ pub fn apply_usage(account: &mut Account, catalog: &Catalog, entry: &UsageEntry<
 }
 
 #[inline]
-fn draw_from(pool: &mut Pool, number: u32, hint: u32, amount: i64) -> Result<(), Misfit> {
+pub(crate) fn draw_from(pool: &mut Pool, number: u32, hint: u32, amount: i64) -> Result<(), Misfit> {
     let position = pool.position(number, hint).ok_or_else(|| format!("grant {number} is not in the pool"))?;
     let grant = &mut pool.grants[position];
     if amount < 0 || amount > grant.free() {
@@ -98,7 +99,7 @@ fn draw_from(pool: &mut Pool, number: u32, hint: u32, amount: i64) -> Result<(),
     Ok(())
 }
 
-fn count_units(
+pub(crate) fn count_units(
     account: &mut Account,
     meter: u16,
     match_id: u32,
@@ -120,7 +121,7 @@ fn count_units(
     Ok(())
 }
 
-fn open_debt(pool: &mut Pool, meter: Option<u16>, amount: i64) {
+pub(crate) fn open_debt(pool: &mut Pool, meter: Option<u16>, amount: i64) {
     pool.available -= amount;
     let extra = pool.extra_mut();
     extra.overdraft += amount;
@@ -130,7 +131,7 @@ fn open_debt(pool: &mut Pool, meter: Option<u16>, amount: i64) {
     }
 }
 
-fn add_overage(pool: &mut Pool, period: i64, credits: i64) {
+pub(crate) fn add_overage(pool: &mut Pool, period: i64, credits: i64) {
     let overage = &mut pool.extra_mut().overage;
     match overage.iter_mut().find(|(start, _)| *start == period) {
         Some((_, sum)) => *sum += credits,
@@ -246,12 +247,22 @@ pub fn account_number(entry: &Control) -> Option<u32> {
         Control::GrantExpired(e) => Some(e.account),
         Control::OverdraftSettled(e) => Some(e.account),
         Control::Crossed(e) => Some(e.account),
+        Control::Reserved(e) => Some(e.account),
+        Control::ReservationSettled(e) => Some(e.account),
+        Control::ReservationReleased(e) => Some(e.account),
         _ => None,
     }
 }
 
-/// Apply an entry to the account it concerns. `stamp` is the batch's `received_at`.
-pub fn apply_account(account: &mut Account, catalog: &mut Catalog, entry: &Control, stamp: i64) -> Result<(), Misfit> {
+/// Apply an entry to the account it concerns. `stamp` is the batch's `received_at`, `floor` the
+/// account's: counters of periods closed below it are dropped.
+pub fn apply_account(
+    account: &mut Account,
+    catalog: &mut Catalog,
+    entry: &Control,
+    stamp: i64,
+    floor: i64,
+) -> Result<(), Misfit> {
     match entry {
         Control::RateTableAssigned(e) => assign_table(account, catalog.intern_table(&e.table), e.valid_from),
         Control::PeriodEdgeSet(e) => {
@@ -282,6 +293,9 @@ pub fn apply_account(account: &mut Account, catalog: &mut Catalog, entry: &Contr
         Control::GrantExpired(e) => expire_grant(account, e)?,
         Control::OverdraftSettled(e) => settle(account, e)?,
         Control::Crossed(e) => cross(account, e)?,
+        Control::Reserved(e) => apply_reserved(account, e)?,
+        Control::ReservationSettled(e) => apply_settled(account, e, floor)?,
+        Control::ReservationReleased(e) => apply_released(account, e)?,
         _ => return Err("an entry that concerns no account".into()),
     }
     Ok(())

@@ -106,7 +106,7 @@ fn overdraft_in_use(pool: Option<&Pool>) -> i128 {
 }
 
 fn overage_in_use(pool: Option<&Pool>, period: i64) -> i128 {
-    pool.map_or(0, |p| i128::from(p.overage_in(period)) + i128::from(p.headroom_held()))
+    pool.map_or(0, |p| i128::from(p.overage_in(period)) + i128::from(p.overage_headroom_held()))
 }
 
 /// Reaching the limit exactly is allowed, passing it is `LIMIT_REACHED`, whole.
@@ -129,7 +129,8 @@ fn into_overdraft(pool: Option<&Pool>, uncovered: i64) -> Result<Beyond, Refused
 }
 
 fn into_overage(pool: Option<&Pool>, uncovered: i64, period: i64) -> Result<Beyond, Refused> {
-    let total = pool.map_or(0, Pool::overage_total) + i128::from(uncovered);
+    let in_use = pool.map_or(0, |p| p.overage_total() + i128::from(p.overage_headroom_held()));
+    let total = in_use + i128::from(uncovered);
     if total > i128::from(i64::MAX) {
         return Err(TOTAL_OVERFLOW);
     }

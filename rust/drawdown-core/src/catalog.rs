@@ -5,6 +5,7 @@
 
 use crate::command::{Aggregation, PolicyKind};
 use crate::rate::Price;
+use crate::reservation::Reservation;
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,6 +170,14 @@ impl Catalog {
 
     pub fn scale(&self, credit_type: u16) -> u32 {
         u32::from(self.credit_types[usize::from(credit_type)].scale)
+    }
+
+    /// Whether a reservation's meter and rate are defined here.
+    pub fn has_price_of(&self, reservation: &Reservation) -> bool {
+        reservation.meter.is_none_or(|meter| {
+            usize::from(meter) < self.meters.len()
+                && self.rates.get(reservation.rate as usize).is_some_and(|rate| rate.meter == meter)
+        })
     }
 
     pub fn add_credit_type(&mut self, credit_type: CreditType) {

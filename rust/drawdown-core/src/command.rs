@@ -309,6 +309,56 @@ pub struct VoidAndReplace {
     pub create: Vec<GrantInput>,
 }
 
+/// Set credits aside for work in progress (semantics §6). Exactly one of `meter` + `quantity`,
+/// `meter` + `credits`, `credit_type` + `credits`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reserve {
+    pub account: String,
+    pub reservation_id: String,
+    #[serde(default)]
+    pub meter: Option<String>,
+    /// Decimal in the meter's unit, or an integer of 10^-quantity_scale.
+    #[serde(default)]
+    pub quantity: Option<Amount>,
+    #[serde(default)]
+    pub credit_type: Option<String>,
+    #[serde(default)]
+    pub credits: Option<Amount>,
+    #[serde(default)]
+    pub dimensions: std::collections::BTreeMap<String, String>,
+    /// How long it holds, at most 24 h; default 60 s.
+    #[serde(default = "default_ttl_us")]
+    pub ttl_us: i64,
+}
+
+fn default_ttl_us() -> i64 {
+    60_000_000
+}
+
+/// End a reservation by its actual use. Exactly one of `quantity` and `credits`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settle {
+    pub account: String,
+    pub reservation_id: String,
+    #[serde(default)]
+    pub quantity: Option<Amount>,
+    #[serde(default)]
+    pub credits: Option<Amount>,
+    /// Refuse a use that costs more than is held instead of charging the extra; not content.
+    #[serde(default)]
+    pub refuse_extra: bool,
+}
+
+/// End a reservation without use.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    pub account: String,
+    pub reservation_id: String,
+}
+
 /// One command. In JSON: `{"type": "create_grant", "account": "acme", "grant": {…}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -328,4 +378,7 @@ pub enum Command {
     ReleaseGrant(ReleaseGrant),
     VoidGrant(VoidGrant),
     VoidAndReplace(VoidAndReplace),
+    Reserve(Reserve),
+    Settle(Settle),
+    Release(Release),
 }

@@ -90,6 +90,9 @@ const TYPES: &[&str] = &[
     "release_grant",
     "void_grant",
     "void_and_replace",
+    "reserve",
+    "settle",
+    "release",
 ];
 
 fn of_type<'de, A: MapAccess<'de>>(name: &str, map: A) -> Result<Command, A::Error> {
@@ -110,6 +113,9 @@ fn of_type<'de, A: MapAccess<'de>>(name: &str, map: A) -> Result<Command, A::Err
         "release_grant" => Command::ReleaseGrant(Deserialize::deserialize(fields)?),
         "void_grant" => Command::VoidGrant(Deserialize::deserialize(fields)?),
         "void_and_replace" => Command::VoidAndReplace(Deserialize::deserialize(fields)?),
+        "reserve" => Command::Reserve(Deserialize::deserialize(fields)?),
+        "settle" => Command::Settle(Deserialize::deserialize(fields)?),
+        "release" => Command::Release(Deserialize::deserialize(fields)?),
         other => return Err(A::Error::unknown_variant(other, TYPES)),
     })
 }

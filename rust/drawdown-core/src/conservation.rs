@@ -3,6 +3,7 @@
 
 use crate::account::{Account, Pool};
 use crate::amount::{format_decimal, pow10};
+use crate::apply_reservations::check_held;
 use crate::engine::Engine;
 use crate::grant::Grant;
 use serde_json::{Map, Value, json};
@@ -27,6 +28,7 @@ pub struct Conservation {
 struct Totals {
     granted: i128,
     remaining: i128,
+    held: i128,
     burned: i128,
     expired: i128,
     voided: i128,
@@ -42,6 +44,7 @@ impl Totals {
             let ended = grant.ended();
             self.granted += i128::from(grant.detail.amount);
             self.remaining += i128::from(grant.remaining);
+            self.held += i128::from(grant.held);
             self.burned += i128::from(grant.burned);
             self.expired += i128::from(ended.expired);
             self.voided += i128::from(ended.voided);
@@ -57,6 +60,7 @@ impl Totals {
         json!({
             "granted": text(self.granted),
             "remaining": text(self.remaining),
+            "held": text(self.held),
             "burned": text(self.burned),
             "expired": text(self.expired),
             "voided": text(self.voided),
@@ -152,6 +156,9 @@ fn check_pool(account: &Account, pool: &Pool, name: &str, report: &mut Conservat
     let debts = pool.extra.iter().flat_map(|extra| &extra.debts).map(|debt| debt.amount).sum::<i64>();
     if debts != overdraft {
         report.violated(format!("{id}/{name}: debts of {debts} are not the overdraft {overdraft}"));
+    }
+    if let Err(what) = check_held(pool) {
+        report.violated(format!("{id}/{name}: {what}"));
     }
     let counted: i64 = pool.grants.iter().filter(|g| g.is_counted()).map(Grant::free).sum();
     if pool.available != counted - overdraft - pool.headroom_held() {

@@ -11,6 +11,8 @@ use crate::entry::{self, Control, ControlEntry, CorruptRecord, Crossed};
 use crate::hash::StoreKey;
 use crate::passes::Passes;
 use crate::record::{LOOKAHEAD, Lookup};
+use crate::remembered_ids::used_id;
+use crate::reservation_gauges::OpenReservations;
 use crate::settings::Settings;
 use crate::usage_entry::{Draw, UsageEntry};
 use std::collections::VecDeque;
@@ -42,6 +44,8 @@ pub struct Engine {
     /// While recovering: stamp of the loaded global image.
     pub(crate) global_stamp: i64,
     pub(crate) counts: Counts,
+    /// Derived: rebuilt on recovery.
+    pub(crate) open_reservations: OpenReservations,
     pub(crate) draws: Vec<Draw>,
     /// Look-ups of the events of a batch under way, a ring.
     pub(crate) lookups: [Lookup; LOOKAHEAD],
@@ -86,6 +90,7 @@ impl Engine {
             global_seq: 0,
             global_stamp: 0,
             counts: Counts::default(),
+            open_reservations: OpenReservations::default(),
             draws: Vec::new(),
             lookups: [Lookup::default(); LOOKAHEAD],
         }
@@ -194,7 +199,14 @@ impl Engine {
         let late_grace = self.settings.late_grace_us;
         let account = self.accounts.get_mut(number as usize).ok_or_else(|| format!("account {number} is unknown"))?;
         let due_before = account.due_at(late_grace);
-        apply::apply_account(account, &mut self.catalog, control, self.stamp)?;
+        let floor = account.test_clock().map_or(self.floor, |clock| clock.floor);
+        self.open_reservations.follow(account, control);
+        apply::apply_account(account, &mut self.catalog, control, self.stamp, floor)?;
+        if let Some(clock) = account.extra.as_mut().and_then(|extra| extra.test_clock.as_mut())
+            && let Some(used) = used_id(control, &self.key)
+        {
+            clock.keys.insert(used.key, (used.fingerprint, used.time));
+        }
         self.passes.mark(account, number);
         if matches!(control, Control::ClockAdvanced(_)) {
             raise_test_floor(account, &self.settings);

@@ -12,6 +12,7 @@
 //! how much), so that replay never decides again and later code can't reinterpret history.
 //! Format 1. Raise `JOURNAL_FORMAT` for a change old readers can't skip, and keep a golden file.
 
+use crate::reservation_entry::{ReservationReleased, ReservationSettled, Reserved};
 use crate::varint;
 use prost::Message;
 
@@ -49,7 +50,7 @@ pub fn read_control(bytes: &[u8]) -> Result<Control, String> {
 
 #[derive(Clone, PartialEq, Message)]
 pub struct ControlEntry {
-    #[prost(oneof = "Control", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18")]
+    #[prost(oneof = "Control", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21")]
     pub control: Option<Control>,
 }
 
@@ -92,6 +93,12 @@ pub enum Control {
     Crossed(Crossed),
     #[prost(message, tag = "18")]
     FloorRaised(FloorRaised),
+    #[prost(message, tag = "19")]
+    Reserved(Reserved),
+    #[prost(message, tag = "20")]
+    ReservationSettled(ReservationSettled),
+    #[prost(message, tag = "21")]
+    ReservationReleased(ReservationReleased),
 }
 
 #[derive(Clone, PartialEq, Message)]

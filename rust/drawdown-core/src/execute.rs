@@ -7,6 +7,7 @@ use crate::command::Command;
 use crate::engine::Engine;
 use crate::entry::Control;
 use crate::id::is_valid_id;
+use crate::remembered_ids::{UsedId, used_id};
 use crate::status::Status;
 use crate::usage::Rights;
 use serde_json::{Map, Value};
@@ -26,15 +27,22 @@ pub struct Refusal {
     pub status: Status,
     pub field: &'static str,
     pub reason: String,
+    /// What else the answer carries.
+    pub facts: Map<String, Value>,
 }
 
 impl Refusal {
     pub(crate) fn invalid(field: &'static str, reason: impl Into<String>) -> Refusal {
-        Refusal { status: Status::Invalid, field, reason: reason.into() }
+        Refusal::new(Status::Invalid, field, reason)
     }
 
     pub(crate) fn new(status: Status, field: &'static str, reason: impl Into<String>) -> Refusal {
-        Refusal { status, field, reason: reason.into() }
+        Refusal { status, field, reason: reason.into(), facts: Map::new() }
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Refusal {
+        self.facts.insert(name.into(), value.into());
+        self
     }
 }
 
@@ -68,6 +76,10 @@ pub(crate) struct Group<'a> {
     accounts_mark: u32,
     touched: Vec<(u32, Account)>,
     catalog: Option<Box<Catalog>>,
+    /// Ids the group uses up; remembered when all of it stands.
+    pub used_ids: Vec<UsedId>,
+    /// Whether `used_ids` have room to be remembered.
+    pub has_room: bool,
 }
 
 impl Engine {
@@ -81,6 +93,8 @@ impl Engine {
         journal: &mut Vec<u8>,
     ) -> Vec<CommandOutcome> {
         self.begin(stamp_us, journal);
+        let ids = commands.iter().filter(|c| matches!(c, Command::Reserve(_) | Command::Settle(_))).count();
+        let has_room = ids == 0 || self.make_room(ids, journal).is_ok();
         let mut group = Group {
             journal_mark: journal.len(),
             journal,
@@ -89,6 +103,8 @@ impl Engine {
             accounts_mark: self.accounts.len() as u32,
             touched: Vec::new(),
             catalog: None,
+            used_ids: Vec::new(),
+            has_room,
         };
         let mut outcomes = Vec::with_capacity(commands.len());
         for (at, command) in commands.iter().enumerate() {
@@ -99,6 +115,9 @@ impl Engine {
                     return refused(commands.len(), at, refusal);
                 }
             }
+        }
+        for used in &group.used_ids {
+            self.remember_id(used).expect("room was made for it");
         }
         outcomes
     }
@@ -120,6 +139,9 @@ impl Engine {
             Command::ReleaseGrant(c) => self.release_grant(c, group),
             Command::VoidGrant(c) => self.void_grant(c, group),
             Command::VoidAndReplace(c) => self.void_and_replace(c, group),
+            Command::Reserve(c) => self.reserve(c, group),
+            Command::Settle(c) => self.settle(c, group),
+            Command::Release(c) => self.release(c, group),
         }
     }
 
@@ -148,6 +170,7 @@ impl Engine {
     }
 
     pub(crate) fn emit_in(&mut self, control: Control, group: &mut Group<'_>) {
+        group.used_ids.extend(used_id(&control, &self.key));
         self.emit(control, group.journal);
     }
 
@@ -161,6 +184,7 @@ impl Engine {
         for number in (group.accounts_mark..self.accounts.len() as u32).rev() {
             let account = self.accounts.pop().expect("counted");
             self.index.remove(self.key.account_hash(account.id.as_bytes()), number);
+            self.open_reservations.replace(&account, &Account::new(""));
         }
         if self.accounts.len() < before {
             self.passes.forget_from(group.accounts_mark);
@@ -168,6 +192,7 @@ impl Engine {
         for (number, mut account) in group.touched {
             // Its lists keep it: an image too many costs little, one too few would lose a change.
             account.dirty = self.accounts[number as usize].dirty;
+            self.open_reservations.replace(&self.accounts[number as usize], &account);
             self.accounts[number as usize] = account;
         }
         if let Some(catalog) = group.catalog {
@@ -188,11 +213,10 @@ impl Engine {
 
 fn refused(n: usize, at: usize, refusal: Refusal) -> Vec<CommandOutcome> {
     let mut outcomes = vec![CommandOutcome { status: None, facts: Map::new() }; n];
-    let facts = [("reason", refusal.reason), ("field", refusal.field.to_string())];
-    outcomes[at] = CommandOutcome {
-        status: Some(refusal.status),
-        facts: facts.into_iter().map(|(k, v)| (k.to_string(), Value::String(v))).collect(),
-    };
+    let mut facts = refusal.facts;
+    facts.insert("reason".into(), Value::String(refusal.reason));
+    facts.insert("field".into(), Value::String(refusal.field.into()));
+    outcomes[at] = CommandOutcome { status: Some(refusal.status), facts };
     outcomes
 }
 

@@ -7,6 +7,7 @@
 
 use crate::account::{Account, AccountExtra, Counter, Debt, NO_CREDIT_TYPE, Pool, PoolExtra, TestClock};
 use crate::apply::{source_of, text_of};
+use crate::apply_reservations::{check_held, insert_open, reservation_of, reserved_entry};
 use crate::catalog::{Catalog, Policy, Rate};
 use crate::engine::Engine;
 use crate::entry::{Control, CreditTypeCreated, GrantTextEntry, MeterCreated, Pair, RateSet, TierEntry};
@@ -18,6 +19,7 @@ use crate::image_messages::{
     PoolImage, UsedId,
 };
 use crate::rate::Price;
+use crate::reservation_gauges::OpenReservations;
 use prost::Message;
 
 pub const IMAGE_FORMAT: u32 = 1;
@@ -173,12 +175,14 @@ impl Engine {
     /// An account number without an account: an image or an entry is missing.
     pub fn finish_recovery(&mut self) -> Result<(), CorruptImage> {
         let grace = self.settings.late_grace_us;
+        self.open_reservations = OpenReservations::of(&self.accounts);
         for (number, account) in self.accounts.iter().enumerate() {
             if account.id.as_bytes().is_empty() {
                 return Err(CorruptImage(format!("account number {number} has neither image nor entry")));
             }
             let types = self.catalog.credit_types.len();
-            let known = account.pools().all(|p| usize::from(p.credit_type) < types);
+            let known = account.pools().all(|p| usize::from(p.credit_type) < types)
+                && account.pools().flat_map(Pool::reservations).all(|r| self.catalog.has_price_of(r));
             if !known || account.rate_table as usize >= self.catalog.tables.len() {
                 return Err(CorruptImage(format!("account number {number} names what the catalog does not have")));
             }
@@ -206,7 +210,7 @@ pub(crate) fn image_of(account: &Account, catalog: &Catalog, number: u32, seq: u
         next_grant: account.next_grant,
         rate_table: account.rate_table,
         rate_table_from: account.rate_table_from(),
-        pools: account.pools().map(|pool| pool_image(pool, catalog)).collect(),
+        pools: account.pools().map(|pool| pool_image(number, pool, catalog)).collect(),
         extra: account.extra.as_deref().map(extra_image),
     }
 }
@@ -245,7 +249,7 @@ fn extra_image(extra: &AccountExtra) -> ExtraImage {
     }
 }
 
-fn pool_image(pool: &Pool, catalog: &Catalog) -> PoolImage {
+fn pool_image(account: u32, pool: &Pool, catalog: &Catalog) -> PoolImage {
     let policy = &catalog.policies[pool.policy as usize];
     let extra = pool.extra.as_deref().cloned().unwrap_or_default();
     PoolImage {
@@ -262,6 +266,8 @@ fn pool_image(pool: &Pool, catalog: &Catalog) -> PoolImage {
             .map(|d| DebtImage { meter_plus_one: d.meter.map_or(0, |m| u32::from(m) + 1), amount: d.amount })
             .collect(),
         headroom_held: extra.headroom_held,
+        overage_headroom_held: extra.overage_headroom_held,
+        reservations: extra.reservations.iter().map(|r| reserved_entry(account, pool.credit_type, r)).collect(),
         overage: extra
             .overage
             .iter()
@@ -391,6 +397,8 @@ fn pool_from(image: PoolImage, catalog: &mut Catalog) -> Result<Pool, CorruptIma
             .map(|d| Debt { meter: d.meter_plus_one.checked_sub(1).map(|m| m as u16), amount: d.amount })
             .collect(),
         headroom_held: image.headroom_held,
+        overage_headroom_held: image.overage_headroom_held,
+        reservations: Vec::new(),
         overage: image.overage.iter().map(|o| (o.period, o.credits)).collect(),
         thresholds: image.thresholds,
         fired: image.fired,
@@ -402,6 +410,10 @@ fn pool_from(image: PoolImage, catalog: &mut Catalog) -> Result<Pool, CorruptIma
         let grant = grant_from(image, catalog)?;
         pool.insert_grant(grant, catalog);
     }
+    for reserved in &image.reservations {
+        insert_open(&mut pool, reservation_of(reserved)?);
+    }
+    check_held(&pool)?;
     pool.recount(image.next_at.saturating_sub(1));
     pool.rearm();
     Ok(pool)

@@ -1,6 +1,7 @@
 //! The bytes of images, as protobuf messages. Tags are for ever; image.rs says when the format rises.
 
 use crate::entry::{CreditTypeCreated, GrantTextEntry, MeterCreated, RateSet};
+use crate::reservation_entry::Reserved;
 use prost::Message;
 
 #[derive(Clone, PartialEq, Message)]
@@ -112,6 +113,11 @@ pub struct PoolImage {
     pub fired: u32,
     #[prost(message, repeated, tag = "13")]
     pub grants: Vec<GrantImage>,
+    /// Open, the next to lapse first.
+    #[prost(message, repeated, tag = "14")]
+    pub reservations: Vec<Reserved>,
+    #[prost(int64, tag = "15")]
+    pub overage_headroom_held: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -7,9 +7,10 @@
 //! Test-clock accounts keep their keys in their own images; theirs are passed over on load.
 
 use crate::engine::{Engine, account_key};
-use crate::entry::{CorruptRecord, KIND_STAMP, KIND_USAGE};
+use crate::entry::{self, CorruptRecord, KIND_CONTROL, KIND_STAMP, KIND_USAGE};
 use crate::hash::StoreKey;
 use crate::image::CorruptImage;
+use crate::remembered_ids::used_id;
 use crate::usage_entry::{UsageScratch, as_event, read_usage};
 use crate::varint::Reader;
 
@@ -48,6 +49,12 @@ impl KeyExtractor {
                 let put = self.put_key(rest, stamp, seq, &mut scratch, run);
                 put.ok_or_else(|| corrupt("a usage record that can't be read"))?;
             }
+            if *kind == KIND_CONTROL {
+                let control = entry::read_control(rest).map_err(|what| CorruptRecord { offset, what })?;
+                if let Some(used) = used_id(&control, &self.key) {
+                    put_record(run, used.account, seq, used.key, used.fingerprint, used.time);
+                }
+            }
             seq += 1;
         }
         Ok(())
@@ -65,13 +72,18 @@ impl KeyExtractor {
         let entry = decoded.entry;
         let names = if entry.is_direct { &self.credit_types } else { &self.meters };
         let fingerprint = as_event(&decoded, names.get(usize::from(entry.subject))?)?.fingerprint_of(&self.key);
-        run.extend_from_slice(&entry.account.to_le_bytes());
-        run.extend_from_slice(&seq.to_le_bytes());
-        run.extend_from_slice(&account_key(self.key.event_hash(entry.event_id), entry.account).to_le_bytes());
-        run.extend_from_slice(&fingerprint.to_le_bytes());
-        run.extend_from_slice(&entry.time_us.unwrap_or(stamp).to_le_bytes());
+        let key = account_key(self.key.event_hash(entry.event_id), entry.account);
+        put_record(run, entry.account, seq, key, fingerprint, entry.time_us.unwrap_or(stamp));
         Some(())
     }
+}
+
+fn put_record(run: &mut Vec<u8>, account: u32, seq: u64, key: u128, fingerprint: u64, time: i64) {
+    run.extend_from_slice(&account.to_le_bytes());
+    run.extend_from_slice(&seq.to_le_bytes());
+    run.extend_from_slice(&key.to_le_bytes());
+    run.extend_from_slice(&fingerprint.to_le_bytes());
+    run.extend_from_slice(&time.to_le_bytes());
 }
 
 /// Newest event time of a run: behind the floor, the whole run may be dropped. `None` if empty.

@@ -9,6 +9,7 @@ use crate::catalog::Catalog;
 use crate::engine::Engine;
 use crate::entry::{Control, Crossing, GrantCreated, PolicySet};
 use crate::ledger_record::{AppliedUsage, Fact, LedgerRecord};
+use crate::reservation_entry::{EndedPartEntry, ReservationSettled, Reserved};
 use crate::{apply, grant::NEVER};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -65,6 +66,10 @@ pub fn kind_of(what: &Fact) -> &'static str {
             Control::OverdraftSettled(_) => "overdraft_settled",
             Control::Crossed(_) => "crossed",
             Control::FloorRaised(_) => "floor_raised",
+            Control::Reserved(_) => "reserved",
+            Control::ReservationSettled(_) => "settled",
+            Control::ReservationReleased(e) if e.lapsed => "lapsed",
+            Control::ReservationReleased(_) => "released",
         },
     }
 }
@@ -83,6 +88,9 @@ pub fn credit_type_of(what: &Fact, catalog: &Catalog) -> Option<u16> {
             Control::GrantExpired(e) => e.credit_type,
             Control::OverdraftSettled(e) => e.credit_type,
             Control::Crossed(e) => e.credit_type,
+            Control::Reserved(e) => e.credit_type,
+            Control::ReservationSettled(e) => e.credit_type,
+            Control::ReservationReleased(e) => e.credit_type,
             _ => return None,
         },
     };
@@ -275,7 +283,53 @@ impl LedgerNames {
                 entry.amount("threshold", e.threshold);
                 entry.amount("available", e.available);
             }
+            Control::Reserved(e) => self.reserved(e, entry),
+            Control::ReservationSettled(e) => self.settled(e, entry),
+            Control::ReservationReleased(e) => {
+                entry.fact("reservation_id", e.id.as_str());
+                entry.fact("at", e.at);
+                ended_parts(&e.parts, entry);
+            }
         }
+    }
+
+    fn reserved(&self, e: &Reserved, entry: &mut Entry<'_>) {
+        entry.fact("reservation_id", e.id.as_str());
+        if let Some(meter) = e.meter_plus_one.checked_sub(1) {
+            entry.field("meter", self.meter_key(meter));
+        }
+        if e.is_in_credits {
+            entry.amount("asked", e.asked);
+        } else {
+            entry.field("quantity", e.asked);
+        }
+        entry.amount("held", e.parts.iter().map(|part| part.amount).sum());
+        entry.amount("headroom", e.headroom);
+        entry.amount("uncovered", e.uncovered);
+        let parts = e.parts.iter().map(|part| json!([self.grant_id(part.number), part.amount]));
+        entry.fact("held_units", parts.collect::<Vec<_>>());
+        entry.fact("expires_at", e.expires_at);
+    }
+
+    fn settled(&self, e: &ReservationSettled, entry: &mut Entry<'_>) {
+        entry.fact("reservation_id", e.id.as_str());
+        if e.is_in_credits {
+            entry.amount("actual", e.actual);
+        } else {
+            entry.field("quantity", e.actual);
+        }
+        entry.field("charged", e.charged());
+        for part in e.parts.iter().filter(|part| part.burned != 0) {
+            entry.draw(part.number, part.burned);
+        }
+        for draw in &e.draws {
+            entry.draw(draw.number, draw.amount);
+        }
+        ended_parts(&e.parts, entry);
+        entry.amount("overdraft", e.overdraft);
+        entry.amount("overage", e.overage);
+        entry.amount("uncovered", e.uncovered);
+        entry.fact("period", e.period);
     }
 
     fn grant_created(&self, e: &GrantCreated, entry: &mut Entry<'_>) {
@@ -291,6 +345,19 @@ impl LedgerNames {
         entry.fact("scope", (!scope.is_empty()).then_some(scope));
         entry.fact("source", apply::source_of(e.source).ok().and_then(|source| serde_json::to_value(source).ok()));
     }
+}
+
+/// What an ended reservation let go, per grant: all it held, and of that what was forfeited.
+fn ended_parts(parts: &[EndedPartEntry], entry: &mut Entry<'_>) {
+    let names = entry.names;
+    let held = parts.iter().map(|p| json!([names.grant_id(p.number), -(p.burned + p.returned + p.forfeited)]));
+    entry.fact("held_units", held.collect::<Vec<_>>());
+    let forfeited = parts.iter().filter(|p| p.forfeited != 0);
+    let forfeited: Vec<Value> = forfeited.map(|p| json!([names.grant_id(p.number), p.forfeited])).collect();
+    if !forfeited.is_empty() {
+        entry.fact("forfeited_units", forfeited);
+    }
+    entry.amount("returned", parts.iter().map(|part| part.returned).sum());
 }
 
 fn policy_facts(e: &PolicySet, entry: &mut Entry<'_>) {

@@ -51,8 +51,33 @@ pub fn price(
         ResolvedSubject::Meter(meter) => meter,
         ResolvedSubject::UnknownMeter => return Err(Unpriced::unknown(Status::MeterUnknown)),
     };
+    let rate = rate_of(account, catalog, meter, dimensions, time)?;
+    price_at_rate(account, catalog, rate, quantity, time)
+}
+
+/// The rate of the account for `meter` at `time`.
+#[inline]
+pub fn rate_of(
+    account: &Account,
+    catalog: &Catalog,
+    meter: u16,
+    dimensions: &[(&str, &str)],
+    time: i64,
+) -> Result<u32, Unpriced> {
     let table = account.rate_table_at(time).ok_or(Unpriced::unknown(Status::NotEntitled))?;
-    let rate = catalog.rate_at(table, meter, dimensions, time).ok_or(Unpriced::unknown(Status::NotEntitled))?;
+    catalog.rate_at(table, meter, dimensions, time).ok_or(Unpriced::unknown(Status::NotEntitled))
+}
+
+/// Price `quantity` at a known rate, at the account's position in the period of `time`.
+#[inline]
+pub fn price_at_rate(
+    account: &Account,
+    catalog: &Catalog,
+    rate: u32,
+    quantity: i64,
+    time: i64,
+) -> Result<Charge, Unpriced> {
+    let meter = catalog.rates[rate as usize].meter;
     let units = units_of(catalog, meter, quantity);
     let defined = &catalog.rates[rate as usize];
     let overflow = Unpriced { status: Status::Overflow, credit_type: Some(defined.credit_type) };

@@ -35,6 +35,7 @@ impl Engine {
                 let limit = request["limit"].as_u64().unwrap_or(1_000).clamp(1, 100_000) as usize;
                 Ok(self.accounts_json(text("prefix").unwrap_or(""), text("after").unwrap_or(""), limit))
             }
+            "reservations" => self.query_reservations(request, stamp),
             "catalog" => Ok(self.catalog_json()),
             "conservation" => Ok(self.conservation_json(text("account"))),
             other => Err(format!("there is no query '{}'", crate::execute::shown(other))),
@@ -76,6 +77,9 @@ impl Engine {
             "available": pool.available,
             "remaining": pool.grants.iter().filter(|g| g.is_valid_at(now)).map(|g| g.remaining).sum::<i64>(),
             "held": pool.grants.iter().filter(|g| g.is_valid_at(now)).map(|g| g.held).sum::<i64>(),
+            "headroom_held": pool.headroom_held(),
+            "overage_headroom_held": pool.overage_headroom_held(),
+            "reservations": pool.reservations().len(),
             "overdraft": pool.overdraft(),
             "overage": pool.overage_in(period),
             "overage_total": pool.overage_total() as i64,
@@ -200,6 +204,8 @@ impl Engine {
             "events_applied": counts.applied,
             "events_by_status": by_status,
             "batches_shed": counts.shed_batches,
+            "reservations_open": self.open_reservations.count(),
+            "reservation_oldest_age_us": self.open_reservations.oldest().map_or(0, |at| (self.stamp - at).max(0)),
             "dedupe_keys": keys,
             "dedupe_key_bytes": key_bytes,
             "dedupe_floor_us": self.floor,

@@ -7,6 +7,7 @@ use crate::entry::{self, Control, CorruptRecord};
 use crate::image::is_instant;
 use crate::prefetch::prefetch_whole;
 use crate::record::{LOOKAHEAD, prefetch_grants};
+use crate::remembered_ids::used_id;
 use crate::usage_entry::{UsageEntry, UsageScratch, as_event, peek_usage, read_usage};
 use crate::varint::Reader;
 
@@ -147,6 +148,9 @@ impl Engine {
             && !(0..=self.stamp).contains(&e.floor)
         {
             return Err(format!("the floor {} is not at or below its stamp", e.floor));
+        }
+        if let Some(used) = used_id(&control, &self.key) {
+            self.remember_id(&used)?;
         }
         let is_in_image = match apply::account_number(&control) {
             Some(number) => self.image_seqs.get(number as usize).is_some_and(|seq| self.next_seq <= *seq),

@@ -20,6 +20,8 @@ pub struct Settings {
     pub early_margin_us: i64,
     /// A grant expired since still pays for usage dated before, for this long after its end.
     pub late_grace_us: i64,
+    /// Open reservations an account may have; one more is `LIMIT_REACHED`.
+    pub reservations_max: u32,
 }
 
 impl Default for Settings {
@@ -31,6 +33,7 @@ impl Default for Settings {
             dedupe_budget_bytes: 1 << 30,
             early_margin_us: 5 * MINUTE_US,
             late_grace_us: 60 * MINUTE_US,
+            reservations_max: 1_000,
         }
     }
 }

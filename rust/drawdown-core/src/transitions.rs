@@ -6,11 +6,14 @@
 
 use crate::account::{DEPLETED, Pool};
 use crate::apply::apply_settlement;
+use crate::apply_reservations::{end_reservation, ended_entries};
 use crate::burn::{Settlement, next_settlement};
 use crate::catalog::Scopes;
 use crate::engine::Engine;
 use crate::entry::{Control, Crossed, Crossing, GrantExpired, OverdraftSettled};
 use crate::grant::{PENDING, VOIDED};
+use crate::reservation::ended_parts;
+use crate::reservation_entry::ReservationReleased;
 
 /// What a sweep step did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +38,26 @@ impl Engine {
         while self.pool(number, credit_type).next_at <= now {
             let before = self.pool(number, credit_type).available;
             let at = self.pool(number, credit_type).next_at;
+            self.lapse_reservations(number, credit_type, at, journal);
             self.pool_mut(number, credit_type).recount(at);
             self.settle_debts(number, credit_type, at, journal);
             let after = self.pool(number, credit_type).available;
             self.cross(number, credit_type, after < before, journal);
+        }
+    }
+
+    /// End the reservations whose time is over at `at`: before what else that instant brings.
+    fn lapse_reservations(&mut self, number: u32, credit_type: u16, at: i64, journal: &mut Vec<u8>) {
+        while let Some(due) = self.pool(number, credit_type).reservations().first().filter(|r| r.expires_at <= at) {
+            let entry = ReservationReleased {
+                account: number,
+                credit_type: u32::from(credit_type),
+                id: due.id.as_str().into(),
+                lapsed: true,
+                parts: ended_entries(&ended_parts(self.pool(number, credit_type), due, 0)),
+                at,
+            };
+            self.emit(Control::ReservationReleased(entry), journal);
         }
     }
 
@@ -137,6 +156,10 @@ pub(crate) fn lived_copy(pool: &Pool, scopes: &Scopes, now: i64) -> Pool {
     let mut copy = pool.clone();
     while copy.next_at <= now {
         let at = copy.next_at;
+        while let Some(due) = copy.reservations().first().filter(|r| r.expires_at <= at).cloned() {
+            let parts = ended_parts(&copy, &due, 0);
+            end_reservation(&mut copy, due.id.as_bytes(), &parts).expect("it is open");
+        }
         copy.recount(at);
         while let Some(Settlement { number, meter, amount }) = next_settlement(&copy, scopes, at) {
             apply_settlement(&mut copy, number, meter, amount).expect("just found payable");

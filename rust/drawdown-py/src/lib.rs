@@ -2,6 +2,7 @@
 //!
 //! Reference of every name: `python/drawdown/_engine.pyi`.
 
+mod allocator;
 mod convert;
 mod encoder;
 mod engine;
@@ -10,6 +11,10 @@ mod folder;
 mod values;
 
 use pyo3::prelude::*;
+
+#[cfg(not(feature = "mimalloc"))]
+#[global_allocator]
+static ALLOCATOR: allocator::HugePageAllocator = allocator::HugePageAllocator;
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
