@@ -1,0 +1,143 @@
+"""The book of a provider that lives in this process: charges and refunds in one file of JSON lines.
+
+An outside provider remembers what it was asked, whatever happens to us; so must these. A line is
+written and flushed to disk before it is answered, and the last line about a key is the truth::
+
+    {"kind":"charge","key":"purchase:p1","reference":"ch_1","state":"succeeded","amount":{…}, …}
+    {"kind":"refund","key":"refund:p1","reference":"re_1","charge":"ch_1","amount":{…}}
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import msgspec
+
+from drawdown.errors import CorruptDataError, InvalidRequestError, NotFoundError, PreconditionError
+from drawdown.model.money import Money
+from drawdown.payments.provider import Charge, ChargeState, PaymentRequest, Refund, RefundRequest
+
+
+class _Line(msgspec.Struct, kw_only=True, omit_defaults=True):
+    kind: str
+    charge: Charge | None = None
+    refund: Refund | None = None
+    of_charge: str = ""
+
+
+class ChargeBook:
+    """Charges by our key. Safe to use from any thread; without a path it is kept in memory only."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._charges: dict[str, Charge] = {}
+        self._by_reference: dict[str, str] = {}
+        self._refunds: dict[str, Refund] = {}
+        if path is not None and path.exists():
+            self._read(path)
+
+    def _read(self, path: Path) -> None:
+        written = path.read_bytes()
+        whole, _, torn = written.rpartition(b"\n")
+        for number, text in enumerate(whole.splitlines(), 1):
+            try:
+                self._remember(msgspec.json.decode(text, type=_Line))
+            except (msgspec.DecodeError, InvalidRequestError) as error:
+                raise CorruptDataError(f"{path.name}, line {number} can't be read: {error}") from error
+        if torn:
+            # Cut by a crash before it was answered: nobody was told of it.
+            os.truncate(path, len(whole) + 1 if whole else 0)
+
+    def _remember(self, line: _Line) -> None:
+        if line.charge is not None:
+            self._charges[line.charge.key] = line.charge
+            self._by_reference[line.charge.reference] = line.charge.key
+        if line.refund is not None:
+            self._refunds[line.refund.key] = line.refund
+
+    def _write(self, line: _Line) -> None:
+        if self._path is not None:
+            with self._path.open("ab") as file:
+                file.write(msgspec.json.encode(line) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        self._remember(line)
+
+    def charge(
+        self, request: PaymentRequest, state: ChargeState, reason: str = "", action_url: str = ""
+    ) -> Charge:
+        """The charge under this key: made now with ``state``, or the one made earlier.
+
+        Raises ``InvalidRequestError`` for another amount under a key that is used.
+        """
+        with self._lock:
+            found = self._charges.get(request.key)
+            if found is not None:
+                if found.amount != request.amount:
+                    raise InvalidRequestError(
+                        f"key: '{request.key}' was used for {found.amount}, not {request.amount}", field="key"
+                    )
+                return found
+            made = Charge(
+                key=request.key,
+                reference=f"ch_{len(self._charges) + 1:06d}",
+                state=state,
+                amount=request.amount,
+                reason=reason,
+                action_url=action_url,
+            )
+            self._write(_Line(kind="charge", charge=made))
+            return made
+
+    def find(self, key: str) -> Charge | None:
+        with self._lock:
+            return self._charges.get(key)
+
+    def settle(self, key: str, state: ChargeState, reason: str = "") -> Charge:
+        """Move an open charge to its end; a charge that has ended stays as it is.
+
+        Raises ``NotFoundError`` for a key without a charge.
+        """
+        with self._lock:
+            found = self._charges.get(key)
+            if found is None:
+                raise NotFoundError(f"there is no charge under the key '{key}'")
+            if found.state.is_final or found.state == state:
+                return found
+            moved = msgspec.structs.replace(found, state=state, reason=reason, action_url="")
+            self._write(_Line(kind="charge", charge=moved))
+            return moved
+
+    def refund(self, request: RefundRequest) -> Refund:
+        """Book a refund once per key. Raises ``PreconditionError`` beyond what was taken."""
+        with self._lock:
+            earlier = self._refunds.get(request.key)
+            if earlier is not None:
+                return earlier
+            key = self._by_reference.get(request.charge_reference)
+            if key is None:
+                raise NotFoundError(f"there is no charge '{request.charge_reference}'")
+            charge = self._charges[key]
+            given = charge.refunded or Money.zero(charge.amount.currency)
+            if charge.state is not ChargeState.SUCCEEDED or charge.amount < given + request.amount:
+                raise PreconditionError(
+                    f"{request.amount} can't be given back of {charge.amount} ({charge.state}), "
+                    f"{given} of it given back already",
+                    reason="REFUND_TOO_LARGE",
+                )
+            made = Refund(
+                key=request.key, reference=f"re_{len(self._refunds) + 1:06d}", amount=request.amount
+            )
+            updated = msgspec.structs.replace(charge, refunded=given + request.amount)
+            self._write(
+                _Line(kind="refund", refund=made, charge=updated, of_charge=charge.reference),
+            )
+            return made
+
+    def charges(self) -> list[Charge]:
+        """All charges in the order they were first asked for."""
+        with self._lock:
+            return list(self._charges.values())

@@ -1,0 +1,119 @@
+"""The `test` and `manual` providers: scripted outcomes, one charge a key, a book that survives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from drawdown.errors import (
+    CorruptDataError,
+    InvalidRequestError,
+    NotFoundError,
+    PreconditionError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from drawdown.model.money import Money
+from drawdown.payments import (
+    ChargeState,
+    ManualProvider,
+    PaymentProvider,
+    PaymentRequest,
+    RefundRequest,
+    ScriptedProvider,
+)
+
+TEN = Money.of("10", "EUR")
+
+
+def request(key: str, method: str = "test_ok", amount: Money = TEN) -> PaymentRequest:
+    return PaymentRequest(key=key, amount=amount, customer_reference="cus_1", payment_method=method)
+
+
+@pytest.mark.parametrize(
+    ("method", "state", "reason"),
+    [
+        ("test_ok", ChargeState.SUCCEEDED, ""),
+        ("test_decline", ChargeState.FAILED, "card_declined"),
+        ("test_insufficient", ChargeState.FAILED, "insufficient_funds"),
+        ("test_action", ChargeState.ACTION_REQUIRED, ""),
+        ("test_pending", ChargeState.PENDING, ""),
+    ],
+)
+def test_the_method_says_what_happens(method: str, state: ChargeState, reason: str) -> None:
+    charge = ScriptedProvider().charge(request("p1", method))
+    assert (charge.state, charge.reason) == (state, reason)
+    assert bool(charge.action_url) == (state is ChargeState.ACTION_REQUIRED)
+
+
+def test_a_lost_answer_is_found_by_asking_again() -> None:
+    provider = ScriptedProvider()
+    with pytest.raises(UnavailableError):
+        provider.charge(request("p1", "test_lost"))
+    assert provider.charge(request("p1", "test_lost")).state is ChargeState.SUCCEEDED
+    assert len(provider.charges()) == 1
+    with pytest.raises(UnavailableError):
+        provider.charge(request("p2", "test_unreachable"))
+    assert provider.find_charge("p2") is None
+    with pytest.raises(InvalidRequestError) as raised:
+        provider.charge(request("p3", "visa"))
+    assert raised.value.field == "payment_method"
+
+
+def test_one_key_one_charge() -> None:
+    provider = ScriptedProvider()
+    first = provider.charge(request("p1"))
+    assert provider.charge(request("p1")) == first
+    with pytest.raises(InvalidRequestError, match="was used for"):
+        provider.charge(request("p1", amount=Money.of("11", "EUR")))
+
+
+def test_callbacks_late_twice_and_out_of_order() -> None:
+    """A final state stays, whatever is finished afterwards."""
+    provider = ScriptedProvider()
+    provider.charge(request("p1", "test_action"))
+    body, headers = provider.finish("p1")
+    assert provider.finish("p1", ChargeState.FAILED)[0] == body
+    for _ in range(2):
+        callback = provider.callback(body, headers)
+        assert callback is not None and callback.charge.state is ChargeState.SUCCEEDED
+    with pytest.raises(UnauthenticatedError):
+        provider.callback(body + b" ", headers)
+    disputed = provider.callback(*provider.dispute("p1"))
+    assert disputed is not None and disputed.disputed
+    with pytest.raises(NotFoundError):
+        provider.finish("p9")
+
+
+@pytest.mark.parametrize("kind", [ScriptedProvider, ManualProvider])
+def test_the_book_survives_a_crash(
+    kind: type[ScriptedProvider] | type[ManualProvider], tmp_path: Path
+) -> None:
+    path = tmp_path / "charges.jsonl"
+    provider: PaymentProvider = kind(path)
+    made = provider.charge(request("p1"))
+    with path.open("ab") as file:
+        file.write(b'{"kind":"charge","cha')
+    again: PaymentProvider = kind(path)
+    assert again.find_charge("p1") == made
+    assert again.charge(request("p1")) == made
+    again.charge(request("p2"))
+    assert kind(path).find_charge("p2") is not None
+    path.write_bytes(b"nonsense\n" + path.read_bytes())
+    with pytest.raises(CorruptDataError, match="line 1"):
+        kind(path)
+
+
+def test_money_given_back_is_at_most_what_came() -> None:
+    provider = ManualProvider()
+    charge = provider.charge(request("p1", "", TEN))
+    part = RefundRequest(key="r1", charge_reference=charge.reference, amount=Money.of("6", "EUR"))
+    with pytest.raises(PreconditionError, match="pending"):
+        provider.refund(part)
+    assert provider.mark_paid("p1").state is ChargeState.SUCCEEDED
+    assert provider.mark_failed("p1").state is ChargeState.SUCCEEDED
+    assert provider.refund(part) == provider.refund(part)
+    with pytest.raises(PreconditionError, match=r"6\.00 EUR of it"):
+        provider.refund(RefundRequest(key="r2", charge_reference=charge.reference, amount=part.amount))
+    with pytest.raises(UnauthenticatedError):
+        provider.callback(b"", {})

@@ -1,0 +1,163 @@
+"""The Stripe adapter against a loopback server with recorded shapes, through Stripe's own library."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from drawdown.errors import (
+    ConfigError,
+    InvalidRequestError,
+    PreconditionError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from drawdown.model.money import Money
+from drawdown.payments import ChargeState, PaymentRequest, RefundRequest
+from drawdown.payments.stripe_provider import StripeProvider, money_of, stripe_amount
+
+from tests.payments.stripe_stub import StripeStub
+
+SECRET = "whsec_of_the_stub"
+
+
+@pytest.fixture
+def stub() -> Iterator[StripeStub]:
+    with StripeStub() as running:
+        yield running
+
+
+@pytest.fixture
+def provider(stub: StripeStub) -> StripeProvider:
+    return StripeProvider("sk_test_stub", webhook_secret=SECRET, api_base=stub.url)
+
+
+def request(key: str = "purchase:1", method: str = "pm_card", amount: Money | None = None) -> PaymentRequest:
+    return PaymentRequest(
+        key=key,
+        amount=amount or Money.of("60", "USD"),
+        customer_reference="cus_1",
+        payment_method=method,
+    )
+
+
+def signed(body: bytes, *, at: int | None = None, secret: str = SECRET) -> dict[str, str]:
+    stamp = int(time.time()) if at is None else at
+    digest = hmac.new(secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
+    return {"Stripe-Signature": f"t={stamp},v1={digest}"}
+
+
+def event(kind: str, about: dict[str, Any]) -> bytes:
+    shape = {"id": "evt_1", "object": "event", "type": kind, "data": {"object": about}}
+    return json.dumps(shape).encode()
+
+
+def test_the_same_key_charges_once(provider: StripeProvider, stub: StripeStub) -> None:
+    first = provider.charge(request())
+    assert first.state is ChargeState.SUCCEEDED
+    assert first.amount == Money(6000, "USD")
+    assert provider.charge(request()) == first
+    assert len(stub.intents) == 1
+    assert provider.find_charge("purchase:1") == first
+    assert provider.find_charge("purchase:2") is None
+    with pytest.raises(InvalidRequestError, match="used before"):
+        provider.charge(request(amount=Money.of("61", "USD")))
+
+
+def test_a_lost_answer_is_repeated_by_the_library_with_the_same_key(
+    provider: StripeProvider, stub: StripeStub
+) -> None:
+    stub.fail_next = [500, 503]
+    assert provider.charge(request()).state is ChargeState.SUCCEEDED
+    stub.fail_next = [500, 500, 500]
+    with pytest.raises(UnavailableError, match="same key"):
+        provider.charge(request("purchase:2"))
+    assert len(stub.intents) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "state", "reason"),
+    [
+        ("pm_declined", ChargeState.FAILED, "insufficient_funds"),
+        ("pm_authenticate", ChargeState.ACTION_REQUIRED, "authentication_required"),
+        ("pm_processing", ChargeState.PENDING, ""),
+    ],
+)
+def test_what_is_no_success_is_an_answer(
+    provider: StripeProvider, method: str, state: ChargeState, reason: str
+) -> None:
+    charge = provider.charge(request(method=method))
+    assert (charge.state, charge.reason) == (state, reason)
+    assert charge.reference.startswith("pi_")
+
+
+def test_refunds_end_at_what_was_taken(provider: StripeProvider) -> None:
+    charge = provider.charge(request())
+    half = RefundRequest(key="refund:1", charge_reference=charge.reference, amount=Money.of("30", "USD"))
+    assert provider.refund(half).amount == Money.of("30", "USD")
+    more = RefundRequest(key="refund:2", charge_reference=charge.reference, amount=Money.of("31", "USD"))
+    with pytest.raises(PreconditionError, match="greater than charge"):
+        provider.refund(more)
+
+
+def test_a_webhook_is_believed_only_when_signed(provider: StripeProvider, stub: StripeStub) -> None:
+    charge = provider.charge(request(method="pm_processing"))
+    intent = stub.intents[charge.reference]
+    intent["status"] = "succeeded"
+    body = event("payment_intent.succeeded", intent)
+    callback = provider.callback(body, signed(body))
+    assert callback is not None
+    assert callback.charge.state is ChargeState.SUCCEEDED
+    assert (callback.callback_id, callback.charge.key, callback.disputed) == ("evt_1", "purchase:1", False)
+    for headers in (
+        {},
+        signed(body, secret="whsec_other"),
+        signed(body, at=int(time.time()) - 3600),
+        signed(body + b" "),
+    ):
+        with pytest.raises(UnauthenticatedError):
+            provider.callback(body, headers)
+
+
+def test_an_old_word_says_what_holds_now(provider: StripeProvider, stub: StripeStub) -> None:
+    charge = provider.charge(request(method="pm_processing"))
+    old = event("payment_intent.processing", dict(stub.intents[charge.reference]))
+    stub.intents[charge.reference]["status"] = "succeeded"
+    callback = provider.callback(old, signed(old))
+    assert callback is not None and callback.charge.state is ChargeState.SUCCEEDED
+
+
+def test_disputes_and_what_is_not_ours(provider: StripeProvider, stub: StripeStub) -> None:
+    charge = provider.charge(request())
+    body = event("charge.dispute.created", {"object": "dispute", "payment_intent": charge.reference})
+    callback = provider.callback(body, signed(body))
+    assert callback is not None and callback.disputed
+    other = event("customer.created", {"object": "customer", "id": "cus_1"})
+    assert provider.callback(other, signed(other)) is None
+    stub.intents[charge.reference]["metadata"] = {}
+    foreign = event("payment_intent.succeeded", {"object": "payment_intent", "id": charge.reference})
+    assert provider.callback(foreign, signed(foreign)) is None
+    with pytest.raises(ConfigError, match="webhook secret"):
+        StripeProvider("sk_test_stub").callback(body, signed(body))
+
+
+def test_methods_are_shown_without_their_number(provider: StripeProvider) -> None:
+    shown = provider.payment_method("pm_card")
+    assert shown is not None and shown.label == "visa •••• 4242"
+    assert provider.payment_method("pm_none") is None
+
+
+def test_minor_units_are_those_of_stripe() -> None:
+    assert stripe_amount(Money.of("500", "JPY")) == 500
+    assert stripe_amount(Money.of("500", "UGX")) == 50_000
+    assert money_of(50_000, "ugx") == Money(500, "UGX")
+    assert stripe_amount(Money.of("1.230", "KWD")) == 1230
+    with pytest.raises(InvalidRequestError, match=r"steps of 0\.010"):
+        stripe_amount(Money.of("1.234", "KWD"))
+    with pytest.raises(InvalidRequestError, match="above zero"):
+        stripe_amount(Money.zero("USD"))
