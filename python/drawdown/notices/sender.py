@@ -1,0 +1,123 @@
+"""The way out: one POST to a judged address, without redirects, bounded in time and bytes."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+
+import msgspec
+
+from drawdown.notices.address import AddressPolicy, ForbiddenAddressError, Resolver, Target, resolve
+
+TIMEOUT_S = 5.0
+ANSWER_MAX = 64 * 1024
+GONE = 410
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one attempt."""
+
+    delivered: bool
+    status: int | None = None
+    """HTTP status; ``None`` where no answer came."""
+    error: str = ""
+    duration_ms: int = 0
+    retry_after_s: int | None = None
+    is_final: bool = False
+    """The receiver wants no more of it (410), or the URL may not be called: no retry helps."""
+
+
+class _PlainConnection(http.client.HTTPConnection):
+    """Connects to the judged address, whatever the name says by now."""
+
+    def __init__(self, target: Target, timeout: float) -> None:
+        super().__init__(target.host, target.port, timeout=timeout)
+        self._address = target.address
+
+    def connect(self) -> None:
+        self.sock = socket.create_connection((self._address, self.port), self.timeout)
+
+
+class _TlsConnection(_PlainConnection):
+    def __init__(self, target: Target, timeout: float, context: ssl.SSLContext) -> None:
+        super().__init__(target, timeout)
+        self._context = context
+
+    def connect(self) -> None:
+        super().connect()
+        # The certificate must be the name's, not the address's.
+        self.sock = self._context.wrap_socket(self.sock, server_hostname=self.host)
+
+
+class WebhookSender:
+    """Posts signed bodies. Blocks for at most about ``timeout_s``; keeps no connection."""
+
+    def __init__(
+        self,
+        policy: AddressPolicy | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        context: ssl.SSLContext | None = None,
+        resolver: Resolver = resolve,
+    ) -> None:
+        self._policy = policy or AddressPolicy()
+        self._timeout_s = timeout_s
+        self._context = context or ssl.create_default_context()
+        self._resolver = resolver
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Delivery:
+        """One attempt. Never raises for what the receiver or the network does."""
+        began = time.monotonic()
+        try:
+            target = self._policy.target(url, self._resolver)
+        except ForbiddenAddressError as error:
+            # A name that can't be resolved now may be resolved later.
+            return _failed(began, str(error), is_final="can't be resolved" not in str(error))
+        connection = self._connection(target)
+        try:
+            connection.request("POST", target.path, body, {"user-agent": "drawdown-webhooks", **headers})
+            answer = connection.getresponse()
+            self._drain(answer, began)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            return _failed(began, f"{type(error).__name__}: {error}")
+        finally:
+            connection.close()
+        return Delivery(
+            delivered=200 <= answer.status < 300,
+            status=answer.status,
+            error="" if 200 <= answer.status < 300 else f"answered {answer.status}",
+            duration_ms=_since(began),
+            retry_after_s=_seconds(answer.getheader("retry-after")),
+            is_final=answer.status == GONE,
+        )
+
+    def _connection(self, target: Target) -> _PlainConnection:
+        if target.scheme == "https":
+            return _TlsConnection(target, self._timeout_s, self._context)
+        return _PlainConnection(target, self._timeout_s)
+
+    def _drain(self, answer: http.client.HTTPResponse, began: float) -> None:
+        """Read what little of the answer counts; one that trickles or floods is an error."""
+        read = 0
+        while chunk := answer.read1(8192):
+            read += len(chunk)
+            if read > ANSWER_MAX:
+                raise ValueError(f"the answer is larger than {ANSWER_MAX} bytes")
+            if time.monotonic() - began > self._timeout_s:
+                raise TimeoutError(f"the answer took longer than {self._timeout_s:g} s")
+
+
+def _failed(began: float, error: str, *, is_final: bool = False) -> Delivery:
+    return Delivery(delivered=False, error=error[:500], duration_ms=_since(began), is_final=is_final)
+
+
+def _since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)
+
+
+def _seconds(header: str | None) -> int | None:
+    """``Retry-After`` in seconds; its form as a date is ignored."""
+    return int(header) if header is not None and header.isascii() and header.isdigit() else None
