@@ -4,6 +4,7 @@
 
     DrawdownError
     ├── InvalidRequestError        the request cannot be understood: mend it (``field`` names the place)
+    │   └── ForbiddenAddressError  a URL that may not be called: its form, host or address
     ├── NotFoundError              a read of something that is not there
     │   ├── AccountNotFoundError
     │   ├── EventNotFoundError
@@ -71,6 +72,12 @@ class InvalidRequestError(DrawdownError):
 
     reason = "INVALID"
     definite = True
+
+
+class ForbiddenAddressError(InvalidRequestError):
+    """The URL may not be called: its form, its host or an address of it is not allowed."""
+
+    reason = "FORBIDDEN_ADDRESS"
 
 
 class NotFoundError(DrawdownError):

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from drawdown.errors import InvalidRequestError, UnauthenticatedError
+from drawdown.errors import ForbiddenAddressError, InvalidRequestError, UnauthenticatedError
 from drawdown.notices import (
     KINDS,
     AddressPolicy,
-    ForbiddenAddressError,
     Notice,
     RetrySchedule,
     WebhookSender,

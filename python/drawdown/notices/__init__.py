@@ -5,7 +5,7 @@ in ``webhook``, the way out in ``sender``, and when to try again in ``retry``. W
 notice is decided where the change is; notices are stored with it in one transaction.
 """
 
-from drawdown.notices.address import AddressPolicy, ForbiddenAddressError
+from drawdown.notices.address import AddressPolicy
 from drawdown.notices.notice import KINDS, Notice, matches
 from drawdown.notices.retry import RetrySchedule, next_attempt
 from drawdown.notices.sender import Delivery, WebhookSender
@@ -15,7 +15,6 @@ __all__ = [
     "KINDS",
     "AddressPolicy",
     "Delivery",
-    "ForbiddenAddressError",
     "Notice",
     "RetrySchedule",
     "WebhookSender",

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from drawdown.errors import InvalidRequestError
+from drawdown.errors import ForbiddenAddressError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], list[str]]
@@ -22,12 +22,6 @@ Resolver = Callable[[str, int], list[str]]
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _SIX_TO_FOUR = ipaddress.ip_network("2002::/16")
 _SHARED = ipaddress.ip_network("100.64.0.0/10")
-
-
-class ForbiddenAddressError(InvalidRequestError):
-    """The URL may not be called: its form, its host or an address of it is not allowed."""
-
-    reason = "FORBIDDEN_ADDRESS"
 
 
 class Target(msgspec.Struct, frozen=True):

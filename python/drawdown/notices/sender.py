@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from drawdown.notices.address import AddressPolicy, ForbiddenAddressError, Resolver, Target, resolve
+from drawdown.errors import ForbiddenAddressError
+from drawdown.notices.address import AddressPolicy, Resolver, Target, resolve
 
 TIMEOUT_S = 5.0
 ANSWER_MAX = 64 * 1024
