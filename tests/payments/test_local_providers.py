@@ -13,7 +13,7 @@ from drawdown.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from drawdown.model.money import Money
+from drawdown.model.money import Money, money_from
 from drawdown.payments import (
     ChargeState,
     ManualProvider,
@@ -23,7 +23,7 @@ from drawdown.payments import (
     ScriptedProvider,
 )
 
-TEN = Money.of("10", "EUR")
+TEN = money_from("10", "EUR")
 
 
 def request(key: str, method: str = "test_ok", amount: Money = TEN) -> PaymentRequest:
@@ -65,7 +65,7 @@ def test_one_key_one_charge() -> None:
     first = provider.charge(request("p1"))
     assert provider.charge(request("p1")) == first
     with pytest.raises(InvalidRequestError, match="was used for"):
-        provider.charge(request("p1", amount=Money.of("11", "EUR")))
+        provider.charge(request("p1", amount=money_from("11", "EUR")))
 
 
 def test_callbacks_late_twice_and_out_of_order() -> None:
@@ -107,7 +107,7 @@ def test_the_book_survives_a_crash(
 def test_money_given_back_is_at_most_what_came() -> None:
     provider = ManualProvider()
     charge = provider.charge(request("p1", "", TEN))
-    part = RefundRequest(key="r1", charge_reference=charge.reference, amount=Money.of("6", "EUR"))
+    part = RefundRequest(key="r1", charge_reference=charge.reference, amount=money_from("6", "EUR"))
     with pytest.raises(PreconditionError, match="pending"):
         provider.refund(part)
     assert provider.mark_paid("p1").state is ChargeState.SUCCEEDED

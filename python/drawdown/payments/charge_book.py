@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from drawdown.errors import CorruptDataError, InvalidRequestError, NotFoundError, PreconditionError
-from drawdown.model.money import Money
+from drawdown.model.money import zero
 from drawdown.payments.provider import Charge, ChargeState, PaymentRequest, Refund, RefundRequest
 
 
@@ -121,8 +121,11 @@ class ChargeBook:
             if key is None:
                 raise NotFoundError(f"there is no charge '{request.charge_reference}'")
             charge = self._charges[key]
-            given = charge.refunded or Money.zero(charge.amount.currency)
-            if charge.state is not ChargeState.SUCCEEDED or charge.amount < given + request.amount:
+            given = charge.refunded or zero(charge.amount.currency)
+            if (
+                charge.state is not ChargeState.SUCCEEDED
+                or charge.amount.minor < (given + request.amount).minor
+            ):
                 raise PreconditionError(
                     f"{request.amount} can't be given back of {charge.amount} ({charge.state}), "
                     f"{given} of it given back already",

@@ -1,0 +1,154 @@
+"""Automatic recharge: when it fires and for how much (semantics §10). Pure.
+
+The crossing comes out of the debit itself and is seen once; whoever relays it asks here what to buy.
+One purchase at a time per pool: it is named by the crossing that began it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from drawdown.errors import InvalidRequestError
+from drawdown.model.ids import check_id
+from drawdown.model.money import Money
+from drawdown.model.request import Value
+
+STATES: Final = ("off", "idle", "in_flight", "action_required", "disabled")
+
+
+class RechargeRule(Value, frozen=True):
+    """What the customer opted in to. Exactly one of ``to``, ``amount`` and ``pack_id``."""
+
+    account: str
+    credit_type: str
+    threshold: Decimal
+    to: Decimal | None = None
+    """Up to here: what is bought is this less what is available when it fires."""
+    amount: Decimal | None = None
+    pack_id: str = ""
+    enabled: bool = True
+    cap_money: Money | None = None
+    """Per calendar month of the account."""
+    cap_count: int | None = None
+    expires_after_days: int | None = None
+    """Of the credits bought; absent: never."""
+
+
+class RechargeStanding(Value, frozen=True):
+    """Where the rule stands."""
+
+    state: str = "off"
+    reason: str = ""
+    """Why it is ``disabled``."""
+    purchase_id: str = ""
+    """Of the purchase on its way."""
+    period_start: datetime | None = None
+    spent: Money | None = None
+    count: int = 0
+    """Recharges begun in the period."""
+    broken_method: str = ""
+    """The payment method that failed: nothing is tried with it until the rule is enabled again."""
+
+
+def check_rule(rule: RechargeRule) -> None:
+    """Raises ``InvalidRequestError`` naming the field."""
+    check_id(rule.account, "account")
+    if rule.threshold < 0:
+        raise InvalidRequestError("threshold: not below zero", field="threshold")
+    forms = [rule.to is not None, rule.amount is not None, bool(rule.pack_id)]
+    if sum(forms) != 1:
+        raise InvalidRequestError("to: give exactly one of to, amount and pack_id", field="to")
+    if rule.to is not None and rule.to <= rule.threshold:
+        raise InvalidRequestError(
+            f"to: the target {rule.to} must exceed the threshold {rule.threshold}", field="to"
+        )
+    if rule.amount is not None and rule.amount <= 0:
+        raise InvalidRequestError("amount: more than 0", field="amount")
+    if rule.cap_money is not None and rule.cap_money.minor <= 0:
+        raise InvalidRequestError("cap_money: more than 0", field="cap_money")
+    if rule.cap_count is not None and rule.cap_count < 1:
+        raise InvalidRequestError("cap_count: at least 1", field="cap_count")
+    if rule.expires_after_days is not None and rule.expires_after_days < 1:
+        raise InvalidRequestError("expires_after_days: at least 1", field="expires_after_days")
+
+
+def credits_to_buy(rule: RechargeRule, available: Decimal, pack_credits: Decimal | None = None) -> Decimal:
+    """Credits of one recharge that fires at ``available``: the target less what is there, the fixed
+    amount, or the pack's credits. 0: nothing is due."""
+    if not rule.enabled or available > rule.threshold:
+        return Decimal(0)
+    if rule.to is not None:
+        return rule.to - available
+    if rule.amount is not None:
+        return rule.amount
+    return pack_credits or Decimal(0)
+
+
+def in_period(standing: RechargeStanding, period_start: datetime, currency: str) -> RechargeStanding:
+    """The standing with its sums begun anew where a new period has begun."""
+    if standing.period_start == period_start:
+        return standing
+    return msgspec.structs.replace(standing, period_start=period_start, spent=Money(0, currency), count=0)
+
+
+def refusal(rule: RechargeRule, standing: RechargeStanding, price: Money, payment_method: str) -> str:
+    """Why a recharge may not begin now, or an empty text. ``standing`` is of the present period."""
+    if not rule.enabled or standing.state == "disabled":
+        return standing.reason or "disabled"
+    if standing.state in ("in_flight", "action_required"):
+        return "in_flight"
+    if not payment_method:
+        return "no_payment_method"
+    if standing.broken_method == payment_method:
+        return "payment_method_failed"
+    if rule.cap_count is not None and standing.count >= rule.cap_count:
+        return "cap_count_reached"
+    spent = standing.spent or Money(0, price.currency)
+    if rule.cap_money is not None and (spent + price).minor > rule.cap_money.minor:
+        return "cap_money_reached"
+    return ""
+
+
+def begun(standing: RechargeStanding, purchase_id: str, price: Money) -> RechargeStanding:
+    """A recharge is on its way."""
+    spent = standing.spent or Money(0, price.currency)
+    return msgspec.structs.replace(
+        standing,
+        state="in_flight",
+        reason="",
+        purchase_id=purchase_id,
+        spent=spent + price,
+        count=standing.count + 1,
+    )
+
+
+def ended(standing: RechargeStanding, outcome: str, price: Money, payment_method: str) -> RechargeStanding:
+    """The payment came to ``granted``, ``failed`` or ``action_required``.
+
+    A failure takes its money and count back and disables the rule: one attempt, one notice, no loop.
+    """
+    if outcome == "action_required":
+        return msgspec.structs.replace(standing, state="action_required")
+    if outcome == "granted":
+        return msgspec.structs.replace(standing, state="idle", purchase_id="")
+    spent = standing.spent or Money(0, price.currency)
+    return msgspec.structs.replace(
+        standing,
+        state="disabled",
+        reason="payment_failed",
+        purchase_id="",
+        spent=spent - price,
+        count=max(0, standing.count - 1),
+        broken_method=payment_method,
+    )
+
+
+def enabled_again(standing: RechargeStanding) -> RechargeStanding:
+    """Switched on by the customer: what failed is forgotten, and the balance is looked at at once."""
+    if standing.state in ("in_flight", "action_required"):
+        return standing
+    return msgspec.structs.replace(standing, state="idle", reason="", broken_method="")
