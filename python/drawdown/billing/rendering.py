@@ -1,0 +1,51 @@
+"""The page as HTML and as PDF. Templates lie in ``templates/``; every text is escaped by the engine."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import msgspec
+import typst
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from drawdown.billing.page import InvoicePage
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("drawdown.billing", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@lru_cache(maxsize=1)
+def _html_template() -> Template:
+    return _environment().get_template("invoice.html")
+
+
+@lru_cache(maxsize=1)
+def _typst_source() -> bytes:
+    environment = _environment()
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, "invoice.typ")[0].encode()
+
+
+def html_of(page: InvoicePage) -> str:
+    """One self-contained document: no scripts, nothing fetched from elsewhere."""
+    return _html_template().render(page=page)
+
+
+def pdf_of(page: InvoicePage) -> bytes:
+    """A PDF of A4 pages. The same page gives the same bytes, but for the day it is made."""
+    rendered = typst.compile(
+        _typst_source(),
+        format="pdf",
+        sys_inputs={"page": msgspec.json.encode(page).decode()},
+        ignore_system_fonts=True,
+    )
+    assert isinstance(rendered, bytes)
+    return rendered
