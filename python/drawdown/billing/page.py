@@ -21,7 +21,8 @@ from drawdown.billing.invoice import InvoiceLine
 from drawdown.billing.invoice_credit import CreditApplication, InvoiceCredit
 from drawdown.billing.totals import Totals
 from drawdown.errors import InvalidRequestError
-from drawdown.model.money import Money, decimals_of, total
+from drawdown.model.currencies import decimals_of
+from drawdown.model.money import Money, total
 from drawdown.subscriptions.calendar import Period
 
 TITLES: Final = {

@@ -10,6 +10,7 @@ payment method         what happens
 ``test_pending``       is open (``pending``); ends by ``finish``
 ``test_lost``          the charge succeeds, but its answer is lost: ``UnavailableError``, once a key
 ``test_unreachable``   nothing is made: ``UnavailableError``, always
+any other              fails at once, reason ``payment_method_unknown``
 =====================  ==========================================================================
 
 ``finish`` ends an open charge and answers the callback a real provider would send: signed bytes that
@@ -57,10 +58,7 @@ class ScriptedProvider:
         """The outcome that the method's name says; see the table of the module."""
         method = request.payment_method
         if method not in METHODS:
-            raise InvalidRequestError(
-                f"payment_method: '{method[:64]}' is none of the test provider's: {', '.join(METHODS)}",
-                field="payment_method",
-            )
+            return self._book.charge(request, ChargeState.FAILED, "payment_method_unknown")
         if method == "test_unreachable":
             raise UnavailableError("the test provider can't be reached")
         if method in _DECLINES:

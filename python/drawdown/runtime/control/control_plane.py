@@ -20,8 +20,7 @@ from drawdown import errors
 from drawdown.engine import Engine
 from drawdown.model.instants import now_us, us_from_instant
 from drawdown.model.request import Request
-from drawdown.payments.port import PaymentProvider
-from drawdown.payments.scripted import ScriptedProvider
+from drawdown.payments import PaymentProvider, ScriptedProvider
 from drawdown.runtime.control.delivery import Delivery
 from drawdown.runtime.control.job_runner import JobRunner
 from drawdown.runtime.control.registry import CALLS

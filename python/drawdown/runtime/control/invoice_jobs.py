@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from drawdown.payments.port import Charge, PaymentResult
+from drawdown.payments import Charge, ChargeState, PaymentRequest
 from drawdown.runtime.control.invoicing import COLLECT_JOB, FINALIZE_JOB, finalize, settle
 from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
@@ -20,10 +20,10 @@ def finalize_invoice(step: Step, job: StoredJob, _: object) -> None:
     finalize(step, step.work.invoice(job.payload["invoice_id"]), job.due_at)
 
 
-def ask_for_money(plane: "ControlPlane", job: StoredJob) -> PaymentResult | None:
+def ask_for_money(plane: "ControlPlane", job: StoredJob) -> Charge | None:
     """Charge the invoice, once per invoice however often this runs."""
 
-    def charge_of(step: Step) -> Charge | None:
+    def request_of(step: Step) -> PaymentRequest | None:
         invoice = step.work.invoice(job.payload["invoice_id"])
         if invoice.state != "finalized" or invoice.due is None:
             return None
@@ -32,28 +32,27 @@ def ask_for_money(plane: "ControlPlane", job: StoredJob) -> PaymentResult | None
             step.work.subscription(line.subscription_id) for line in invoice.lines if line.subscription_id
         ]
         method = next((each.payment_method for each in subscribed if each.payment_method), "")
-        return Charge(
-            payment_id=invoice.invoice_id,
-            customer_id=customer.customer_id,
-            provider_customer_id=customer.provider_id,
+        return PaymentRequest(
+            key=invoice.invoice_id,
+            customer_reference=customer.provider_id,
             payment_method=method or customer.payment_method,
             amount=invoice.due,
             description=f"invoice {invoice.number}",
         )
 
-    charge: Charge | None = plane.read(charge_of)
-    return None if charge is None else plane.provider.charge(charge)
+    request: PaymentRequest | None = plane.read(request_of)
+    return None if request is None else plane.provider.charge(request)
 
 
 @carries_out(COLLECT_JOB, effect=ask_for_money)
-def collect_invoice(step: Step, job: StoredJob, result: PaymentResult | None) -> None:
+def collect_invoice(step: Step, job: StoredJob, result: Charge | None) -> None:
     """What the provider said is on the invoice."""
     invoice = step.work.invoice(job.payload["invoice_id"])
     if result is None or invoice.state != "finalized":
         return
-    if result.state == "succeeded":
+    if result.state is ChargeState.SUCCEEDED:
         settle(step, invoice, job.due_at)
-    elif result.state == "failed":
+    elif result.state is ChargeState.FAILED:
         step.work.invoices.put(msgspec.structs.replace(invoice, payment_failure=result.reason or "failed"))
         step.decision.notice(
             "payment.failed",
@@ -62,7 +61,7 @@ def collect_invoice(step: Step, job: StoredJob, result: PaymentResult | None) ->
             invoice_id=invoice.invoice_id,
             reason=result.reason,
         )
-    elif result.state == "action_required":
+    elif result.state is ChargeState.ACTION_REQUIRED:
         step.decision.notice(
             "payment.action_required",
             invoice.account,
