@@ -27,10 +27,15 @@ from drawdown.model import (
     CommandResult,
     Conservation,
     Grant,
+    OpenReservation,
+    ReleaseResult,
+    ReservationResult,
+    SettleResult,
     UsageResult,
     commands,
 )
 from drawdown.model.request import Request
+from drawdown.model.reservation_results import release_result, reservation_result, settle_result
 
 if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
@@ -53,6 +58,8 @@ class EmbeddedDatabase(Database):
         self._scheduler: Scheduler | None = None
         if (Path(path) / CONTROL_FILE).exists():
             self._control_plane()
+        # Reservations to release when the database is closed in order; after a crash they lapse.
+        self._released_at_close: set[tuple[str, str]] = set()
 
     def record_batch(self, events: Iterable[EventLike]) -> list[UsageResult]:
         """Debit many uses; each is one atomic step, none fails its neighbours. In the order given."""
@@ -98,6 +105,34 @@ class EmbeddedDatabase(Database):
     def check_batch(self, checks: Iterable[CheckLike]) -> list[CheckResult]:
         """Many checks, answered in the order given from applied state."""
         return [self.engine.check(*asked) for asked in checks]
+
+    def _reserve(self, command: commands.Reserve, release_on_disconnect: bool) -> ReservationResult:
+        result = reservation_result(self._one(command), command.reservation_id)
+        if release_on_disconnect and result.applied:
+            self._released_at_close.add((command.account, command.reservation_id))
+        return result
+
+    def _settle(self, command: commands.Settle) -> SettleResult:
+        result = settle_result(self._one(command))
+        self._released_at_close.discard((command.account, command.reservation_id))
+        return result
+
+    def release(self, account: str, reservation_id: str) -> ReleaseResult:
+        """End a reservation with nothing used: everything returns. Twice changes nothing."""
+        result = release_result(self._one(commands.release(account, reservation_id)))
+        self._released_at_close.discard((account, reservation_id))
+        return result
+
+    def reservations(self, account: str | None = None) -> list[OpenReservation]:
+        """Reservations neither settled, released nor lapsed, of one account or of all."""
+        found: list[OpenReservation] = []
+        more = True
+        while more:
+            after = (found[-1].account, found[-1].reservation_id) if found else None
+            page, more = self.engine.reservations_page(account, after=after)
+            found += page
+            more = more and bool(page)
+        return found
 
     def execute(self, group: Sequence[commands.Command | Mapping[str, Any]]) -> tuple[CommandResult, ...]:
         """Apply commands as one atomic group: all or nothing, durable when this returns."""
@@ -177,6 +212,8 @@ class EmbeddedDatabase(Database):
 
     def close(self) -> None:
         """Flush, checkpoint and release the folder. A second call changes nothing."""
+        for account, reservation_id in tuple(self._released_at_close):
+            self.release(account, reservation_id)
         with self._opening:
             if self._scheduler is not None:
                 self._scheduler.background.stop()

@@ -23,11 +23,13 @@ from drawdown.client.asyncio_coalescing import (
     check_to_bytes,
 )
 from drawdown.client.asyncio_recorder import AioRecorder
+from drawdown.client.asyncio_reservations import AioReservationCalls
 from drawdown.client.backoff import Backoff
 from drawdown.client.control import over_grpc
 from drawdown.client.control.awaited import AwaitedControlMethods
 from drawdown.client.interface import CheckLike, EventLike
 from drawdown.client.recorder import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, RecorderOptions, UsageException
+from drawdown.client.reservation_session import AioReservationSession
 from drawdown.client.rpc_errors import error_of
 from drawdown.client.scales import Scales
 from drawdown.client.usage_event import SealedEvent, UsageEvent, encode_event, event_from, seal
@@ -58,7 +60,7 @@ AnswerT = TypeVar("AnswerT")
 GRANTS_PER_PAGE = 1000
 
 
-class AioConnection(CommandMethods[Awaitable[CommandResult]], AwaitedControlMethods):
+class AioConnection(AioReservationCalls, CommandMethods[Awaitable[CommandResult]], AwaitedControlMethods):
     """See ``Database``; every method that asks the server is awaited. For one event loop."""
 
     def __init__(
@@ -79,6 +81,7 @@ class AioConnection(CommandMethods[Awaitable[CommandResult]], AwaitedControlMeth
         self._checks = CheckCoalescer(lambda request: self._call(self._raw_batch_check, request))
         self._records = RecordCoalescer(self._recorder_of_records)
         self._entitlement = entitlement_pb2_grpc.EntitlementServiceStub(self._channel)
+        self._session = AioReservationSession(self._entitlement, self._metadata)
         self._catalog = Catalog()
         self._known_types: set[str] = set()
         self._known_meters: set[str] = set()
@@ -355,6 +358,7 @@ class AioConnection(CommandMethods[Awaitable[CommandResult]], AwaitedControlMeth
             raise UnavailableError("not everything recorded was acknowledged before the close") from None
         finally:
             self._checks.close()
+            self._session.close()
             await self._channel.close()
 
     async def __aenter__(self) -> Self:

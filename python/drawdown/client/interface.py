@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from drawdown.client.control import ControlMethods
 from drawdown.client.recorder import Recorder, RecorderOptions
+from drawdown.client.reservation import Reservation
 from drawdown.client.usage_event import UsageEvent
 from drawdown.model import (
     Account,
@@ -25,10 +26,16 @@ from drawdown.model import (
     Conservation,
     Grant,
     InstantLike,
+    OpenReservation,
+    ReleaseResult,
+    ReservationResult,
+    SettleResult,
     UsageResult,
     commands,
+    new_event_id,
 )
 from drawdown.model.command_methods import CommandMethods, require_valid
+from drawdown.model.reservation_commands import TtlLike
 
 EventLike = UsageEvent | Mapping[str, Any]
 CheckLike = tuple[str, str] | tuple[str, str, int] | tuple[str, str, int, Mapping[str, str]]
@@ -96,6 +103,72 @@ class Database(CommandMethods[CommandResult], ControlMethods):
     @abc.abstractmethod
     def check_batch(self, checks: Iterable[CheckLike]) -> list[CheckResult]:
         """Many checks, answered in the order given."""
+
+    # Reservations
+
+    def reserve(
+        self,
+        account: str,
+        meter: str | None = None,
+        *,
+        quantity: int | None = None,
+        credit_type: str | None = None,
+        credits: AmountLike | None = None,
+        reservation_id: str | None = None,
+        dimensions: Mapping[str, str] | None = None,
+        ttl: TtlLike = 60,
+        release_on_disconnect: bool = False,
+    ) -> Reservation:
+        """Set credits aside for work in progress; lapses after ``ttl`` seconds (at most 24 h).
+
+        By ``quantity`` of a meter (default 1), or by ``credits`` of a meter or a credit type. A
+        refusal is a falsy reservation with its ``.status``. In a ``with`` block, leaving without
+        settling releases. With ``release_on_disconnect`` the server releases it too when this client
+        goes away. Give ``reservation_id`` to make a retry by hand safe.
+        """
+        command = commands.reserve(
+            account,
+            new_event_id() if reservation_id is None else reservation_id,
+            meter=meter,
+            quantity=quantity,
+            credit_type=credit_type,
+            credits=credits,
+            dimensions=dimensions,
+            ttl=ttl,
+        )
+        return Reservation(self, command, self._reserve(command, release_on_disconnect))
+
+    def settle(
+        self,
+        account: str,
+        reservation_id: str,
+        *,
+        quantity: int | None = None,
+        credits: AmountLike | None = None,
+        refuse_extra: bool = False,
+    ) -> SettleResult:
+        """End a reservation with what was used; see ``Reservation.settle``."""
+        return self._settle(
+            commands.settle(
+                account, reservation_id, quantity=quantity, credits=credits, refuse_extra=refuse_extra
+            )
+        )
+
+    @abc.abstractmethod
+    def release(self, account: str, reservation_id: str) -> ReleaseResult:
+        """End a reservation with nothing used: everything returns. Twice changes nothing."""
+
+    @abc.abstractmethod
+    def reservations(self, account: str | None = None) -> list[OpenReservation]:
+        """Reservations neither settled, released nor lapsed, of one account or of all."""
+
+    @abc.abstractmethod
+    def _reserve(self, command: commands.Reserve, release_on_disconnect: bool) -> ReservationResult:
+        """Raises ``InvalidRequestError`` with its field."""
+
+    @abc.abstractmethod
+    def _settle(self, command: commands.Settle) -> SettleResult:
+        """Raises ``InvalidRequestError`` with its field."""
 
     # Commands
 

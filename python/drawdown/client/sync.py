@@ -14,11 +14,13 @@ import grpc
 import msgspec
 
 from drawdown.client import channel as channels
+from drawdown.client import reservation_messages as messages
 from drawdown.client.answers import check_results, checks_to_request, usage_results
 from drawdown.client.backoff import Backoff
 from drawdown.client.control import over_grpc
 from drawdown.client.interface import CheckLike, Database, EventLike
 from drawdown.client.recorder import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, Recorder, RecorderOptions
+from drawdown.client.reservation_session import ReservationSession
 from drawdown.client.rpc_errors import error_of
 from drawdown.client.scales import Scales
 from drawdown.client.stream_recorder import StreamRecorder
@@ -33,6 +35,10 @@ from drawdown.model import (
     CommandResult,
     Conservation,
     Grant,
+    OpenReservation,
+    ReleaseResult,
+    ReservationResult,
+    SettleResult,
     UsageResult,
     commands,
 )
@@ -61,6 +67,7 @@ class Connection(Database):
         self._record_usage = self._channel.unary_unary(channels.RECORD_USAGE)
         self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
         self._entitlement = entitlement_pb2_grpc.EntitlementServiceStub(self._channel)
+        self._session = ReservationSession(self._entitlement, self._metadata)
         self._scales = Scales(self.catalog, lambda account: self.account(account).rate_table)
 
     def _call(self, method: Callable[..., AnswerT], request: Any) -> AnswerT:
@@ -116,6 +123,32 @@ class Connection(Database):
         request: entitlement_pb2.BatchCheckRequest = checks_to_request(asked)
         response = self._call(self._entitlement.BatchCheck, request)
         return check_results(asked, response, self._scales)
+
+    # Reservations
+
+    def _reserve(self, command: commands.Reserve, release_on_disconnect: bool) -> ReservationResult:
+        session_id = self._session.session_id() if release_on_disconnect else ""
+        request = messages.reserve_request(command, session_id)
+        return messages.reserved(self._call(self._entitlement.Reserve, request), command.reservation_id)
+
+    def _settle(self, command: commands.Settle) -> SettleResult:
+        return messages.settled(self._call(self._entitlement.Settle, messages.settle_request(command)))
+
+    def release(self, account: str, reservation_id: str) -> ReleaseResult:
+        """End a reservation with nothing used: everything returns. Twice changes nothing."""
+        request = entitlement_pb2.ReleaseRequest(account_id=account, reservation_id=reservation_id)
+        return messages.released(self._call(self._entitlement.Release, request))
+
+    def reservations(self, account: str | None = None) -> list[OpenReservation]:
+        """Reservations neither settled, released nor lapsed, of one account or of all."""
+        found: list[OpenReservation] = []
+        request = entitlement_pb2.ListReservationsRequest(account_id=account or "", page_size=1000)
+        while True:
+            response = self._call(self._entitlement.ListReservations, request)
+            found += messages.open_reservations(response)
+            if not response.next_page_token:
+                return found
+            request.page_token = response.next_page_token
 
     # Commands and reads
 
@@ -216,6 +249,7 @@ class Connection(Database):
 
     def close(self) -> None:
         """Close the connection; calls in flight fail. A second call changes nothing."""
+        self._session.close()
         self._channel.close()
 
 

@@ -95,6 +95,24 @@ def grant(answer: dict[str, Any], seq: int) -> model.Grant:
     )
 
 
+def reservation(answer: dict[str, Any], seq: int) -> model.OpenReservation:
+    """One open reservation."""
+    scale = answer["scale"]
+    return model.OpenReservation(
+        account=answer["account"],
+        reservation_id=answer["reservation_id"],
+        credit_type=answer["credit_type"],
+        scale=scale,
+        meter=answer.get("meter"),
+        quantity=answer.get("quantity"),
+        held=credits_from_units(answer.get("held", 0), scale),
+        headroom=credits_from_units(answer.get("headroom", 0), scale),
+        created_at=optional_instant(answer.get("created_at")),
+        expires_at=optional_instant(answer.get("expires_at")),
+        seq=seq,
+    )
+
+
 def account(answer: dict[str, Any], seq: int) -> model.Account:
     """One account."""
     return model.Account(

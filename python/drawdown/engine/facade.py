@@ -201,6 +201,20 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
                 return each
         raise errors.GrantNotFoundError(f"account {account!r} has no grant {grant_id!r}")
 
+    def reservations_page(
+        self, account: str | None = None, *, after: tuple[str, str] | None = None, limit: int = PAGE
+    ) -> tuple[list[model.OpenReservation], bool]:
+        """At most ``limit`` open reservations behind ``(account, reservation_id)``, and whether more follow.
+
+        Of one account or of all, each account's in order of id. Raises ``AccountNotFoundError``.
+        """
+        behind = None if after is None else {"account": after[0], "reservation_id": after[1]}
+        seq, answer = self._query(
+            {"type": "reservations", "account": account, "after": behind, "limit": limit}
+        )
+        found = [answers.reservation(each, seq) for each in answer["reservations"]]
+        return found, bool(answer.get("more", False))
+
     def account(self, account: str) -> model.Account:
         """One account. Raises ``AccountNotFoundError``."""
         seq, answer = self._query({"type": "account", "account": account})

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import grpc
 import msgspec
+from google.protobuf import descriptor_pool
 from google.protobuf.internal import api_implementation
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -30,12 +31,14 @@ from drawdown.server.access import Access
 from drawdown.server.account_service import AccountService
 from drawdown.server.admin_service import AdminService
 from drawdown.server.catalog_service import CatalogService
+from drawdown.server.context import Handler
 from drawdown.server.control_service import control_services
 from drawdown.server.durability import Durability
 from drawdown.server.entitlement_service import EntitlementService
 from drawdown.server.grant_service import GrantService
 from drawdown.server.metrics import serve_metrics
 from drawdown.server.options import CALLS_MAX, channel_arguments, require_safe
+from drawdown.server.reservation_service import ReservationKeeper, ReservationService, ReservationSessions
 from drawdown.server.typed import TypedCalls, TypedService
 from drawdown.server.usage_service import UsageService
 from drawdown.v1 import entitlement_pb2, usage_pb2
@@ -113,6 +116,22 @@ def require_fast_protobuf() -> None:
         )
 
 
+def _merged(parts: list[tuple[str, dict[str, Handler]]]) -> dict[str, dict[str, Handler]]:
+    """Handlers by service. Raises ``RuntimeError`` where a schema's call has none, or two."""
+    merged: dict[str, dict[str, Handler]] = {}
+    for name, handlers in parts:
+        known = merged.setdefault(name, {})
+        if twice := known.keys() & handlers.keys():
+            raise RuntimeError(f"{name}: two handlers of {sorted(twice)}")
+        known.update(handlers)
+    pool = descriptor_pool.Default()
+    for name, handlers in merged.items():
+        wanted = {method.name for method in pool.FindServiceByName(name).methods}
+        if wanted != handlers.keys():
+            raise RuntimeError(f"{name}: without a handler or unknown: {sorted(wanted ^ handlers.keys())}")
+    return merged
+
+
 class Server:
     """One gRPC server over one open engine."""
 
@@ -131,6 +150,8 @@ class Server:
         durability = Durability(app.engine, loop)
         self._usage = UsageService(app.engine, durability, access, window_batches=process.window_batches)
         self._typed = TypedCalls(access, threads=process.control_threads, calls_max=process.control_calls_max)
+        self._sessions = ReservationSessions()
+        self._keeper = ReservationKeeper(app.engine, access, self._sessions)
         self._health = health.aio.HealthServicer()
         server = grpc.aio.server(options=channel_arguments(process), maximum_concurrent_rpcs=CALLS_MAX)
         names = self._register(server, EntitlementService(app.engine, durability, access))
@@ -162,6 +183,7 @@ class Server:
         app = self._app
         typed: tuple[TypedService, ...] = (
             GrantService(app.engine),
+            ReservationService(app.engine, self._sessions),
             *control_services(
                 app.control,
                 AccountService(app.engine),
@@ -174,12 +196,18 @@ class Server:
                 ),
             ),
         )
-        registered = hot + [self._typed.handler_of(service) for service in typed]
-        for name, handlers in registered:
+        streams: list[tuple[str, dict[str, Handler]]] = [
+            (
+                entitlement_service.SERVICE,
+                {"KeepReservations": grpc.unary_stream_rpc_method_handler(self._keeper.keep_reservations)},
+            ),
+        ]
+        registered = _merged(hot + streams + [self._typed.handler_of(service) for service in typed])
+        for name, handlers in registered.items():
             server.add_registered_method_handlers(name, handlers)
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        names = [name for name, _ in registered]
+        names = list(registered)
         # Reflection reads descriptors of every file from the default pool; importing them fills it.
         assert usage_pb2.DESCRIPTOR.package == entitlement_pb2.DESCRIPTOR.package
         if self._config.process.reflection:
@@ -229,6 +257,7 @@ class Server:
         await self._health.enter_graceful_shutdown()
         self._typed.drain()
         self._usage.drain()
+        self._keeper.drain()
         stopping = asyncio.ensure_future(server.stop(self._config.process.drain_s))
         at_once = asyncio.ensure_future(self._stop_at_once.wait())
         await asyncio.wait((stopping, at_once), return_when=asyncio.FIRST_COMPLETED)
@@ -247,6 +276,8 @@ class Server:
             "batches_total": self._usage.batches,
             "batch_bytes_total": self._usage.bytes_in,
             "shed_total": self._usage.shed,
+            "reservation_sessions_open": len(self._sessions),
+            "reservations_released_total": self._keeper.released,
             "typed_calls_open": self._typed.open_calls,
             "typed_calls": {f"{path} {code}": count for (path, code), count in self._typed.calls.items()},
         }

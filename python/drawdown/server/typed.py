@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import grpc
 from google.protobuf import descriptor as descriptors
@@ -69,7 +69,7 @@ class TypedCalls:
             try:
                 principal = self._access.principal(context, right)
                 caller = principal.name
-                response = await self._run(run, _parsed(request_class, body), principal, context)
+                response = await self._run(run, parsed(request_class, body), principal, context)
             except asyncio.CancelledError:
                 raise
             except Exception as raised:
@@ -118,7 +118,11 @@ class TypedCalls:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _parsed(request_class: type[message.Message], body: bytes) -> message.Message:
+MessageT = TypeVar("MessageT", bound=message.Message)
+
+
+def parsed(request_class: type[MessageT], body: bytes) -> MessageT:
+    """The message of these bytes. Raises ``InvalidRequestError``."""
     request = request_class()
     try:
         request.ParseFromString(body)

@@ -26,7 +26,10 @@ if _version_not_supported:
 
 
 class EntitlementServiceStub:
-    """May this account use this now?
+    """May this account use this now, and credits set aside for work in progress.
+
+    Check and BatchCheck are hot: smallest units, raw bytes. The others carry decimal credits as text
+    and Timestamps. A refusal by rule is a `status` in the answer, never an error of the call.
     """
 
     def __init__(self, channel):
@@ -45,10 +48,38 @@ class EntitlementServiceStub:
                 request_serializer=drawdown_dot_v1_dot_entitlement__pb2.BatchCheckRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_entitlement__pb2.BatchCheckResponse.FromString,
                 _registered_method=True)
+        self.Reserve = channel.unary_unary(
+                '/drawdown.v1.EntitlementService/Reserve',
+                request_serializer=drawdown_dot_v1_dot_entitlement__pb2.ReserveRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_entitlement__pb2.ReserveResponse.FromString,
+                _registered_method=True)
+        self.Settle = channel.unary_unary(
+                '/drawdown.v1.EntitlementService/Settle',
+                request_serializer=drawdown_dot_v1_dot_entitlement__pb2.SettleRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_entitlement__pb2.SettleResponse.FromString,
+                _registered_method=True)
+        self.Release = channel.unary_unary(
+                '/drawdown.v1.EntitlementService/Release',
+                request_serializer=drawdown_dot_v1_dot_entitlement__pb2.ReleaseRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_entitlement__pb2.ReleaseResponse.FromString,
+                _registered_method=True)
+        self.ListReservations = channel.unary_unary(
+                '/drawdown.v1.EntitlementService/ListReservations',
+                request_serializer=drawdown_dot_v1_dot_entitlement__pb2.ListReservationsRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_entitlement__pb2.ListReservationsResponse.FromString,
+                _registered_method=True)
+        self.KeepReservations = channel.unary_stream(
+                '/drawdown.v1.EntitlementService/KeepReservations',
+                request_serializer=drawdown_dot_v1_dot_entitlement__pb2.KeepReservationsRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_entitlement__pb2.KeepReservationsResponse.FromString,
+                _registered_method=True)
 
 
 class EntitlementServiceServicer:
-    """May this account use this now?
+    """May this account use this now, and credits set aside for work in progress.
+
+    Check and BatchCheck are hot: smallest units, raw bytes. The others carry decimal credits as text
+    and Timestamps. A refusal by rule is a `status` in the answer, never an error of the call.
     """
 
     def Check(self, request, context):
@@ -59,6 +90,42 @@ class EntitlementServiceServicer:
 
     def BatchCheck(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Reserve(self, request, context):
+        """Sets credits aside until Settle, Release or the end of its time to live. The same again: DUPLICATE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Settle(self, request, context):
+        """Ends a reservation with what was used, at the price of the reserve.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Release(self, request, context):
+        """Ends a reservation with nothing used: everything returns.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReservations(self, request, context):
+        """Reservations that are neither settled, released nor lapsed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def KeepReservations(self, request, context):
+        """While this stream is open, reservations made with its `session_id` live; when it ends, for
+        whatever reason, those still open are released. One message is sent at once; then none.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -76,6 +143,31 @@ def add_EntitlementServiceServicer_to_server(servicer, server):
                     request_deserializer=drawdown_dot_v1_dot_entitlement__pb2.BatchCheckRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_entitlement__pb2.BatchCheckResponse.SerializeToString,
             ),
+            'Reserve': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reserve,
+                    request_deserializer=drawdown_dot_v1_dot_entitlement__pb2.ReserveRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_entitlement__pb2.ReserveResponse.SerializeToString,
+            ),
+            'Settle': grpc.unary_unary_rpc_method_handler(
+                    servicer.Settle,
+                    request_deserializer=drawdown_dot_v1_dot_entitlement__pb2.SettleRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_entitlement__pb2.SettleResponse.SerializeToString,
+            ),
+            'Release': grpc.unary_unary_rpc_method_handler(
+                    servicer.Release,
+                    request_deserializer=drawdown_dot_v1_dot_entitlement__pb2.ReleaseRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_entitlement__pb2.ReleaseResponse.SerializeToString,
+            ),
+            'ListReservations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReservations,
+                    request_deserializer=drawdown_dot_v1_dot_entitlement__pb2.ListReservationsRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_entitlement__pb2.ListReservationsResponse.SerializeToString,
+            ),
+            'KeepReservations': grpc.unary_stream_rpc_method_handler(
+                    servicer.KeepReservations,
+                    request_deserializer=drawdown_dot_v1_dot_entitlement__pb2.KeepReservationsRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_entitlement__pb2.KeepReservationsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'drawdown.v1.EntitlementService', rpc_method_handlers)
@@ -85,7 +177,10 @@ def add_EntitlementServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EntitlementService:
-    """May this account use this now?
+    """May this account use this now, and credits set aside for work in progress.
+
+    Check and BatchCheck are hot: smallest units, raw bytes. The others carry decimal credits as text
+    and Timestamps. A refusal by rule is a `status` in the answer, never an error of the call.
     """
 
     @staticmethod
@@ -132,6 +227,141 @@ class EntitlementService:
             '/drawdown.v1.EntitlementService/BatchCheck',
             drawdown_dot_v1_dot_entitlement__pb2.BatchCheckRequest.SerializeToString,
             drawdown_dot_v1_dot_entitlement__pb2.BatchCheckResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reserve(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.EntitlementService/Reserve',
+            drawdown_dot_v1_dot_entitlement__pb2.ReserveRequest.SerializeToString,
+            drawdown_dot_v1_dot_entitlement__pb2.ReserveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Settle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.EntitlementService/Settle',
+            drawdown_dot_v1_dot_entitlement__pb2.SettleRequest.SerializeToString,
+            drawdown_dot_v1_dot_entitlement__pb2.SettleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Release(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.EntitlementService/Release',
+            drawdown_dot_v1_dot_entitlement__pb2.ReleaseRequest.SerializeToString,
+            drawdown_dot_v1_dot_entitlement__pb2.ReleaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReservations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.EntitlementService/ListReservations',
+            drawdown_dot_v1_dot_entitlement__pb2.ListReservationsRequest.SerializeToString,
+            drawdown_dot_v1_dot_entitlement__pb2.ListReservationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def KeepReservations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/drawdown.v1.EntitlementService/KeepReservations',
+            drawdown_dot_v1_dot_entitlement__pb2.KeepReservationsRequest.SerializeToString,
+            drawdown_dot_v1_dot_entitlement__pb2.KeepReservationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,285 @@
+"""The typed reservation calls of EntitlementService, and the sessions that keep reservations.
+
+A session is one open ``KeepReservations`` stream. Whatever ends it from the client's side, a broken
+connection included, releases what is still open of its reservations. A server that stops or dies
+releases nothing: its clients come back, and what they forget lapses.
+"""
+
+import asyncio
+import logging
+import threading
+from decimal import Decimal
+from typing import Any, Final
+
+from drawdown import errors, model
+from drawdown.engine import Engine
+from drawdown.model import commands
+from drawdown.model.ids import check_id
+from drawdown.model.reservation_results import (
+    release_result,
+    reservation_result,
+    settle_result,
+)
+from drawdown.server import convert, status
+from drawdown.server.access import Access, Principal, Right
+from drawdown.server.context import Context
+from drawdown.server.pages import page_size
+from drawdown.server.refusals import require_visible
+from drawdown.server.typed import parsed
+from drawdown.server.usage_service import draining
+from drawdown.v1 import entitlement_pb2 as pb
+from drawdown.v1 import usage_pb2
+
+_log = logging.getLogger("drawdown.server")
+
+SESSIONS_MAX: Final = 10_000
+_TOKEN_SEPARATOR: Final = "\n"
+
+
+class ReservationSessions:
+    """Open sessions and what each has reserved. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[str, set[tuple[str, str]]] = {}
+        self._session_of: dict[tuple[str, str], str] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def open(self, session_id: str) -> None:
+        """Raises ``AlreadyExistsError`` for one that is open, ``OverloadedError`` at the limit."""
+        with self._lock:
+            if session_id in self._kept:
+                raise errors.AlreadyExistsError(
+                    f"session_id: {session_id!r} is open on another stream", field="session_id"
+                )
+            if len(self._kept) >= SESSIONS_MAX:
+                raise errors.OverloadedError(f"{SESSIONS_MAX} reservation sessions are open already")
+            self._kept[session_id] = set()
+
+    def is_open(self, session_id: str) -> bool:
+        return session_id in self._kept
+
+    def keep(self, session_id: str, account: str, reservation_id: str) -> bool:
+        """Remember a reservation of the session; False when the session has ended meanwhile."""
+        with self._lock:
+            kept = self._kept.get(session_id)
+            if kept is None:
+                return False
+            other = self._session_of.get((account, reservation_id))
+            if other is not None and other != session_id:
+                # A repeat by another client: who asked first keeps it.
+                return True
+            kept.add((account, reservation_id))
+            self._session_of[account, reservation_id] = session_id
+            return True
+
+    def ended(self, account: str, reservation_id: str) -> None:
+        """The reservation was settled or released: no session has to."""
+        with self._lock:
+            session_id = self._session_of.pop((account, reservation_id), None)
+            if session_id is not None:
+                self._kept[session_id].discard((account, reservation_id))
+
+    def close(self, session_id: str) -> set[tuple[str, str]]:
+        """End a session; answers what it still kept."""
+        with self._lock:
+            kept = self._kept.pop(session_id, set())
+            for each in kept:
+                self._session_of.pop(each, None)
+            return kept
+
+
+class ReservationService:
+    """Reserve, Settle, Release and ListReservations; each runs in a worker thread and may block."""
+
+    DESCRIPTOR: Final = pb.DESCRIPTOR.services_by_name["EntitlementService"]
+    RIGHTS: Final = {
+        "Reserve": Right.INGEST,
+        "Settle": Right.INGEST,
+        "Release": Right.INGEST,
+        "ListReservations": Right.READ,
+    }
+
+    def __init__(self, engine: Engine, sessions: ReservationSessions) -> None:
+        self._engine = engine
+        self._sessions = sessions
+
+    def Reserve(self, request: pb.ReserveRequest, principal: Principal) -> pb.ReserveResponse:
+        session_id = request.session_id
+        if session_id and not self._sessions.is_open(session_id):
+            raise _no_session(session_id)
+        command = commands.reserve(
+            request.account_id,
+            request.reservation_id,
+            meter=request.meter if request.WhichOneof("subject") == "meter" else None,
+            credit_type=request.credit_type if request.WhichOneof("subject") == "credit_type" else None,
+            quantity=request.quantity if request.WhichOneof("amount") == "quantity" else None,
+            credits=request.credits if request.WhichOneof("amount") == "credits" else None,
+            dimensions=dict(request.dimensions),
+            ttl=request.ttl.ToTimedelta() if request.HasField("ttl") else 60,
+        )
+        found = reservation_result(self._apply(command, principal), request.reservation_id)
+        if (
+            session_id
+            and found.applied
+            and not self._sessions.keep(session_id, request.account_id, request.reservation_id)
+        ):
+            self._engine.execute([commands.release(request.account_id, request.reservation_id)])
+            raise _no_session(session_id)
+        return pb.ReserveResponse(
+            status=status_number(found.status),
+            held=_text(found.held),
+            headroom=_text(found.headroom),
+            uncovered=_text(found.uncovered),
+            available=_text(found.available),
+            shortfall=_text(found.shortfall),
+            expires_at=convert.timestamp(found.expires_at),
+            seq=found.seq,
+        )
+
+    def Settle(self, request: pb.SettleRequest, principal: Principal) -> pb.SettleResponse:
+        command = commands.settle(
+            request.account_id,
+            request.reservation_id,
+            quantity=request.quantity if request.WhichOneof("actual") == "quantity" else None,
+            credits=request.credits if request.WhichOneof("actual") == "credits" else None,
+            refuse_extra=request.refuse_extra,
+        )
+        found = settle_result(self._apply(command, principal))
+        if found.applied:
+            self._sessions.ended(request.account_id, request.reservation_id)
+        return pb.SettleResponse(
+            status=status_number(found.status),
+            charged=_text(found.charged),
+            returned=_text(found.returned),
+            extra=_text(found.extra),
+            uncovered=_text(found.uncovered),
+            available=_text(found.available),
+            seq=found.seq,
+        )
+
+    def Release(self, request: pb.ReleaseRequest, principal: Principal) -> pb.ReleaseResponse:
+        command = commands.release(request.account_id, request.reservation_id)
+        found = release_result(self._apply(command, principal))
+        if found.applied:
+            self._sessions.ended(request.account_id, request.reservation_id)
+        return pb.ReleaseResponse(
+            status=status_number(found.status),
+            returned=_text(found.returned),
+            available=_text(found.available),
+            seq=found.seq,
+        )
+
+    def ListReservations(
+        self, request: pb.ListReservationsRequest, principal: Principal
+    ) -> pb.ListReservationsResponse:
+        account = request.account_id
+        if account:
+            require_visible(account, principal)
+        elif principal.account_prefix:
+            raise errors.PermissionDeniedError("a credential bound to accounts lists those of one account")
+        found, more = self._engine.reservations_page(
+            account or None, after=_after(request.page_token), limit=page_size(request.page_size)
+        )
+        seq = found[0].seq if found else self._engine.durable_seq()
+        self._engine.wait_durable(seq)
+        last = f"{found[-1].account}{_TOKEN_SEPARATOR}{found[-1].reservation_id}" if found else ""
+        return pb.ListReservationsResponse(
+            reservations=[_reservation_message(each) for each in found],
+            next_page_token=last if more else "",
+            seq=seq,
+        )
+
+    def _apply(self, command: commands.Command, principal: Principal) -> model.CommandResult:
+        (result,) = self._engine.execute([command], account_prefix=principal.account_prefix)
+        return result
+
+
+class ReservationKeeper:
+    """The handler of ``KeepReservations``, on the event loop."""
+
+    def __init__(self, engine: Engine, access: Access, sessions: ReservationSessions) -> None:
+        self._engine = engine
+        self._access = access
+        self._sessions = sessions
+        self._draining = asyncio.Event()
+        self.released = 0
+
+    async def keep_reservations(self, body: bytes, context: Context) -> None:
+        """``KeepReservations``: open until the client goes, or the server drains."""
+        try:
+            self._access.principal(context, Right.INGEST)
+            if self._draining.is_set():
+                raise draining()
+            request = parsed(pb.KeepReservationsRequest, body)
+            session_id = check_id(request.session_id, "session_id")
+            self._sessions.open(session_id)
+        except errors.DrawdownError as raised:
+            await status.abort(context, raised)
+        drained = False
+        try:
+            await context.write(b"")
+            await self._draining.wait()
+            drained = True
+        finally:
+            kept = self._sessions.close(session_id)
+            if kept and not drained:
+                # Not in this task: it is being cancelled.
+                asyncio.get_running_loop().run_in_executor(None, self._release, kept)
+
+    def _release(self, kept: set[tuple[str, str]]) -> None:
+        for account, reservation_id in sorted(kept):
+            try:
+                (result,) = self._engine.execute([commands.release(account, reservation_id)])
+                self.released += result.status == "OK"
+            except errors.EngineHaltedError:
+                return
+            except errors.DrawdownError:
+                _log.exception("a reservation of a lost client was not released; it lapses")
+
+    def drain(self) -> None:
+        """End every session without releasing anything: the clients have not gone, the server has."""
+        self._draining.set()
+
+
+def _no_session(session_id: str) -> errors.PreconditionError:
+    return errors.PreconditionError(
+        f"session_id: no KeepReservations stream of {session_id[:128]!r} is open; open one first",
+        reason="SESSION_UNKNOWN",
+        field="session_id",
+    )
+
+
+def _text(amount: Decimal | None) -> str:
+    return "" if amount is None else convert.credits_text(amount)
+
+
+def status_number(name: str) -> Any:
+    """``drawdown.v1.Status`` of a status by its name."""
+    return usage_pb2.Status.Value(f"STATUS_{name}")
+
+
+def _after(token: str) -> tuple[str, str] | None:
+    if not token:
+        return None
+    account, separator, reservation_id = token.partition(_TOKEN_SEPARATOR)
+    if not separator:
+        raise errors.InvalidRequestError("page_token: not one that this call gave", field="page_token")
+    return check_id(account, "page_token"), check_id(reservation_id, "page_token")
+
+
+def _reservation_message(found: model.OpenReservation) -> pb.Reservation:
+    return pb.Reservation(
+        account_id=found.account,
+        reservation_id=found.reservation_id,
+        credit_type=found.credit_type,
+        scale=found.scale,
+        meter=found.meter or "",
+        quantity=found.quantity,
+        held=_text(found.held),
+        headroom=_text(found.headroom),
+        created_at=convert.timestamp(found.created_at),
+        expires_at=convert.timestamp(found.expires_at),
+    )
