@@ -19,6 +19,7 @@ from drawdown.errors import (
     GrantNotFoundError,
     InternalError,
     InvalidRequestError,
+    NotEntitledError,
     NotFoundError,
     OverloadedError,
     PermissionDeniedError,
@@ -30,12 +31,15 @@ from drawdown.errors import (
 )
 
 if TYPE_CHECKING:
+    from drawdown.client.entitled import requires, use
     from drawdown.client.sync import connect
     from drawdown.embedded import open
 
 _LAZY = {
     "open": ("drawdown.embedded", "open"),
     "connect": ("drawdown.client.sync", "connect"),
+    "requires": ("drawdown.client.entitled", "requires"),
+    "use": ("drawdown.client.entitled", "use"),
     "aio": ("drawdown.aio", None),
     "model": ("drawdown.model", None),
     "commands": ("drawdown.model.commands", None),
@@ -53,6 +57,7 @@ __all__ = [
     "GrantNotFoundError",
     "InternalError",
     "InvalidRequestError",
+    "NotEntitledError",
     "NotFoundError",
     "OverloadedError",
     "PermissionDeniedError",
@@ -63,6 +68,8 @@ __all__ = [
     "UnavailableError",
     "connect",
     "open",
+    "requires",
+    "use",
 ]
 
 

@@ -11,6 +11,7 @@
     │   └── GrantNotFoundError
     ├── AlreadyExistsError         same id, other content: nothing changed
     ├── PreconditionError          refused by a rule where a result cannot be given (typed gRPC calls)
+    │   └── NotEntitledError           @requires: the account may not use this now
     ├── UnauthenticatedError       no credential, or one that is not known
     ├── PermissionDeniedError      the credential lacks the right
     ├── OverloadedError            shed before anything was written: back off, send the same ids
@@ -120,6 +121,12 @@ class PreconditionError(DrawdownError):
 
     reason = "FAILED_PRECONDITION"
     definite = True
+
+
+class NotEntitledError(PreconditionError):
+    """A function under ``@requires`` was not run: ``reason`` is the status of the check."""
+
+    reason = "NOT_ENTITLED"
 
 
 class UnauthenticatedError(DrawdownError):
