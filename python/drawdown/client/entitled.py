@@ -20,7 +20,7 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
 from drawdown.client.asyncio_connection import AioConnection
 from drawdown.client.interface import Database
@@ -37,6 +37,14 @@ def use(database: AnyDatabase | None) -> None:
     """The database that ``@requires`` asks where none is named; ``None``: none any more."""
     global _in_use
     _in_use = database
+
+
+class Needed(NamedTuple):
+    """What one call needs."""
+
+    account: str
+    quantity: int
+    dimensions: Mapping[str, str] | None
 
 
 class Requirement:
@@ -62,21 +70,19 @@ class Requirement:
                 field="account",
             )
 
-    def account(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        """The account of one call."""
+    def of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Needed:
+        """What one call needs."""
         if callable(self._account):
-            return self._account(*args, **kwargs)
-        bound = self._signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        return str(bound.arguments[self._account])
-
-    def quantity(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
-        """What the call may use."""
-        return self._quantity(*args, **kwargs) if callable(self._quantity) else self._quantity
-
-    def dimensions(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Mapping[str, str] | None:
-        """The dimensions of its use."""
-        return self._dimensions(*args, **kwargs) if callable(self._dimensions) else self._dimensions
+            account = self._account(*args, **kwargs)
+        else:
+            bound = self._signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            account = bound.arguments[self._account]
+        return Needed(
+            account,
+            self._quantity(*args, **kwargs) if callable(self._quantity) else self._quantity,
+            self._dimensions(*args, **kwargs) if callable(self._dimensions) else self._dimensions,
+        )
 
 
 def requires(
@@ -106,72 +112,100 @@ def requires(
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise InvalidRequestError("function: a generator has no end that could be recorded")
         needs = Requirement(function, meter, quantity, account, dimensions)
+        guard = _Guard(needs, hold=hold, record=record, ttl=ttl, used=used)
 
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
             asked = _database(database)
             if isinstance(asked, AioConnection):
                 raise PreconditionError("a plain function needs a plain database: drawdown.connect or open")
-            who, amount, about = _needed(needs, args, kwargs)
-            if hold:
-                with asked.reserve(who, meter, quantity=amount, dimensions=about, ttl=ttl) as held:
-                    if not held:
-                        raise _refused(held.status, who, meter)
-                    result = function(*args, **kwargs)
-                    held.settle(amount if used is None else used(result))
-                    return result
-            answer = asked.check(who, meter, quantity=amount, dimensions=about)
-            if not answer:
-                raise _refused(answer.reason, who, meter)
-            result = function(*args, **kwargs)
-            if record:
-                real = amount if used is None else used(result)
-                asked.record(who, meter, quantity=real, dimensions=about)
-            return result
+            needed = needs.of(args, kwargs)
+            return guard.run(asked, needed, lambda: function(*args, **kwargs))
 
         @functools.wraps(function)
         async def call_awaited(*args: P.args, **kwargs: P.kwargs) -> Any:
             awaited = cast(Callable[P, Awaitable[Any]], function)
-            asked = _database(database)
-            who, amount, about = _needed(needs, args, kwargs)
-            if hold:
-                return await _held(asked, awaited, args, kwargs, (who, meter, amount, about, ttl), used)
-            answer = await _answer(asked.check, who, meter, quantity=amount, dimensions=about)
-            if not answer:
-                raise _refused(answer.reason, who, meter)
-            result = await awaited(*args, **kwargs)
-            if record:
-                real = amount if used is None else used(result)
-                await _answer(asked.record, who, meter, quantity=real, dimensions=about)
-            return result
+            needed = needs.of(args, kwargs)
+            return await guard.run_awaited(_database(database), needed, lambda: awaited(*args, **kwargs))
 
-        if inspect.iscoroutinefunction(function):
-            return cast(Callable[P, R], call_awaited)
-        return call
+        return cast(Callable[P, R], call_awaited) if inspect.iscoroutinefunction(function) else call
 
     return decorate
 
 
-async def _held(
-    asked: AnyDatabase,
-    function: Callable[..., Awaitable[Any]],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    needed: tuple[str, str, int, Mapping[str, str] | None, int],
-    used: Callable[[Any], int] | None,
-) -> Any:
-    """Reserve, run, settle; release where the function raises or is cancelled."""
-    who, meter, amount, about, ttl = needed
-    held = await _answer(asked.reserve, who, meter, quantity=amount, dimensions=about, ttl=ttl)
-    if not held:
-        raise _refused(held.status, who, meter)
-    try:
-        result = await function(*args, **kwargs)
-        await _answer(held.settle, amount if used is None else used(result))
+class _Guard:
+    """What stands around each call of one function."""
+
+    def __init__(
+        self,
+        needs: Requirement,
+        *,
+        hold: bool,
+        record: bool,
+        ttl: int,
+        used: Callable[[Any], int] | None,
+    ) -> None:
+        self._meter = needs.meter
+        self._hold = hold
+        self._record = record
+        self._ttl = ttl
+        self._used = used
+
+    def run(self, asked: Database, needed: Needed, function: Callable[[], R]) -> R:
+        """Check or reserve, run, record or settle."""
+        if self._hold:
+            with asked.reserve(
+                needed.account,
+                self._meter,
+                quantity=needed.quantity,
+                dimensions=needed.dimensions,
+                ttl=self._ttl,
+            ) as held:
+                self._require(bool(held), held.status, needed)
+                result = function()
+                held.settle(self._really(needed, result))
+                return result
+        answer = asked.check(
+            needed.account, self._meter, quantity=needed.quantity, dimensions=needed.dimensions
+        )
+        self._require(bool(answer), answer.reason, needed)
+        result = function()
+        if self._record:
+            real = self._really(needed, result)
+            asked.record(needed.account, self._meter, quantity=real, dimensions=needed.dimensions)
         return result
-    finally:
-        if not held.ended:
-            await _answer(held.release)
+
+    async def run_awaited(
+        self, asked: AnyDatabase, needed: Needed, function: Callable[[], Awaitable[Any]]
+    ) -> Any:
+        """The same, awaited."""
+        about = {"quantity": needed.quantity, "dimensions": needed.dimensions}
+        if self._hold:
+            held = await _answer(asked.reserve, needed.account, self._meter, **about, ttl=self._ttl)
+            self._require(bool(held), held.status, needed)
+            try:
+                result = await function()
+                await _answer(held.settle, self._really(needed, result))
+                return result
+            finally:
+                if not held.ended:
+                    await _answer(held.release)
+        answer = await _answer(asked.check, needed.account, self._meter, **about)
+        self._require(bool(answer), answer.reason, needed)
+        result = await function()
+        if self._record:
+            about["quantity"] = self._really(needed, result)
+            await _answer(asked.record, needed.account, self._meter, **about)
+        return result
+
+    def _really(self, needed: Needed, result: Any) -> int:
+        return needed.quantity if self._used is None else self._used(result)
+
+    def _require(self, allowed: bool, reason: str, needed: Needed) -> None:
+        if not allowed:
+            raise NotEntitledError(
+                f"account {needed.account!r} may not use {self._meter} now: {reason}", reason=reason
+            )
 
 
 async def _answer(ask: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -179,12 +213,6 @@ async def _answer(ask: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     if isinstance(getattr(ask, "__self__", None), AioConnection) or inspect.iscoroutinefunction(ask):
         return await ask(*args, **kwargs)
     return await asyncio.to_thread(ask, *args, **kwargs)
-
-
-def _needed(
-    needs: Requirement, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[str, int, Mapping[str, str] | None]:
-    return needs.account(args, kwargs), needs.quantity(args, kwargs), needs.dimensions(args, kwargs)
 
 
 def _database(given: AnyDatabase | None) -> AnyDatabase:
@@ -195,7 +223,3 @@ def _database(given: AnyDatabase | None) -> AnyDatabase:
             reason="DATABASE_MISSING",
         )
     return found
-
-
-def _refused(reason: str, account: str, meter: str) -> NotEntitledError:
-    return NotEntitledError(f"account {account!r} may not use {meter} now: {reason}", reason=reason)

@@ -23,7 +23,7 @@ class MeteredUse:
         meter: str,
         quantity: int,
         dimensions: Mapping[str, str],
-        event_id: str,
+        event_id: str | None,
         force: bool,
     ) -> None:
         self.account = account
