@@ -384,6 +384,7 @@ fn clock_from(image: ClockImage) -> Result<TestClock, CorruptImage> {
 }
 
 fn pool_from(image: PoolImage, catalog: &mut Catalog) -> Result<Pool, CorruptImage> {
+    crate::image_checks::check_pool(&image)?;
     let mut pool = Pool::new(image.credit_type as u16);
     pool.flags = image.flags as u8;
     let kind = crate::apply::policy_of(image.policy_kind)?;

@@ -36,6 +36,7 @@ mod grant_commands;
 pub mod hash;
 pub mod id;
 mod image;
+mod image_checks;
 mod image_messages;
 pub mod key_run;
 mod ledger_entry;

@@ -4,6 +4,10 @@
 
 #[path = "model/commands.rs"]
 mod commands;
+#[path = "model/hold_story.rs"]
+mod hold_story;
+#[path = "model/holds.rs"]
+mod holds;
 #[path = "model/ledger.rs"]
 mod ledger;
 #[path = "model/ops.rs"]
@@ -12,6 +16,8 @@ mod ops;
 mod prices;
 #[path = "model/story.rs"]
 mod story;
+#[path = "model/zero.rs"]
+mod zero;
 
 use drawdown_core::usage::Outcome;
 use drawdown_core::{Engine, Settings, Status, StoreKey};
@@ -69,10 +75,12 @@ fn replayed(story: &Story) -> Engine {
 /// A moment from `now` on at which nothing has fallen due for a second. Which of the sweeps within
 /// that second books it is not part of the state.
 fn quiet_from(story: &Story, now: i64) -> i64 {
-    let grants: Vec<_> = story.ledger.accounts.values().flat_map(|account| &account.grants).collect();
-    let edges = |g: &ledger::Grant| [g.effective_at, g.expires_at, g.expires_at.saturating_add(story.ledger.grace)];
-    let is_loud =
-        |now: i64| grants.iter().any(|g| edges(g).iter().any(|at| *at <= now && now <= at.saturating_add(SECOND)));
+    let accounts = || story.ledger.accounts.values();
+    let grants = accounts().flat_map(|account| &account.grants);
+    let of_grant = |g: &ledger::Grant| [g.effective_at, g.expires_at, g.expires_at.saturating_add(story.ledger.grace)];
+    let holds = accounts().flat_map(|account| &account.holds).map(|hold| hold.expires_at);
+    let edges: Vec<i64> = grants.flat_map(of_grant).chain(holds).collect();
+    let is_loud = |now: i64| edges.iter().any(|at| *at <= now && now <= at.saturating_add(SECOND));
     (0..).map(|n| now + n * SECOND).find(|now| !is_loud(*now)).expect("edges are few")
 }
 
@@ -91,7 +99,19 @@ fn assert_same_future(story: &mut Story, other: &mut Engine) {
         for ((sent, here), there) in uses.iter().zip(&here).zip(&there) {
             assert_eq!(here, there, "{sent:?} at {now}");
         }
+        for command in story.hold_commands() {
+            let text = serde_json::to_vec(std::slice::from_ref(&command)).expect("writes");
+            let commands = drawdown_core::command_json::group_from_json(&text).expect("readable");
+            let here = story.engine.execute(&commands, now, &drawdown_core::Rights::ALL, &mut one);
+            let there = other.execute(&commands, now, &drawdown_core::Rights::ALL, &mut two);
+            assert_eq!(here, there, "{command} at {now}");
+        }
         assert_eq!(one, two, "the journals written at {now}");
+        let gauges = |engine: &Engine| {
+            let stats = engine.stats_json();
+            [stats["reservations_open"].clone(), stats["reservation_oldest_age_us"].clone()]
+        };
+        assert_eq!(gauges(other), gauges(&story.engine), "gauges at {now}");
         // Which account a sweep visits first is not part of the state.
         let swept = story.engine.expire_due(now, 1_000, &mut one);
         assert_eq!(swept, other.expire_due(now, 1_000, &mut two), "the sweeps at {now}");

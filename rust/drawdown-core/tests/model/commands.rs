@@ -104,6 +104,7 @@ impl Ledger {
             is_voided: false,
             amount,
             remaining: amount,
+            held: 0,
             burned: 0,
             expired: 0,
             voided: 0,
@@ -146,7 +147,7 @@ impl Ledger {
         if void.iter().any(|id| find(id).is_none()) {
             return "GRANT_UNKNOWN";
         }
-        let free = |id: &str| find(id).map_or(0, |g| if g.is_voided { 0 } else { g.remaining });
+        let free = |id: &str| find(id).map_or(0, |g| if g.is_voided { 0 } else { g.free() });
         let amounts: Vec<i128> = create
             .iter()
             .map(|sent| match &sent.amount {
@@ -163,7 +164,7 @@ impl Ledger {
                 .grants
                 .iter()
                 .filter(|g| g.credit_type == credit_type && !g.is_voided && void.contains(&g.id))
-                .map(|g| g.remaining)
+                .map(Grant::free)
                 .sum();
             if known.remaining(credit_type) - gone + made > MAX {
                 return "OVERFLOW";
@@ -190,8 +191,8 @@ impl Ledger {
             for grant in account.grants.iter_mut().filter(|g| !g.pending && !g.is_voided && g.expires_at != FOREVER) {
                 let late = now - grant.expires_at.saturating_add(grace);
                 if late >= 1_000_000 || late >= 0 && is_booked(id, &grant.id) {
-                    grant.expired += grant.remaining;
-                    grant.remaining = 0;
+                    grant.expired += grant.free();
+                    grant.remaining = grant.held;
                 }
             }
         }
@@ -200,7 +201,7 @@ impl Ledger {
 
 fn forfeit(grant: &mut Grant, carried: i128) {
     grant.moved += carried;
-    grant.voided += grant.remaining - carried;
-    grant.remaining = 0;
+    grant.voided += grant.free() - carried;
+    grant.remaining = grant.held;
     grant.is_voided = true;
 }

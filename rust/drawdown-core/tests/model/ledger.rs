@@ -2,7 +2,9 @@
 //! vectors, nothing cached, no batches. Written apart from the engine.
 
 use crate::commands::GrantSent;
-use crate::prices::{METERS, Rate};
+use crate::holds::{Hold, ReserveSent, SettleSent};
+use crate::prices::{METERS, Rate, month_of};
+use crate::zero::at_zero;
 use std::collections::BTreeMap;
 
 pub const MAX: i128 = i64::MAX as i128;
@@ -24,6 +26,7 @@ pub struct Grant {
     pub is_voided: bool,
     pub amount: i128,
     pub remaining: i128,
+    pub held: i128,
     pub burned: i128,
     pub expired: i128,
     pub voided: i128,
@@ -36,12 +39,16 @@ impl Grant {
         !self.pending && !self.is_voided && self.effective_at <= t && t < self.expires_at
     }
 
+    pub fn free(&self) -> i128 {
+        self.remaining - self.held
+    }
+
     pub fn can_pay(&self, meter: Option<&str>) -> bool {
         self.scope.is_empty() || meter.is_some_and(|m| self.scope.contains(&m))
     }
 
     /// §4.3.
-    fn burns_at(&self) -> (i64, i64, bool, usize, i64, usize) {
+    pub fn burns_at(&self) -> (i64, i64, bool, usize, i64, usize) {
         let width = if self.scope.is_empty() { usize::MAX } else { self.scope.len() };
         (self.priority, self.expires_at, !self.promotional, width, self.effective_at, self.created)
     }
@@ -75,9 +82,16 @@ pub struct Pool {
     pub debts: Vec<(Option<String>, i128)>,
     pub overage: BTreeMap<i64, i128>,
     pub charged: i128,
+    /// Headroom of open reservations.
+    pub held_overdraft: i128,
+    pub held_overage: i128,
 }
 
 impl Pool {
+    pub fn overage_in(&self, period: i64) -> i128 {
+        self.overage.get(&period).copied().unwrap_or(0)
+    }
+
     pub fn overdraft(&self) -> i128 {
         self.debts.iter().map(|debt| debt.1).sum()
     }
@@ -86,7 +100,7 @@ impl Pool {
         self.overage.values().sum()
     }
 
-    fn owe(&mut self, meter: Option<&str>, amount: i128) {
+    pub fn owe(&mut self, meter: Option<&str>, amount: i128) {
         match self.debts.iter_mut().find(|debt| debt.0.as_deref() == meter) {
             _ if amount == 0 => {}
             Some(debt) => debt.1 += amount,
@@ -141,6 +155,10 @@ pub struct Account {
     pub counters: BTreeMap<(String, String, i64), i128>,
     /// With the time each was taken at.
     pub uses: Vec<(Use, i64)>,
+    pub holds: Vec<Hold>,
+    /// With the instant of each.
+    pub reserves: Vec<(ReserveSent, i64)>,
+    pub settles: Vec<(String, SettleSent, i64)>,
 }
 
 impl Account {
@@ -153,17 +171,13 @@ impl Account {
     }
 
     pub fn available(&self, credit_type: &str, now: i64) -> i128 {
-        let free: i128 = self
-            .grants
-            .iter()
-            .filter(|g| g.credit_type == credit_type && g.is_valid_at(now))
-            .map(|g| g.remaining)
-            .sum();
-        free - self.pools.get(credit_type).map_or(0, Pool::overdraft)
+        let free: i128 =
+            self.grants.iter().filter(|g| g.credit_type == credit_type && g.is_valid_at(now)).map(Grant::free).sum();
+        free - self.pools.get(credit_type).map_or(0, |pool| pool.overdraft() + pool.held_overdraft)
     }
 
     /// What an answer shows: absent where the account has no such pool.
-    fn shown(&self, credit_type: &str, now: i64) -> Option<i128> {
+    pub fn shown(&self, credit_type: &str, now: i64) -> Option<i128> {
         self.pools.contains_key(credit_type).then(|| self.available(credit_type, now))
     }
 
@@ -182,7 +196,7 @@ impl Account {
                     .collect();
                 payers.sort_by_key(|g| g.burns_at());
                 for grant in payers {
-                    let part = grant.remaining.min(*debt);
+                    let part = grant.free().min(*debt);
                     grant.remaining -= part;
                     grant.burned += part;
                     *debt -= part;
@@ -194,7 +208,7 @@ impl Account {
 
     /// Indices of the grants that pay, in order: valid at the use (§7: those expired since, too,
     /// within the grace), then those valid at arrival.
-    fn payers(&self, credit_type: &str, meter: Option<&str>, at: i64, now: i64, grace: i64) -> Vec<usize> {
+    pub fn payers(&self, credit_type: &str, meter: Option<&str>, at: i64, now: i64, grace: i64) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.grants.len()).collect();
         order.retain(|i| self.grants[*i].credit_type == credit_type && self.grants[*i].can_pay(meter));
         order.sort_by_key(|i| self.grants[*i].burns_at());
@@ -215,12 +229,12 @@ pub struct Ledger {
     pub sent: Vec<(String, GrantSent)>,
 }
 
-struct Priced {
-    credit_type: &'static str,
-    meter: Option<&'static str>,
-    charge: i128,
-    counter: Option<(String, String, i64)>,
-    used: i128,
+pub struct Priced {
+    pub credit_type: &'static str,
+    pub meter: Option<&'static str>,
+    pub charge: i128,
+    pub counter: Option<(String, String, i64)>,
+    pub used: i128,
 }
 
 impl Ledger {
@@ -228,26 +242,28 @@ impl Ledger {
         Ledger { accounts: BTreeMap::new(), rates, now, grace: 60 * MINUTE, grants_made: 0, sent: Vec::new() }
     }
 
-    /// Time goes on: activations in between are lived each at its own instant.
+    /// Time goes on: what happens in between is lived each at its own instant, lapses first.
     pub fn advance(&mut self, to: i64) {
         let from = self.now;
         self.now = self.now.max(to);
         for account in self.accounts.values_mut() {
-            let mut instants: Vec<i64> =
-                account.grants.iter().map(|g| g.effective_at).filter(|at| from < *at && *at <= to).collect();
+            let grants = account.grants.iter().map(|g| g.effective_at);
+            let holds = account.holds.iter().map(|hold| hold.expires_at);
+            let mut instants: Vec<i64> = grants.chain(holds).filter(|at| from < *at && *at <= to).collect();
             instants.sort_unstable();
             for at in instants {
+                account.lapse(at);
                 account.settle(at);
             }
         }
     }
 
-    fn floor(&self) -> i64 {
+    pub fn floor(&self) -> i64 {
         let lowest = self.now - 35 * 24 * 60 * MINUTE;
         lowest + (MINUTE - lowest % MINUTE) % MINUTE
     }
 
-    fn rate(&self, meter: &str, model: &str, at: i64) -> Option<&Rate> {
+    pub fn rate(&self, meter: &str, model: &str, at: i64) -> Option<&Rate> {
         let newest = |matches: &str| {
             let fits =
                 |r: &&Rate| r.meter == meter && r.matches == matches && r.valid_from.is_none_or(|from| from <= at);
@@ -257,7 +273,7 @@ impl Ledger {
         newest(model).or_else(|| newest(""))
     }
 
-    fn price(&self, account: &Account, u: &Use, at: i64) -> Result<Priced, (&'static str, Option<&'static str>)> {
+    pub fn price(&self, account: &Account, u: &Use, at: i64) -> Result<Priced, (&'static str, Option<&'static str>)> {
         if u.is_direct {
             let credit_type =
                 ["credits", "usd"].into_iter().find(|c| *c == u.subject).ok_or(("METER_UNKNOWN", None))?;
@@ -317,7 +333,7 @@ impl Ledger {
         let (now, grace) = (self.now, self.grace);
         let account = self.accounts.get_mut(&u.account).expect("just found");
         let payers = account.payers(priced.credit_type, priced.meter, at.min(now), now, grace);
-        let can_pay: i128 = payers.iter().map(|i| account.grants[*i].remaining).sum();
+        let can_pay: i128 = payers.iter().map(|i| account.grants[*i].free()).sum();
         let covered = can_pay.min(priced.charge);
         let rest = priced.charge - covered;
         let shown = account.shown(priced.credit_type, now);
@@ -332,7 +348,9 @@ impl Ledger {
             }
         };
         let mut pool = account.pools.get(priced.credit_type).cloned().unwrap_or_default();
-        if pool.overdraft() + owed > MAX || pool.overage_total() + overage > MAX {
+        let totals =
+            [pool.overdraft() + pool.held_overdraft + owed, pool.overage_total() + pool.held_overage + overage];
+        if owed > 0 && totals[0] > MAX || overage > 0 && totals[1] > MAX {
             return Answer::refused("OVERFLOW", shown);
         }
         pool.owe(priced.meter, owed);
@@ -344,7 +362,7 @@ impl Ledger {
         }
         let mut left = covered;
         for i in payers {
-            let part = account.grants[i].remaining.min(left);
+            let part = account.grants[i].free().min(left);
             account.grants[i].remaining -= part;
             account.grants[i].burned += part;
             left -= part;
@@ -385,8 +403,9 @@ impl Ledger {
         let reason = other.record(&probe(quantity)).status;
         let Ok(priced) = self.price(known, &probe(0), self.now) else { return (reason, None, None) };
         let payers = known.payers(priced.credit_type, priced.meter, self.now, self.now, 0);
-        let can_pay: i128 = payers.iter().map(|i| known.grants[*i].remaining).sum();
-        let available = can_pay - known.pools.get(priced.credit_type).map_or(0, Pool::overdraft);
+        let can_pay: i128 = payers.iter().map(|i| known.grants[*i].free()).sum();
+        let owed = |pool: &Pool| pool.overdraft() + pool.held_overdraft;
+        let available = can_pay - known.pools.get(priced.credit_type).map_or(0, owed);
         if METERS.iter().any(|m| m.key == meter && m.counts) {
             return (reason, Some(available), None);
         }
@@ -400,45 +419,5 @@ impl Ledger {
             (low, high) = if fits { (middle, high) } else { (low, middle - 1) };
         }
         (reason, Some(available), Some(low))
-    }
-}
-
-type Taken = (i128, i128, i128);
-
-/// §5.4: (owed, overage, uncovered) of the rest that no grant covers, or the refusal and what was missing.
-fn at_zero(pool: &Pool, covered: i128, rest: i128, period: i64) -> Result<Taken, (&'static str, i128)> {
-    if rest == 0 {
-        return Ok((0, 0, 0));
-    }
-    match pool.policy {
-        Policy::Partial if covered > 0 => Ok((0, 0, rest)),
-        Policy::Hard | Policy::Partial => Err(("INSUFFICIENT", rest)),
-        Policy::Overdraft(limit) => match (limit - pool.overdraft()).max(0) {
-            room if rest <= room => Ok((rest, 0, 0)),
-            room => Err(("LIMIT_REACHED", rest - room)),
-        },
-        Policy::Overage(None) => Ok((0, rest, 0)),
-        Policy::Overage(Some(cap)) => match (cap - pool.overage.get(&period).copied().unwrap_or(0)).max(0) {
-            room if rest <= room => Ok((0, rest, 0)),
-            room => Err(("LIMIT_REACHED", rest - room)),
-        },
-    }
-}
-
-/// Start of the UTC calendar month, counted day by day from 2026.
-pub fn month_of(time: i64) -> i64 {
-    const DAY: i64 = 86_400_000_000;
-    let (mut start, mut year, mut month) = (1_767_225_600_000_000, 2026, 0);
-    loop {
-        let leap = i64::from(year % 4 == 0);
-        let days = [31, 28 + leap, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month];
-        if time < start + days * DAY {
-            return start;
-        }
-        start += days * DAY;
-        month += 1;
-        if month == 12 {
-            (year, month) = (year + 1, 0);
-        }
     }
 }

@@ -50,6 +50,35 @@ pub enum Again {
     OtherTime,
 }
 
+#[derive(Clone, Debug)]
+pub struct ReserveOp {
+    pub account: usize,
+    pub subject: usize,
+    /// Credits of a meter instead of a quantity.
+    pub in_credits: bool,
+    pub amount: i64,
+    pub model: &'static str,
+    pub ttl: i64,
+}
+
+/// How much of what was asked for is used in the end.
+#[derive(Clone, Copy, Debug)]
+pub enum Actual {
+    Nothing,
+    /// Hundredths.
+    Part(i64),
+    Exactly(i64),
+}
+
+#[derive(Clone, Debug)]
+pub struct SettleOp {
+    /// Counted back from the newest; now and then one nobody made.
+    pub which: usize,
+    pub actual: Actual,
+    pub other_form: bool,
+    pub refuse_extra: bool,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
     By(i64),
@@ -77,6 +106,14 @@ pub enum Op {
     Thresholds(usize, Vec<i64>),
     Use(UseOp),
     UseAgain(usize, Again),
+    Reserve(ReserveOp),
+    ReserveAgain(usize, bool),
+    Settle(SettleOp),
+    /// A second settle of one that was settled before.
+    SettleAgain(usize, bool),
+    ReleaseHold(usize),
+    /// A group that reserves and is then refused: nothing of it may stand.
+    RefusedReserve(ReserveOp),
     Pass(Step),
     Sweep,
     Check {
@@ -164,6 +201,36 @@ fn usage() -> impl Strategy<Value = UseOp> {
     )
 }
 
+fn reserve() -> impl Strategy<Value = ReserveOp> {
+    let ttl = prop_oneof![
+        6 => (1..=30i64).prop_map(|n| n * 10 * MINUTE),
+        2 => (1..=60i64).prop_map(|n| n * SECOND),
+        1 => select(vec![1, DAY, DAY + 1, 0]),
+    ];
+    let model = select(vec!["", "", "large", "small"]);
+    let subject = (0..30usize, 0..16usize, prop::bool::weighted(0.3));
+    (subject, quantity(), model, ttl).prop_map(|((account, subject, in_credits), amount, model, ttl)| ReserveOp {
+        account: if account == 29 { 3 } else { account % 3 },
+        subject,
+        in_credits,
+        amount,
+        model,
+        ttl,
+    })
+}
+
+fn settle() -> impl Strategy<Value = SettleOp> {
+    let actual = prop_oneof![
+        1 => Just(Actual::Nothing),
+        4 => (0..100i64).prop_map(Actual::Part),
+        2 => Just(Actual::Part(100)),
+        3 => (101..300i64).prop_map(Actual::Part),
+        1 => quantity().prop_map(Actual::Exactly),
+    ];
+    (0..8usize, actual, prop::bool::weighted(0.1), prop::bool::weighted(0.2))
+        .prop_map(|(which, actual, other_form, refuse_extra)| SettleOp { which, actual, other_form, refuse_extra })
+}
+
 pub fn op() -> impl Strategy<Value = Op> {
     let again = select(vec![Again::Same, Again::Same, Again::Forced, Again::OtherQuantity, Again::OtherTime]);
     let step = prop_oneof![
@@ -188,6 +255,12 @@ pub fn op() -> impl Strategy<Value = Op> {
         1 => (0..3usize, prop::collection::vec(0..20_000i64, 0..3)).prop_map(|(a, list)| Op::Thresholds(a, list)),
         18 => usage().prop_map(Op::Use),
         3 => (any::<usize>(), again).prop_map(|(n, again)| Op::UseAgain(n, again)),
+        7 => reserve().prop_map(Op::Reserve),
+        1 => (any::<usize>(), any::<bool>()).prop_map(|(n, other)| Op::ReserveAgain(n, other)),
+        6 => settle().prop_map(Op::Settle),
+        1 => (any::<usize>(), any::<bool>()).prop_map(|(n, other)| Op::SettleAgain(n, other)),
+        2 => (0..8usize).prop_map(Op::ReleaseHold),
+        1 => reserve().prop_map(Op::RefusedReserve),
         8 => step.prop_map(Op::Pass),
         2 => Just(Op::Sweep),
         3 => (0..4usize, 0..10usize, quantity(), select(vec!["", "large"]))

@@ -138,3 +138,21 @@ impl Rate {
         command
     }
 }
+
+/// Start of the UTC calendar month, counted day by day from 2026.
+pub fn month_of(time: i64) -> i64 {
+    const DAY: i64 = 86_400_000_000;
+    let (mut start, mut year, mut month) = (1_767_225_600_000_000, 2026, 0);
+    loop {
+        let leap = i64::from(year % 4 == 0);
+        let days = [31, 28 + leap, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month];
+        if time < start + days * DAY {
+            return start;
+        }
+        start += days * DAY;
+        month += 1;
+        if month == 12 {
+            (year, month) = (year + 1, 0);
+        }
+    }
+}

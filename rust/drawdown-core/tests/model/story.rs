@@ -2,6 +2,7 @@
 //! every step, everything that can be read of every account must be the same in both.
 
 use crate::commands::{GrantSent, Sent};
+use crate::holds::ReserveSent;
 use crate::ledger::{Account, Answer, FOREVER, Ledger, Policy, Use};
 use crate::ops::{Again, FormulaOp, GrantOp, Op, SECOND, Step, UseOp};
 use crate::prices::{METERS, rates};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 /// 2027-02-28 20:00 UTC: the month ends in the story.
 pub const START: i64 = 1_803_844_800_000_000;
-const ACCOUNTS: [&str; 4] = ["acme", "bolt", "coil", "nobody"];
+pub const ACCOUNTS: [&str; 4] = ["acme", "bolt", "coil", "nobody"];
 
 /// A stretch of journal that one call wrote.
 pub struct Chunk {
@@ -27,6 +28,9 @@ pub struct Story {
     /// Every event sent, in order, with what was answered.
     pub uses: Vec<(Use, Answer)>,
     grants: usize,
+    pub reserves: Vec<ReserveSent>,
+    /// Settles that were taken: the account, and the command as sent.
+    pub settles: Vec<Value>,
 }
 
 pub fn engine() -> Engine {
@@ -81,8 +85,16 @@ fn answer_of(outcome: &Outcome) -> Answer {
 impl Story {
     pub fn new() -> Story {
         let ledger = Ledger::new(START, rates(START));
-        let mut story =
-            Story { engine: engine(), ledger, journal: Vec::new(), chunks: Vec::new(), uses: Vec::new(), grants: 0 };
+        let mut story = Story {
+            engine: engine(),
+            ledger,
+            journal: Vec::new(),
+            chunks: Vec::new(),
+            uses: Vec::new(),
+            grants: 0,
+            reserves: Vec::new(),
+            settles: Vec::new(),
+        };
         let mut group = vec![
             json!({"type": "create_credit_type", "name": "credits", "scale": 3}),
             json!({"type": "create_credit_type", "name": "usd", "scale": 3}),
@@ -106,7 +118,7 @@ impl Story {
         self.ledger.now
     }
 
-    fn mark(&mut self) {
+    pub fn mark(&mut self) {
         self.chunks.push(Chunk { first_seq: self.engine.next_seq(), from: self.journal.len() });
     }
 
@@ -203,6 +215,12 @@ impl Story {
                 self.record(&sent);
             }
             Op::UseAgain(n, again) => self.use_again(*n, *again),
+            Op::Reserve(op) => self.reserve(op),
+            Op::ReserveAgain(n, other) => self.reserve_again(*n, *other),
+            Op::Settle(op) => self.settle_hold(op),
+            Op::SettleAgain(n, other) => self.settle_again(*n, *other),
+            Op::ReleaseHold(n) => self.release_hold(*n),
+            Op::RefusedReserve(op) => self.refused_reserve(op),
             Op::Pass(step) => self.pass(*step),
             Op::Sweep => self.sweep(),
             Op::Check { account, meter, quantity, model } => self.check(ACCOUNTS[*account], *meter, *quantity, model),
@@ -318,7 +336,9 @@ impl Story {
             Step::By(span) => now + span,
             Step::ToEdge(offset) => {
                 let grants = self.ledger.accounts.values().flat_map(|a| &a.grants);
+                let holds = self.ledger.accounts.values().flat_map(|a| &a.holds).map(|hold| hold.expires_at);
                 let edges = grants.flat_map(|g| [g.effective_at, g.expires_at]).filter(|at| *at != FOREVER);
+                let edges = edges.chain(holds);
                 edges.map(|at| at + offset).filter(|at| *at > now).min().unwrap_or(now + SECOND)
             }
         };
@@ -337,7 +357,7 @@ impl Story {
         self.ledger.sweep(|account, id| {
             let read = engine.query(&json!({"type": "grants", "account": account}), now).expect("answers");
             let grants = read["grants"].as_array().expect("a list");
-            grants.iter().any(|g| g["grant_id"] == id && g["remaining"] == 0)
+            grants.iter().any(|g| g["grant_id"] == id && g["remaining"] == g["held"])
         });
     }
 
@@ -374,16 +394,17 @@ impl Story {
                 .iter()
                 .find(|read| read["grant_id"] == *g.id)
                 .unwrap_or_else(|| panic!("{id}: no grant {}", g.id));
-            let figures = ["amount", "remaining", "burned", "expired", "voided", "moved"]
+            let figures = ["amount", "remaining", "held", "burned", "expired", "voided", "moved"]
                 .map(|name| read[name].as_i64().map(i128::from));
-            let expected = [g.amount, g.remaining, g.burned, g.expired, g.voided, g.moved].map(Some);
+            let expected = [g.amount, g.remaining, g.held, g.burned, g.expired, g.voided, g.moved].map(Some);
             assert_eq!(
                 figures, expected,
-                "{id} grant {} at {now}: amount, remaining, burned, expired, voided, moved; {g:?}",
+                "{id} grant {} at {now}: amount, remaining, held, burned, expired, voided, moved; {g:?}",
                 g.id
             );
             assert_eq!(read["state"], g.state(now), "{id} grant {} at {now}", g.id);
         }
+        self.compare_holds(id, account);
         for credit_type in ["credits", "usd"] {
             let query = json!({"type": "balance", "account": id, "credit_type": credit_type});
             let read = self.engine.query(&query, now).expect("answers");

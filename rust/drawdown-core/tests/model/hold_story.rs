@@ -1,0 +1,202 @@
+//! Reservations told to the engine and to the reference ledger side by side.
+
+use crate::holds::{Form, Hold, HoldAnswer, ReserveSent, SettleSent};
+use crate::ledger::Account;
+use crate::ops::{Actual, ReserveOp, SettleOp};
+use crate::prices::METERS;
+use crate::story::{ACCOUNTS, Story};
+use drawdown_core::{CommandOutcome, Rights, command_json};
+use serde_json::{Value, json};
+
+fn answer_of(outcome: &CommandOutcome) -> HoldAnswer {
+    let figure = |name: &str| outcome.facts.get(name).and_then(Value::as_i64).map(i128::from);
+    let status = outcome.status.expect("one command").name();
+    let plain = |name| figure(name).unwrap_or(0);
+    HoldAnswer {
+        status,
+        held: plain("held"),
+        headroom: plain("headroom"),
+        uncovered: plain("uncovered"),
+        charged: plain("charged"),
+        returned: plain("returned"),
+        extra: plain("extra"),
+        // What a refusal or a repeat shows of the pool is compared by what is read after each step.
+        available: figure("available").filter(|_| status == "OK"),
+        shortfall: figure("shortfall"),
+    }
+}
+
+impl ReserveSent {
+    fn command(&self) -> Value {
+        let mut command = json!({"type": "reserve", "account": self.account, "reservation_id": self.id,
+                                 "ttl_us": self.ttl});
+        let (subject, amount) = match self.form {
+            Form::Quantity => ("meter", "quantity"),
+            Form::MeterCredits => ("meter", "credits"),
+            Form::Credits => ("credit_type", "credits"),
+        };
+        command[subject] = self.subject.into();
+        command[amount] = self.amount.into();
+        if !self.model.is_empty() {
+            command["dimensions"] = json!({"model": self.model});
+        }
+        command
+    }
+}
+
+impl Story {
+    fn answer(&mut self, command: &Value) -> HoldAnswer {
+        self.mark();
+        let text = serde_json::to_vec(std::slice::from_ref(command)).expect("writes");
+        let commands = command_json::group_from_json(&text).expect("readable");
+        let outcomes = self.engine.execute(&commands, self.now(), &Rights::ALL, &mut self.journal);
+        answer_of(&outcomes[0])
+    }
+
+    fn reserve_sent(&mut self, op: &ReserveOp) -> ReserveSent {
+        const DIRECT: [&str; 4] = ["credits", "credits", "usd", "gold"];
+        let is_direct = op.subject >= 12;
+        let metered = METERS.get(op.subject).map_or(if op.subject == 9 { "nothing" } else { "tokens" }, |m| m.key);
+        let form = match (is_direct, op.in_credits) {
+            (true, _) => Form::Credits,
+            (false, true) => Form::MeterCredits,
+            (false, false) => Form::Quantity,
+        };
+        ReserveSent {
+            id: format!("r{}", self.reserves.len()),
+            account: ACCOUNTS[op.account].into(),
+            subject: if is_direct { DIRECT[op.subject - 12] } else { metered },
+            form,
+            amount: if form == Form::Quantity { op.amount } else { op.amount.saturating_mul(500) },
+            model: op.model,
+            ttl: op.ttl,
+        }
+    }
+
+    pub fn reserve(&mut self, op: &ReserveOp) {
+        let sent = self.reserve_sent(op);
+        self.tell_reserve(&sent);
+        self.reserves.push(sent);
+    }
+
+    fn tell_reserve(&mut self, sent: &ReserveSent) {
+        let expected = self.ledger.reserve(sent);
+        let answered = self.answer(&sent.command());
+        assert_eq!(answered, expected, "engine (left) and reference differ on {sent:?} at {}", self.now());
+    }
+
+    pub fn reserve_again(&mut self, n: usize, other: bool) {
+        let Some(mut sent) = self.reserves.get(n % self.reserves.len().max(1)).cloned() else { return };
+        if other {
+            sent.ttl = if sent.ttl == 1 { 2 } else { sent.ttl - 1 };
+        }
+        self.tell_reserve(&sent);
+    }
+
+    pub fn refused_reserve(&mut self, op: &ReserveOp) {
+        let sent = self.reserve_sent(op);
+        let release = json!({"type": "release", "account": sent.account, "reservation_id": sent.id});
+        let nothing = json!({"type": "void_grant", "account": sent.account, "grant_id": "nothing"});
+        let group = [sent.command(), release, sent.command(), nothing];
+        self.mark();
+        let text = serde_json::to_vec(&group).expect("writes");
+        let commands = command_json::group_from_json(&text).expect("readable");
+        let outcomes = self.engine.execute(&commands, self.now(), &Rights::ALL, &mut self.journal);
+        assert!(outcomes.iter().any(|o| o.status.is_some_and(|s| s.is_refusal())), "{outcomes:?}");
+    }
+
+    fn reserved(&self, which: usize) -> ReserveSent {
+        let unknown = || ReserveSent {
+            id: "nothing".into(),
+            account: "acme".into(),
+            subject: "tokens",
+            form: Form::Quantity,
+            amount: 1,
+            model: "",
+            ttl: 1,
+        };
+        self.reserves.iter().rev().nth(which).cloned().unwrap_or_else(unknown)
+    }
+
+    pub fn settle_hold(&mut self, op: &SettleOp) {
+        let first = self.reserved(op.which);
+        let by_quantity = (first.form == Form::Quantity) != op.other_form;
+        let amount = match op.actual {
+            Actual::Nothing => 0,
+            Actual::Part(hundredths) => (i128::from(first.amount) * i128::from(hundredths) / 100) as i64,
+            Actual::Exactly(amount) => amount,
+        };
+        let sent = SettleSent { by_quantity, amount };
+        self.tell_settle(&first, sent, op.refuse_extra);
+    }
+
+    fn tell_settle(&mut self, first: &ReserveSent, sent: SettleSent, refuse_extra: bool) {
+        let open = self.ledger.accounts.get(&first.account).and_then(|a| a.holds.iter().find(|h| h.id == first.id));
+        let most = open.map_or(0, |hold: &Hold| hold.held() + hold.headroom);
+        let expected = self.ledger.settle_hold(&first.account, &first.id, sent, refuse_extra);
+        let amount = if sent.by_quantity { "quantity" } else { "credits" };
+        let command = json!({"type": "settle", "account": first.account, "reservation_id": first.id,
+                             amount: sent.amount, "refuse_extra": refuse_extra});
+        let answered = self.answer(&command);
+        assert_eq!(answered, expected, "engine (left) and reference differ on {command} at {}", self.now());
+        assert!(answered.returned <= most, "a settle never returns more than it held");
+        if answered.status == "OK" {
+            self.settles.push(command);
+        }
+    }
+
+    pub fn settle_again(&mut self, n: usize, other: bool) {
+        let Some(mut command) = self.settles.get(n % self.settles.len().max(1)).cloned() else { return };
+        let by_quantity = command.get("quantity").is_some();
+        let field = if by_quantity { "quantity" } else { "credits" };
+        let amount = command[field].as_i64().expect("was sent") + i64::from(other);
+        command[field] = amount.into();
+        let account = command["account"].as_str().expect("was sent").to_string();
+        let id = command["reservation_id"].as_str().expect("was sent").to_string();
+        let expected = self.ledger.settle_hold(&account, &id, SettleSent { by_quantity, amount }, false);
+        command["refuse_extra"] = false.into();
+        assert_eq!(self.answer(&command), expected, "{command} at {}", self.now());
+    }
+
+    pub fn release_hold(&mut self, which: usize) {
+        let first = self.reserved(which);
+        let expected = self.ledger.release_hold(&first.account, &first.id);
+        let command = json!({"type": "release", "account": first.account, "reservation_id": first.id});
+        assert_eq!(self.answer(&command), expected, "{command} at {}", self.now());
+    }
+
+    pub fn compare_holds(&self, id: &str, account: &Account) {
+        let now = self.now();
+        let read = self.engine.query(&json!({"type": "reservations", "account": id}), now).expect("answers");
+        let open = read["reservations"].as_array().expect("a list");
+        assert_eq!(open.len(), account.holds.len(), "open reservations of {id} at {now}");
+        for hold in &account.holds {
+            let read = open.iter().find(|read| read["reservation_id"] == *hold.id);
+            let read = read.unwrap_or_else(|| panic!("{id}: no reservation {}", hold.id));
+            let figures =
+                ["held", "headroom", "uncovered", "expires_at"].map(|name| read[name].as_i64().map(i128::from));
+            let expected = [hold.held(), hold.headroom, hold.uncovered, hold.expires_at.into()].map(Some);
+            assert_eq!(figures, expected, "{id} reservation {}: held, headroom, uncovered, expires_at", hold.id);
+        }
+    }
+
+    /// Every reservation left to itself: nothing of it stays set aside.
+    pub fn let_all_lapse(&mut self) {
+        self.ledger.advance(self.now() + 86_400_000_001);
+        self.compare();
+        for account in self.ledger.accounts.values() {
+            assert!(account.holds.is_empty());
+            assert!(account.grants.iter().all(|g| g.held == 0), "a credit leaked: {:?}", account.grants);
+        }
+    }
+
+    /// Every command about reservations again, as after a crash whose answers were lost.
+    pub fn hold_commands(&self) -> Vec<Value> {
+        let reserves = self.reserves.iter().flat_map(|sent| {
+            let release = json!({"type": "release", "account": sent.account, "reservation_id": sent.id});
+            let fresh = ReserveSent { id: format!("after {}", sent.id), ..sent.clone() };
+            [sent.command(), fresh.command(), release]
+        });
+        self.settles.iter().cloned().chain(reserves).collect()
+    }
+}
