@@ -6,7 +6,7 @@ One process at a time owns a folder. Reads answer applied state, writes return w
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,16 +26,26 @@ from drawdown.model import (
     CheckResult,
     CommandResult,
     Conservation,
+    CorrectionResult,
+    Explanation,
     Grant,
+    InstantLike,
+    LedgerEntry,
     OpenReservation,
     ReleaseResult,
     ReservationResult,
     SettleResult,
+    UsageRecord,
     UsageResult,
     commands,
 )
 from drawdown.model.request import Request
-from drawdown.model.reservation_results import release_result, reservation_result, settle_result
+from drawdown.model.reservation_results import (
+    correction_result,
+    release_result,
+    reservation_result,
+    settle_result,
+)
 
 if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
@@ -134,6 +144,9 @@ class EmbeddedDatabase(Database):
             more = more and bool(page)
         return found
 
+    def _correct(self, command: commands.Correct) -> CorrectionResult:
+        return correction_result(self._one(command))
+
     def execute(self, group: Sequence[commands.Command | Mapping[str, Any]]) -> tuple[CommandResult, ...]:
         """Apply commands as one atomic group: all or nothing, durable when this returns."""
         self._before(commands.encode_group(group))
@@ -170,9 +183,39 @@ class EmbeddedDatabase(Database):
                 self._scheduler.background.start()
             return self._plane
 
-    def balance(self, account: str, credit_type: str) -> Balance:
-        """One pool. Raises ``AccountNotFoundError``."""
+    def balance(self, account: str, credit_type: str, at: InstantLike | None = None) -> Balance:
+        """One pool, now or as of an instant (from the journal). Raises ``AccountNotFoundError``."""
+        if at is not None:
+            return self.engine.balance_at(account, credit_type, at)
         return self.engine.balance(account, credit_type)
+
+    def ledger(
+        self,
+        account: str,
+        *,
+        credit_type: str | None = None,
+        kinds: Sequence[str] | None = None,
+        after_seq: int | None = None,
+        before_seq: int | None = None,
+        oldest_first: bool = False,
+    ) -> Iterator[LedgerEntry]:
+        """Every entry of the account, newest first, fetched page by page as they are taken."""
+        return self.engine.ledger(
+            account,
+            credit_type=credit_type,
+            kinds=kinds,
+            after_seq=after_seq,
+            before_seq=before_seq,
+            oldest_first=oldest_first,
+        )
+
+    def usage_event(self, account: str, event_id: str) -> UsageRecord:
+        """An event as it was recorded, and its corrections. Raises ``EventNotFoundError``."""
+        return self.engine.usage_event(account, event_id)
+
+    def explain(self, account: str, event_id: str) -> Explanation:
+        """Why an event cost what it did: rate, grants drawn, balance before and after, what followed."""
+        return self.engine.explain(account, event_id)
 
     def balances(self, account: str) -> list[Balance]:
         """All pools of the account, by credit type."""

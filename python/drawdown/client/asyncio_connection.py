@@ -22,6 +22,7 @@ from drawdown.client.asyncio_coalescing import (
     RecordCoalescer,
     check_to_bytes,
 )
+from drawdown.client.asyncio_ledger import AioLedgerReads
 from drawdown.client.asyncio_recorder import AioRecorder
 from drawdown.client.asyncio_reservations import AioReservationCalls
 from drawdown.client.backoff import Backoff
@@ -52,7 +53,7 @@ from drawdown.model.command_methods import CommandMethods, require_valid
 from drawdown.model.credits import credits_from_units, optional_credits
 from drawdown.model.request import Request
 from drawdown.model.status import status_name
-from drawdown.v1 import admin_pb2, admin_pb2_grpc, entitlement_pb2_grpc
+from drawdown.v1 import admin_pb2, admin_pb2_grpc, entitlement_pb2_grpc, usage_pb2_grpc
 
 __all__ = ["AioConnection", "AioRecorder", "connect"]
 
@@ -60,7 +61,9 @@ AnswerT = TypeVar("AnswerT")
 GRANTS_PER_PAGE = 1000
 
 
-class AioConnection(AioReservationCalls, CommandMethods[Awaitable[CommandResult]], AwaitedControlMethods):
+class AioConnection(
+    AioReservationCalls, AioLedgerReads, CommandMethods[Awaitable[CommandResult]], AwaitedControlMethods
+):
     """See ``Database``; every method that asks the server is awaited. For one event loop."""
 
     def __init__(
@@ -81,6 +84,7 @@ class AioConnection(AioReservationCalls, CommandMethods[Awaitable[CommandResult]
         self._checks = CheckCoalescer(lambda request: self._call(self._raw_batch_check, request))
         self._records = RecordCoalescer(self._recorder_of_records)
         self._entitlement = entitlement_pb2_grpc.EntitlementServiceStub(self._channel)
+        self._usage = usage_pb2_grpc.UsageServiceStub(self._channel)
         self._session = AioReservationSession(self._entitlement, self._metadata)
         self._catalog = Catalog()
         self._known_types: set[str] = set()
@@ -290,8 +294,10 @@ class AioConnection(AioReservationCalls, CommandMethods[Awaitable[CommandResult]
         method = self._channel.unary_unary(over_grpc.path_of(request))
         return over_grpc.decoded(request, await self._call(method, over_grpc.encoded(request)))
 
-    async def balance(self, account: str, credit_type: str) -> Balance:
-        """One pool. Raises ``AccountNotFoundError``."""
+    async def balance(self, account: str, credit_type: str, at: InstantLike | None = None) -> Balance:
+        """One pool, now or as of an instant (from the journal). Raises ``AccountNotFoundError``."""
+        if at is not None:
+            return await self.balance_at(account, credit_type, at)
         seq, answer = await self._query(type="balance", account=account, credit_type=credit_type)
         return answers.balance(answer, seq)
 

@@ -8,7 +8,7 @@ the usage calls and the reads. Refusals by rule are results with a
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,12 +24,16 @@ from drawdown.model import (
     CheckResult,
     CommandResult,
     Conservation,
+    CorrectionResult,
+    Explanation,
     Grant,
     InstantLike,
+    LedgerEntry,
     OpenReservation,
     ReleaseResult,
     ReservationResult,
     SettleResult,
+    UsageRecord,
     UsageResult,
     commands,
     new_event_id,
@@ -181,6 +185,39 @@ class Database(CommandMethods[CommandResult], ControlMethods):
         methods raise.
         """
 
+    def correct(
+        self,
+        account: str,
+        event_id: str,
+        *,
+        quantity: int | None = None,
+        credits: AmountLike | None = None,
+        cancel: bool = False,
+        correction_id: str | None = None,
+        regrant: bool = False,
+    ) -> CorrectionResult:
+        """A past event was really of this ``quantity`` or ``credits``, or never was (``cancel``, final).
+
+        Only the difference moves. With a ``correction_id`` a repeat is ``DUPLICATE``; without one,
+        correcting to what holds already is. ``regrant`` makes a new grant of what would return to a
+        voided or expired one. Raises ``InvalidRequestError``.
+        """
+        return self._correct(
+            commands.correct(
+                account,
+                event_id,
+                quantity=quantity,
+                credits=credits,
+                cancel=cancel,
+                correction_id=correction_id,
+                regrant=regrant,
+            )
+        )
+
+    @abc.abstractmethod
+    def _correct(self, command: commands.Correct) -> CorrectionResult:
+        """Raises ``InvalidRequestError`` with its field."""
+
     @abc.abstractmethod
     def execute_json(self, group: bytes) -> tuple[int, bytes]:
         """``execute`` for many commands: a JSON array in, ``(seq, JSON array of outcomes)`` out."""
@@ -191,8 +228,29 @@ class Database(CommandMethods[CommandResult], ControlMethods):
     # Reads
 
     @abc.abstractmethod
-    def balance(self, account: str, credit_type: str) -> Balance:
-        """One pool. Raises ``AccountNotFoundError``."""
+    def balance(self, account: str, credit_type: str, at: InstantLike | None = None) -> Balance:
+        """One pool, now or as of an instant (from the journal). Raises ``AccountNotFoundError``."""
+
+    @abc.abstractmethod
+    def ledger(
+        self,
+        account: str,
+        *,
+        credit_type: str | None = None,
+        kinds: Sequence[str] | None = None,
+        after_seq: int | None = None,
+        before_seq: int | None = None,
+        oldest_first: bool = False,
+    ) -> Iterator[LedgerEntry]:
+        """Every entry of the account, newest first, fetched page by page as they are taken."""
+
+    @abc.abstractmethod
+    def usage_event(self, account: str, event_id: str) -> UsageRecord:
+        """An event as it was recorded, and its corrections. Raises ``EventNotFoundError``."""
+
+    @abc.abstractmethod
+    def explain(self, account: str, event_id: str) -> Explanation:
+        """Why an event cost what it did: rate, grants drawn, balance before and after, what followed."""
 
     @abc.abstractmethod
     def balances(self, account: str) -> list[Balance]:

@@ -18,6 +18,7 @@ from drawdown.client import reservation_messages as messages
 from drawdown.client.answers import check_results, checks_to_request, usage_results
 from drawdown.client.backoff import Backoff
 from drawdown.client.control import over_grpc
+from drawdown.client.correction_messages import correct_request, corrected
 from drawdown.client.interface import CheckLike, Database, EventLike
 from drawdown.client.recorder import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, Recorder, RecorderOptions
 from drawdown.client.reservation_session import ReservationSession
@@ -26,6 +27,7 @@ from drawdown.client.scales import Scales
 from drawdown.client.stream_recorder import StreamRecorder
 from drawdown.client.usage_event import SealedEvent, encode_event, event_from, seal
 from drawdown.engine import BatchEncoder, answers
+from drawdown.engine.ledger_reads import LedgerReads
 from drawdown.errors import DrawdownError
 from drawdown.model import (
     Account,
@@ -34,7 +36,9 @@ from drawdown.model import (
     CheckResult,
     CommandResult,
     Conservation,
+    CorrectionResult,
     Grant,
+    InstantLike,
     OpenReservation,
     ReleaseResult,
     ReservationResult,
@@ -43,13 +47,13 @@ from drawdown.model import (
     commands,
 )
 from drawdown.model.request import Request
-from drawdown.v1 import admin_pb2, admin_pb2_grpc, entitlement_pb2, entitlement_pb2_grpc
+from drawdown.v1 import admin_pb2, admin_pb2_grpc, entitlement_pb2, entitlement_pb2_grpc, usage_pb2_grpc
 
 AnswerT = TypeVar("AnswerT")
 GRANTS_PER_PAGE = 1000
 
 
-class Connection(Database):
+class Connection(LedgerReads, Database):
     """A connection to one server. Safe to call from any thread; connects on first use."""
 
     def __init__(
@@ -67,6 +71,7 @@ class Connection(Database):
         self._record_usage = self._channel.unary_unary(channels.RECORD_USAGE)
         self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
         self._entitlement = entitlement_pb2_grpc.EntitlementServiceStub(self._channel)
+        self._usage = usage_pb2_grpc.UsageServiceStub(self._channel)
         self._session = ReservationSession(self._entitlement, self._metadata)
         self._scales = Scales(self.catalog, lambda account: self.account(account).rate_table)
 
@@ -150,6 +155,9 @@ class Connection(Database):
                 return found
             request.page_token = response.next_page_token
 
+    def _correct(self, command: commands.Correct) -> CorrectionResult:
+        return corrected(self._call(self._usage.CorrectUsage, correct_request(command)))
+
     # Commands and reads
 
     def execute(self, group: Sequence[commands.Command | Mapping[str, Any]]) -> tuple[CommandResult, ...]:
@@ -163,7 +171,7 @@ class Connection(Database):
         response = self._call(self._admin.ExecuteCommands, request)
         return response.seq, response.outcomes_json
 
-    def _query(self, **request: Any) -> tuple[int, dict[str, Any]]:
+    def _query(self, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         asked = {key: value for key, value in request.items() if value is not None}
         response = self._call(
             self._admin.Query, admin_pb2.QueryRequest(query_json=msgspec.json.encode(asked))
@@ -175,14 +183,16 @@ class Connection(Database):
         method = self._channel.unary_unary(over_grpc.path_of(request))
         return over_grpc.decoded(request, self._call(method, over_grpc.encoded(request)))
 
-    def balance(self, account: str, credit_type: str) -> Balance:
-        """One pool. Raises ``AccountNotFoundError``."""
-        seq, answer = self._query(type="balance", account=account, credit_type=credit_type)
+    def balance(self, account: str, credit_type: str, at: InstantLike | None = None) -> Balance:
+        """One pool, now or as of an instant (from the journal). Raises ``AccountNotFoundError``."""
+        if at is not None:
+            return self.balance_at(account, credit_type, at)
+        seq, answer = self._query({"type": "balance", "account": account, "credit_type": credit_type})
         return answers.balance(answer, seq)
 
     def balances(self, account: str) -> list[Balance]:
         """All pools of the account, by credit type."""
-        seq, answer = self._query(type="balances", account=account)
+        seq, answer = self._query({"type": "balances", "account": account})
         return [answers.balance(each, seq) for each in answer["balances"]]
 
     def grants(self, account: str, credit_type: str | None = None) -> list[Grant]:
@@ -191,11 +201,13 @@ class Connection(Database):
         more = True
         while more:
             seq, answer = self._query(
-                type="grants",
-                account=account,
-                credit_type=credit_type,
-                after=found[-1].grant_id if found else None,
-                limit=GRANTS_PER_PAGE,
+                {
+                    "type": "grants",
+                    "account": account,
+                    "credit_type": credit_type,
+                    "after": found[-1].grant_id if found else None,
+                    "limit": GRANTS_PER_PAGE,
+                }
             )
             page = [answers.grant(each, seq) for each in answer["grants"]]
             found += page
@@ -204,22 +216,24 @@ class Connection(Database):
 
     def account(self, account: str) -> Account:
         """The account itself. Raises ``AccountNotFoundError``."""
-        seq, answer = self._query(type="account", account=account)
+        seq, answer = self._query({"type": "account", "account": account})
         return answers.account(answer, seq)
 
     def accounts(self, prefix: str = "", *, after: str = "", limit: int = 1000) -> list[Account]:
         """At most ``limit`` accounts whose ids start with ``prefix`` and stand after ``after``, by id."""
-        seq, answer = self._query(type="accounts", prefix=prefix or None, after=after or None, limit=limit)
+        seq, answer = self._query(
+            dict(type="accounts", prefix=prefix or None, after=after or None, limit=limit)
+        )
         return [answers.account(each, seq) for each in answer["accounts"]]
 
     def catalog(self) -> Catalog:
         """Credit types, meters and rate tables."""
-        seq, answer = self._query(type="catalog")
+        seq, answer = self._query({"type": "catalog"})
         return answers.catalog(answer, seq)
 
     def verify(self, account: str | None = None) -> Conservation:
         """Whether every credit is accounted for. Cost grows with the grants looked at."""
-        seq, answer = self._query(type="conservation", account=account)
+        seq, answer = self._query({"type": "conservation", "account": account})
         return answers.conservation(answer, seq)
 
     def stats(self) -> dict[str, Any]:

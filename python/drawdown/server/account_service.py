@@ -3,8 +3,9 @@
 from typing import Final
 
 from drawdown.engine import Engine
+from drawdown.errors import InvalidRequestError
 from drawdown.model import commands
-from drawdown.server import convert
+from drawdown.server import convert, ledger_messages
 from drawdown.server.access import Principal, Right
 from drawdown.server.pages import page_of, page_size
 from drawdown.server.refusals import apply, require_visible
@@ -26,6 +27,8 @@ class AccountService:
         "SetThresholds": Right.MANAGE,
         "GetBalance": Right.READ,
         "ListBalances": Right.READ,
+        "ListLedgerEntries": Right.READ,
+        "ExplainBalance": Right.READ,
     }
 
     def __init__(self, engine: Engine) -> None:
@@ -117,7 +120,11 @@ class AccountService:
 
     def GetBalance(self, request: pb.GetBalanceRequest, principal: Principal) -> pb.GetBalanceResponse:
         account_id = require_visible(request.account_id, principal)
-        balance = self._engine.balance(account_id, request.credit_type)
+        if request.HasField("at"):
+            at = convert.instant_us(request.at, "at")
+            balance = self._engine.balance_at(account_id, request.credit_type, at)
+        else:
+            balance = self._engine.balance(account_id, request.credit_type)
         self._engine.wait_durable(balance.seq)
         return pb.GetBalanceResponse(balance=convert.balance_message(balance), seq=balance.seq)
 
@@ -127,7 +134,41 @@ class AccountService:
         self._engine.wait_durable(seq)
         return pb.ListBalancesResponse(balances=[convert.balance_message(each) for each in balances], seq=seq)
 
+    def ListLedgerEntries(
+        self, request: pb.ListLedgerEntriesRequest, principal: Principal
+    ) -> pb.ListLedgerEntriesResponse:
+        behind = _seq_of(request.page_token)
+        page = self._engine.ledger_page(
+            require_visible(request.account_id, principal),
+            credit_type=request.credit_type or None,
+            kinds=list(request.kinds) or None,
+            after_seq=behind if request.oldest_first else None,
+            before_seq=None if request.oldest_first else behind,
+            limit=page_size(request.page_size),
+            oldest_first=request.oldest_first,
+        )
+        return pb.ListLedgerEntriesResponse(
+            entries=[ledger_messages.entry(each) for each in page.entries],
+            next_page_token=str(page.entries[-1].seq) if page.more and page.entries else "",
+            first_kept_seq=page.first_kept_seq,
+            seq=page.seq,
+        )
+
+    def ExplainBalance(
+        self, request: pb.ExplainBalanceRequest, principal: Principal
+    ) -> pb.ExplainBalanceResponse:
+        account_id = require_visible(request.account_id, principal)
+        return ledger_messages.explanation(self._engine.explain(account_id, request.event_id))
+
     def _account(self, account_id: str) -> pb.Account:
         account = self._engine.account(account_id)
         self._engine.wait_durable(account.seq)
         return convert.account_message(account)
+
+
+def _seq_of(page_token: str) -> int | None:
+    if not page_token:
+        return None
+    if not page_token.isascii() or not page_token.isdigit() or len(page_token) > 19:
+        raise InvalidRequestError("page_token: not one that this call gave", field="page_token")
+    return int(page_token)

@@ -11,7 +11,7 @@ from drawdown import errors, model
 from drawdown.model import commands
 from drawdown.model.credits import decimal_text
 from drawdown.model.instants import INSTANT_US_MAX, INSTANT_US_MIN
-from drawdown.v1 import account_pb2, catalog_pb2, grant_pb2
+from drawdown.v1 import account_pb2, catalog_pb2, grant_pb2, usage_pb2
 
 
 def optional_us(message: Any, field: str) -> int | None:
@@ -42,6 +42,16 @@ def timestamp(instant: datetime | None) -> timestamp_pb2.Timestamp | None:
     message = timestamp_pb2.Timestamp()
     message.FromDatetime(instant.astimezone(UTC))
     return message
+
+
+def optional_text(amount: Decimal | None) -> str:
+    """Plain decimal text; empty where there is no amount."""
+    return "" if amount is None else credits_text(amount)
+
+
+def status_number(name: str) -> Any:
+    """``drawdown.v1.Status`` of a status by its name."""
+    return usage_pb2.Status.Value(f"STATUS_{name}")
 
 
 def credits_text(amount: Decimal) -> str:

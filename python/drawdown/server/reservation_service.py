@@ -8,8 +8,7 @@ releases nothing: its clients come back, and what they forget lapses.
 import asyncio
 import logging
 import threading
-from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from drawdown import errors, model
 from drawdown.engine import Engine
@@ -28,7 +27,6 @@ from drawdown.server.refusals import require_visible
 from drawdown.server.typed import parsed
 from drawdown.server.usage_service import draining
 from drawdown.v1 import entitlement_pb2 as pb
-from drawdown.v1 import usage_pb2
 
 _log = logging.getLogger("drawdown.server")
 
@@ -129,12 +127,12 @@ class ReservationService:
             self._engine.execute([commands.release(request.account_id, request.reservation_id)])
             raise _no_session(session_id)
         return pb.ReserveResponse(
-            status=status_number(found.status),
-            held=_text(found.held),
-            headroom=_text(found.headroom),
-            uncovered=_text(found.uncovered),
-            available=_text(found.available),
-            shortfall=_text(found.shortfall),
+            status=convert.status_number(found.status),
+            held=convert.optional_text(found.held),
+            headroom=convert.optional_text(found.headroom),
+            uncovered=convert.optional_text(found.uncovered),
+            available=convert.optional_text(found.available),
+            shortfall=convert.optional_text(found.shortfall),
             expires_at=convert.timestamp(found.expires_at),
             seq=found.seq,
         )
@@ -151,12 +149,12 @@ class ReservationService:
         if found.applied:
             self._sessions.ended(request.account_id, request.reservation_id)
         return pb.SettleResponse(
-            status=status_number(found.status),
-            charged=_text(found.charged),
-            returned=_text(found.returned),
-            extra=_text(found.extra),
-            uncovered=_text(found.uncovered),
-            available=_text(found.available),
+            status=convert.status_number(found.status),
+            charged=convert.optional_text(found.charged),
+            returned=convert.optional_text(found.returned),
+            extra=convert.optional_text(found.extra),
+            uncovered=convert.optional_text(found.uncovered),
+            available=convert.optional_text(found.available),
             seq=found.seq,
         )
 
@@ -166,9 +164,9 @@ class ReservationService:
         if found.applied:
             self._sessions.ended(request.account_id, request.reservation_id)
         return pb.ReleaseResponse(
-            status=status_number(found.status),
-            returned=_text(found.returned),
-            available=_text(found.available),
+            status=convert.status_number(found.status),
+            returned=convert.optional_text(found.returned),
+            available=convert.optional_text(found.available),
             seq=found.seq,
         )
 
@@ -252,15 +250,6 @@ def _no_session(session_id: str) -> errors.PreconditionError:
     )
 
 
-def _text(amount: Decimal | None) -> str:
-    return "" if amount is None else convert.credits_text(amount)
-
-
-def status_number(name: str) -> Any:
-    """``drawdown.v1.Status`` of a status by its name."""
-    return usage_pb2.Status.Value(f"STATUS_{name}")
-
-
 def _after(token: str) -> tuple[str, str] | None:
     if not token:
         return None
@@ -278,8 +267,8 @@ def _reservation_message(found: model.OpenReservation) -> pb.Reservation:
         scale=found.scale,
         meter=found.meter or "",
         quantity=found.quantity,
-        held=_text(found.held),
-        headroom=_text(found.headroom),
+        held=convert.optional_text(found.held),
+        headroom=convert.optional_text(found.headroom),
         created_at=convert.timestamp(found.created_at),
         expires_at=convert.timestamp(found.expires_at),
     )

@@ -40,6 +40,7 @@ from drawdown.server.metrics import serve_metrics
 from drawdown.server.options import CALLS_MAX, channel_arguments, require_safe
 from drawdown.server.reservation_service import ReservationKeeper, ReservationService, ReservationSessions
 from drawdown.server.typed import TypedCalls, TypedService
+from drawdown.server.usage_record_service import UsageRecordService
 from drawdown.server.usage_service import UsageService
 from drawdown.v1 import entitlement_pb2, usage_pb2
 
@@ -184,6 +185,7 @@ class Server:
         typed: tuple[TypedService, ...] = (
             GrantService(app.engine),
             ReservationService(app.engine, self._sessions),
+            UsageRecordService(app.engine),
             *control_services(
                 app.control,
                 AccountService(app.engine),

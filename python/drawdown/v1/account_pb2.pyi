@@ -1,5 +1,6 @@
 import datetime
 
+from drawdown.v1 import usage_pb2 as _usage_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -214,12 +215,14 @@ class Balance(_message.Message):
     def __init__(self, account_id: _Optional[str] = ..., credit_type: _Optional[str] = ..., scale: _Optional[int] = ..., available: _Optional[str] = ..., remaining: _Optional[str] = ..., held: _Optional[str] = ..., overdraft: _Optional[str] = ..., overage: _Optional[str] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., thresholds: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetBalanceRequest(_message.Message):
-    __slots__ = ("account_id", "credit_type")
+    __slots__ = ("account_id", "credit_type", "at")
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
     account_id: str
     credit_type: str
-    def __init__(self, account_id: _Optional[str] = ..., credit_type: _Optional[str] = ...) -> None: ...
+    at: _timestamp_pb2.Timestamp
+    def __init__(self, account_id: _Optional[str] = ..., credit_type: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class GetBalanceResponse(_message.Message):
     __slots__ = ("balance", "seq")
@@ -287,3 +290,100 @@ class GetCustomerRequest(_message.Message):
     CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
     customer_id: str
     def __init__(self, customer_id: _Optional[str] = ...) -> None: ...
+
+class ListLedgerEntriesRequest(_message.Message):
+    __slots__ = ("account_id", "page_size", "page_token", "kinds", "credit_type", "oldest_first")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_FIRST_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    page_size: int
+    page_token: str
+    kinds: _containers.RepeatedScalarFieldContainer[str]
+    credit_type: str
+    oldest_first: bool
+    def __init__(self, account_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., kinds: _Optional[_Iterable[str]] = ..., credit_type: _Optional[str] = ..., oldest_first: _Optional[bool] = ...) -> None: ...
+
+class ListLedgerEntriesResponse(_message.Message):
+    __slots__ = ("entries", "next_page_token", "first_kept_seq", "seq")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FIRST_KEPT_SEQ_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[_usage_pb2.LedgerEntry]
+    next_page_token: str
+    first_kept_seq: int
+    seq: int
+    def __init__(self, entries: _Optional[_Iterable[_Union[_usage_pb2.LedgerEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., first_kept_seq: _Optional[int] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class ExplainBalanceRequest(_message.Message):
+    __slots__ = ("account_id", "event_id")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    event_id: str
+    def __init__(self, account_id: _Optional[str] = ..., event_id: _Optional[str] = ...) -> None: ...
+
+class ExplainBalanceResponse(_message.Message):
+    __slots__ = ("event", "rate", "units_before", "draws", "balance_before", "balance_after", "settlements", "corrections", "seq")
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    RATE_FIELD_NUMBER: _ClassVar[int]
+    UNITS_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    DRAWS_FIELD_NUMBER: _ClassVar[int]
+    BALANCE_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    BALANCE_AFTER_FIELD_NUMBER: _ClassVar[int]
+    SETTLEMENTS_FIELD_NUMBER: _ClassVar[int]
+    CORRECTIONS_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    event: _usage_pb2.LedgerEntry
+    rate: AppliedRate
+    units_before: int
+    draws: _containers.RepeatedCompositeFieldContainer[GrantDraw]
+    balance_before: Balance
+    balance_after: Balance
+    settlements: _containers.RepeatedCompositeFieldContainer[_usage_pb2.LedgerEntry]
+    corrections: _containers.RepeatedCompositeFieldContainer[_usage_pb2.LedgerEntry]
+    seq: int
+    def __init__(self, event: _Optional[_Union[_usage_pb2.LedgerEntry, _Mapping]] = ..., rate: _Optional[_Union[AppliedRate, _Mapping]] = ..., units_before: _Optional[int] = ..., draws: _Optional[_Iterable[_Union[GrantDraw, _Mapping]]] = ..., balance_before: _Optional[_Union[Balance, _Mapping]] = ..., balance_after: _Optional[_Union[Balance, _Mapping]] = ..., settlements: _Optional[_Iterable[_Union[_usage_pb2.LedgerEntry, _Mapping]]] = ..., corrections: _Optional[_Iterable[_Union[_usage_pb2.LedgerEntry, _Mapping]]] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class AppliedRate(_message.Message):
+    __slots__ = ("rate_table", "meter", "credit_type", "match", "valid_from", "version", "sent_json")
+    class MatchEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    RATE_TABLE_FIELD_NUMBER: _ClassVar[int]
+    METER_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    MATCH_FIELD_NUMBER: _ClassVar[int]
+    VALID_FROM_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SENT_JSON_FIELD_NUMBER: _ClassVar[int]
+    rate_table: str
+    meter: str
+    credit_type: str
+    match: _containers.ScalarMap[str, str]
+    valid_from: _timestamp_pb2.Timestamp
+    version: int
+    sent_json: bytes
+    def __init__(self, rate_table: _Optional[str] = ..., meter: _Optional[str] = ..., credit_type: _Optional[str] = ..., match: _Optional[_Mapping[str, str]] = ..., valid_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., sent_json: _Optional[bytes] = ...) -> None: ...
+
+class GrantDraw(_message.Message):
+    __slots__ = ("grant_id", "name", "amount", "remaining_before", "remaining_after")
+    GRANT_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_AFTER_FIELD_NUMBER: _ClassVar[int]
+    grant_id: str
+    name: str
+    amount: str
+    remaining_before: str
+    remaining_after: str
+    def __init__(self, grant_id: _Optional[str] = ..., name: _Optional[str] = ..., amount: _Optional[str] = ..., remaining_before: _Optional[str] = ..., remaining_after: _Optional[str] = ...) -> None: ...

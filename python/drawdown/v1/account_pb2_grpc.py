@@ -91,6 +91,16 @@ class AccountServiceStub:
                 request_serializer=drawdown_dot_v1_dot_account__pb2.ListBalancesRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_account__pb2.ListBalancesResponse.FromString,
                 _registered_method=True)
+        self.ListLedgerEntries = channel.unary_unary(
+                '/drawdown.v1.AccountService/ListLedgerEntries',
+                request_serializer=drawdown_dot_v1_dot_account__pb2.ListLedgerEntriesRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_account__pb2.ListLedgerEntriesResponse.FromString,
+                _registered_method=True)
+        self.ExplainBalance = channel.unary_unary(
+                '/drawdown.v1.AccountService/ExplainBalance',
+                request_serializer=drawdown_dot_v1_dot_account__pb2.ExplainBalanceRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_account__pb2.ExplainBalanceResponse.FromString,
+                _registered_method=True)
         self.PutCustomer = channel.unary_unary(
                 '/drawdown.v1.AccountService/PutCustomer',
                 request_serializer=drawdown_dot_v1_dot_account__pb2.PutCustomerRequest.SerializeToString,
@@ -183,6 +193,21 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListLedgerEntries(self, request, context):
+        """The account's entries in the journal, newest first unless asked otherwise.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainBalance(self, request, context):
+        """Why one usage event cost what it did: its rate, the grants drawn, the balance right before and
+        right after, and what came later. NOT_FOUND where there is no such event.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PutCustomer(self, request, context):
         """Creates the customer or replaces what is known about it.
         """
@@ -248,6 +273,16 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.ListBalances,
                     request_deserializer=drawdown_dot_v1_dot_account__pb2.ListBalancesRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_account__pb2.ListBalancesResponse.SerializeToString,
+            ),
+            'ListLedgerEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLedgerEntries,
+                    request_deserializer=drawdown_dot_v1_dot_account__pb2.ListLedgerEntriesRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_account__pb2.ListLedgerEntriesResponse.SerializeToString,
+            ),
+            'ExplainBalance': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainBalance,
+                    request_deserializer=drawdown_dot_v1_dot_account__pb2.ExplainBalanceRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_account__pb2.ExplainBalanceResponse.SerializeToString,
             ),
             'PutCustomer': grpc.unary_unary_rpc_method_handler(
                     servicer.PutCustomer,
@@ -537,6 +572,60 @@ class AccountService:
             '/drawdown.v1.AccountService/ListBalances',
             drawdown_dot_v1_dot_account__pb2.ListBalancesRequest.SerializeToString,
             drawdown_dot_v1_dot_account__pb2.ListBalancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLedgerEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.AccountService/ListLedgerEntries',
+            drawdown_dot_v1_dot_account__pb2.ListLedgerEntriesRequest.SerializeToString,
+            drawdown_dot_v1_dot_account__pb2.ListLedgerEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainBalance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.AccountService/ExplainBalance',
+            drawdown_dot_v1_dot_account__pb2.ExplainBalanceRequest.SerializeToString,
+            drawdown_dot_v1_dot_account__pb2.ExplainBalanceResponse.FromString,
             options,
             channel_credentials,
             insecure,

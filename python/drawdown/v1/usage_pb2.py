@@ -22,9 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64rawdown/v1/usage.proto\x12\x0b\x64rawdown.v1\"\x9e\x01\n\nUsageBatch\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x04\x12)\n\x06\x64\x65tail\x18\x02 \x01(\x0e\x32\x19.drawdown.v1.ResultDetail\x12\'\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x17.drawdown.v1.UsageEvent\x12*\n\x07\x63olumns\x18\x04 \x01(\x0b\x32\x19.drawdown.v1.UsageColumns\"\xa9\x02\n\nUsageEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x0f\n\x05meter\x18\x03 \x01(\tH\x00\x12\x15\n\x0b\x63redit_type\x18\x04 \x01(\tH\x00\x12\x10\n\x08quantity\x18\x05 \x01(\x03\x12\x0f\n\x07\x63redits\x18\x06 \x01(\x03\x12\x14\n\x07time_us\x18\x07 \x01(\x03H\x01\x88\x01\x01\x12;\n\ndimensions\x18\x08 \x03(\x0b\x32\'.drawdown.v1.UsageEvent.DimensionsEntry\x12\r\n\x05\x66orce\x18\t \x01(\x08\x1a\x31\n\x0f\x44imensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07subjectB\n\n\x08_time_us\"\xfe\x02\n\x0cUsageColumns\x12\x10\n\x08\x61\x63\x63ounts\x18\x01 \x03(\t\x12\x0e\n\x06meters\x18\x02 \x03(\t\x12\x14\n\x0c\x63redit_types\x18\x03 \x03(\t\x12\x15\n\raccount_index\x18\x04 \x03(\r\x12\x15\n\rsubject_index\x18\x05 \x03(\r\x12\x10\n\x08quantity\x18\x06 \x03(\x03\x12\x19\n\x0ctime_base_us\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rtime_delta_us\x18\x08 \x03(\x12\x12\x11\n\tevent_ids\x18\t \x01(\x0c\x12\x17\n\x0f\x65vent_id_length\x18\n \x03(\r\x12\x16\n\x0e\x65vent_id_width\x18\x0b \x01(\r\x12\x31\n\x0e\x64imension_sets\x18\x0c \x03(\x0b\x32\x19.drawdown.v1.DimensionSet\x12\x17\n\x0f\x64imension_index\x18\r \x03(\r\x12\x0e\n\x06\x66orced\x18\x0e \x03(\r\x12\x13\n\x0b\x65vent_uuids\x18\x0f \x01(\x0c\x42\x0f\n\r_time_base_us\"\x80\x01\n\x0c\x44imensionSet\x12=\n\ndimensions\x18\x01 \x03(\x0b\x32).drawdown.v1.DimensionSet.DimensionsEntry\x1a\x31\n\x0f\x44imensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xce\x01\n\x08UsageAck\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x04\x12\x0b\n\x03seq\x18\x02 \x01(\x04\x12\x0f\n\x07\x61pplied\x18\x03 \x01(\r\x12\x12\n\nduplicates\x18\x04 \x01(\r\x12\x0f\n\x07refused\x18\x05 \x01(\r\x12/\n\nexceptions\x18\x06 \x03(\x0b\x32\x1b.drawdown.v1.EventException\x12+\n\x07results\x18\x07 \x01(\x0b\x32\x1a.drawdown.v1.ResultColumns\x12\x0f\n\x07\x64urable\x18\x08 \x01(\x08\"\xb4\x01\n\x0e\x45ventException\x12\r\n\x05index\x18\x01 \x01(\r\x12#\n\x06status\x18\x02 \x01(\x0e\x32\x13.drawdown.v1.Status\x12\x0f\n\x07\x63harged\x18\x03 \x01(\x03\x12\x11\n\tuncovered\x18\x04 \x01(\x03\x12\x16\n\tavailable\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x16\n\tshortfall\x18\x06 \x01(\x03H\x01\x88\x01\x01\x42\x0c\n\n_availableB\x0c\n\n_shortfall\"\x82\x01\n\rResultColumns\x12\x0e\n\x06status\x18\x01 \x01(\x0c\x12\x0f\n\x07\x63harged\x18\x02 \x03(\x03\x12\x11\n\tavailable\x18\x03 \x03(\x12\x12\x17\n\x0f\x61vailable_known\x18\x04 \x01(\x0c\x12\x11\n\tuncovered\x18\x05 \x03(\x03\x12\x11\n\tshortfall\x18\x06 \x03(\x03*z\n\x0cResultDetail\x12\x1d\n\x19RESULT_DETAIL_UNSPECIFIED\x10\x00\x12\x1c\n\x18RESULT_DETAIL_EXCEPTIONS\x10\x01\x12\x15\n\x11RESULT_DETAIL_ALL\x10\x02\x12\x16\n\x12RESULT_DETAIL_NONE\x10\x03*\xa2\x03\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\r\n\tSTATUS_OK\x10\x01\x12\x12\n\x0eSTATUS_INVALID\x10\x02\x12\x14\n\x10STATUS_TOO_EARLY\x10\x03\x12\x13\n\x0fSTATUS_TOO_LATE\x10\x04\x12\x1a\n\x16STATUS_ACCOUNT_UNKNOWN\x10\x05\x12\x14\n\x10STATUS_DUPLICATE\x10\x06\x12\x13\n\x0fSTATUS_CONFLICT\x10\x07\x12\x1c\n\x18STATUS_ACCOUNT_SUSPENDED\x10\x08\x12\x18\n\x14STATUS_METER_UNKNOWN\x10\t\x12\x17\n\x13STATUS_NOT_ENTITLED\x10\n\x12\x13\n\x0fSTATUS_OVERFLOW\x10\x0b\x12\x18\n\x14STATUS_LIMIT_REACHED\x10\x0c\x12\x17\n\x13STATUS_INSUFFICIENT\x10\r\x12\x18\n\x14STATUS_GRANT_UNKNOWN\x10\x0e\x12\x18\n\x14STATUS_EVENT_UNKNOWN\x10\x0f\x12\x1e\n\x1aSTATUS_RESERVATION_UNKNOWN\x10\x10\x32\x90\x01\n\x0cUsageService\x12\x41\n\x0bStreamUsage\x12\x17.drawdown.v1.UsageBatch\x1a\x15.drawdown.v1.UsageAck(\x01\x30\x01\x12=\n\x0bRecordUsage\x12\x17.drawdown.v1.UsageBatch\x1a\x15.drawdown.v1.UsageAckb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64rawdown/v1/usage.proto\x12\x0b\x64rawdown.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x01\n\nUsageBatch\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x04\x12)\n\x06\x64\x65tail\x18\x02 \x01(\x0e\x32\x19.drawdown.v1.ResultDetail\x12\'\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x17.drawdown.v1.UsageEvent\x12*\n\x07\x63olumns\x18\x04 \x01(\x0b\x32\x19.drawdown.v1.UsageColumns\"\xa9\x02\n\nUsageEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x0f\n\x05meter\x18\x03 \x01(\tH\x00\x12\x15\n\x0b\x63redit_type\x18\x04 \x01(\tH\x00\x12\x10\n\x08quantity\x18\x05 \x01(\x03\x12\x0f\n\x07\x63redits\x18\x06 \x01(\x03\x12\x14\n\x07time_us\x18\x07 \x01(\x03H\x01\x88\x01\x01\x12;\n\ndimensions\x18\x08 \x03(\x0b\x32\'.drawdown.v1.UsageEvent.DimensionsEntry\x12\r\n\x05\x66orce\x18\t \x01(\x08\x1a\x31\n\x0f\x44imensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07subjectB\n\n\x08_time_us\"\xfe\x02\n\x0cUsageColumns\x12\x10\n\x08\x61\x63\x63ounts\x18\x01 \x03(\t\x12\x0e\n\x06meters\x18\x02 \x03(\t\x12\x14\n\x0c\x63redit_types\x18\x03 \x03(\t\x12\x15\n\raccount_index\x18\x04 \x03(\r\x12\x15\n\rsubject_index\x18\x05 \x03(\r\x12\x10\n\x08quantity\x18\x06 \x03(\x03\x12\x19\n\x0ctime_base_us\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rtime_delta_us\x18\x08 \x03(\x12\x12\x11\n\tevent_ids\x18\t \x01(\x0c\x12\x17\n\x0f\x65vent_id_length\x18\n \x03(\r\x12\x16\n\x0e\x65vent_id_width\x18\x0b \x01(\r\x12\x31\n\x0e\x64imension_sets\x18\x0c \x03(\x0b\x32\x19.drawdown.v1.DimensionSet\x12\x17\n\x0f\x64imension_index\x18\r \x03(\r\x12\x0e\n\x06\x66orced\x18\x0e \x03(\r\x12\x13\n\x0b\x65vent_uuids\x18\x0f \x01(\x0c\x42\x0f\n\r_time_base_us\"\x80\x01\n\x0c\x44imensionSet\x12=\n\ndimensions\x18\x01 \x03(\x0b\x32).drawdown.v1.DimensionSet.DimensionsEntry\x1a\x31\n\x0f\x44imensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xce\x01\n\x08UsageAck\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x04\x12\x0b\n\x03seq\x18\x02 \x01(\x04\x12\x0f\n\x07\x61pplied\x18\x03 \x01(\r\x12\x12\n\nduplicates\x18\x04 \x01(\r\x12\x0f\n\x07refused\x18\x05 \x01(\r\x12/\n\nexceptions\x18\x06 \x03(\x0b\x32\x1b.drawdown.v1.EventException\x12+\n\x07results\x18\x07 \x01(\x0b\x32\x1a.drawdown.v1.ResultColumns\x12\x0f\n\x07\x64urable\x18\x08 \x01(\x08\"\xb4\x01\n\x0e\x45ventException\x12\r\n\x05index\x18\x01 \x01(\r\x12#\n\x06status\x18\x02 \x01(\x0e\x32\x13.drawdown.v1.Status\x12\x0f\n\x07\x63harged\x18\x03 \x01(\x03\x12\x11\n\tuncovered\x18\x04 \x01(\x03\x12\x16\n\tavailable\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x16\n\tshortfall\x18\x06 \x01(\x03H\x01\x88\x01\x01\x42\x0c\n\n_availableB\x0c\n\n_shortfall\"\x82\x01\n\rResultColumns\x12\x0e\n\x06status\x18\x01 \x01(\x0c\x12\x0f\n\x07\x63harged\x18\x02 \x03(\x03\x12\x11\n\tavailable\x18\x03 \x03(\x12\x12\x17\n\x0f\x61vailable_known\x18\x04 \x01(\x0c\x12\x11\n\tuncovered\x18\x05 \x03(\x03\x12\x11\n\tshortfall\x18\x06 \x03(\x03\"\xa2\x01\n\x13\x43orrectUsageRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x12\n\x08quantity\x18\x03 \x01(\x03H\x00\x12\x11\n\x07\x63redits\x18\x04 \x01(\tH\x00\x12\x10\n\x06\x63\x61ncel\x18\x05 \x01(\x08H\x00\x12\x15\n\rcorrection_id\x18\x06 \x01(\t\x12\x0f\n\x07regrant\x18\x07 \x01(\x08\x42\x04\n\x02to\"\x92\x01\n\x14\x43orrectUsageResponse\x12#\n\x06status\x18\x01 \x01(\x0e\x32\x13.drawdown.v1.Status\x12\x0f\n\x07\x63harged\x18\x02 \x01(\t\x12\x12\n\ndifference\x18\x03 \x01(\t\x12\x10\n\x08returned\x18\x04 \x01(\t\x12\x11\n\tavailable\x18\x05 \x01(\t\x12\x0b\n\x03seq\x18\x06 \x01(\x04\"<\n\x14GetUsageEventRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\"|\n\x15GetUsageEventResponse\x12\'\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x18.drawdown.v1.LedgerEntry\x12-\n\x0b\x63orrections\x18\x02 \x03(\x0b\x32\x18.drawdown.v1.LedgerEntry\x12\x0b\n\x03seq\x18\x03 \x01(\x04\"\xb8\x02\n\x0bLedgerEntry\x12\x0b\n\x03seq\x18\x01 \x01(\x04\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12/\n\x0breceived_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x63redit_type\x18\x05 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x06 \x01(\t\x12\r\n\x05meter\x18\x07 \x01(\t\x12\x15\n\x08quantity\x18\x08 \x01(\x03H\x00\x88\x01\x01\x12(\n\x04time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63harged\x18\n \x01(\t\x12 \n\x05\x64raws\x18\x0b \x03(\x0b\x32\x11.drawdown.v1.Draw\x12\x12\n\nfacts_json\x18\x0c \x01(\x0c\x42\x0b\n\t_quantity\"(\n\x04\x44raw\x12\x10\n\x08grant_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t*z\n\x0cResultDetail\x12\x1d\n\x19RESULT_DETAIL_UNSPECIFIED\x10\x00\x12\x1c\n\x18RESULT_DETAIL_EXCEPTIONS\x10\x01\x12\x15\n\x11RESULT_DETAIL_ALL\x10\x02\x12\x16\n\x12RESULT_DETAIL_NONE\x10\x03*\xa2\x03\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\r\n\tSTATUS_OK\x10\x01\x12\x12\n\x0eSTATUS_INVALID\x10\x02\x12\x14\n\x10STATUS_TOO_EARLY\x10\x03\x12\x13\n\x0fSTATUS_TOO_LATE\x10\x04\x12\x1a\n\x16STATUS_ACCOUNT_UNKNOWN\x10\x05\x12\x14\n\x10STATUS_DUPLICATE\x10\x06\x12\x13\n\x0fSTATUS_CONFLICT\x10\x07\x12\x1c\n\x18STATUS_ACCOUNT_SUSPENDED\x10\x08\x12\x18\n\x14STATUS_METER_UNKNOWN\x10\t\x12\x17\n\x13STATUS_NOT_ENTITLED\x10\n\x12\x13\n\x0fSTATUS_OVERFLOW\x10\x0b\x12\x18\n\x14STATUS_LIMIT_REACHED\x10\x0c\x12\x17\n\x13STATUS_INSUFFICIENT\x10\r\x12\x18\n\x14STATUS_GRANT_UNKNOWN\x10\x0e\x12\x18\n\x14STATUS_EVENT_UNKNOWN\x10\x0f\x12\x1e\n\x1aSTATUS_RESERVATION_UNKNOWN\x10\x10\x32\xbd\x02\n\x0cUsageService\x12\x41\n\x0bStreamUsage\x12\x17.drawdown.v1.UsageBatch\x1a\x15.drawdown.v1.UsageAck(\x01\x30\x01\x12=\n\x0bRecordUsage\x12\x17.drawdown.v1.UsageBatch\x1a\x15.drawdown.v1.UsageAck\x12S\n\x0c\x43orrectUsage\x12 .drawdown.v1.CorrectUsageRequest\x1a!.drawdown.v1.CorrectUsageResponse\x12V\n\rGetUsageEvent\x12!.drawdown.v1.GetUsageEventRequest\x1a\".drawdown.v1.GetUsageEventResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,28 +36,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USAGEEVENT_DIMENSIONSENTRY']._serialized_options = b'8\001'
   _globals['_DIMENSIONSET_DIMENSIONSENTRY']._loaded_options = None
   _globals['_DIMENSIONSET_DIMENSIONSENTRY']._serialized_options = b'8\001'
-  _globals['_RESULTDETAIL']._serialized_start=1542
-  _globals['_RESULTDETAIL']._serialized_end=1664
-  _globals['_STATUS']._serialized_start=1667
-  _globals['_STATUS']._serialized_end=2085
-  _globals['_USAGEBATCH']._serialized_start=41
-  _globals['_USAGEBATCH']._serialized_end=199
-  _globals['_USAGEEVENT']._serialized_start=202
-  _globals['_USAGEEVENT']._serialized_end=499
-  _globals['_USAGEEVENT_DIMENSIONSENTRY']._serialized_start=427
-  _globals['_USAGEEVENT_DIMENSIONSENTRY']._serialized_end=476
-  _globals['_USAGECOLUMNS']._serialized_start=502
-  _globals['_USAGECOLUMNS']._serialized_end=884
-  _globals['_DIMENSIONSET']._serialized_start=887
-  _globals['_DIMENSIONSET']._serialized_end=1015
-  _globals['_DIMENSIONSET_DIMENSIONSENTRY']._serialized_start=427
-  _globals['_DIMENSIONSET_DIMENSIONSENTRY']._serialized_end=476
-  _globals['_USAGEACK']._serialized_start=1018
-  _globals['_USAGEACK']._serialized_end=1224
-  _globals['_EVENTEXCEPTION']._serialized_start=1227
-  _globals['_EVENTEXCEPTION']._serialized_end=1407
-  _globals['_RESULTCOLUMNS']._serialized_start=1410
-  _globals['_RESULTCOLUMNS']._serialized_end=1540
-  _globals['_USAGESERVICE']._serialized_start=2088
-  _globals['_USAGESERVICE']._serialized_end=2232
+  _globals['_RESULTDETAIL']._serialized_start=2434
+  _globals['_RESULTDETAIL']._serialized_end=2556
+  _globals['_STATUS']._serialized_start=2559
+  _globals['_STATUS']._serialized_end=2977
+  _globals['_USAGEBATCH']._serialized_start=74
+  _globals['_USAGEBATCH']._serialized_end=232
+  _globals['_USAGEEVENT']._serialized_start=235
+  _globals['_USAGEEVENT']._serialized_end=532
+  _globals['_USAGEEVENT_DIMENSIONSENTRY']._serialized_start=460
+  _globals['_USAGEEVENT_DIMENSIONSENTRY']._serialized_end=509
+  _globals['_USAGECOLUMNS']._serialized_start=535
+  _globals['_USAGECOLUMNS']._serialized_end=917
+  _globals['_DIMENSIONSET']._serialized_start=920
+  _globals['_DIMENSIONSET']._serialized_end=1048
+  _globals['_DIMENSIONSET_DIMENSIONSENTRY']._serialized_start=460
+  _globals['_DIMENSIONSET_DIMENSIONSENTRY']._serialized_end=509
+  _globals['_USAGEACK']._serialized_start=1051
+  _globals['_USAGEACK']._serialized_end=1257
+  _globals['_EVENTEXCEPTION']._serialized_start=1260
+  _globals['_EVENTEXCEPTION']._serialized_end=1440
+  _globals['_RESULTCOLUMNS']._serialized_start=1443
+  _globals['_RESULTCOLUMNS']._serialized_end=1573
+  _globals['_CORRECTUSAGEREQUEST']._serialized_start=1576
+  _globals['_CORRECTUSAGEREQUEST']._serialized_end=1738
+  _globals['_CORRECTUSAGERESPONSE']._serialized_start=1741
+  _globals['_CORRECTUSAGERESPONSE']._serialized_end=1887
+  _globals['_GETUSAGEEVENTREQUEST']._serialized_start=1889
+  _globals['_GETUSAGEEVENTREQUEST']._serialized_end=1949
+  _globals['_GETUSAGEEVENTRESPONSE']._serialized_start=1951
+  _globals['_GETUSAGEEVENTRESPONSE']._serialized_end=2075
+  _globals['_LEDGERENTRY']._serialized_start=2078
+  _globals['_LEDGERENTRY']._serialized_end=2390
+  _globals['_DRAW']._serialized_start=2392
+  _globals['_DRAW']._serialized_end=2432
+  _globals['_USAGESERVICE']._serialized_start=2980
+  _globals['_USAGESERVICE']._serialized_end=3297
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,6 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -194,3 +197,91 @@ class ResultColumns(_message.Message):
     uncovered: _containers.RepeatedScalarFieldContainer[int]
     shortfall: _containers.RepeatedScalarFieldContainer[int]
     def __init__(self, status: _Optional[bytes] = ..., charged: _Optional[_Iterable[int]] = ..., available: _Optional[_Iterable[int]] = ..., available_known: _Optional[bytes] = ..., uncovered: _Optional[_Iterable[int]] = ..., shortfall: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class CorrectUsageRequest(_message.Message):
+    __slots__ = ("account_id", "event_id", "quantity", "credits", "cancel", "correction_id", "regrant")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    CREDITS_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_FIELD_NUMBER: _ClassVar[int]
+    CORRECTION_ID_FIELD_NUMBER: _ClassVar[int]
+    REGRANT_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    event_id: str
+    quantity: int
+    credits: str
+    cancel: bool
+    correction_id: str
+    regrant: bool
+    def __init__(self, account_id: _Optional[str] = ..., event_id: _Optional[str] = ..., quantity: _Optional[int] = ..., credits: _Optional[str] = ..., cancel: _Optional[bool] = ..., correction_id: _Optional[str] = ..., regrant: _Optional[bool] = ...) -> None: ...
+
+class CorrectUsageResponse(_message.Message):
+    __slots__ = ("status", "charged", "difference", "returned", "available", "seq")
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    CHARGED_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    RETURNED_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    status: Status
+    charged: str
+    difference: str
+    returned: str
+    available: str
+    seq: int
+    def __init__(self, status: _Optional[_Union[Status, str]] = ..., charged: _Optional[str] = ..., difference: _Optional[str] = ..., returned: _Optional[str] = ..., available: _Optional[str] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class GetUsageEventRequest(_message.Message):
+    __slots__ = ("account_id", "event_id")
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    account_id: str
+    event_id: str
+    def __init__(self, account_id: _Optional[str] = ..., event_id: _Optional[str] = ...) -> None: ...
+
+class GetUsageEventResponse(_message.Message):
+    __slots__ = ("event", "corrections", "seq")
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    CORRECTIONS_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    event: LedgerEntry
+    corrections: _containers.RepeatedCompositeFieldContainer[LedgerEntry]
+    seq: int
+    def __init__(self, event: _Optional[_Union[LedgerEntry, _Mapping]] = ..., corrections: _Optional[_Iterable[_Union[LedgerEntry, _Mapping]]] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class LedgerEntry(_message.Message):
+    __slots__ = ("seq", "account_id", "kind", "received_at", "credit_type", "event_id", "meter", "quantity", "time", "charged", "draws", "facts_json")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_AT_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    METER_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    CHARGED_FIELD_NUMBER: _ClassVar[int]
+    DRAWS_FIELD_NUMBER: _ClassVar[int]
+    FACTS_JSON_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    account_id: str
+    kind: str
+    received_at: _timestamp_pb2.Timestamp
+    credit_type: str
+    event_id: str
+    meter: str
+    quantity: int
+    time: _timestamp_pb2.Timestamp
+    charged: str
+    draws: _containers.RepeatedCompositeFieldContainer[Draw]
+    facts_json: bytes
+    def __init__(self, seq: _Optional[int] = ..., account_id: _Optional[str] = ..., kind: _Optional[str] = ..., received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., credit_type: _Optional[str] = ..., event_id: _Optional[str] = ..., meter: _Optional[str] = ..., quantity: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., charged: _Optional[str] = ..., draws: _Optional[_Iterable[_Union[Draw, _Mapping]]] = ..., facts_json: _Optional[bytes] = ...) -> None: ...
+
+class Draw(_message.Message):
+    __slots__ = ("grant_id", "amount")
+    GRANT_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    grant_id: str
+    amount: str
+    def __init__(self, grant_id: _Optional[str] = ..., amount: _Optional[str] = ...) -> None: ...

@@ -46,6 +46,16 @@ class UsageServiceStub:
                 request_serializer=drawdown_dot_v1_dot_usage__pb2.UsageBatch.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_usage__pb2.UsageAck.FromString,
                 _registered_method=True)
+        self.CorrectUsage = channel.unary_unary(
+                '/drawdown.v1.UsageService/CorrectUsage',
+                request_serializer=drawdown_dot_v1_dot_usage__pb2.CorrectUsageRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_usage__pb2.CorrectUsageResponse.FromString,
+                _registered_method=True)
+        self.GetUsageEvent = channel.unary_unary(
+                '/drawdown.v1.UsageService/GetUsageEvent',
+                request_serializer=drawdown_dot_v1_dot_usage__pb2.GetUsageEventRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_usage__pb2.GetUsageEventResponse.FromString,
+                _registered_method=True)
 
 
 class UsageServiceServicer:
@@ -68,6 +78,21 @@ class UsageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CorrectUsage(self, request, context):
+        """Corrects an event to another quantity, or cancels it: only the difference moves. Typed: decimal
+        credits as text. A refusal by rule is a `status` in the answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUsageEvent(self, request, context):
+        """The event as it was answered first, and what was corrected since. NOT_FOUND where there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_UsageServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -80,6 +105,16 @@ def add_UsageServiceServicer_to_server(servicer, server):
                     servicer.RecordUsage,
                     request_deserializer=drawdown_dot_v1_dot_usage__pb2.UsageBatch.FromString,
                     response_serializer=drawdown_dot_v1_dot_usage__pb2.UsageAck.SerializeToString,
+            ),
+            'CorrectUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectUsage,
+                    request_deserializer=drawdown_dot_v1_dot_usage__pb2.CorrectUsageRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_usage__pb2.CorrectUsageResponse.SerializeToString,
+            ),
+            'GetUsageEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUsageEvent,
+                    request_deserializer=drawdown_dot_v1_dot_usage__pb2.GetUsageEventRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_usage__pb2.GetUsageEventResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -138,6 +173,60 @@ class UsageService:
             '/drawdown.v1.UsageService/RecordUsage',
             drawdown_dot_v1_dot_usage__pb2.UsageBatch.SerializeToString,
             drawdown_dot_v1_dot_usage__pb2.UsageAck.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CorrectUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.UsageService/CorrectUsage',
+            drawdown_dot_v1_dot_usage__pb2.CorrectUsageRequest.SerializeToString,
+            drawdown_dot_v1_dot_usage__pb2.CorrectUsageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUsageEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.UsageService/GetUsageEvent',
+            drawdown_dot_v1_dot_usage__pb2.GetUsageEventRequest.SerializeToString,
+            drawdown_dot_v1_dot_usage__pb2.GetUsageEventResponse.FromString,
             options,
             channel_credentials,
             insecure,
