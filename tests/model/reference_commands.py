@@ -287,7 +287,7 @@ def _check_formula(ledger: ReferenceLedger, sent: dict[str, Any], void: list[str
             raise Refused("INVALID", "amount")
         return
     form = "min" if formula.get("min") is not None else "minus"
-    if units_of(ledger, sent["credit_type"], formula[form], "amount") < 0:
+    if units_of(ledger, sent["credit_type"], formula[form], "amount") < 0 and form == "min":
         raise Refused("INVALID", "amount")
 
 
@@ -344,7 +344,7 @@ def _replacement_amounts(
         if old.credit_type != sent["credit_type"]:
             raise Refused("INVALID", "amount")
         amount = _formula_amount(ledger, sent["credit_type"], sent["amount"], old.free)
-        moved[old.grant_id] = moved.get(old.grant_id, 0) + amount
+        moved[old.grant_id] = moved.get(old.grant_id, 0) + min(amount, old.free)
         if moved[old.grant_id] > old.free:
             raise Refused("INVALID", "amount")
         amounts.append(amount)

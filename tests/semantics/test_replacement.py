@@ -66,6 +66,17 @@ def test_an_amount_may_be_a_formula_over_what_is_free(
     assert world.conserves()
 
 
+def test_minus_below_zero_adds_to_what_is_free(world: World) -> None:
+    """70 of 100 are free and 25 are added: the 70 are booked moved, nothing is voided, 25 are new."""
+    world.do(create_grant("old", "100"))
+    world.use("calls", 30)
+    world.do(void_and_replace(["old"], grant("new", {"of": "old", "minus": "-25"})))
+    old = world.grants()["old"]
+    assert (0, 3_000, 7_000, 0) == (old.remaining, old.burned, old.moved, old.voided)
+    assert ("active", 9_500, 0) == world.of("new")
+    assert world.conserves()
+
+
 @pytest.mark.parametrize(("free", "half"), [(1, 0), (3, 2), (5, 2), (7, 4)])
 def test_formulas_round_half_even(world: World, free: int, half: int) -> None:
     world.do(create_grant("old", free))

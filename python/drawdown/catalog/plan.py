@@ -155,6 +155,8 @@ class Plan(Value, frozen=True):
     """``draft``, ``published`` or ``archived``; a newer published version supersedes an older one."""
     rate_table: str = ""
     """The engine's rate table of this version, set when it is published."""
+    credit_scale: int = 9
+    """Decimals of the credit type, set when it is published; shares of credits are rounded to it."""
 
     @property
     def key(self) -> str:

@@ -6,19 +6,21 @@ from those, so a step done twice is one step.
 
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 
 import msgspec
 
-from drawdown.catalog.plan import Plan
+from drawdown.catalog.plan import Lifetime, Plan
 from drawdown.catalog.pricing import Price, price_for
 from drawdown.errors import PreconditionError
 from drawdown.model import commands
 from drawdown.model.decision import Job
 from drawdown.model.money import Money, zero
-from drawdown.subscriptions.calendar import Interval, Period, lifetime_end
+from drawdown.subscriptions.calendar import Interval, Period, Schedule, lifetime_end
 from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.identifiers import grant_id, lane_of
-from drawdown.subscriptions.subscription import OwnGrant, Subscription
+from drawdown.subscriptions.prorating import credits_share, share
+from drawdown.subscriptions.subscription import OwnGrant, Segment, Subscription
 
 PERIOD_JOB = "subscription.period"
 GRANT_JOB = "subscription.grant"
@@ -96,31 +98,40 @@ def cost_of_cadence(subscription: Subscription, plan: Plan) -> Money:
     return zero(subscription.currency) if price is None else price.of(credits_of(subscription, plan))
 
 
+def cadence_share(plan: Plan, schedule: Schedule, number: int) -> Fraction:
+    """The part of a whole cadence or period that its edge stands for: below 1 in a short first one."""
+    if number > 0 or plan.proration == "none":
+        return Fraction(1)
+    period = schedule.period(0)
+    return share(period.start, period.end, schedule.whole_period(0))
+
+
+def credits_at(subscription: Subscription, plan: Plan, number: int) -> Decimal:
+    """Credits of cadence ``number``: all of them, or the share of a short first one."""
+    assert subscription.grants is not None
+    part = cadence_share(plan, subscription.grants, number)
+    return credits_share(credits_of(subscription, plan), part, plan.credit_scale)
+
+
 def period_charges(subscription: Subscription, plan: Plan, number: int) -> list[Charge]:
     """What billing period ``number`` costs in advance: the base fee, and the credits of its cadences."""
     period = subscription.billing.period(number)
+    part = cadence_share(plan, subscription.billing, number)
+    quantity = Decimal(subscription.quantity)
     charges = []
     fee = price_of(plan.base_fee, subscription, "base_fee")
     if fee is not None:
-        charges.append(
-            _charge(
-                subscription,
-                plan,
-                number,
-                "base_fee",
-                plan.name,
-                fee.of(Decimal(subscription.quantity)),
-                Decimal(subscription.quantity),
-                period,
-            )
-        )
+        amount = fee.of(quantity).times(part)
+        charges.append(_charge(subscription, plan, number, "base_fee", plan.name, amount, quantity, period))
     if plan.credits is not None and plan.credits.prices:
-        cadences = len(grants_in(subscription, period))
+        cadences = grants_in(subscription, period)
         each = cost_of_cadence(subscription, plan)
-        amount = credits_of(subscription, plan) * cadences
-        description = f"{amount.normalize():f} {plan.credits.credit_type}, {plan.name}"
+        assert subscription.grants is not None
+        parts = sum((cadence_share(plan, subscription.grants, cadence) for cadence in cadences), Fraction(0))
+        credits = sum((credits_at(subscription, plan, cadence) for cadence in cadences), Decimal(0))
+        text = f"{credits.normalize():f} {plan.credits.credit_type}, {plan.name}"
         charges.append(
-            _charge(subscription, plan, number, "credits", description, each.times(cadences), amount, period)
+            _charge(subscription, plan, number, "credits", text, each.times(parts), credits, period)
         )
     return charges
 
@@ -153,42 +164,61 @@ def cadence_grant(
     """The grant of cadence ``number`` and the subscription that has it; no command where 0 are due."""
     charge, grants = plan.credits, subscription.grants
     assert charge is not None and grants is not None
-    lifetime = None if charge.lifetime is None else Interval(charge.lifetime.count, charge.lifetime.unit)
+    amount = credits_at(subscription, plan, number)
+    period = grants.period(number)
     own = OwnGrant(
         grant_id=grant_id(subscription.subscription_id, subscription.epoch, number),
         credit_type=charge.credit_type,
-        amount=credits_of(subscription, plan),
-        period=grants.period(number),
-        expires_at=lifetime_end(grants, number, lifetime),
+        amount=amount,
+        period=period,
+        expires_at=lifetime_end(grants, number, lifetime_of(charge.lifetime)),
         priority=charge.priority,
         cost=None if plan.type == "free" else cost_of_cadence(subscription, plan),
     )
+    kept = [
+        each
+        for each in subscription.own_grants
+        if each.grant_id != own.grant_id and (each.expires_at is None or each.expires_at > period.start)
+    ]
     held = msgspec.structs.replace(
         subscription,
-        own_grants=(*(each for each in subscription.own_grants if each.grant_id != own.grant_id), own),
+        own_grants=(*kept, own),
+        segments=(Segment(since=period.start, amount=amount),),
         grant_next=max(subscription.grant_next, number + 1),
     )
-    return held, grant_command(held, own, pending=pending)
+    if amount <= 0:
+        return held, None
+    command = commands.CreateGrant(
+        account=subscription.account, grant=grant_input_of(held, own, amount, pending=pending)
+    )
+    return held, command
 
 
-def grant_command(subscription: Subscription, own: OwnGrant, *, pending: bool) -> commands.CreateGrant:
-    """The engine's command for a grant of this subscription."""
-    assert own.amount is not None
+def lifetime_of(lifetime: Lifetime | None) -> Interval | None:
+    """A plan's or pack's lifetime as calendar steps."""
+    return None if lifetime is None else Interval(lifetime.count, lifetime.unit)
+
+
+_SOURCES = {"trial": "trial", "rollover": "rollover", "signup": "signup"}
+
+
+def grant_input_of(
+    subscription: Subscription, own: OwnGrant, amount: commands.GrantAmountLike, *, pending: bool
+) -> commands.GrantInput:
+    """The engine's content of a grant of this subscription."""
     cost = own.cost
-    return commands.CreateGrant(
-        account=subscription.account,
-        grant=commands.grant_input(
-            own.grant_id,
-            own.credit_type,
-            own.amount,
-            priority=own.priority,
-            effective_at=own.period.start,
-            expires_at=own.expires_at,
-            pending=pending,
-            source="trial" if own.kind == "trial" else "subscription",
-            source_reference=subscription.subscription_id,
-            cost_minor=0 if cost is None else cost.minor,
-            cost_currency=subscription.currency if cost else "",
-            category="promotional" if own.kind == "trial" or own.cost is None else "paid",
-        ),
+    unpaid = cost is None or own.kind in ("trial", "signup")
+    return commands.grant_input(
+        own.grant_id,
+        own.credit_type,
+        amount,
+        priority=own.priority,
+        effective_at=own.period.start,
+        expires_at=own.expires_at,
+        pending=pending,
+        source=_SOURCES.get(own.kind, "subscription"),
+        source_reference=subscription.subscription_id,
+        cost_minor=0 if cost is None else cost.minor,
+        cost_currency=subscription.currency if cost else "",
+        category="promotional" if unpaid else "paid",
     )

@@ -8,18 +8,50 @@ from drawdown.catalog.plan import Plan
 from drawdown.model.money import Money
 from drawdown.model.request import Value
 from drawdown.subscriptions.calendar import NAMED, Period, Schedule
+from drawdown.subscriptions.charge import Charge
 
-STATES: Final = ("trialing", "active", "paused", "ended")
+STATES: Final = ("pending", "trialing", "active", "paused", "ended")
 
 
 class PlannedChange(Value, frozen=True):
-    """A change that waits for the end of the billing period."""
+    """A change that waits: for the end of the billing period, or for its invoice."""
 
     change_id: str
     plan_id: str
     version: int
     quantity: int
     policy: str
+    asked_at: datetime
+    invoice_id: str = ""
+    """The invoice that must be paid first; empty: it waits for the period's end."""
+
+
+class Segment(Value, frozen=True):
+    """Since when in the present cadence so many credits per cadence are due."""
+
+    since: datetime
+    amount: Decimal
+
+
+class Service(Value, frozen=True):
+    """A pack on a subscription, delivered on a schedule between From and To."""
+
+    service_id: str
+    pack_id: str
+    schedule: str
+    """``one_off``, ``weekly`` or ``monthly``."""
+    deliveries: Schedule
+    quantity: int = 1
+    until: datetime | None = None
+    """To: no delivery at or after it; ``None``: open-ended."""
+    bill_later: bool = False
+    """Deliveries stand on the invoice after their period instead of the one before."""
+    state: str = "active"
+    """``active`` or ``terminated``."""
+    delivered: int = 0
+    """The next delivery's number."""
+    adjusted: dict[str, str] = {}
+    """Amounts set by hand, by delivery number."""
 
 
 class Subscription(Value, frozen=True):
@@ -34,6 +66,7 @@ class Subscription(Value, frozen=True):
     currency: str
     country: str
     state: str
+    """``pending`` (its first invoice is not paid), ``trialing``, ``active``, ``paused`` or ``ended``."""
     started_at: datetime
     billing: Schedule
     grants: Schedule | None = None
@@ -52,13 +85,22 @@ class Subscription(Value, frozen=True):
     own_grants: tuple["OwnGrant", ...] = ()
     """Grants of this subscription that are not known to be over."""
     planned_change: PlannedChange | None = None
-    changes: int = 0
+    segments: tuple[Segment, ...] = ()
+    """What was due per cadence in the course of the present cadence."""
+    waiting_charges: tuple[Charge, ...] = ()
+    """Go onto the next invoice."""
     paused_at: datetime | None = None
+    term: int = 0
+    """Billing periods of a term; 0: each period stands for itself."""
+    term_ends_at: datetime | None = None
+    services: tuple[Service, ...] = ()
+    seen: tuple[str, ...] = ()
+    """Ids of changes that were carried out or dropped."""
 
     @property
     def live(self) -> bool:
         """Whether it still does anything."""
-        return self.state in ("trialing", "active", "paused")
+        return self.state != "ended"
 
     def period_at(self, instant: datetime) -> Period:
         """The billing period that holds ``instant``."""

@@ -35,7 +35,7 @@ pub struct Formula {
     /// free × fraction, 0 ≤ fraction ≤ 1.
     #[serde(default)]
     pub fraction: Option<String>,
-    /// max(0, free − n).
+    /// max(0, free − n); a negative n adds to what is free.
     #[serde(default)]
     pub minus: Option<Amount>,
 }

@@ -86,7 +86,8 @@ impl Engine {
         Ok(known > 0)
     }
 
-    /// Amount of a replacing grant; `carried` sums what formulas take from each old one.
+    /// Amount of a replacing grant; `carried` sums what formulas take from each old one, never more than
+    /// it has free: what a formula adds beyond that is new.
     fn replacement_amount<'c>(
         &self,
         number: u32,
@@ -105,7 +106,7 @@ impl Engine {
         let free = if old.flags & VOIDED != 0 { 0 } else { old.free() };
         let amount = self.formula(formula, free, prepared.credit_type)?;
         let taken = carried.entry(formula.of.as_str()).or_insert(0);
-        *taken = taken.checked_add(amount).filter(|sum| *sum <= free).ok_or_else(|| {
+        *taken = taken.checked_add(amount.min(free)).filter(|sum| *sum <= free).ok_or_else(|| {
             Refusal::invalid("amount", format!("the formulas carry more than '{}' has free", shown(&formula.of)))
         })?;
         Ok(amount)
@@ -128,11 +129,12 @@ impl Engine {
                 Ok(divide_half_even(i128::from(free) * i128::from(num), pow10(decimals)) as i64)
             }
             (None, None, Some(n)) => {
+                // Below zero it adds: what is free, and so much more.
                 let n = self.amount("amount", n, credit_type)?;
-                if n < 0 {
-                    return Err(Refusal::invalid("amount", "minus can't be negative"));
-                }
-                Ok((free - n).max(0))
+                let amount = free.checked_sub(n).ok_or_else(|| {
+                    Refusal::new(Status::Overflow, "amount", "the amount would leave the signed 64-bit range")
+                })?;
+                Ok(amount.max(0))
             }
             _ => Err(Refusal::invalid("amount", "a formula has exactly one of 'min', 'fraction' and 'minus'")),
         }

@@ -1,0 +1,83 @@
+"""What a change of plan costs now, and what it brings to the next invoice.
+
+With the same rhythm (billing period and cadence) the present billing period goes on:
+
+======== =====================================================================================
+none     the new price is due for the period: the difference upwards now, nothing back downwards
+first    the difference for the time that is left, upwards now, downwards on the next invoice
+both     as ``first``
+======== =====================================================================================
+
+With another rhythm a new period begins at the change: its price is due, less (``first``, ``both``) the
+unused time of the old one.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+
+from drawdown.catalog.plan import Plan
+from drawdown.model.money import Money, total
+from drawdown.subscriptions.calendar import Period
+from drawdown.subscriptions.charge import Charge
+from drawdown.subscriptions.prorating import share_left
+from drawdown.subscriptions.renewing import period_charges
+from drawdown.subscriptions.subscription import Subscription
+
+
+def same_rhythm(old: Plan, new: Plan) -> bool:
+    """Whether the schedules of the old plan serve the new one as they are."""
+    cadences = [None if plan.credits is None else plan.credits.cadence for plan in (old, new)]
+    return old.billing_period == new.billing_period and (
+        cadences[0] == cadences[1] or None in cadences
+    ) and old.anchor == new.anchor
+
+
+def period_price(subscription: Subscription, plan: Plan, number: int) -> Money:
+    """The price in advance of a whole billing period."""
+    charges = period_charges(subscription, plan, number)
+    return total([each.amount for each in charges], subscription.currency)
+
+
+def difference_charge(
+    old: Subscription, old_plan: Plan, new: Subscription, plan: Plan, change_id: str, now: datetime
+) -> Charge | None:
+    """The one amount that a change within the same rhythm makes; negative when it is given back."""
+    number = max(0, old.billing.number_at(now))
+    period = old.billing.period(number)
+    difference = period_price(new, plan, number) - period_price(old, old_plan, number)
+    if plan.proration == "none":
+        amount = difference if difference.minor > 0 else Money(0, difference.currency)
+    else:
+        amount = difference.times(share_left(now, period, period))
+    if not amount:
+        return None
+    return _charge(new, plan, change_id, f"{old_plan.name} to {plan.name}", amount, now, period)
+
+
+def unused_charge(old: Subscription, old_plan: Plan, plan: Plan, change_id: str, now: datetime) -> Charge | None:
+    """What is given back for the old plan's unused time when a new period begins at the change."""
+    if plan.proration == "none":
+        return None
+    number = max(0, old.billing.number_at(now))
+    period = old.billing.period(number)
+    left: Fraction = share_left(now, period, period)
+    amount = -period_price(old, old_plan, number).times(left)
+    if not amount:
+        return None
+    return _charge(old, old_plan, f"{change_id}:unused", f"Unused time of {old_plan.name}", amount, now, period)
+
+
+def _charge(
+    subscription: Subscription, plan: Plan, change_id: str, description: str, amount: Money, now: datetime, period: Period
+) -> Charge:
+    return Charge(
+        charge_id=f"{subscription.subscription_id}:change:{change_id}",
+        kind="proration",
+        description=description,
+        amount=amount,
+        quantity=Decimal(1),
+        period=Period(start=max(now, period.start), end=period.end),
+        subscription_id=subscription.subscription_id,
+        plan_key=plan.key,
+    )

@@ -1,0 +1,187 @@
+"""Change of plan: what becomes of the present cadence's credits, and what the change costs.
+
+The law: no sequence of changes inside one cadence grants more than the best single plan of the
+sequence would have. With *due* = the most that the policy allows the cadence in all, the new grant is
+due − what the subscription's own grants of this cadence have burned, measured inside the engine's
+step::
+
+    new = free + (due − burned before − amount of the grant that is replaced)
+
+    void_replace       due = the best plan's credits so far, and new ≤ the new plan's credits
+    prorate            due = each plan's credits for its share of the cadence
+    keep_until_expiry  nothing is voided; a grant of what the new plan has more than the best so far
+
+Only the plan's own grants of the present cadence are touched: what was bought, promotional credits and
+what rolled over from earlier cadences stay.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from drawdown.catalog.plan import Plan
+from drawdown.model import commands
+from drawdown.model.credits import decimal_text
+from drawdown.model.results import Grant
+from drawdown.subscriptions.calendar import Period, lifetime_end
+from drawdown.subscriptions.identifiers import derived
+from drawdown.subscriptions.prorating import accrued
+from drawdown.subscriptions.renewing import cost_of_cadence, credits_at, grant_input_of, lifetime_of
+from drawdown.subscriptions.subscription import OwnGrant, Segment, Subscription
+
+
+class Replacement(msgspec.Struct, frozen=True, kw_only=True):
+    """The step on the engine, and what it comes to with the figures at hand."""
+
+    command: commands.Command | None
+    own: tuple[OwnGrant, ...]
+    voided: tuple[str, ...]
+    forfeits: Decimal
+    """Free credits of what is voided."""
+    grants: Decimal
+    """Credits of what is created."""
+
+
+def replacement(
+    old: Subscription,
+    new: Subscription,
+    plan: Plan,
+    *,
+    change_id: str,
+    policy: str,
+    now: datetime,
+    figures: Mapping[str, Grant],
+    scale: int,
+    pending: bool,
+) -> Replacement:
+    """What the change does to the credits of the present cadence.
+
+    ``figures`` are the subscription's grants as the engine has them now; ``new`` is the subscription on
+    ``plan``, its segments including the new one.
+    """
+    present = _present_grants(old, now)
+    wanted = cadence_credits(new, plan, now)
+    if policy == "keep_until_expiry":
+        best = max((each.amount for each in old.segments), default=Decimal(0))
+        return _kept(new, plan, change_id, now, max(Decimal(0), wanted - best), pending)
+    live = [own for own in present if own.grant_id in figures and figures[own.grant_id].state != "voided"]
+    amount, adds, estimate = _amount(new, present, live, policy, now, figures, scale, wanted)
+    created: list[tuple[OwnGrant, commands.GrantAmountLike]] = []
+    if plan.credits is not None:
+        created = [
+            (_own(new, plan, change_id, suffix, now), each)
+            for suffix, each in (("", amount), (".more", adds))
+            if each is not None
+        ]
+    elif estimate:
+        estimate = Decimal(0)
+    command = commands.VoidAndReplace(
+        account=new.account,
+        void=[own.grant_id for own in live],
+        create=[grant_input_of(new, own, each, pending=pending) for own, each in created],
+    )
+    return Replacement(
+        command=command if live or created else None,
+        own=tuple(own for own, _ in created),
+        voided=tuple(own.grant_id for own in live),
+        forfeits=sum((figures[own.grant_id].remaining - figures[own.grant_id].held for own in live), Decimal(0)),
+        grants=estimate,
+    )
+
+
+def cadence_credits(subscription: Subscription, plan: Plan, now: datetime) -> Decimal:
+    """What the cadence that holds ``now`` gives under the plan."""
+    if plan.credits is None or subscription.grants is None:
+        return Decimal(0)
+    return credits_at(subscription, plan, max(0, subscription.grants.number_at(now)))
+
+
+def _present_grants(subscription: Subscription, now: datetime) -> list[OwnGrant]:
+    """The plan's own grants of the cadence that holds ``now``, oldest first."""
+    return [own for own in subscription.own_grants if own.kind == "plan" and own.period.holds(now)]
+
+
+def _amount(
+    new: Subscription,
+    present: Sequence[OwnGrant],
+    live: Sequence[OwnGrant],
+    policy: str,
+    now: datetime,
+    figures: Mapping[str, Grant],
+    scale: int,
+    wanted: Decimal,
+) -> tuple[commands.GrantAmountLike | None, commands.GrantAmountLike | None, Decimal]:
+    """The new amount as a formula (and a fixed part where one form cannot say it), and its value now."""
+    if policy == "prorate" and present:
+        due, cap = accrued(new.segments, present[-1].period, scale), None
+    else:
+        due, cap = max((each.amount for each in new.segments), default=wanted), wanted
+    burned = sum((_burned(figures.get(own.grant_id)) for own in present if own not in live), Decimal(0))
+    if not live:
+        fixed = max(Decimal(0), due - burned)
+        fixed = fixed if cap is None else min(cap, fixed)
+        return fixed, None, fixed
+    last = live[-1]
+    figure = figures[last.grant_id]
+    others = sum((_burned(figures[own.grant_id]) for own in live[:-1]), Decimal(0))
+    adds = due - burned - others - figure.amount
+    free = figure.remaining - figure.held
+    estimate = max(Decimal(0), free + adds)
+    if cap is None or due <= cap:
+        return _plus(last, adds), None, estimate
+    if adds <= 0:
+        # Corrections may have burned more than was given: the formula that subtracts stays below the cap
+        # whenever the cap is what the replaced grant was.
+        return (_plus(last, adds) if figure.amount + adds <= cap else _at_most(last, cap)), None, min(cap, estimate)
+    if adds >= cap:
+        return cap, None, cap
+    return _at_most(last, cap - adds), adds, min(cap, estimate)
+
+
+def _burned(figure: Grant | None) -> Decimal:
+    """What is used up of a grant: what was carried into its successor is not."""
+    return Decimal(0) if figure is None else figure.burned + figure.held
+
+
+def _plus(own: OwnGrant, adds: Decimal) -> commands.Formula:
+    return commands.Formula(of=own.grant_id, minus=decimal_text(-adds))
+
+
+def _at_most(own: OwnGrant, amount: Decimal) -> commands.Formula:
+    return commands.Formula(of=own.grant_id, min=decimal_text(amount))
+
+
+def _own(new: Subscription, plan: Plan, change_id: str, suffix: str, now: datetime) -> OwnGrant:
+    charge, grants = plan.credits, new.grants
+    assert charge is not None and grants is not None
+    number = max(0, grants.number_at(now))
+    period = grants.period(number)
+    return OwnGrant(
+        grant_id=derived("sub", new.subscription_id, f"change.{change_id}{suffix}"),
+        credit_type=charge.credit_type,
+        amount=None,
+        period=Period(start=max(now, period.start), end=period.end),
+        expires_at=lifetime_end(grants, number, lifetime_of(charge.lifetime)),
+        priority=charge.priority,
+        cost=cost_of_cadence(new, plan),
+    )
+
+
+def _kept(
+    new: Subscription, plan: Plan, change_id: str, now: datetime, more: Decimal, pending: bool
+) -> Replacement:
+    """The old grants stay to their end; what the new plan has beyond the best so far is added."""
+    if plan.credits is None or more <= 0:
+        return Replacement(command=None, own=(), voided=(), forfeits=Decimal(0), grants=Decimal(0))
+    own = _own(new, plan, change_id, "", now)
+    command = commands.CreateGrant(account=new.account, grant=grant_input_of(new, own, more, pending=pending))
+    return Replacement(command=command, own=(own,), voided=(), forfeits=Decimal(0), grants=more)
+
+
+def with_segment(subscription: Subscription, now: datetime, amount: Decimal) -> Subscription:
+    """From ``now`` on the present cadence is due so many credits."""
+    return msgspec.structs.replace(
+        subscription, segments=(*subscription.segments, Segment(since=now, amount=amount))
+    )
