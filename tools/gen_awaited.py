@@ -88,7 +88,7 @@ def _formatted(text: str) -> str:
     ruff = [sys.executable, "-m", "ruff"]
     at = ["--stdin-filename", str(TARGET)]
     for step in (
-        ["check", "--fix", "--quiet", "--select", "I,F401", *at, "-"],
+        ["check", "--fix", "--quiet", "--select", "I,F401,UP,RUF", *at, "-"],
         ["format", "--quiet", *at, "-"],
     ):
         text = subprocess.run(

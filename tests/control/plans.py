@@ -8,14 +8,16 @@ from drawdown.catalog.plan import Plan
 from drawdown.client.interface import Database
 
 
-def paid_plan(plan_id: str, *, credits: str = "1000", fee: str = "20", **settings: Any) -> dict[str, Any]:
-    """Monthly, a base fee, credits each month, two meters."""
+def paid_plan(plan_id: str, *, credits: Any = "1000", fee: str = "20", **settings: Any) -> dict[str, Any]:
+    """Monthly, a base fee, credits each month (an amount, or the whole charge), two meters."""
+    if isinstance(credits, str):
+        credits = {"credit_type": "credits", "amount": credits, "cadence": "monthly"}
     content: dict[str, Any] = {
         "plan_id": plan_id,
         "product": "ai",
         "name": plan_id,
         "base_fee": [{"currency": "USD", "amount": fee}],
-        "credits": {"credit_type": "credits", "amount": credits, "cadence": "monthly"},
+        "credits": credits,
         "rates": [
             {"meter": "tokens", "credits": "1", "per": "1000"},
             {"meter": "calls", "credits": "2"},

@@ -28,9 +28,9 @@ from drawdown.subscriptions.subscription import Subscription
 def same_rhythm(old: Plan, new: Plan) -> bool:
     """Whether the schedules of the old plan serve the new one as they are."""
     cadences = [None if plan.credits is None else plan.credits.cadence for plan in (old, new)]
-    return old.billing_period == new.billing_period and (
-        cadences[0] == cadences[1] or None in cadences
-    ) and old.anchor == new.anchor
+    return (
+        old.billing_period == new.billing_period and (cadences[0] == cadences[1]) and old.anchor == new.anchor
+    )
 
 
 def period_price(subscription: Subscription, plan: Plan, number: int) -> Money:
@@ -55,7 +55,9 @@ def difference_charge(
     return _charge(new, plan, change_id, f"{old_plan.name} to {plan.name}", amount, now, period)
 
 
-def unused_charge(old: Subscription, old_plan: Plan, plan: Plan, change_id: str, now: datetime) -> Charge | None:
+def unused_charge(
+    old: Subscription, old_plan: Plan, plan: Plan, change_id: str, now: datetime
+) -> Charge | None:
     """What is given back for the old plan's unused time when a new period begins at the change."""
     if plan.proration == "none":
         return None
@@ -65,11 +67,19 @@ def unused_charge(old: Subscription, old_plan: Plan, plan: Plan, change_id: str,
     amount = -period_price(old, old_plan, number).times(left)
     if not amount:
         return None
-    return _charge(old, old_plan, f"{change_id}:unused", f"Unused time of {old_plan.name}", amount, now, period)
+    return _charge(
+        old, old_plan, f"{change_id}:unused", f"Unused time of {old_plan.name}", amount, now, period
+    )
 
 
 def _charge(
-    subscription: Subscription, plan: Plan, change_id: str, description: str, amount: Money, now: datetime, period: Period
+    subscription: Subscription,
+    plan: Plan,
+    change_id: str,
+    description: str,
+    amount: Money,
+    now: datetime,
+    period: Period,
 ) -> Charge:
     return Charge(
         charge_id=f"{subscription.subscription_id}:change:{change_id}",

@@ -18,6 +18,7 @@ what rolled over from earlier cadences stay.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
@@ -55,9 +56,11 @@ def replacement(
     figures: Mapping[str, Grant],
     scale: int,
     pending: bool,
+    counts_anew: bool = False,
 ) -> Replacement:
     """What the change does to the credits of the present cadence.
 
+    ``counts_anew``: a period that begins with the change and is paid in full gives its full credits.
     ``figures`` are the subscription's grants as the engine has them now; ``new`` is the subscription on
     ``plan``, its segments including the new one.
     """
@@ -67,7 +70,11 @@ def replacement(
         best = max((each.amount for each in old.segments), default=Decimal(0))
         return _kept(new, plan, change_id, now, max(Decimal(0), wanted - best), pending)
     live = [own for own in present if own.grant_id in figures and figures[own.grant_id].state != "voided"]
-    amount, adds, estimate = _amount(new, present, live, policy, now, figures, scale, wanted)
+    if counts_anew:
+        amounts = _Amounts(wanted, None, wanted)
+    else:
+        amounts = _amount(new, present, live, policy, figures, scale, wanted)
+    amount, adds, estimate = amounts
     created: list[tuple[OwnGrant, commands.GrantAmountLike]] = []
     if plan.credits is not None:
         created = [
@@ -86,7 +93,9 @@ def replacement(
         command=command if live or created else None,
         own=tuple(own for own, _ in created),
         voided=tuple(own.grant_id for own in live),
-        forfeits=sum((figures[own.grant_id].remaining - figures[own.grant_id].held for own in live), Decimal(0)),
+        forfeits=sum(
+            (figures[own.grant_id].remaining - figures[own.grant_id].held for own in live), Decimal(0)
+        ),
         grants=estimate,
     )
 
@@ -103,16 +112,23 @@ def _present_grants(subscription: Subscription, now: datetime) -> list[OwnGrant]
     return [own for own in subscription.own_grants if own.kind == "plan" and own.period.holds(now)]
 
 
+class _Amounts(NamedTuple):
+    """The new amount, a fixed part where one form cannot say it, and what both come to now."""
+
+    amount: commands.GrantAmountLike | None
+    more: Decimal | None
+    estimate: Decimal
+
+
 def _amount(
     new: Subscription,
     present: Sequence[OwnGrant],
     live: Sequence[OwnGrant],
     policy: str,
-    now: datetime,
     figures: Mapping[str, Grant],
     scale: int,
     wanted: Decimal,
-) -> tuple[commands.GrantAmountLike | None, commands.GrantAmountLike | None, Decimal]:
+) -> "_Amounts":
     """The new amount as a formula (and a fixed part where one form cannot say it), and its value now."""
     if policy == "prorate" and present:
         due, cap = accrued(new.segments, present[-1].period, scale), None
@@ -122,7 +138,7 @@ def _amount(
     if not live:
         fixed = max(Decimal(0), due - burned)
         fixed = fixed if cap is None else min(cap, fixed)
-        return fixed, None, fixed
+        return _Amounts(fixed, None, fixed)
     last = live[-1]
     figure = figures[last.grant_id]
     others = sum((_burned(figures[own.grant_id]) for own in live[:-1]), Decimal(0))
@@ -130,14 +146,16 @@ def _amount(
     free = figure.remaining - figure.held
     estimate = max(Decimal(0), free + adds)
     if cap is None or due <= cap:
-        return _plus(last, adds), None, estimate
+        return _Amounts(_plus(last, adds), None, estimate)
     if adds <= 0:
         # Corrections may have burned more than was given: the formula that subtracts stays below the cap
         # whenever the cap is what the replaced grant was.
-        return (_plus(last, adds) if figure.amount + adds <= cap else _at_most(last, cap)), None, min(cap, estimate)
+        below = _plus(last, adds) if figure.amount + adds <= cap else _at_most(last, cap)
+        return _Amounts(below, None, min(cap, estimate))
+
     if adds >= cap:
-        return cap, None, cap
-    return _at_most(last, cap - adds), adds, min(cap, estimate)
+        return _Amounts(cap, None, cap)
+    return _Amounts(_at_most(last, cap - adds), adds, min(cap, estimate))
 
 
 def _burned(figure: Grant | None) -> Decimal:

@@ -53,9 +53,7 @@ def rolled(
     step = commands.VoidAndReplace(
         account=subscription.account,
         void=[own.grant_id],
-        create=[
-            grant_input_of(subscription, successor, _formula(own, rules, remaining), pending=False)
-        ],
+        create=[grant_input_of(subscription, successor, _formula(own, rules, remaining), pending=False)],
     )
     more, extra = _top_up(subscription, successor, rules, most)
     return [step, *more], [successor, *extra] if most > 0 else extra
@@ -73,9 +71,7 @@ def _most(rules: Rollover, remaining: Decimal) -> Decimal:
 
 def _formula(own: OwnGrant, rules: Rollover, remaining: Decimal) -> commands.Formula:
     """The cap that binds, as the engine computes it."""
-    if rules.fraction is not None and (
-        rules.amount is None or remaining * rules.fraction <= rules.amount
-    ):
+    if rules.fraction is not None and (rules.amount is None or remaining * rules.fraction <= rules.amount):
         return commands.Formula(of=own.grant_id, fraction=decimal_text(rules.fraction))
     if rules.amount is not None:
         return commands.Formula(of=own.grant_id, min=decimal_text(rules.amount))
@@ -117,4 +113,3 @@ def _top_up(
         grant=grant_input_of(subscription, extra, rules.min - most, pending=False),
     )
     return [command], [extra]
-

@@ -31,7 +31,9 @@ def schedule_of(schedule: str, start: datetime, zone: str) -> Schedule:
         raise InvalidRequestError(
             f"schedule: {schedule!r} is none of {', '.join(SCHEDULES)}", field="schedule"
         )
-    return Schedule(start=start, anchor=start, interval=SCHEDULES[schedule] or Interval(1, "month"), zone=zone)
+    return Schedule(
+        start=start, anchor=start, interval=SCHEDULES[schedule] or Interval(1, "month"), zone=zone
+    )
 
 
 def delivery_edge(service: Service, number: int) -> datetime | None:
@@ -80,7 +82,9 @@ def delivery_charges(
 
 def _charge(subscription: Subscription, service: Service, pack: Pack, number: int) -> Charge:
     edge = service.deliveries.edge(number)
-    end = service.deliveries.edge(number + 1) if service.schedule != "one_off" else _one_off_end(service, pack)
+    end = (
+        service.deliveries.edge(number + 1) if service.schedule != "one_off" else _one_off_end(service, pack)
+    )
     return Charge(
         charge_id=f"{subscription.subscription_id}:service:{service.service_id}:{number}",
         kind="pack",

@@ -4,13 +4,16 @@ from datetime import datetime, timedelta
 
 from drawdown.catalog.plan import Plan
 from drawdown.errors import InvalidRequestError, PreconditionError
+from drawdown.model.decision import Job
 from drawdown.model.request import Value
 from drawdown.subscriptions.calendar import Schedule, first_of_next_month
 from drawdown.subscriptions.customer import Customer
+from drawdown.subscriptions.identifiers import lane_of
 from drawdown.subscriptions.requests import Subscribe
 from drawdown.subscriptions.subscription import Subscription, schedules_from
 
 QUANTITY_MAX = 1_000_000_000
+TRIAL_JOB = "subscription.trial_end"
 
 
 class Start(Value, frozen=True):
@@ -40,6 +43,8 @@ def check_start(start: Start) -> None:
             reason="PLAN_OF_ANOTHER_PRODUCT",
             field="product_id",
         )
+    if not 0 <= request.term <= 1_200:
+        raise InvalidRequestError("term: 0–1200 billing periods", field="term")
     if not 1 <= request.quantity <= QUANTITY_MAX:
         raise InvalidRequestError(f"quantity: 1–{QUANTITY_MAX}", field="quantity")
 
@@ -60,6 +65,8 @@ def begin(start: Start) -> Subscription:
         currency=request.currency or customer.currency,
         country=customer.country,
         state="active" if trial is None else "trialing",
+        term=request.term,
+        term_ends_at=billing.edge(request.term) if request.term else None,
         started_at=start.now,
         billing=billing,
         grants=grants,
@@ -73,3 +80,17 @@ def lay_schedules(plan: Plan, start: datetime, zone: str) -> tuple[Schedule, Sch
     """The schedules of a plan from ``start`` on, by its anchor rule."""
     anchor = first_of_next_month(start, zone) if plan.anchor == "first_of_month" else start
     return schedules_from(plan, start, zone, anchor)
+
+
+def trial_job(subscription: Subscription) -> Job:
+    """The end of the trial."""
+    assert subscription.trial_ends_at is not None
+    return Job(
+        kind=TRIAL_JOB,
+        key=f"{TRIAL_JOB}:{subscription.subscription_id}",
+        lane=lane_of(subscription.account),
+        account=subscription.account,
+        due_at=subscription.trial_ends_at,
+        rank=20,
+        payload={"subscription_id": subscription.subscription_id},
+    )

@@ -107,16 +107,16 @@ class Subscription(Value, frozen=True):
         return self.billing.period(max(0, self.billing.number_at(instant)))
 
 
-class OwnGrant(Value, frozen=True):
+class OwnGrant(Value, frozen=True, kw_only=True):
     """A grant that the plan gave."""
 
     grant_id: str
     credit_type: str
-    amount: Decimal | None
+    amount: Decimal | None = None
     """As decided; ``None`` where the engine computed it."""
     period: Period
     """Of the cadence it stands for."""
-    expires_at: datetime | None
+    expires_at: datetime | None = None
     priority: int = 50
     cost: Money | None = None
     kind: str = "plan"

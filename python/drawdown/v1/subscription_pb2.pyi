@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SubscribeRequest(_message.Message):
-    __slots__ = ("account", "subscription_id", "plan_id", "product_id", "quantity", "payment_method", "currency")
+    __slots__ = ("account", "subscription_id", "plan_id", "product_id", "quantity", "payment_method", "currency", "term", "services")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
     PLAN_ID_FIELD_NUMBER: _ClassVar[int]
@@ -19,6 +19,8 @@ class SubscribeRequest(_message.Message):
     QUANTITY_FIELD_NUMBER: _ClassVar[int]
     PAYMENT_METHOD_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    TERM_FIELD_NUMBER: _ClassVar[int]
+    SERVICES_FIELD_NUMBER: _ClassVar[int]
     account: str
     subscription_id: str
     plan_id: str
@@ -26,7 +28,27 @@ class SubscribeRequest(_message.Message):
     quantity: int
     payment_method: str
     currency: str
-    def __init__(self, account: _Optional[str] = ..., subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., product_id: _Optional[str] = ..., quantity: _Optional[int] = ..., payment_method: _Optional[str] = ..., currency: _Optional[str] = ...) -> None: ...
+    term: int
+    services: _containers.RepeatedCompositeFieldContainer[ServiceOrder]
+    def __init__(self, account: _Optional[str] = ..., subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., product_id: _Optional[str] = ..., quantity: _Optional[int] = ..., payment_method: _Optional[str] = ..., currency: _Optional[str] = ..., term: _Optional[int] = ..., services: _Optional[_Iterable[_Union[ServiceOrder, _Mapping]]] = ...) -> None: ...
+
+class ServiceOrder(_message.Message):
+    __slots__ = ("service_id", "pack_id", "schedule", "starts_at", "ends_at", "quantity", "bill_later")
+    SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
+    PACK_ID_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULE_FIELD_NUMBER: _ClassVar[int]
+    STARTS_AT_FIELD_NUMBER: _ClassVar[int]
+    ENDS_AT_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    BILL_LATER_FIELD_NUMBER: _ClassVar[int]
+    service_id: str
+    pack_id: str
+    schedule: str
+    starts_at: _timestamp_pb2.Timestamp
+    ends_at: _timestamp_pb2.Timestamp
+    quantity: int
+    bill_later: bool
+    def __init__(self, service_id: _Optional[str] = ..., pack_id: _Optional[str] = ..., schedule: _Optional[str] = ..., starts_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., quantity: _Optional[int] = ..., bill_later: _Optional[bool] = ...) -> None: ...
 
 class GetSubscriptionRequest(_message.Message):
     __slots__ = ("subscription_id",)
@@ -44,6 +66,94 @@ class ListSubscriptionsRequest(_message.Message):
     limit: int
     def __init__(self, account: _Optional[str] = ..., after: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
 
+class ChangePlanRequest(_message.Message):
+    __slots__ = ("subscription_id", "change_id", "plan_id", "quantity", "policy", "when", "payment_method")
+    SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_ID_FIELD_NUMBER: _ClassVar[int]
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    WHEN_FIELD_NUMBER: _ClassVar[int]
+    PAYMENT_METHOD_FIELD_NUMBER: _ClassVar[int]
+    subscription_id: str
+    change_id: str
+    plan_id: str
+    quantity: int
+    policy: str
+    when: str
+    payment_method: str
+    def __init__(self, subscription_id: _Optional[str] = ..., change_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., quantity: _Optional[int] = ..., policy: _Optional[str] = ..., when: _Optional[str] = ..., payment_method: _Optional[str] = ...) -> None: ...
+
+class PreviewChangeRequest(_message.Message):
+    __slots__ = ("subscription_id", "plan_id", "quantity", "policy")
+    SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    subscription_id: str
+    plan_id: str
+    quantity: int
+    policy: str
+    def __init__(self, subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., quantity: _Optional[int] = ..., policy: _Optional[str] = ...) -> None: ...
+
+class CancelRequest(_message.Message):
+    __slots__ = ("subscription_id", "when", "keep_credits")
+    SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
+    WHEN_FIELD_NUMBER: _ClassVar[int]
+    KEEP_CREDITS_FIELD_NUMBER: _ClassVar[int]
+    subscription_id: str
+    when: str
+    keep_credits: bool
+    def __init__(self, subscription_id: _Optional[str] = ..., when: _Optional[str] = ..., keep_credits: _Optional[bool] = ...) -> None: ...
+
+class PauseRequest(_message.Message):
+    __slots__ = ("subscription_id",)
+    SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
+    subscription_id: str
+    def __init__(self, subscription_id: _Optional[str] = ...) -> None: ...
+
+class ResumeRequest(_message.Message):
+    __slots__ = ("subscription_id",)
+    SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
+    subscription_id: str
+    def __init__(self, subscription_id: _Optional[str] = ...) -> None: ...
+
+class SetAutoRenewRequest(_message.Message):
+    __slots__ = ("subscription_id", "auto_renew")
+    SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
+    AUTO_RENEW_FIELD_NUMBER: _ClassVar[int]
+    subscription_id: str
+    auto_renew: bool
+    def __init__(self, subscription_id: _Optional[str] = ..., auto_renew: _Optional[bool] = ...) -> None: ...
+
+class AddServiceRequest(_message.Message):
+    __slots__ = ("subscription_id", "service")
+    SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_FIELD_NUMBER: _ClassVar[int]
+    subscription_id: str
+    service: ServiceOrder
+    def __init__(self, subscription_id: _Optional[str] = ..., service: _Optional[_Union[ServiceOrder, _Mapping]] = ...) -> None: ...
+
+class TerminateServiceRequest(_message.Message):
+    __slots__ = ("subscription_id", "service_id")
+    SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
+    subscription_id: str
+    service_id: str
+    def __init__(self, subscription_id: _Optional[str] = ..., service_id: _Optional[str] = ...) -> None: ...
+
+class AdjustDeliveryRequest(_message.Message):
+    __slots__ = ("subscription_id", "service_id", "number", "amount")
+    SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    subscription_id: str
+    service_id: str
+    number: int
+    amount: str
+    def __init__(self, subscription_id: _Optional[str] = ..., service_id: _Optional[str] = ..., number: _Optional[int] = ..., amount: _Optional[str] = ...) -> None: ...
+
 class Subscriptions(_message.Message):
     __slots__ = ("subscriptions",)
     SUBSCRIPTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -51,7 +161,7 @@ class Subscriptions(_message.Message):
     def __init__(self, subscriptions: _Optional[_Iterable[_Union[Subscription, _Mapping]]] = ...) -> None: ...
 
 class Subscription(_message.Message):
-    __slots__ = ("subscription_id", "account", "customer_id", "plan_id", "version", "quantity", "currency", "country", "state", "started_at", "billing", "grants", "billing_next", "grant_next", "epoch", "trial_ends_at", "ends_at", "ended_at", "auto_renew", "payment_method", "own_grants", "planned_change", "changes", "paused_at")
+    __slots__ = ("subscription_id", "account", "customer_id", "plan_id", "version", "quantity", "currency", "country", "state", "started_at", "billing", "grants", "billing_next", "grant_next", "epoch", "trial_ends_at", "ends_at", "ended_at", "auto_renew", "payment_method", "own_grants", "planned_change", "segments", "waiting_charges", "paused_at", "term", "term_ends_at", "services", "seen")
     SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -74,8 +184,13 @@ class Subscription(_message.Message):
     PAYMENT_METHOD_FIELD_NUMBER: _ClassVar[int]
     OWN_GRANTS_FIELD_NUMBER: _ClassVar[int]
     PLANNED_CHANGE_FIELD_NUMBER: _ClassVar[int]
-    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    WAITING_CHARGES_FIELD_NUMBER: _ClassVar[int]
     PAUSED_AT_FIELD_NUMBER: _ClassVar[int]
+    TERM_FIELD_NUMBER: _ClassVar[int]
+    TERM_ENDS_AT_FIELD_NUMBER: _ClassVar[int]
+    SERVICES_FIELD_NUMBER: _ClassVar[int]
+    SEEN_FIELD_NUMBER: _ClassVar[int]
     subscription_id: str
     account: str
     customer_id: str
@@ -98,9 +213,14 @@ class Subscription(_message.Message):
     payment_method: str
     own_grants: _containers.RepeatedCompositeFieldContainer[OwnGrant]
     planned_change: PlannedChange
-    changes: int
+    segments: _containers.RepeatedCompositeFieldContainer[Segment]
+    waiting_charges: _containers.RepeatedCompositeFieldContainer[Charge]
     paused_at: _timestamp_pb2.Timestamp
-    def __init__(self, subscription_id: _Optional[str] = ..., account: _Optional[str] = ..., customer_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., version: _Optional[int] = ..., quantity: _Optional[int] = ..., currency: _Optional[str] = ..., country: _Optional[str] = ..., state: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., billing: _Optional[_Union[_values_pb2.Schedule, _Mapping]] = ..., grants: _Optional[_Union[_values_pb2.Schedule, _Mapping]] = ..., billing_next: _Optional[int] = ..., grant_next: _Optional[int] = ..., epoch: _Optional[int] = ..., trial_ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., auto_renew: _Optional[bool] = ..., payment_method: _Optional[str] = ..., own_grants: _Optional[_Iterable[_Union[OwnGrant, _Mapping]]] = ..., planned_change: _Optional[_Union[PlannedChange, _Mapping]] = ..., changes: _Optional[int] = ..., paused_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    term: int
+    term_ends_at: _timestamp_pb2.Timestamp
+    services: _containers.RepeatedCompositeFieldContainer[Service]
+    seen: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, subscription_id: _Optional[str] = ..., account: _Optional[str] = ..., customer_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., version: _Optional[int] = ..., quantity: _Optional[int] = ..., currency: _Optional[str] = ..., country: _Optional[str] = ..., state: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., billing: _Optional[_Union[_values_pb2.Schedule, _Mapping]] = ..., grants: _Optional[_Union[_values_pb2.Schedule, _Mapping]] = ..., billing_next: _Optional[int] = ..., grant_next: _Optional[int] = ..., epoch: _Optional[int] = ..., trial_ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., auto_renew: _Optional[bool] = ..., payment_method: _Optional[str] = ..., own_grants: _Optional[_Iterable[_Union[OwnGrant, _Mapping]]] = ..., planned_change: _Optional[_Union[PlannedChange, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., waiting_charges: _Optional[_Iterable[_Union[Charge, _Mapping]]] = ..., paused_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., term: _Optional[int] = ..., term_ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., services: _Optional[_Iterable[_Union[Service, _Mapping]]] = ..., seen: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class OwnGrant(_message.Message):
     __slots__ = ("grant_id", "credit_type", "amount", "period", "expires_at", "priority", "cost", "kind", "rolled")
@@ -125,15 +245,104 @@ class OwnGrant(_message.Message):
     def __init__(self, grant_id: _Optional[str] = ..., credit_type: _Optional[str] = ..., amount: _Optional[str] = ..., period: _Optional[_Union[_values_pb2.Period, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., priority: _Optional[int] = ..., cost: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., kind: _Optional[str] = ..., rolled: _Optional[int] = ...) -> None: ...
 
 class PlannedChange(_message.Message):
-    __slots__ = ("change_id", "plan_id", "version", "quantity", "policy")
+    __slots__ = ("change_id", "plan_id", "version", "quantity", "policy", "asked_at", "invoice_id")
     CHANGE_ID_FIELD_NUMBER: _ClassVar[int]
     PLAN_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     QUANTITY_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
+    ASKED_AT_FIELD_NUMBER: _ClassVar[int]
+    INVOICE_ID_FIELD_NUMBER: _ClassVar[int]
     change_id: str
     plan_id: str
     version: int
     quantity: int
     policy: str
-    def __init__(self, change_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., version: _Optional[int] = ..., quantity: _Optional[int] = ..., policy: _Optional[str] = ...) -> None: ...
+    asked_at: _timestamp_pb2.Timestamp
+    invoice_id: str
+    def __init__(self, change_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., version: _Optional[int] = ..., quantity: _Optional[int] = ..., policy: _Optional[str] = ..., asked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., invoice_id: _Optional[str] = ...) -> None: ...
+
+class Segment(_message.Message):
+    __slots__ = ("since", "amount")
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    since: _timestamp_pb2.Timestamp
+    amount: str
+    def __init__(self, since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., amount: _Optional[str] = ...) -> None: ...
+
+class Charge(_message.Message):
+    __slots__ = ("charge_id", "kind", "description", "amount", "quantity", "period", "subscription_id", "plan_key", "reference", "in_advance")
+    CHARGE_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_FIELD_NUMBER: _ClassVar[int]
+    SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
+    PLAN_KEY_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    IN_ADVANCE_FIELD_NUMBER: _ClassVar[int]
+    charge_id: str
+    kind: str
+    description: str
+    amount: _values_pb2.Money
+    quantity: str
+    period: _values_pb2.Period
+    subscription_id: str
+    plan_key: str
+    reference: str
+    in_advance: bool
+    def __init__(self, charge_id: _Optional[str] = ..., kind: _Optional[str] = ..., description: _Optional[str] = ..., amount: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., quantity: _Optional[str] = ..., period: _Optional[_Union[_values_pb2.Period, _Mapping]] = ..., subscription_id: _Optional[str] = ..., plan_key: _Optional[str] = ..., reference: _Optional[str] = ..., in_advance: _Optional[bool] = ...) -> None: ...
+
+class Service(_message.Message):
+    __slots__ = ("service_id", "pack_id", "schedule", "deliveries", "quantity", "until", "bill_later", "state", "delivered", "adjusted")
+    class AdjustedEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
+    PACK_ID_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULE_FIELD_NUMBER: _ClassVar[int]
+    DELIVERIES_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    BILL_LATER_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    DELIVERED_FIELD_NUMBER: _ClassVar[int]
+    ADJUSTED_FIELD_NUMBER: _ClassVar[int]
+    service_id: str
+    pack_id: str
+    schedule: str
+    deliveries: _values_pb2.Schedule
+    quantity: int
+    until: _timestamp_pb2.Timestamp
+    bill_later: bool
+    state: str
+    delivered: int
+    adjusted: _containers.ScalarMap[str, str]
+    def __init__(self, service_id: _Optional[str] = ..., pack_id: _Optional[str] = ..., schedule: _Optional[str] = ..., deliveries: _Optional[_Union[_values_pb2.Schedule, _Mapping]] = ..., quantity: _Optional[int] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., bill_later: _Optional[bool] = ..., state: _Optional[str] = ..., delivered: _Optional[int] = ..., adjusted: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class ChangePreview(_message.Message):
+    __slots__ = ("subscription_id", "plan_id", "policy", "effective_at", "due_now", "charges", "grants_voided", "credits_forfeited", "credits_granted")
+    SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_AT_FIELD_NUMBER: _ClassVar[int]
+    DUE_NOW_FIELD_NUMBER: _ClassVar[int]
+    CHARGES_FIELD_NUMBER: _ClassVar[int]
+    GRANTS_VOIDED_FIELD_NUMBER: _ClassVar[int]
+    CREDITS_FORFEITED_FIELD_NUMBER: _ClassVar[int]
+    CREDITS_GRANTED_FIELD_NUMBER: _ClassVar[int]
+    subscription_id: str
+    plan_id: str
+    policy: str
+    effective_at: _timestamp_pb2.Timestamp
+    due_now: _values_pb2.Money
+    charges: _containers.RepeatedCompositeFieldContainer[Charge]
+    grants_voided: _containers.RepeatedScalarFieldContainer[str]
+    credits_forfeited: str
+    credits_granted: str
+    def __init__(self, subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., policy: _Optional[str] = ..., effective_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_now: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., charges: _Optional[_Iterable[_Union[Charge, _Mapping]]] = ..., grants_voided: _Optional[_Iterable[str]] = ..., credits_forfeited: _Optional[str] = ..., credits_granted: _Optional[str] = ...) -> None: ...

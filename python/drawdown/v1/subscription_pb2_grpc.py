@@ -50,6 +50,51 @@ class SubscriptionServiceStub:
                 request_serializer=drawdown_dot_v1_dot_subscription__pb2.ListSubscriptionsRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_subscription__pb2.Subscriptions.FromString,
                 _registered_method=True)
+        self.PreviewChange = channel.unary_unary(
+                '/drawdown.v1.SubscriptionService/PreviewChange',
+                request_serializer=drawdown_dot_v1_dot_subscription__pb2.PreviewChangeRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_subscription__pb2.ChangePreview.FromString,
+                _registered_method=True)
+        self.ChangePlan = channel.unary_unary(
+                '/drawdown.v1.SubscriptionService/ChangePlan',
+                request_serializer=drawdown_dot_v1_dot_subscription__pb2.ChangePlanRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_subscription__pb2.Subscription.FromString,
+                _registered_method=True)
+        self.Cancel = channel.unary_unary(
+                '/drawdown.v1.SubscriptionService/Cancel',
+                request_serializer=drawdown_dot_v1_dot_subscription__pb2.CancelRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_subscription__pb2.Subscription.FromString,
+                _registered_method=True)
+        self.Pause = channel.unary_unary(
+                '/drawdown.v1.SubscriptionService/Pause',
+                request_serializer=drawdown_dot_v1_dot_subscription__pb2.PauseRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_subscription__pb2.Subscription.FromString,
+                _registered_method=True)
+        self.Resume = channel.unary_unary(
+                '/drawdown.v1.SubscriptionService/Resume',
+                request_serializer=drawdown_dot_v1_dot_subscription__pb2.ResumeRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_subscription__pb2.Subscription.FromString,
+                _registered_method=True)
+        self.SetAutoRenew = channel.unary_unary(
+                '/drawdown.v1.SubscriptionService/SetAutoRenew',
+                request_serializer=drawdown_dot_v1_dot_subscription__pb2.SetAutoRenewRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_subscription__pb2.Subscription.FromString,
+                _registered_method=True)
+        self.AddService = channel.unary_unary(
+                '/drawdown.v1.SubscriptionService/AddService',
+                request_serializer=drawdown_dot_v1_dot_subscription__pb2.AddServiceRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_subscription__pb2.Subscription.FromString,
+                _registered_method=True)
+        self.TerminateService = channel.unary_unary(
+                '/drawdown.v1.SubscriptionService/TerminateService',
+                request_serializer=drawdown_dot_v1_dot_subscription__pb2.TerminateServiceRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_subscription__pb2.Subscription.FromString,
+                _registered_method=True)
+        self.AdjustDelivery = channel.unary_unary(
+                '/drawdown.v1.SubscriptionService/AdjustDelivery',
+                request_serializer=drawdown_dot_v1_dot_subscription__pb2.AdjustDeliveryRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_subscription__pb2.Subscription.FromString,
+                _registered_method=True)
 
 
 class SubscriptionServiceServicer:
@@ -76,6 +121,63 @@ class SubscriptionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PreviewChange(self, request, context):
+        """What ChangePlan of the same would do now; nothing changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangePlan(self, request, context):
+        """Another plan or quantity, exactly once per change_id: at once, when it is paid, or at the period's end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Cancel(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Pause(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Resume(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAutoRenew(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddService(self, request, context):
+        """A pack on the subscription, exactly once per service_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TerminateService(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdjustDelivery(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SubscriptionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -93,6 +195,51 @@ def add_SubscriptionServiceServicer_to_server(servicer, server):
                     servicer.ListSubscriptions,
                     request_deserializer=drawdown_dot_v1_dot_subscription__pb2.ListSubscriptionsRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_subscription__pb2.Subscriptions.SerializeToString,
+            ),
+            'PreviewChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewChange,
+                    request_deserializer=drawdown_dot_v1_dot_subscription__pb2.PreviewChangeRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_subscription__pb2.ChangePreview.SerializeToString,
+            ),
+            'ChangePlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePlan,
+                    request_deserializer=drawdown_dot_v1_dot_subscription__pb2.ChangePlanRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_subscription__pb2.Subscription.SerializeToString,
+            ),
+            'Cancel': grpc.unary_unary_rpc_method_handler(
+                    servicer.Cancel,
+                    request_deserializer=drawdown_dot_v1_dot_subscription__pb2.CancelRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_subscription__pb2.Subscription.SerializeToString,
+            ),
+            'Pause': grpc.unary_unary_rpc_method_handler(
+                    servicer.Pause,
+                    request_deserializer=drawdown_dot_v1_dot_subscription__pb2.PauseRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_subscription__pb2.Subscription.SerializeToString,
+            ),
+            'Resume': grpc.unary_unary_rpc_method_handler(
+                    servicer.Resume,
+                    request_deserializer=drawdown_dot_v1_dot_subscription__pb2.ResumeRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_subscription__pb2.Subscription.SerializeToString,
+            ),
+            'SetAutoRenew': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAutoRenew,
+                    request_deserializer=drawdown_dot_v1_dot_subscription__pb2.SetAutoRenewRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_subscription__pb2.Subscription.SerializeToString,
+            ),
+            'AddService': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddService,
+                    request_deserializer=drawdown_dot_v1_dot_subscription__pb2.AddServiceRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_subscription__pb2.Subscription.SerializeToString,
+            ),
+            'TerminateService': grpc.unary_unary_rpc_method_handler(
+                    servicer.TerminateService,
+                    request_deserializer=drawdown_dot_v1_dot_subscription__pb2.TerminateServiceRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_subscription__pb2.Subscription.SerializeToString,
+            ),
+            'AdjustDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdjustDelivery,
+                    request_deserializer=drawdown_dot_v1_dot_subscription__pb2.AdjustDeliveryRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_subscription__pb2.Subscription.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -177,6 +324,249 @@ class SubscriptionService:
             '/drawdown.v1.SubscriptionService/ListSubscriptions',
             drawdown_dot_v1_dot_subscription__pb2.ListSubscriptionsRequest.SerializeToString,
             drawdown_dot_v1_dot_subscription__pb2.Subscriptions.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.SubscriptionService/PreviewChange',
+            drawdown_dot_v1_dot_subscription__pb2.PreviewChangeRequest.SerializeToString,
+            drawdown_dot_v1_dot_subscription__pb2.ChangePreview.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.SubscriptionService/ChangePlan',
+            drawdown_dot_v1_dot_subscription__pb2.ChangePlanRequest.SerializeToString,
+            drawdown_dot_v1_dot_subscription__pb2.Subscription.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Cancel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.SubscriptionService/Cancel',
+            drawdown_dot_v1_dot_subscription__pb2.CancelRequest.SerializeToString,
+            drawdown_dot_v1_dot_subscription__pb2.Subscription.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Pause(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.SubscriptionService/Pause',
+            drawdown_dot_v1_dot_subscription__pb2.PauseRequest.SerializeToString,
+            drawdown_dot_v1_dot_subscription__pb2.Subscription.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Resume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.SubscriptionService/Resume',
+            drawdown_dot_v1_dot_subscription__pb2.ResumeRequest.SerializeToString,
+            drawdown_dot_v1_dot_subscription__pb2.Subscription.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAutoRenew(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.SubscriptionService/SetAutoRenew',
+            drawdown_dot_v1_dot_subscription__pb2.SetAutoRenewRequest.SerializeToString,
+            drawdown_dot_v1_dot_subscription__pb2.Subscription.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddService(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.SubscriptionService/AddService',
+            drawdown_dot_v1_dot_subscription__pb2.AddServiceRequest.SerializeToString,
+            drawdown_dot_v1_dot_subscription__pb2.Subscription.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TerminateService(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.SubscriptionService/TerminateService',
+            drawdown_dot_v1_dot_subscription__pb2.TerminateServiceRequest.SerializeToString,
+            drawdown_dot_v1_dot_subscription__pb2.Subscription.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdjustDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.SubscriptionService/AdjustDelivery',
+            drawdown_dot_v1_dot_subscription__pb2.AdjustDeliveryRequest.SerializeToString,
+            drawdown_dot_v1_dot_subscription__pb2.Subscription.FromString,
             options,
             channel_credentials,
             insecure,

@@ -15,6 +15,7 @@ from drawdown.catalog.pack import Pack
 from drawdown.catalog.plan import Plan
 from drawdown.catalog.product import Product
 from drawdown.client.control.content import struct_of
+from drawdown.model.credits import AmountLike, decimal_text
 from drawdown.model.request import Request
 from drawdown.subscriptions import requests as subscription_requests
 from drawdown.subscriptions.customer import Customer
@@ -152,6 +153,8 @@ class AwaitedSubscriptionMethods(AwaitedControlDoor):
         quantity: int = 1,
         payment_method: str = "",
         currency: str = "",
+        term: int = 0,
+        services: Sequence[Any] = (),
     ) -> Subscription:
         """Begin on a published plan: exactly once, however often it is called with the same ids.
 
@@ -167,6 +170,8 @@ class AwaitedSubscriptionMethods(AwaitedControlDoor):
                 quantity=quantity,
                 payment_method=payment_method,
                 currency=currency,
+                term=term,
+                services=tuple(struct_of(subscription_requests.ServiceOrder, each) for each in services),
             )
         )
         return answer
@@ -186,6 +191,126 @@ class AwaitedSubscriptionMethods(AwaitedControlDoor):
             subscription_requests.ListSubscriptions(account=account, after=after, limit=limit)
         )
         return answer.subscriptions
+
+    async def change_plan(
+        self,
+        subscription_id: str,
+        plan: str,
+        *,
+        change_id: str,
+        quantity: int = 1,
+        policy: str = "",
+        when: str = "now",
+        payment_method: str = "",
+    ) -> Subscription:
+        """Another plan or quantity, exactly once per ``change_id``.
+
+        What costs money happens when it is paid; ``when="period_end"`` waits for the renewal. Raises
+        ``PreconditionError`` where the subscription is not active or the plan not published.
+        """
+        answer: Subscription = await self.control(
+            subscription_requests.ChangePlan(
+                subscription_id=subscription_id,
+                change_id=change_id,
+                plan_id=plan,
+                quantity=quantity,
+                policy=policy,
+                when=when,
+                payment_method=payment_method,
+            )
+        )
+        return answer
+
+    async def preview_change(
+        self, subscription_id: str, plan: str, *, quantity: int = 1, policy: str = ""
+    ) -> subscription_requests.ChangePreview:
+        """What ``change_plan`` of the same would do now; nothing changes."""
+        answer: subscription_requests.ChangePreview = await self.control(
+            subscription_requests.PreviewChange(
+                subscription_id=subscription_id, plan_id=plan, quantity=quantity, policy=policy
+            )
+        )
+        return answer
+
+    async def cancel_subscription(
+        self, subscription_id: str, *, when: str = "period_end", keep_credits: bool = False
+    ) -> Subscription:
+        """It ends with its period, or ``now``; then the plan's credits are void unless they are kept."""
+        answer: Subscription = await self.control(
+            subscription_requests.Cancel(
+                subscription_id=subscription_id, when=when, keep_credits=keep_credits
+            )
+        )
+        return answer
+
+    async def pause_subscription(self, subscription_id: str) -> Subscription:
+        """No renewals and no grants until it is resumed; present credits stay."""
+        answer: Subscription = await self.control(
+            subscription_requests.Pause(subscription_id=subscription_id)
+        )
+        return answer
+
+    async def resume_subscription(self, subscription_id: str) -> Subscription:
+        """Go on in the period that is paid, or with a new one from now."""
+        answer: Subscription = await self.control(
+            subscription_requests.Resume(subscription_id=subscription_id)
+        )
+        return answer
+
+    async def set_auto_renew(self, subscription_id: str, auto_renew: bool) -> Subscription:
+        """Whether another period (or term) follows the present one."""
+        answer: Subscription = await self.control(
+            subscription_requests.SetAutoRenew(subscription_id=subscription_id, auto_renew=auto_renew)
+        )
+        return answer
+
+    async def add_service(
+        self,
+        subscription_id: str,
+        pack: str,
+        *,
+        service_id: str,
+        schedule: str = "one_off",
+        starts_at: datetime | None = None,
+        ends_at: datetime | None = None,
+        quantity: int = 1,
+        bill_later: bool = False,
+    ) -> Subscription:
+        """A pack delivered ``one_off``, ``weekly`` or ``monthly`` from From to To."""
+        order = subscription_requests.ServiceOrder(
+            service_id=service_id,
+            pack_id=pack,
+            schedule=schedule,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            quantity=quantity,
+            bill_later=bill_later,
+        )
+        answer: Subscription = await self.control(
+            subscription_requests.AddService(subscription_id=subscription_id, service=order)
+        )
+        return answer
+
+    async def terminate_service(self, subscription_id: str, service_id: str) -> Subscription:
+        """No further deliveries, even if the subscription renews."""
+        answer: Subscription = await self.control(
+            subscription_requests.TerminateService(subscription_id=subscription_id, service_id=service_id)
+        )
+        return answer
+
+    async def adjust_delivery(
+        self, subscription_id: str, service_id: str, number: int, amount: AmountLike
+    ) -> Subscription:
+        """Set the credits of delivery ``number`` (from 0) by hand."""
+        answer: Subscription = await self.control(
+            subscription_requests.AdjustDelivery(
+                subscription_id=subscription_id,
+                service_id=service_id,
+                number=number,
+                amount=Decimal(decimal_text(amount)),
+            )
+        )
+        return answer
 
 
 class AwaitedControlMethods(AwaitedBillingMethods, AwaitedCatalogMethods, AwaitedSubscriptionMethods):

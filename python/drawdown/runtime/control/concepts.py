@@ -6,7 +6,10 @@ from drawdown.runtime.control import (
     invoice_calls,
     invoice_jobs,
     subscription_calls,
+    subscription_changes,
     subscription_jobs,
+    subscription_lifecycle,
+    subscription_services,
 )
 
 __all__ = [
@@ -15,5 +18,8 @@ __all__ = [
     "invoice_calls",
     "invoice_jobs",
     "subscription_calls",
+    "subscription_changes",
     "subscription_jobs",
+    "subscription_lifecycle",
+    "subscription_services",
 ]

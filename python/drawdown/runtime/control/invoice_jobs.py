@@ -8,6 +8,7 @@ from drawdown.payments import Charge, ChargeState, PaymentRequest
 from drawdown.runtime.control.invoicing import COLLECT_JOB, FINALIZE_JOB, finalize, settle
 from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
+from drawdown.runtime.control.subscription_hooks import UNPAID_JOB, tell_subscriptions
 from drawdown.storage.sql.jobs import StoredJob
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def collect_invoice(step: Step, job: StoredJob, result: Charge | None) -> None:
         settle(step, invoice, job.due_at)
     elif result.state is ChargeState.FAILED:
         step.work.invoices.put(msgspec.structs.replace(invoice, payment_failure=result.reason or "failed"))
+        tell_subscriptions(step, invoice, UNPAID_JOB, job.due_at)
         step.decision.notice(
             "payment.failed",
             invoice.account,

@@ -9,6 +9,8 @@ from drawdown.catalog.plan import Plan
 from drawdown.model.commands import release_grant
 from drawdown.model.decision import Job
 from drawdown.runtime.control.step import Step
+from drawdown.runtime.control.subscription_hooks import PAID_JOB, tell_subscriptions
+from drawdown.storage.sql import tables
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.identifiers import invoice_id, lane_of
@@ -34,17 +36,43 @@ def must_wait(plan: Plan, invoice: Invoice | None) -> bool:
     return True
 
 
+def invoice_with_line(step: Step, subscription: Subscription, line_id: str) -> Invoice | None:
+    """The newest invoice of the account that has the line."""
+    table = tables.billing.invoice
+    for invoice in step.work.invoices.find(
+        table.c.body.contains(f'"line_id":"{line_id}"', autoescape=True),
+        account=subscription.account,
+        order="row",
+        descending=True,
+    ):
+        if any(line.line_id == line_id for line in invoice.lines):
+            return invoice
+    return None
+
+
 def add_lines(
-    step: Step, subscription: Subscription, plan: Plan, period: Period, charges: list[Charge]
+    step: Step,
+    subscription: Subscription,
+    plan: Plan,
+    period: Period,
+    charges: list[Charge],
+    *,
+    own_id: str = "",
 ) -> Invoice:
-    """The charges are on the account's invoice of the period, which is made on the first of them."""
-    known = invoice_of_period(step, subscription, period)
+    """The charges are on the account's invoice of the period, which is made on the first of them.
+
+    With ``own_id`` they are on an invoice of that id, for what is charged in the midst of a period.
+    """
+    known = (
+        step.work.invoices.get(invoice_id=own_id) if own_id else invoice_of_period(step, subscription, period)
+    )
     profile = step.profile(subscription.account)
     if known is None or known.state != "draft":
         # A second subscription that begins at the same instant, after the first's invoice is final.
         number = "" if known is None else f":{subscription.subscription_id}"
         invoice = Invoice(
-            invoice_id=invoice_id(subscription.account, period.start, subscription.currency) + number,
+            invoice_id=(own_id or invoice_id(subscription.account, period.start, subscription.currency))
+            + number,
             account=subscription.account,
             customer_id=subscription.customer_id,
             currency=subscription.currency,
@@ -120,6 +148,7 @@ def settle(step: Step, invoice: Invoice, at: datetime) -> Invoice:
         invoice, state="paid", paid=invoice.due, paid_at=at, releases=(), payment_failure=""
     )
     release(step, invoice.releases)
+    tell_subscriptions(step, invoice, PAID_JOB, at)
     step.decision.notice(
         "invoice.paid",
         invoice.account,

@@ -1,17 +1,26 @@
 """Subscribe, and read subscriptions."""
 
+import msgspec
+
 from drawdown import errors
 from drawdown.catalog.plan import Plan
 from drawdown.model.ids import check_id
 from drawdown.runtime.control.catalog_calls import plan_in_force
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
-from drawdown.runtime.control.subscription_steps import entitle, make_grant, open_period
+from drawdown.runtime.control.subscription_services import order_service
+from drawdown.runtime.control.subscription_steps import (
+    entitle,
+    give_trial,
+    make_grant,
+    open_period,
+    tell,
+)
 from drawdown.storage.sql.tables.subscriptions import subscription as subscription_table
 from drawdown.subscriptions.identifiers import lane_of
 from drawdown.subscriptions.renewing import period_charges
 from drawdown.subscriptions.requests import GetSubscription, ListSubscriptions, Subscribe, Subscriptions
-from drawdown.subscriptions.starting import Start, begin, check_start
+from drawdown.subscriptions.starting import Start, begin, check_start, trial_job
 from drawdown.subscriptions.subscription import Subscription
 
 PAGE_MAX = 1_000
@@ -27,9 +36,8 @@ def subscribe(step: Step, request: Subscribe) -> Subscription:
     """Exactly once: the subscription, its first invoice and its first grant."""
     check_id(request.subscription_id, "subscription_id")
     customer = step.customer_of(request.account)
-    lane = lane_of(request.account)
+    step.run_now(lane_of(request.account))
     if not step.work.first_time(request, request.subscription_id):
-        step.run_now(lane)
         return step.work.subscription(request.subscription_id)
     plan = plan_in_force(step, request.plan_id)
     start = Start(request=request, plan=plan, customer=customer, now=step.now_of(request.account))
@@ -37,24 +45,34 @@ def subscribe(step: Step, request: Subscribe) -> Subscription:
     subscription = begin(start)
     _require_payment_method(subscription, plan)
     step.work.subscriptions.put(subscription)
-    step.decision.notice(
-        "subscription.created",
-        subscription.account,
-        key=f"subscription.created:{subscription.subscription_id}",
-        subscription_id=subscription.subscription_id,
-        plan_id=plan.plan_id,
-    )
+    tell(step, subscription, "created", "", plan_id=plan.plan_id)
     entitle(step, subscription, plan)
+    for order in request.services:
+        subscription = order_service(step, subscription, order, charge_now=False)
+    if subscription.state == "trialing":
+        subscription = give_trial(step, subscription, plan, start.now)
+        step.decision.job(trial_job(subscription))
+        return subscription
+    return begin_paying(step, subscription, plan)
+
+
+def begin_paying(step: Step, subscription: Subscription, plan: Plan) -> Subscription:
+    """The first billing period and the first grant; active at once unless a payment has to come first."""
+    costs = any(charge.amount.minor > 0 for charge in period_charges(subscription, plan, 0))
+    waits = costs and plan.release == "on_payment"
+    subscription = msgspec.structs.replace(subscription, state="pending" if waits else "active")
     subscription = open_period(step, subscription, plan, 0)
-    make_grant(step, subscription, plan, 0)
-    step.run_now(lane)
+    subscription = make_grant(step, subscription, plan, 0)
+    if not waits:
+        tell(step, subscription, "activated", "", plan_id=plan.plan_id)
     return subscription
 
 
 def _require_payment_method(subscription: Subscription, plan: Plan) -> None:
     """Raises ``PreconditionError`` where money will be asked for and nobody can be asked."""
     costs = any(charge.amount.minor > 0 for charge in period_charges(subscription, plan, 0))
-    if costs and plan.type == "paid" and not subscription.payment_method and plan.trial is None:
+    asks = costs and plan.type == "paid" and plan.release == "on_payment" and plan.trial is None
+    if asks and not subscription.payment_method:
         raise errors.PreconditionError(
             f"plan {plan.plan_id!r} is paid: give a payment_method, or put one on the customer",
             reason="PAYMENT_METHOD_REQUIRED",
@@ -65,7 +83,12 @@ def _require_payment_method(subscription: Subscription, plan: Plan) -> None:
 @handles(GetSubscription)
 def get_subscription(step: Step, request: GetSubscription) -> Subscription:
     """Raises ``NotFoundError``."""
-    found = step.work.subscription(request.subscription_id)
+    return subscription_for(step, request.subscription_id)
+
+
+def subscription_for(step: Step, subscription_id: str) -> Subscription:
+    """One that the caller may see. Raises ``NotFoundError``, ``AccountNotFoundError``."""
+    found = step.work.subscription(subscription_id)
     step.require_visible(found.account)
     return found
 

@@ -1,41 +1,191 @@
-"""What happens to subscriptions by calendar."""
+"""What happens to subscriptions by calendar, and when their invoices are paid or not."""
 
+from datetime import datetime
+
+import msgspec
+
+from drawdown.billing.invoice import Invoice
+from drawdown.catalog.plan import Plan
 from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
-from drawdown.runtime.control.subscription_steps import make_grant, open_period, plan_of
+from drawdown.runtime.control.subscription_calls import begin_paying
+from drawdown.runtime.control.subscription_changes import apply_change, drop_change
+from drawdown.runtime.control.subscription_hooks import PAID_JOB, UNPAID_JOB
+from drawdown.runtime.control.subscription_lifecycle import begin_anew, end
+from drawdown.runtime.control.subscription_steps import (
+    entitle,
+    make_grant,
+    open_period,
+    plan_of,
+    put_roll_job,
+    tell,
+)
 from drawdown.storage.sql.jobs import StoredJob
-from drawdown.subscriptions.renewing import GRANT_JOB, PERIOD_JOB
+from drawdown.subscriptions.change_price import same_rhythm
+from drawdown.subscriptions.renewing import GRANT_JOB, PERIOD_JOB, grant_job, period_charges
+from drawdown.subscriptions.rolling import ROLL_JOB, rolled
+from drawdown.subscriptions.servicing import extended
+from drawdown.subscriptions.starting import TRIAL_JOB
 from drawdown.subscriptions.subscription import Subscription
 
 
 def _subject(step: Step, job: StoredJob) -> Subscription | None:
     """The subscription if the job still concerns it: schedules laid anew leave older jobs without work."""
     subscription = step.work.subscription(job.payload["subscription_id"])
-    if subscription.epoch != job.payload["epoch"] or subscription.state != "active":
+    if subscription.epoch != job.payload["epoch"] or not subscription.live:
         return None
     return subscription
 
 
 @carries_out(PERIOD_JOB)
 def open_next_period(step: Step, job: StoredJob, _: object) -> None:
-    """A renewal."""
+    """A renewal, or the end."""
     subscription = _subject(step, job)
-    if subscription is None:
+    if subscription is None or subscription.state == "paused":
         return
-    number = job.payload["number"]
+    number, edge = job.payload["number"], job.due_at
+    if subscription.state == "pending" or _is_over(subscription, edge):
+        # What was never paid for in its whole first period does not go on.
+        end(step, subscription, edge)
+        return
+    subscription = _with_term(subscription, number, edge)
+    planned = subscription.planned_change
+    if planned is not None and not planned.invoice_id:
+        _change_at_edge(step, subscription, number, edge)
+        return
     open_period(step, subscription, plan_of(step, subscription), number)
-    step.decision.notice(
-        "subscription.renewed",
-        subscription.account,
-        key=job.key,
-        subscription_id=subscription.subscription_id,
-        period=number,
+    tell(step, subscription, "renewed", f"{subscription.epoch}.{number}", period=number)
+
+
+def _is_over(subscription: Subscription, edge: datetime) -> bool:
+    if subscription.ends_at is not None and subscription.ends_at <= edge:
+        return True
+    term_over = subscription.term_ends_at is None or subscription.term_ends_at <= edge
+    return not subscription.auto_renew and term_over
+
+
+def _with_term(subscription: Subscription, number: int, edge: datetime) -> Subscription:
+    """A term that is over is followed by another, and its services go on with it."""
+    old_end = subscription.term_ends_at
+    if old_end is None or old_end > edge:
+        return subscription
+    new_end = subscription.billing.edge(number + subscription.term)
+    renewed = msgspec.structs.replace(subscription, term_ends_at=new_end)
+    return extended(renewed, old_end, new_end)
+
+
+def _change_at_edge(step: Step, subscription: Subscription, number: int, edge: datetime) -> None:
+    """The planned plan from this edge on; with another rhythm its schedules begin here."""
+    planned = subscription.planned_change
+    assert planned is not None
+    old_plan = plan_of(step, subscription)
+    plan = step.work.plan(planned.plan_id, planned.version)
+    changed = msgspec.structs.replace(
+        subscription,
+        plan_id=plan.plan_id,
+        version=plan.version,
+        quantity=planned.quantity,
+        planned_change=None,
+        seen=(*subscription.seen, planned.change_id),
     )
+    tell(step, changed, "changed", planned.change_id, plan_id=plan.plan_id)
+    entitle(step, changed, plan)
+    if same_rhythm(old_plan, plan):
+        open_period(step, changed, plan, number)
+    else:
+        begin_anew(step, changed, plan, edge)
 
 
 @carries_out(GRANT_JOB)
 def make_next_grant(step: Step, job: StoredJob, _: object) -> None:
-    """The next cadence's credits."""
+    """The next cadence's credits; none while it is paused."""
     subscription = _subject(step, job)
-    if subscription is not None:
-        make_grant(step, subscription, plan_of(step, subscription), job.payload["number"])
+    if subscription is None:
+        return
+    number = job.payload["number"]
+    if subscription.state == "active":
+        make_grant(step, subscription, plan_of(step, subscription), number)
+        return
+    following = grant_job(subscription, number + 1)
+    if following is not None:
+        step.decision.job(following)
+
+
+@carries_out(ROLL_JOB)
+def roll_over(step: Step, job: StoredJob, _: object) -> None:
+    """What is left of an expired grant rolls, within the plan's caps."""
+    subscription = step.work.subscription(job.payload["subscription_id"])
+    plan = plan_of(step, subscription)
+    own = next((each for each in subscription.own_grants if each.grant_id == job.payload["grant_id"]), None)
+    rolls = plan.credits is not None and plan.credits.rollover is not None
+    if own is None or not rolls or subscription.state not in ("active", "paused"):
+        return
+    figure = step.engine.grant(subscription.account, own.grant_id)
+    if figure.state in ("voided", "pending"):
+        return
+    commands, successors = rolled(
+        subscription, plan, own, amount=figure.amount, remaining=figure.remaining - figure.held
+    )
+    for command in commands:
+        step.decision.command(subscription.account, command)
+    kept = [each for each in subscription.own_grants if each.grant_id != own.grant_id]
+    subscription = step.work.subscriptions.put(
+        msgspec.structs.replace(subscription, own_grants=(*kept, *successors))
+    )
+    for successor in successors:
+        put_roll_job(step, subscription, successor, plan)
+
+
+@carries_out(TRIAL_JOB)
+def end_trial(step: Step, job: StoredJob, _: object) -> None:
+    """The trial is over: into the paid subscription, or out."""
+    subscription = step.work.subscription(job.payload["subscription_id"])
+    if subscription.state != "trialing":
+        return
+    plan = plan_of(step, subscription)
+    if _is_over(subscription, job.due_at) and subscription.ends_at is not None:
+        end(step, subscription, job.due_at)
+        return
+    if not _converts(subscription, plan):
+        end(step, subscription, job.due_at)
+        return
+    tell(step, subscription, "converted", "", plan_id=plan.plan_id)
+    begin_paying(step, subscription, plan)
+
+
+def _converts(subscription: Subscription, plan: Plan) -> bool:
+    """By the plan's rule, and only where there is a way to be paid."""
+    if plan.trial is None or plan.trial.end == "end":
+        return False
+    costs = any(charge.amount.minor > 0 for charge in period_charges(subscription, plan, 0))
+    return bool(subscription.payment_method) or not costs or plan.release != "on_payment"
+
+
+@carries_out(PAID_JOB)
+def go_on_paid(step: Step, job: StoredJob, _: object) -> None:
+    """What waited for this invoice happens: the first activation, or a change."""
+    subscription = step.work.subscription(job.payload["subscription_id"])
+    if subscription.state == "pending" and not _waits_elsewhere(step, subscription, job):
+        subscription = step.work.subscriptions.put(msgspec.structs.replace(subscription, state="active"))
+        tell(step, subscription, "activated", "", plan_id=subscription.plan_id)
+    planned = subscription.planned_change
+    if planned is not None and planned.invoice_id == job.payload["invoice_id"]:
+        apply_change(step, subscription, planned, already_charged=True)
+
+
+def _waits_elsewhere(step: Step, subscription: Subscription, job: StoredJob) -> bool:
+    """Whether the invoice is another than that of the first period."""
+    invoice: Invoice = step.work.invoice(job.payload["invoice_id"])
+    return not any(
+        line.subscription_id == subscription.subscription_id and line.kind in ("base_fee", "credits")
+        for line in invoice.lines
+    )
+
+
+@carries_out(UNPAID_JOB)
+def go_on_unpaid(step: Step, job: StoredJob, _: object) -> None:
+    """A change whose payment failed does not happen."""
+    subscription = step.work.subscription(job.payload["subscription_id"])
+    planned = subscription.planned_change
+    if planned is not None and planned.invoice_id == job.payload["invoice_id"]:
+        drop_change(step, subscription, planned)

@@ -1,24 +1,45 @@
 """The steps of a subscription, from rules to rows, commands and jobs. Used by calls and jobs alike."""
 
+from datetime import datetime
+
 import msgspec
 
-from drawdown.billing.invoice import GrantRelease
+from drawdown import errors
+from drawdown.billing.invoice import GrantRelease, Invoice
+from drawdown.catalog.pack import Pack
 from drawdown.catalog.plan import Plan
+from drawdown.model.commands import CreateGrant
 from drawdown.runtime.control.invoicing import add_lines, invoice_of_period, must_wait
 from drawdown.runtime.control.step import Step
+from drawdown.subscriptions.calendar import Period
+from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.entitling import assign_command, edge_commands, merged_table, policy_command
+from drawdown.subscriptions.identifiers import trial_grant_id
 from drawdown.subscriptions.renewing import (
     cadence_grant,
+    grant_input_of,
     grant_job,
     period_charges,
     period_job,
 )
-from drawdown.subscriptions.subscription import Subscription
+from drawdown.subscriptions.rolling import roll_job
+from drawdown.subscriptions.servicing import delivery_charges
+from drawdown.subscriptions.subscription import OwnGrant, Subscription
 
 
 def plan_of(step: Step, subscription: Subscription) -> Plan:
     """The version that the subscription is on."""
     return step.work.plan(subscription.plan_id, subscription.version)
+
+
+def pack_of(step: Step, pack_id: str) -> Pack:
+    """One pack. Raises ``NotFoundError``."""
+    pack = step.work.packs.get(pack_id=pack_id)
+    if pack is None:
+        raise errors.NotFoundError(
+            f"there is no pack {pack_id[:128]!r}; create it first", reason="PACK_UNKNOWN", field="pack_id"
+        )
+    return pack
 
 
 def entitle(step: Step, subscription: Subscription, plan: Plan) -> None:
@@ -44,16 +65,34 @@ def entitle(step: Step, subscription: Subscription, plan: Plan) -> None:
 def open_period(step: Step, subscription: Subscription, plan: Plan, number: int) -> Subscription:
     """Billing period ``number`` begins: its lines on the invoice, the next opening as a job."""
     period = subscription.billing.period(number)
-    add_lines(step, subscription, plan, period, period_charges(subscription, plan, number))
-    for edge in edge_commands(
-        subscription.account, subscription.billing, number, step.now_of(subscription.account)
-    ):
+    charges = [*period_charges(subscription, plan, number), *subscription.waiting_charges]
+    charges += service_charges(step, subscription, number)
+    add_lines(step, subscription, plan, period, charges)
+    opened = msgspec.structs.replace(subscription, waiting_charges=())
+    return follow_period(step, opened, number)
+
+
+def follow_period(step: Step, subscription: Subscription, number: int) -> Subscription:
+    """Period ``number`` is open: its edges are told to the engine, the next opening is put down."""
+    now = step.now_of(subscription.account)
+    for edge in edge_commands(subscription.account, subscription.billing, number, now):
         step.decision.command(subscription.account, edge)
-    opened = step.work.subscriptions.put(
-        msgspec.structs.replace(subscription, billing_next=max(subscription.billing_next, number + 1))
-    )
+    opened = msgspec.structs.replace(subscription, billing_next=max(subscription.billing_next, number + 1))
     step.decision.job(period_job(opened, number + 1))
-    return opened
+    return step.work.subscriptions.put(opened)
+
+
+def service_charges(step: Step, subscription: Subscription, number: int) -> list[Charge]:
+    """Lines of the services: deliveries of the period that begins, bill-later ones of the one before."""
+    charges: list[Charge] = []
+    period = subscription.billing.period(number)
+    before = subscription.billing.period(number - 1) if number > 0 else None
+    for service in subscription.services:
+        pack = pack_of(step, service.pack_id)
+        billed = before if service.bill_later else period
+        if billed is not None:
+            charges += delivery_charges(subscription, service, pack, billed)
+    return charges
 
 
 def make_grant(step: Step, subscription: Subscription, plan: Plan, number: int) -> Subscription:
@@ -68,9 +107,57 @@ def make_grant(step: Step, subscription: Subscription, plan: Plan, number: int) 
     granted, command = cadence_grant(subscription, plan, number, pending=waits)
     if command is not None:
         step.decision.command(subscription.account, command)
-        if waits and invoice is not None:
-            on = "approval" if plan.release == "on_approval" else "payment"
-            release = GrantRelease(account=subscription.account, grant_id=command.grant.grant_id, on=on)
-            step.work.invoices.put(msgspec.structs.replace(invoice, releases=(*invoice.releases, release)))
+        if waits:
+            release_with(step, plan, invoice, subscription.account, command.grant.grant_id)
+        put_roll_job(step, granted, granted.own_grants[-1], plan)
     step.decision.job(job)
     return step.work.subscriptions.put(granted)
+
+
+def release_with(step: Step, plan: Plan, invoice: Invoice | None, account: str, grant_id: str) -> None:
+    """The pending grant is set free when its invoice is paid or approved."""
+    assert invoice is not None
+    on = "approval" if plan.release == "on_approval" else "payment"
+    release = GrantRelease(account=account, grant_id=grant_id, on=on)
+    known = step.work.invoice(invoice.invoice_id)
+    if release not in known.releases:
+        step.work.invoices.put(msgspec.structs.replace(known, releases=(*known.releases, release)))
+
+
+def put_roll_job(step: Step, subscription: Subscription, own: OwnGrant, plan: Plan) -> None:
+    """The look at what is left of the grant when it expires, where the plan rolls."""
+    job = roll_job(subscription, own, plan)
+    if job is not None:
+        step.decision.job(job)
+
+
+def give_trial(step: Step, subscription: Subscription, plan: Plan, now: datetime) -> Subscription:
+    """The trial's credits; they survive conversion where the plan says so."""
+    trial, charge = plan.trial, plan.credits
+    if trial is None or charge is None or trial.credits <= 0 or subscription.trial_ends_at is None:
+        return subscription
+    own = OwnGrant(
+        grant_id=trial_grant_id(subscription.subscription_id),
+        credit_type=charge.credit_type,
+        amount=trial.credits,
+        period=Period(start=now, end=subscription.trial_ends_at),
+        expires_at=None if trial.survives else subscription.trial_ends_at,
+        priority=charge.priority,
+        kind="trial",
+    )
+    grant = grant_input_of(subscription, own, trial.credits, pending=False)
+    step.decision.command(subscription.account, CreateGrant(account=subscription.account, grant=grant))
+    return step.work.subscriptions.put(
+        msgspec.structs.replace(subscription, own_grants=(*subscription.own_grants, own))
+    )
+
+
+def tell(step: Step, subscription: Subscription, what: str, key: str, **body: object) -> None:
+    """A notice ``subscription.<what>``."""
+    step.decision.notice(
+        f"subscription.{what}",
+        subscription.account,
+        key=f"subscription.{what}:{subscription.subscription_id}:{key}",
+        subscription_id=subscription.subscription_id,
+        **body,
+    )

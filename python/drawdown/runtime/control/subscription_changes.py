@@ -1,0 +1,322 @@
+"""Change of plan: asked for, previewed, paid for, carried out."""
+
+from datetime import datetime
+
+import msgspec
+
+from drawdown import errors
+from drawdown.catalog.plan import CHANGE_POLICIES, Plan
+from drawdown.model.ids import check_id
+from drawdown.model.money import Money, zero
+from drawdown.model.results import Grant
+from drawdown.runtime.control.catalog_calls import plan_in_force
+from drawdown.runtime.control.invoicing import add_lines, must_wait
+from drawdown.runtime.control.registry import handles
+from drawdown.runtime.control.step import Step
+from drawdown.runtime.control.subscription_calls import subscription_for
+from drawdown.runtime.control.subscription_lifecycle import with_schedules
+from drawdown.runtime.control.subscription_steps import (
+    entitle,
+    follow_period,
+    plan_of,
+    put_roll_job,
+    release_with,
+    tell,
+)
+from drawdown.subscriptions.calendar import Period
+from drawdown.subscriptions.change_price import difference_charge, same_rhythm, unused_charge
+from drawdown.subscriptions.changing import Replacement, cadence_credits, replacement, with_segment
+from drawdown.subscriptions.charge import Charge
+from drawdown.subscriptions.identifiers import derived, lane_of
+from drawdown.subscriptions.renewing import grant_job, period_charges
+from drawdown.subscriptions.requests import ChangePlan, ChangePreview, PreviewChange
+from drawdown.subscriptions.starting import QUANTITY_MAX
+from drawdown.subscriptions.subscription import PlannedChange, Subscription
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A change worked out: the subscription as it would be, and what that costs."""
+
+    plan: Plan
+    old_plan: Plan
+    changed: Subscription
+    policy: str
+    fresh_period: bool
+    """A new billing period begins with the change."""
+    charges: list[Charge]
+    """Due now."""
+    waiting: list[Charge]
+    """For the next invoice: what is given back."""
+
+    def due_now(self) -> Money:
+        """The sum of what is due now."""
+        due = zero(self.changed.currency)
+        for charge in self.charges:
+            due = due + charge.amount
+        return due
+
+
+def _reread(step: Step, request: ChangePlan) -> Subscription:
+    return step.work.subscription(request.subscription_id)
+
+
+@handles(ChangePlan, reread=_reread)
+def change_plan(step: Step, request: ChangePlan) -> Subscription:
+    """The change happens once: at once, when it is paid, or at the end of the period."""
+    check_id(request.change_id, "change_id")
+    subscription = subscription_for(step, request.subscription_id)
+    step.run_now(lane_of(subscription.account))
+    if not step.work.first_time(request, f"{request.subscription_id}:{request.change_id}"):
+        return subscription
+    plan = _check_change(step, subscription, request.plan_id, request.quantity, request.policy)
+    if request.when not in ("now", "period_end"):
+        raise errors.InvalidRequestError("when: now or period_end", field="when")
+    now = step.now_of(subscription.account)
+    subscription = _with_payment_method(subscription, request)
+    planned = PlannedChange(
+        change_id=request.change_id,
+        plan_id=plan.plan_id,
+        version=plan.version,
+        quantity=request.quantity,
+        policy=request.policy or plan.change_policy,
+        asked_at=now,
+    )
+    if request.when == "period_end" and subscription.state == "active":
+        tell(step, subscription, "change_planned", request.change_id, plan_id=plan.plan_id)
+        return step.work.subscriptions.put(msgspec.structs.replace(subscription, planned_change=planned))
+    target = work_out(step, subscription, planned, now)
+    if target.due_now().minor > 0 and plan.release == "on_payment":
+        return _ask_to_pay(step, subscription, planned, target, now)
+    return apply_change(step, subscription, planned, already_charged=False)
+
+
+@handles(PreviewChange)
+def preview_change(step: Step, request: PreviewChange) -> ChangePreview:
+    """What would happen now; nothing does."""
+    subscription = subscription_for(step, request.subscription_id)
+    plan = _check_change(step, subscription, request.plan_id, request.quantity, request.policy)
+    now = step.now_of(subscription.account)
+    planned = PlannedChange(
+        change_id="preview",
+        plan_id=plan.plan_id,
+        version=plan.version,
+        quantity=request.quantity,
+        policy=request.policy or plan.change_policy,
+        asked_at=now,
+    )
+    target = work_out(step, subscription, planned, now)
+    shown = ChangePreview(
+        subscription_id=subscription.subscription_id,
+        plan_id=plan.plan_id,
+        policy=target.policy,
+        effective_at=now,
+        due_now=target.due_now(),
+        charges=(*target.charges, *target.waiting),
+    )
+    if subscription.state != "active":
+        return shown
+    step_on_engine = _credits(step, subscription, planned, target, now, pending=False)
+    return msgspec.structs.replace(
+        shown,
+        grants_voided=step_on_engine.voided,
+        credits_forfeited=step_on_engine.forfeits,
+        credits_granted=step_on_engine.grants,
+    )
+
+
+def _check_change(step: Step, subscription: Subscription, plan_id: str, quantity: int, policy: str) -> Plan:
+    plan = plan_in_force(step, plan_id)
+    if subscription.state not in ("active", "trialing"):
+        raise errors.PreconditionError(
+            f"subscription {subscription.subscription_id!r} is {subscription.state}, not active",
+            reason="SUBSCRIPTION_NOT_ACTIVE",
+        )
+    if plan.state != "published":
+        raise errors.PreconditionError(
+            f"plan {plan.plan_id!r} is {plan.state}; only a published plan can be changed to",
+            reason="PLAN_NOT_PUBLISHED",
+            field="plan_id",
+        )
+    if policy not in ("", *CHANGE_POLICIES):
+        raise errors.InvalidRequestError(f"policy: one of {', '.join(CHANGE_POLICIES)}", field="policy")
+    if not 1 <= quantity <= QUANTITY_MAX:
+        raise errors.InvalidRequestError(f"quantity: 1–{QUANTITY_MAX}", field="quantity")
+    planned = subscription.planned_change
+    if planned is not None and planned.invoice_id:
+        raise errors.PreconditionError(
+            f"change {planned.change_id!r} waits for its payment", reason="CHANGE_UNPAID", field="change_id"
+        )
+    return plan
+
+
+def _with_payment_method(subscription: Subscription, request: ChangePlan) -> Subscription:
+    if not request.payment_method:
+        return subscription
+    return msgspec.structs.replace(subscription, payment_method=request.payment_method)
+
+
+def work_out(step: Step, subscription: Subscription, planned: PlannedChange, now: datetime) -> Target:
+    """The subscription on the new plan, and the money."""
+    old_plan, plan = plan_of(step, subscription), step.work.plan(planned.plan_id, planned.version)
+    changed = msgspec.structs.replace(
+        subscription, plan_id=plan.plan_id, version=plan.version, quantity=planned.quantity
+    )
+    charges: list[Charge] = []
+    waiting: list[Charge] = []
+    fresh = not same_rhythm(old_plan, plan)
+    if subscription.state == "trialing":
+        fresh = False
+    elif fresh:
+        changed = with_schedules(changed, plan, now)
+        charges = period_charges(changed, plan, 0)
+        unused = unused_charge(subscription, old_plan, plan, planned.change_id, now)
+        charges += [unused] if unused is not None else []
+    else:
+        charge = difference_charge(subscription, old_plan, changed, plan, planned.change_id, now)
+        if charge is not None:
+            (charges if charge.amount.minor > 0 else waiting).append(charge)
+    return Target(
+        plan=plan,
+        old_plan=old_plan,
+        changed=changed,
+        policy=planned.policy,
+        fresh_period=fresh,
+        charges=charges,
+        waiting=waiting,
+    )
+
+
+def _ask_to_pay(
+    step: Step, subscription: Subscription, planned: PlannedChange, target: Target, now: datetime
+) -> Subscription:
+    """The change waits for its invoice."""
+    if not subscription.payment_method:
+        raise errors.PreconditionError(
+            "the change costs money: give a payment_method",
+            reason="PAYMENT_METHOD_REQUIRED",
+            field="payment_method",
+        )
+    invoice_id = _invoice(step, subscription, planned, target, now)
+    waits = msgspec.structs.replace(planned, invoice_id=invoice_id)
+    return step.work.subscriptions.put(msgspec.structs.replace(subscription, planned_change=waits))
+
+
+def _invoice(
+    step: Step, subscription: Subscription, planned: PlannedChange, target: Target, now: datetime
+) -> str:
+    own_id = derived("inv", subscription.subscription_id, "change", planned.change_id)
+    period = Period(start=now, end=target.changed.billing.edge(target.changed.billing_next))
+    add_lines(step, subscription, target.plan, period, target.charges, own_id=own_id)
+    return own_id
+
+
+def apply_change(
+    step: Step, subscription: Subscription, planned: PlannedChange, *, already_charged: bool
+) -> Subscription:
+    """The subscription is on the new plan; its present credits are what the policy says."""
+    now = step.now_of(subscription.account)
+    target = work_out(step, subscription, planned, planned.asked_at if already_charged else now)
+    plan, changed = target.plan, target.changed
+    changed = msgspec.structs.replace(
+        changed,
+        planned_change=None,
+        seen=(*subscription.seen, planned.change_id),
+        waiting_charges=(*subscription.waiting_charges, *target.waiting),
+    )
+    if not already_charged and target.charges:
+        _invoice(step, subscription, planned, target, now)
+    if subscription.state == "trialing":
+        changed = _trial_schedules(changed, plan)
+    else:
+        changed = _change_credits(step, subscription, changed, planned, target, now)
+    entitle(step, changed, plan)
+    tell(step, changed, "changed", planned.change_id, plan_id=plan.plan_id, quantity=planned.quantity)
+    changed = step.work.subscriptions.put(changed)
+    if target.fresh_period:
+        changed = follow_period(step, changed, 0)
+        following = grant_job(changed, 1)
+        if following is not None:
+            step.decision.job(following)
+    return changed
+
+
+def _trial_schedules(changed: Subscription, plan: Plan) -> Subscription:
+    assert changed.trial_ends_at is not None
+    laid = with_schedules(changed, plan, changed.trial_ends_at)
+    return msgspec.structs.replace(laid, epoch=changed.epoch)
+
+
+def _change_credits(
+    step: Step,
+    old: Subscription,
+    changed: Subscription,
+    planned: PlannedChange,
+    target: Target,
+    now: datetime,
+) -> Subscription:
+    plan = target.plan
+    waits = plan.release == "on_approval" and bool(target.charges)
+    done = _credits(step, old, planned, target, now, pending=waits)
+    if done.command is not None:
+        step.decision.command(old.account, done.command)
+    own_id = derived("inv", old.subscription_id, "change", planned.change_id)
+    invoice = step.work.invoices.get(invoice_id=own_id)
+    if waits and must_wait(plan, invoice):
+        for own in done.own:
+            release_with(step, plan, invoice, old.account, own.grant_id)
+    changed = msgspec.structs.replace(
+        changed,
+        own_grants=(*old.own_grants, *done.own),
+        segments=_segments(old, target, now).segments,
+        grant_next=max(changed.grant_next, 1) if target.fresh_period else changed.grant_next,
+    )
+    for own in done.own:
+        put_roll_job(step, changed, own, plan)
+    return changed
+
+
+def _segments(old: Subscription, target: Target, now: datetime) -> Subscription:
+    """The present cadence counts on; one that is paid for in full begins a new count."""
+    wanted = cadence_credits(target.changed, target.plan, now)
+    paid_anew = target.fresh_period and target.due_now().minor > 0
+    base = msgspec.structs.replace(target.changed, segments=() if paid_anew else old.segments)
+    return with_segment(base, now, wanted)
+
+
+def _credits(
+    step: Step,
+    old: Subscription,
+    planned: PlannedChange,
+    target: Target,
+    now: datetime,
+    *,
+    pending: bool,
+) -> Replacement:
+    figures: dict[str, Grant] = {each.grant_id: each for each in step.engine.grants(old.account)}
+    credits = target.plan.credits
+    scale = 9 if credits is None else step.engine.scale(credits.credit_type)
+    return replacement(
+        old,
+        _segments(old, target, now),
+        target.plan,
+        change_id=planned.change_id,
+        policy=target.policy,
+        now=now,
+        figures=figures,
+        scale=scale,
+        pending=pending,
+        counts_anew=target.fresh_period and target.due_now().minor > 0,
+    )
+
+
+def drop_change(step: Step, subscription: Subscription, planned: PlannedChange) -> None:
+    """The change does not happen; its invoice is void."""
+    step.work.subscriptions.put(
+        msgspec.structs.replace(
+            subscription, planned_change=None, seen=(*subscription.seen, planned.change_id)
+        )
+    )
+    invoice = step.work.invoice(planned.invoice_id)
+    if invoice.state in ("draft", "finalized"):
+        step.work.invoices.put(msgspec.structs.replace(invoice, state="void"))
+    tell(step, subscription, "change_failed", planned.change_id, plan_id=planned.plan_id)

@@ -1,0 +1,156 @@
+"""Cancel, pause, resume, auto-renewal, and the end of a subscription."""
+
+from datetime import datetime
+
+import msgspec
+
+from drawdown import errors
+from drawdown.catalog.plan import Plan
+from drawdown.model.commands import VoidGrant
+from drawdown.model.money import zero
+from drawdown.runtime.control.invoicing import add_lines
+from drawdown.runtime.control.registry import handles
+from drawdown.runtime.control.step import Step
+from drawdown.runtime.control.subscription_calls import subscription_for
+from drawdown.runtime.control.subscription_steps import make_grant, open_period, plan_of, tell
+from drawdown.subscriptions.calendar import Period
+from drawdown.subscriptions.change_price import unused_charge
+from drawdown.subscriptions.identifiers import derived, lane_of
+from drawdown.subscriptions.requests import Cancel, Pause, Resume, SetAutoRenew
+from drawdown.subscriptions.starting import lay_schedules
+from drawdown.subscriptions.subscription import Subscription
+
+
+def _reread(step: Step, request: Cancel | Pause | Resume | SetAutoRenew) -> Subscription:
+    return step.work.subscription(request.subscription_id)
+
+
+@handles(Cancel, reread=_reread)
+def cancel(step: Step, request: Cancel) -> Subscription:
+    """It ends, now or with its period. Cancelling again changes nothing."""
+    subscription = subscription_for(step, request.subscription_id)
+    if request.when not in ("now", "period_end"):
+        raise errors.InvalidRequestError("when: now or period_end", field="when")
+    if not subscription.live:
+        return subscription
+    now = step.now_of(subscription.account)
+    step.run_now(lane_of(subscription.account))
+    at_once = request.when == "now" or subscription.state in ("pending", "paused")
+    if subscription.state == "trialing" and request.when == "period_end":
+        ends_at = subscription.trial_ends_at or now
+    else:
+        ends_at = now if at_once else subscription.billing.edge(subscription.billing_next)
+    if subscription.ends_at is None or at_once:
+        tell(step, subscription, "cancelled", "", ends_at=ends_at.isoformat())
+    marked = msgspec.structs.replace(subscription, ends_at=ends_at)
+    if not at_once:
+        return step.work.subscriptions.put(marked)
+    plan = plan_of(step, subscription)
+    if not request.keep_credits:
+        void_present(step, marked, now)
+    _give_back_unused(step, marked, plan, now)
+    return end(step, marked, now)
+
+
+def void_present(step: Step, subscription: Subscription, now: datetime) -> None:
+    """The plan's own grants that have time left are forfeited; what was bought stays."""
+    known = {each.grant_id for each in step.engine.grants(subscription.account)}
+    for own in subscription.own_grants:
+        over = own.expires_at is not None and own.expires_at <= now
+        if own.kind != "service" and not over and own.grant_id in known:
+            step.decision.command(
+                subscription.account,
+                VoidGrant(
+                    account=subscription.account, grant_id=own.grant_id, reason="subscription cancelled"
+                ),
+            )
+
+
+def _give_back_unused(step: Step, subscription: Subscription, plan: Plan, now: datetime) -> None:
+    """With proration ``both`` the unused time of the period goes back, as a line of its own invoice."""
+    if plan.proration != "both" or subscription.state != "active":
+        return
+    charge = unused_charge(subscription, plan, plan, "cancel", now)
+    if charge is None or charge.amount == zero(subscription.currency):
+        return
+    own_id = derived("inv", subscription.subscription_id, "cancel")
+    add_lines(step, subscription, plan, Period(start=now, end=now), [charge], own_id=own_id)
+
+
+def end(step: Step, subscription: Subscription, at: datetime) -> Subscription:
+    """Nothing happens to it any more."""
+    tell(step, subscription, "ended", "")
+    return step.work.subscriptions.put(
+        msgspec.structs.replace(subscription, state="ended", ended_at=at, planned_change=None)
+    )
+
+
+@handles(Pause, reread=_reread)
+def pause(step: Step, request: Pause) -> Subscription:
+    """It rests; the period that is paid and its credits stay as they are."""
+    subscription = subscription_for(step, request.subscription_id)
+    if subscription.state == "paused":
+        return subscription
+    if subscription.state != "active":
+        raise errors.PreconditionError(
+            f"subscription {subscription.subscription_id!r} is {subscription.state}, not active",
+            reason="SUBSCRIPTION_NOT_ACTIVE",
+        )
+    now = step.now_of(subscription.account)
+    tell(step, subscription, "paused", now.isoformat())
+    return step.work.subscriptions.put(msgspec.structs.replace(subscription, state="paused", paused_at=now))
+
+
+@handles(Resume, reread=_reread)
+def resume(step: Step, request: Resume) -> Subscription:
+    """In the period that is paid it goes on; after that a new one begins now."""
+    subscription = subscription_for(step, request.subscription_id)
+    if subscription.state in ("active", "trialing"):
+        return subscription
+    if subscription.state != "paused":
+        raise errors.PreconditionError(
+            f"subscription {subscription.subscription_id!r} is {subscription.state}, not paused",
+            reason="SUBSCRIPTION_NOT_PAUSED",
+        )
+    now = step.now_of(subscription.account)
+    tell(step, subscription, "resumed", now.isoformat())
+    step.run_now(lane_of(subscription.account))
+    active = msgspec.structs.replace(subscription, state="active", paused_at=None)
+    if now < subscription.billing.edge(subscription.billing_next):
+        return step.work.subscriptions.put(active)
+    return begin_anew(step, active, plan_of(step, subscription), now)
+
+
+def begin_anew(step: Step, subscription: Subscription, plan: Plan, start: datetime) -> Subscription:
+    """Schedules are laid from ``start``; its first period opens and its first grant is made."""
+    anew = with_schedules(subscription, plan, start)
+    anew = open_period(step, anew, plan, 0)
+    return make_grant(step, anew, plan, 0)
+
+
+def with_schedules(subscription: Subscription, plan: Plan, start: datetime) -> Subscription:
+    """The subscription with schedules from ``start`` on, nothing of them run yet."""
+    billing, grants = lay_schedules(plan, start, subscription.billing.zone)
+    return msgspec.structs.replace(
+        subscription,
+        epoch=subscription.epoch + 1,
+        billing=billing,
+        grants=grants,
+        billing_next=0,
+        grant_next=0,
+        term_ends_at=billing.edge(subscription.term) if subscription.term else None,
+    )
+
+
+@handles(SetAutoRenew, reread=_reread)
+def set_auto_renew(step: Step, request: SetAutoRenew) -> Subscription:
+    """Decided when the period (or term) is over; switching it on takes a cancellation at its end back."""
+    subscription = subscription_for(step, request.subscription_id)
+    if not subscription.live:
+        raise errors.PreconditionError(
+            f"subscription {subscription.subscription_id!r} has ended", reason="SUBSCRIPTION_ENDED"
+        )
+    ends_at = None if request.auto_renew else subscription.ends_at
+    return step.work.subscriptions.put(
+        msgspec.structs.replace(subscription, auto_renew=request.auto_renew, ends_at=ends_at)
+    )

@@ -1,0 +1,221 @@
+"""Packs on a subscription: ordered, delivered, adjusted, terminated."""
+
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from drawdown import errors
+from drawdown.model.commands import CreateGrant, Formula, VoidAndReplace, grant_input
+from drawdown.model.credits import decimal_text
+from drawdown.model.ids import check_id
+from drawdown.runtime.control.invoicing import add_lines, invoice_with_line, must_wait
+from drawdown.runtime.control.registry import carries_out, handles
+from drawdown.runtime.control.step import Step
+from drawdown.runtime.control.subscription_steps import pack_of, plan_of, release_with
+from drawdown.storage.sql.jobs import StoredJob
+from drawdown.subscriptions.calendar import Period
+from drawdown.subscriptions.identifiers import derived, lane_of
+from drawdown.subscriptions.renewing import grant_input_of
+from drawdown.subscriptions.requests import AddService, AdjustDelivery, ServiceOrder, TerminateService
+from drawdown.subscriptions.servicing import (
+    DELIVERY_JOB,
+    delivery_charges,
+    delivery_grant,
+    delivery_grant_id,
+    delivery_job,
+    schedule_of,
+    service_named,
+    with_service,
+)
+from drawdown.subscriptions.subscription import OwnGrant, Service, Subscription
+
+
+def _reread(step: Step, request: AddService | TerminateService | AdjustDelivery) -> Subscription:
+    return step.work.subscription(request.subscription_id)
+
+
+@handles(AddService, reread=_reread)
+def add_service(step: Step, request: AddService) -> Subscription:
+    """The pack is on the subscription; what of the present period is left is invoiced."""
+    subscription = _live(step, request.subscription_id)
+    step.run_now(lane_of(subscription.account))
+    if not step.work.first_time(request, f"{request.subscription_id}:{request.service.service_id}"):
+        return subscription
+    return order_service(step, subscription, request.service, charge_now=True)
+
+
+def order_service(
+    step: Step, subscription: Subscription, order: ServiceOrder, *, charge_now: bool
+) -> Subscription:
+    """The service begins; without ``charge_now`` the opening of the billing period invoices it."""
+    check_id(order.service_id, "service_id")
+    if any(each.service_id == order.service_id for each in subscription.services):
+        raise errors.AlreadyExistsError(f"service_id: {order.service_id!r} is taken", field="service_id")
+    if order.quantity < 1:
+        raise errors.InvalidRequestError("quantity: 1 or more", field="quantity")
+    pack = pack_of(step, order.pack_id)
+    allowed = plan_of(step, subscription).packs
+    if allowed and pack.pack_id not in allowed:
+        raise errors.PreconditionError(
+            f"plan {subscription.plan_id!r} does not sell pack {pack.pack_id!r}",
+            reason="PACK_NOT_ON_PLAN",
+            field="pack_id",
+        )
+    now = step.now_of(subscription.account)
+    start = order.starts_at or now
+    until = order.ends_at
+    if until is not None and until <= start:
+        raise errors.InvalidRequestError("ends_at: after starts_at", field="ends_at")
+    if until is None and order.schedule != "one_off":
+        until = subscription.term_ends_at
+    service = Service(
+        service_id=order.service_id,
+        pack_id=order.pack_id,
+        schedule=order.schedule,
+        deliveries=schedule_of(order.schedule, start, subscription.billing.zone),
+        quantity=order.quantity,
+        until=until,
+        bill_later=order.bill_later,
+    )
+    changed = step.work.subscriptions.put(with_service(subscription, service))
+    if charge_now and not order.bill_later:
+        _charge_rest(step, changed, service, min(now, start))
+    job = delivery_job(changed, service, 0)
+    if job is not None:
+        step.decision.job(job)
+    step.decision.notice(
+        "subscription.service_added",
+        changed.account,
+        key=f"subscription.service_added:{changed.subscription_id}:{service.service_id}",
+        subscription_id=changed.subscription_id,
+        service_id=service.service_id,
+        pack_id=pack.pack_id,
+    )
+    return changed
+
+
+def _charge_rest(step: Step, subscription: Subscription, service: Service, now: datetime) -> None:
+    """An invoice for the deliveries that the present billing period still has."""
+    end = subscription.billing.edge(subscription.billing_next)
+    pack = pack_of(step, service.pack_id)
+    rest = Period(start=now, end=max(end, now))
+    charges = delivery_charges(subscription, service, pack, rest)
+    if charges:
+        own_id = derived("inv", subscription.subscription_id, "service", service.service_id)
+        add_lines(step, subscription, plan_of(step, subscription), rest, charges, own_id=own_id)
+
+
+@carries_out(DELIVERY_JOB)
+def deliver(step: Step, job: StoredJob, _: object) -> None:
+    """The credits of one delivery, at its date or when its invoice lets them go, whichever is later."""
+    subscription = step.work.subscription(job.payload["subscription_id"])
+    service = service_named(subscription, job.payload["service_id"])
+    number = job.payload["number"]
+    if subscription.state not in ("active", "pending") or service.state != "active":
+        return
+    if service.until is not None and job.due_at >= service.until:
+        return
+    pack, plan = pack_of(step, service.pack_id), plan_of(step, subscription)
+    own = delivery_grant(subscription, service, pack, number)
+    assert own.amount is not None
+    if own.amount > 0:
+        line_id = f"{subscription.subscription_id}:service:{service.service_id}:{number}"
+        invoice = None if service.bill_later else invoice_with_line(step, subscription, line_id)
+        waits = not service.bill_later and must_wait(plan, invoice)
+        grant = grant_input_of(subscription, own, own.amount, pending=waits)
+        step.decision.command(subscription.account, CreateGrant(account=subscription.account, grant=grant))
+        if waits:
+            release_with(step, plan, invoice, subscription.account, own.grant_id)
+    following = msgspec.structs.replace(service, delivered=number + 1)
+    changed = step.work.subscriptions.put(with_service(subscription, following))
+    next_job = delivery_job(changed, following, number + 1)
+    if next_job is not None:
+        step.decision.job(next_job)
+
+
+@handles(TerminateService, reread=_reread)
+def terminate_service(step: Step, request: TerminateService) -> Subscription:
+    """No further deliveries; what was delivered stays."""
+    subscription = _live(step, request.subscription_id)
+    service = service_named(subscription, request.service_id)
+    if service.state == "terminated":
+        return subscription
+    now = step.now_of(subscription.account)
+    until = now if service.until is None else min(now, service.until)
+    ended = msgspec.structs.replace(service, state="terminated", until=until)
+    step.decision.notice(
+        "subscription.service_terminated",
+        subscription.account,
+        key=f"subscription.service_terminated:{subscription.subscription_id}:{service.service_id}",
+        subscription_id=subscription.subscription_id,
+        service_id=service.service_id,
+    )
+    return step.work.subscriptions.put(with_service(subscription, ended))
+
+
+@handles(AdjustDelivery, reread=_reread)
+def adjust_delivery(step: Step, request: AdjustDelivery) -> Subscription:
+    """A delivery to come has this amount; one that was made is replaced, what was used stays used."""
+    subscription = _live(step, request.subscription_id)
+    service = service_named(subscription, request.service_id)
+    if request.amount < 0 or request.number < 0:
+        raise errors.InvalidRequestError("amount: not negative", field="amount")
+    call_id = f"{request.subscription_id}:{request.service_id}:{request.number}:{request.amount}"
+    if not step.work.first_time(request, call_id):
+        return subscription
+    pack = pack_of(step, service.pack_id)
+    own = delivery_grant(subscription, service, pack, request.number)
+    adjusted = {**service.adjusted, str(request.number): decimal_text(request.amount)}
+    if request.number < service.delivered:
+        _replace_delivered(step, subscription, service, own, request.number, request.amount)
+    return step.work.subscriptions.put(
+        with_service(subscription, msgspec.structs.replace(service, adjusted=adjusted))
+    )
+
+
+def _replace_delivered(
+    step: Step, subscription: Subscription, service: Service, own: OwnGrant, number: int, amount: Decimal
+) -> None:
+    """The delivered grant has ``amount`` instead of what it had; the ledger shows the void and the grant."""
+    times = sum(1 for key in service.adjusted if key == str(number) or key.startswith(f"{number}."))
+    base = delivery_grant_id(subscription, service, number)
+    old_id = base if times == 0 else _latest(step, subscription, base)
+    old = step.engine.grant(subscription.account, old_id)
+    grant = grant_input(
+        derived(base, "adjusted", amount),
+        old.credit_type,
+        Formula(of=old_id, minus=decimal_text(old.amount - amount)),
+        priority=old.priority,
+        effective_at=old.effective_at,
+        expires_at=old.expires_at,
+        pending=old.state == "pending",
+        category=old.category,
+        source="subscription",
+        source_reference=subscription.subscription_id,
+        cost_minor=old.cost_minor,
+        cost_currency=old.cost_currency,
+        reason="delivery adjusted by hand",
+        metadata={"adjusts": base},
+    )
+    step.require(
+        subscription.account, VoidAndReplace(account=subscription.account, void=[old_id], create=[grant])
+    )
+
+
+def _latest(step: Step, subscription: Subscription, base: str) -> str:
+    """The grant that stands for the delivery now."""
+    for each in step.engine.grants(subscription.account):
+        if each.metadata.get("adjusts") == base and each.state != "voided":
+            return each.grant_id
+    return base
+
+
+def _live(step: Step, subscription_id: str) -> Subscription:
+    subscription = step.work.subscription(subscription_id)
+    step.require_visible(subscription.account)
+    if not subscription.live:
+        raise errors.PreconditionError(
+            f"subscription {subscription_id!r} has ended", reason="SUBSCRIPTION_ENDED"
+        )
+    return subscription

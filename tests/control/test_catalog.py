@@ -1,0 +1,189 @@
+"""Products, plans and packs: what can be defined, and what a plan needs to be published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import drawdown
+import pytest
+from drawdown.client.interface import Database
+
+from .plans import paid_plan, published
+
+Name = Callable[[str], str]
+
+
+@pytest.mark.behaviour("S0-8")
+def test_a_plan_belongs_to_one_product(db: Database, name: Name) -> None:
+    with pytest.raises(drawdown.NotFoundError) as raised:
+        db.create_plan(name("plan"), product="nothing", name="Plan")
+    assert raised.value.field == "product_id"
+    with pytest.raises(drawdown.InvalidRequestError) as invalid:
+        db.create_plan(name("plan"), product="", name="Plan")
+    assert invalid.value.field == "product_id"
+    assert not [plan for plan in db.plans() if plan.plan_id == name("plan")]
+
+
+@pytest.mark.behaviour("S0-9")
+def test_a_plan_has_a_name_an_id_and_perhaps_a_description(db: Database, name: Name) -> None:
+    created = db.create_plan(**paid_plan(name("plan")))
+    assert (created.name, created.description) == (name("plan"), "")
+    assert db.create_plan(**paid_plan(name("plan"))) == created
+    with pytest.raises(drawdown.AlreadyExistsError):
+        db.create_plan(**paid_plan(name("plan"), description="another"))
+    with pytest.raises(drawdown.InvalidRequestError) as raised:
+        db.create_plan(name("nameless"), product="ai", name="")
+    assert raised.value.field == "name"
+
+
+@pytest.mark.behaviour("S0-10", "S0-11", "S0-12")
+@pytest.mark.parametrize(
+    ("field", "good", "bad"),
+    [
+        ("type", ["free", "paid", "custom"], "cheap"),
+        ("billing_model", ["recurring", "one_off"], "sometimes"),
+        ("billing_period", ["monthly", "yearly"], "weekly"),
+        ("proration", ["none", "first", "both"], "last"),
+        ("anchor", ["subscription_start", "first_of_month"], "friday"),
+        ("release", ["on_payment", "on_approval", "immediate"], "later"),
+        ("change_policy", ["void_replace", "keep_until_expiry", "prorate"], "double"),
+    ],
+)
+def test_closed_settings_take_their_words_only(
+    db: Database, name: Name, field: str, good: list[str], bad: str
+) -> None:
+    """Type, billing model and billing period are explicit words out of a closed list."""
+    for word in good:
+        plan = db.create_plan(**paid_plan(f"{name('plan')}-{field}-{word}", **{field: word}))
+        assert getattr(plan, field) == word
+    with pytest.raises(drawdown.InvalidRequestError) as raised:
+        db.create_plan(**paid_plan(f"{name('plan')}-{field}-bad", **{field: bad}))
+    assert raised.value.field == field
+
+
+@pytest.mark.behaviour("S0-13")
+def test_a_plan_carries_charges_of_several_kinds(db: Database, name: Name) -> None:
+    """A base fee, credits and overage on one plan; the first invoice has a line of each that is due."""
+    plan = published(
+        db,
+        name("plan"),
+        credits={
+            "credit_type": "credits",
+            "amount": "1000",
+            "cadence": "monthly",
+            "prices": [{"currency": "USD", "model": "per_unit", "amount": "0.01"}],
+        },
+        overage={"prices": [{"currency": "USD", "model": "per_unit", "amount": "0.02"}]},
+    )
+    assert plan.credits is not None and plan.overage is not None and plan.base_fee
+    customer = name("customer")
+    db.put_customer(customer, payment_method="test_ok")
+    db.create_account(name("account"), customer_id=customer)
+    db.subscribe(name("account"), plan.plan_id, subscription_id=name("sub"))
+    (invoice,) = db.invoices(name("account"))
+    assert {line.kind: line.amount.minor for line in invoice.lines} == {"base_fee": 2000, "credits": 1000}
+
+
+@pytest.mark.behaviour("S0-14")
+def test_a_credits_charge_names_one_type_and_types_never_mix(db: Database, name: Name) -> None:
+    """Credits of the plan cannot pay for a meter that is priced in another type."""
+    published(db, name("plan"), type="free", base_fee=[])
+    db.create_account(name("account"))
+    db.subscribe(name("account"), name("plan"), subscription_id=name("sub"))
+    db.set_rate(table=name("minutes"), meter="storage", credit_type="minutes", credits="1")
+    db.assign_rate_table(name("account"), name("minutes"))
+    used = db.record(name("account"), "storage", quantity=1)
+    assert used.status == "INSUFFICIENT"
+    assert db.balance(name("account"), "credits").available == Decimal(1000)
+
+
+@pytest.mark.behaviour("S0-24")
+def test_a_draft_cannot_be_subscribed_to_and_publishing_makes_it_available(
+    db: Database, account: str, name: Name
+) -> None:
+    db.create_plan(**paid_plan(name("plan")))
+    with pytest.raises(drawdown.PreconditionError) as raised:
+        db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    assert raised.value.reason == "PLAN_NOT_PUBLISHED"
+    assert not db.subscriptions(account)
+    db.publish_plan(name("plan"))
+    assert db.subscribe(account, name("plan"), subscription_id=name("sub")).state == "active"
+    db.archive_plan(name("plan"))
+    with pytest.raises(drawdown.PreconditionError):
+        db.subscribe(account, name("plan"), subscription_id=name("other"))
+    assert db.subscription(name("sub")).state == "active"
+
+
+@pytest.mark.behaviour("S0-25")
+@pytest.mark.parametrize(
+    ("lacks", "field"),
+    [
+        ({"base_fee": []}, "base_fee"),
+        ({"credits": None}, "credits.credit_type"),
+        ({"credits": {"credit_type": "credits", "amount": "1000"}}, "credits.cadence"),
+    ],
+)
+def test_an_incomplete_paid_plan_is_not_published(
+    db: Database, name: Name, lacks: dict[str, Any], field: str
+) -> None:
+    plan_id = f"{name('plan')}-{field}"
+    db.create_plan(**paid_plan(plan_id, **lacks))
+    with pytest.raises(drawdown.PreconditionError) as raised:
+        db.publish_plan(plan_id)
+    assert raised.value.field == field
+    assert db.plan(plan_id).state == "draft"
+
+
+@pytest.mark.behaviour("S0-32")
+def test_a_change_of_a_published_plan_is_a_new_version(db: Database, account: str, name: Name) -> None:
+    """Who is on version 1 stays on it; who comes later gets version 2."""
+    published(db, name("plan"))
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    second = db.create_plan(
+        **paid_plan(name("plan"), credits={"credit_type": "credits", "amount": "5", "cadence": "monthly"})
+    )
+    assert (second.version, second.state) == (2, "draft")
+    assert db.plan(name("plan")).version == 1
+    db.publish_plan(name("plan"))
+    assert db.plan(name("plan")).version == 2
+    assert db.subscription(name("sub")).version == 1
+    assert db.balance(account, "credits").available == Decimal(1000)
+
+
+def test_amounts_beyond_the_scale_are_refused_when_published(db: Database, name: Name) -> None:
+    db.create_plan(
+        **paid_plan(name("plan"), credits={"credit_type": "minutes", "amount": "1.005", "cadence": "monthly"})
+    )
+    with pytest.raises(drawdown.InvalidRequestError) as raised:
+        db.publish_plan(name("plan"))
+    assert raised.value.field == "credits.amount"
+
+
+def test_a_rate_of_an_unknown_meter_is_refused_when_published(db: Database, name: Name) -> None:
+    db.create_plan(**paid_plan(name("plan"), rates=[{"meter": "nothing", "credits": "1"}]))
+    with pytest.raises(drawdown.NotFoundError):
+        db.publish_plan(name("plan"))
+    assert db.plan(name("plan")).state == "draft"
+
+
+@pytest.mark.parametrize(
+    ("content", "field"),
+    [
+        ({"base_fee": [{"currency": "usd", "amount": "1"}]}, "currency"),
+        ({"base_fee": [{"currency": "USD", "amount": "-1"}]}, "base_fee[0]"),
+        ({"base_fee": [{"currency": "USD", "amount": "1"}, {"currency": "USD", "amount": "2"}]}, "base_fee"),
+        ({"base_fee": [{"currency": "USD", "model": "tiered"}]}, "base_fee[0].tiers"),
+        ({"credits": {"credit_type": "credits", "amount": "0", "cadence": "monthly"}}, "credits.amount"),
+        ({"credits": {"credit_type": "credits", "amount": "1", "cadence": "daily"}}, "credits.cadence"),
+        ({"trial": {"days": 0}}, "trial.days"),
+        ({"at_zero": {"kind": "soft"}}, "at_zero.kind"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_bad_content_names_its_field(db: Database, name: Name, content: dict[str, Any], field: str) -> None:
+    with pytest.raises(drawdown.InvalidRequestError) as raised:
+        db.create_plan(**paid_plan(name("plan"), **content))
+    assert raised.value.field == field
+    assert not [plan for plan in db.plans() if plan.plan_id == name("plan")]

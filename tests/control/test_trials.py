@@ -1,0 +1,66 @@
+"""Trials: nothing is charged during them, and at their end the plan's rule decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from drawdown.client.interface import Database
+
+from .conftest import START
+from .plans import published
+
+TRIAL_END = START + timedelta(days=14)
+Name = Callable[[str], str]
+
+
+@pytest.mark.behaviour("S0-21")
+@pytest.mark.parametrize(("survives", "after"), [(False, 1000), (True, 1100)])
+def test_a_trial_charges_nothing_and_converts_by_rule(
+    db: Database, account: str, name: Name, survives: bool, after: int
+) -> None:
+    """14 days and 100 credits free; then the paid subscription, the trial's rest kept only if set so."""
+    trial = {"days": 14, "credits": "100", "survives": survives}
+    published(db, name("plan"), trial=trial)
+    subscription = db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    assert subscription.state == "trialing"
+    assert not db.invoices(account)
+    assert db.balance(account, "credits").available == Decimal(100)
+
+    db.advance_clock(account, TRIAL_END - timedelta(microseconds=1))
+    assert not db.invoices(account)
+    db.advance_clock(account, TRIAL_END)
+
+    assert db.subscription(name("sub")).state == "active"
+    (invoice,) = db.invoices(account)
+    assert (invoice.state, invoice.period and invoice.period.start) == ("paid", TRIAL_END)
+    assert db.balance(account, "credits").available == Decimal(after)
+
+
+def test_a_trial_ends_the_subscription_where_the_plan_says_so(db: Database, account: str, name: Name) -> None:
+    published(db, name("plan"), trial={"days": 14, "credits": "100", "end": "end"})
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.advance_clock(account, TRIAL_END)
+    assert db.subscription(name("sub")).state == "ended"
+    assert not db.invoices(account)
+    assert db.balance(account, "credits").available == 0
+
+
+def test_a_trial_without_a_payment_method_does_not_become_paid(db: Database, name: Name) -> None:
+    """It may begin; at its end there is nobody to ask, and it ends."""
+    db.create_account(name("account"), test_clock=START)
+    published(db, name("plan"), trial={"days": 14})
+    assert db.subscribe(name("account"), name("plan"), subscription_id=name("sub")).state == "trialing"
+    db.advance_clock(name("account"), TRIAL_END)
+    assert db.subscription(name("sub")).state == "ended"
+
+
+def test_a_trial_that_is_cancelled_ends_uncharged(db: Database, account: str, name: Name) -> None:
+    published(db, name("plan"), trial={"days": 14, "credits": "100"})
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    assert db.cancel_subscription(name("sub")).ends_at == TRIAL_END
+    db.advance_clock(account, TRIAL_END)
+    assert db.subscription(name("sub")).state == "ended"
+    assert not db.invoices(account)
