@@ -72,8 +72,8 @@ def test_minus_below_zero_adds_to_what_is_free(world: World) -> None:
     world.use("calls", 30)
     world.do(void_and_replace(["old"], grant("new", {"of": "old", "minus": "-25"})))
     old = world.grants()["old"]
-    assert (0, 3_000, 7_000, 0) == (old.remaining, old.burned, old.moved, old.voided)
-    assert ("active", 9_500, 0) == world.of("new")
+    assert (old.remaining, old.burned, old.moved, old.voided) == (0, 3_000, 7_000, 0)
+    assert world.of("new") == ("active", 9_500, 0)
     assert world.conserves()
 
 
