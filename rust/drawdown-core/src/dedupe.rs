@@ -217,6 +217,21 @@ impl KeyTable {
         self.committed_bytes + headroom <= self.sizing.budget_bytes
     }
 
+    /// Give an empty table the room that `keys` keys will need, so that it has not to grow its way
+    /// there. Only a hint: it changes no answer, and the budget stands.
+    pub fn expect(&mut self, keys: u64) {
+        if self.counts.live() > 0 || self.largest_groups > 0 {
+            return;
+        }
+        for index in 0..self.sub_tables.len() {
+            let groups = self.sizing.groups_for(index, keys.min(self.sizing.live_max));
+            let keys_at_once = self.sizing.batch_keys_max as u64;
+            if groups == 0 || !self.affords(0, groups, keys_at_once) || !self.resize(index, groups) {
+                return;
+            }
+        }
+    }
+
     /// Keys of buckets below `bucket` are forgotten at once; a lower floor changes nothing.
     /// Cost: the buckets passed, and one sweep of everything if the last full sweep lies more
     /// than 5,000 buckets back.

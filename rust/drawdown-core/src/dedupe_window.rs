@@ -3,7 +3,7 @@
 
 use crate::account::Account;
 use crate::apply::Misfit;
-use crate::dedupe::KeyRefused;
+use crate::dedupe::{KeyRefused, KeyTable};
 use crate::engine::Engine;
 use crate::entry::{self, Control, FloorRaised};
 use crate::record::Shed;
@@ -44,6 +44,19 @@ impl Engine {
         self.keys.reserve(n).map_err(|_| Shed)
     }
 
+    /// No record stamped before this instant holds a key at or above the floor.
+    pub fn oldest_key_stamp(&self) -> i64 {
+        self.floor.saturating_sub(self.ahead_us)
+    }
+
+    /// An event of this time is remembered at the present stamp.
+    #[inline]
+    pub(crate) fn note_ahead(&mut self, time: i64) {
+        if time > self.stamp {
+            self.ahead_us = self.ahead_us.max(time - self.stamp);
+        }
+    }
+
     #[inline]
     pub(crate) fn remember(&mut self, key: u128, fingerprint: u64, time: i64) -> Result<(), Misfit> {
         let bucket = time.div_euclid(self.settings.dedupe_bucket_us) as u32;
@@ -51,13 +64,11 @@ impl Engine {
             Ok(()) => return Ok(()),
             Err(refused) => refused,
         };
-        // Live traffic reserved its room. Recovery under a smaller budget than the journal was
-        // written with forgets the oldest keys, and the floor says so.
-        let lifted = self.keys.oldest_bucket_to_free(self.keys.capacity() / 16 + 1);
-        if refused == KeyRefused::BucketRange || lifted > bucket {
-            return Err(refused.to_string());
-        }
+        let lifted = lift_for(&self.keys, refused)?;
         self.set_floor(i64::from(lifted) * self.settings.dedupe_bucket_us);
+        if lifted > bucket {
+            return Ok(());
+        }
         self.keys.insert(key, fingerprint, bucket).map_err(|refused| refused.to_string())
     }
 
@@ -72,6 +83,20 @@ impl Engine {
         if bucket > self.keys.floor() {
             self.keys.set_floor(bucket);
         }
+    }
+}
+
+/// The floor that makes room for a key that was refused; it may be above the key itself, which is
+/// then forgotten too. Live traffic reserved its room; recovery under a smaller budget than the
+/// journal was written with forgets the oldest keys, and the floor says so.
+///
+/// # Errors
+/// No floor helps.
+#[cold]
+pub(crate) fn lift_for(keys: &KeyTable, refused: KeyRefused) -> Result<u32, Misfit> {
+    match refused {
+        KeyRefused::Full => Ok(keys.oldest_bucket_to_free(keys.capacity() / 16 + 1)),
+        KeyRefused::BucketRange => Err(refused.to_string()),
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Engine {
     pub(crate) keys: KeyTable,
     /// Events dated below are `TOO_LATE`; a bucket edge; never falls.
     pub(crate) floor: i64,
+    /// How far ahead of its stamp any remembered event was ever dated.
+    pub(crate) ahead_us: i64,
     pub(crate) next_seq: u64,
     /// The newest stamp seen; instants never run backwards.
     pub(crate) stamp: i64,
@@ -43,6 +45,10 @@ pub struct Engine {
     pub(crate) global_seq: u64,
     /// While recovering: stamp of the loaded global image.
     pub(crate) global_stamp: i64,
+    /// While recovering: live keys when the global image was taken.
+    pub(crate) expected_keys: u64,
+    /// Accounts on a clock of their own, ascending. Their event ids are in no table of the engine.
+    pub(crate) test_clocks: Vec<u32>,
     pub(crate) counts: Counts,
     /// Derived: rebuilt on recovery.
     pub(crate) open_reservations: OpenReservations,
@@ -81,6 +87,7 @@ impl Engine {
             index: AccountIndex::new(),
             keys,
             floor: 0,
+            ahead_us: 0,
             next_seq: 1,
             stamp: 0,
             calendar: Calendar::default(),
@@ -89,6 +96,8 @@ impl Engine {
             image_seqs: Vec::new(),
             global_seq: 0,
             global_stamp: 0,
+            expected_keys: 0,
+            test_clocks: Vec::new(),
             counts: Counts::default(),
             open_reservations: OpenReservations::default(),
             draws: Vec::new(),
@@ -157,7 +166,10 @@ impl Engine {
             Some(clock) => {
                 clock.keys.insert(key, (fingerprint, time));
             }
-            None => self.remember(key, fingerprint, time)?,
+            None => {
+                self.note_ahead(time);
+                self.remember(key, fingerprint, time)?;
+            }
         }
         self.counts.applied += 1;
         self.next_seq += 1;
@@ -233,10 +245,19 @@ impl Engine {
         } else {
             return Err(format!("account {} created as number {}, expected {}", e.id, e.account, self.accounts.len()));
         }
+        if e.test_clock.is_some() {
+            self.note_test_clock(e.account);
+        }
         let account = &mut self.accounts[e.account as usize];
         self.passes.mark(account, e.account);
         self.index.insert(self.key.account_hash(e.id.as_bytes()), e.account);
         Ok(())
+    }
+
+    pub(crate) fn note_test_clock(&mut self, account: u32) {
+        if let Err(at) = self.test_clocks.binary_search(&account) {
+            self.test_clocks.insert(at, account);
+        }
     }
 
     /// Number of the account of this id.

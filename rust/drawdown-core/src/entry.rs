@@ -48,6 +48,14 @@ pub fn read_control(bytes: &[u8]) -> Result<Control, String> {
     entry.control.ok_or_else(|| "an entry this version does not know".into())
 }
 
+/// Whether a payload after its kind byte may be of an entry that uses up an id of the dedupe window: a
+/// quick look, for a journal mostly of other entries. Those of tags up to 18 never do.
+pub(crate) fn may_use_up_ids(bytes: &[u8]) -> bool {
+    const LAST_WITHOUT_IDS: u64 = 18;
+    let key = varint::Reader { rest: bytes }.unsigned();
+    key.is_ok_and(|key| key >> 3 > LAST_WITHOUT_IDS)
+}
+
 #[derive(Clone, PartialEq, Message)]
 pub struct ControlEntry {
     #[prost(oneof = "Control", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21")]

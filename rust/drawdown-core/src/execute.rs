@@ -188,6 +188,7 @@ impl Engine {
         }
         if self.accounts.len() < before {
             self.passes.forget_from(group.accounts_mark);
+            self.test_clocks.retain(|number| *number < group.accounts_mark);
         }
         for (number, mut account) in group.touched {
             // Its lists keep it: an image too many costs little, one too few would lose a change.

@@ -8,24 +8,23 @@
 use crate::account::{Account, AccountExtra, Counter, Debt, NO_CREDIT_TYPE, Pool, PoolExtra, TestClock};
 use crate::apply::{source_of, text_of};
 use crate::apply_reservations::{check_held, insert_open, reservation_of, reserved_entry};
-use crate::catalog::{Catalog, Policy, Rate};
+use crate::catalog::{Catalog, Policy};
 use crate::engine::Engine;
-use crate::entry::{Control, CreditTypeCreated, GrantTextEntry, MeterCreated, Pair, RateSet, TierEntry};
-use crate::execute::{aggregation_number, policy_number, source_number};
+use crate::entry::{GrantTextEntry, Pair};
+use crate::execute::{policy_number, source_number};
 use crate::grant::{COUNTED, Ended, Grant, GrantDetail};
 use crate::id::SmallId;
 use crate::image_messages::{
-    AccountImage, ClockImage, CounterImage, DatedTable, DebtImage, ExtraImage, GlobalImage, GrantImage, PeriodCredits,
-    PoolImage, UsedId,
+    AccountImage, ClockImage, CounterImage, DatedTable, DebtImage, ExtraImage, GrantImage, PeriodCredits, PoolImage,
+    UsedId,
 };
-use crate::rate::Price;
 use crate::reservation_gauges::OpenReservations;
 use prost::Message;
 
 pub const IMAGE_FORMAT: u32 = 1;
 
 /// Seqs and account numbers of real stores stay below these; damaged ones need not.
-const SEQ_END: u64 = 1 << 62;
+pub(crate) const SEQ_END: u64 = 1 << 62;
 const ACCOUNTS_END: usize = 1 << 31;
 
 /// Whether an instant lies between 1970 and the year 9999.
@@ -84,59 +83,6 @@ impl Engine {
         image_of(account, &self.catalog, number, seq).encode_to_vec()
     }
 
-    /// Everything shared, at the newest seq. Loaded before any account image.
-    pub fn global_image(&self) -> Vec<u8> {
-        let catalog = &self.catalog;
-        let meters = catalog.meters.iter().map(|m| MeterCreated {
-            key: m.key.clone(),
-            unit: m.unit.clone(),
-            quantity_scale: u32::from(m.quantity_scale),
-            aggregation: aggregation_number(m.aggregation),
-            dimensions: m.dimensions.clone(),
-            unique_of: m.unique_of.clone(),
-        });
-        let credit_types = catalog.credit_types.iter();
-        GlobalImage {
-            seq: self.next_seq - 1,
-            stamp: self.stamp,
-            floor: self.floor,
-            credit_types: credit_types
-                .map(|c| CreditTypeCreated { name: c.name.clone(), scale: u32::from(c.scale) })
-                .collect(),
-            meters: meters.collect(),
-            tables: catalog.tables.clone(),
-            rates: catalog.rates.iter().map(|rate| rate_entry(catalog, rate)).collect(),
-            accounts: self.accounts.len() as u32,
-        }
-        .encode_to_vec()
-    }
-
-    /// Load what is shared into a new engine.
-    ///
-    /// # Errors
-    /// The bytes are no such image; the engine must be dropped.
-    pub fn load_global(&mut self, image: &[u8]) -> Result<(), CorruptImage> {
-        let image = GlobalImage::decode(image)?;
-        if image.seq >= SEQ_END || !is_instant(image.stamp) || !(0..=image.stamp).contains(&image.floor) {
-            return Err(CorruptImage("the shared image's seq, stamp or floor is out of range".into()));
-        }
-        for name in &image.tables {
-            self.catalog.intern_table(name);
-        }
-        let entries = image.credit_types.into_iter().map(Control::CreditTypeCreated);
-        let entries = entries.chain(image.meters.into_iter().map(Control::MeterCreated));
-        for entry in entries.chain(image.rates.into_iter().map(Control::RateSet)) {
-            crate::apply::apply_catalog(&mut self.catalog, &entry)?;
-        }
-        self.global_seq = image.seq;
-        self.next_seq = self.next_seq.max(image.seq + 1);
-        // Not yet the engine's stamp: entries before the image are replayed at their own stamps,
-        // which their times are written relative to.
-        self.global_stamp = image.stamp;
-        self.raise_floor_to(image.floor);
-        Ok(())
-    }
-
     /// Load an account image; a newer one of the same account replaces it, an older is ignored.
     ///
     /// # Errors
@@ -160,6 +106,9 @@ impl Engine {
         }
         let is_new = self.accounts[at].id.as_bytes().is_empty();
         let account = account_from(image, &mut self.catalog)?;
+        if account.test_clock().is_some() {
+            self.note_test_clock(at as u32);
+        }
         if is_new {
             self.index.insert(self.key.account_hash(account.id.as_bytes()), at as u32);
         }
@@ -307,30 +256,6 @@ fn grant_image(grant: &Grant, catalog: &Catalog) -> GrantImage {
             metadata: text.metadata.iter().map(|(k, v)| Pair { key: k.clone(), value: v.clone() }).collect(),
         }),
     }
-}
-
-fn rate_entry(catalog: &Catalog, rate: &Rate) -> RateSet {
-    let matches = &catalog.matches[rate.match_id as usize];
-    let mut entry = RateSet {
-        table: catalog.tables[rate.table as usize].clone(),
-        meter: u32::from(rate.meter),
-        credit_type: u32::from(rate.credit_type),
-        matches: matches.iter().map(|(k, v)| Pair { key: k.clone(), value: v.clone() }).collect(),
-        valid_from: rate.valid_from,
-        sent: rate.sent.clone(),
-        ..RateSet::default()
-    };
-    match &rate.price {
-        Price::Flat { num, den } => (entry.form, entry.num, entry.den) = (0, *num, *den),
-        Price::Tiered { tiers, den } => {
-            (entry.form, entry.den) = (1, *den);
-            entry.tiers = tiers.iter().map(|t| TierEntry { up_to: t.up_to, num: t.num }).collect();
-        }
-        Price::Package { size, num, den } => {
-            (entry.form, entry.size, entry.num, entry.den) = (2, *size, *num, *den);
-        }
-    }
-    entry
 }
 
 pub(crate) fn account_from(image: AccountImage, catalog: &mut Catalog) -> Result<Account, CorruptImage> {

@@ -194,4 +194,14 @@ pub struct GlobalImage {
     pub rates: Vec<RateSet>,
     #[prost(uint32, tag = "8")]
     pub accounts: u32,
+    /// Live keys: how large a table they will need.
+    #[prost(uint64, tag = "9")]
+    pub live_keys: u64,
+    /// Accounts on a clock of their own, ascending: whoever reads keys out of the journal passes
+    /// theirs over.
+    #[prost(uint32, repeated, tag = "10")]
+    pub test_clocks: Vec<u32>,
+    /// How far ahead of its stamp any event was ever dated.
+    #[prost(int64, tag = "11")]
+    pub ahead_us: i64,
 }

@@ -10,8 +10,9 @@ use crate::engine::{Engine, account_key};
 use crate::entry::{self, CorruptRecord, KIND_CONTROL, KIND_STAMP, KIND_USAGE};
 use crate::hash::StoreKey;
 use crate::image::CorruptImage;
-use crate::remembered_ids::used_id;
-use crate::usage_entry::{UsageScratch, as_event, read_usage};
+use crate::remembered_ids::{UsedId, used_id};
+use crate::usage::{FINGERPRINT_CREDIT_TYPE, FINGERPRINT_METER};
+use crate::usage_entry::{UsageScratch, read_usage, read_usage_head};
 use crate::varint::Reader;
 
 pub const KEY_RECORD_BYTES: usize = 44;
@@ -20,17 +21,50 @@ pub const KEY_RECORD_BYTES: usize = 44;
 #[derive(Clone, Debug)]
 pub struct KeyExtractor {
     key: StoreKey,
-    meters: Vec<String>,
-    credit_types: Vec<String>,
+    /// `StoreKey::fingerprint_of_subject` by meter id, and by credit type id.
+    meters: Vec<u64>,
+    credit_types: Vec<u64>,
+    floor: i64,
+}
+
+/// The dedupe key of one record.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct UsageKey {
+    pub(crate) account: u32,
+    pub(crate) key: u128,
+    pub(crate) fingerprint: u64,
+    /// Event time; that of the stamp, if the event had none.
+    pub(crate) time: i64,
 }
 
 impl KeyExtractor {
-    /// Append the keys of a journal body, whose first entry has seq `first_seq`, to `run`. The body
-    /// must have been applied by the engine before the extractor was taken from it.
+    /// Append the keys of a journal body, whose first entry has seq `first_seq`, to `run`; those
+    /// below the floor are left out. The body must have been applied by the engine before the
+    /// extractor was taken from it.
     ///
     /// # Errors
     /// Names the offset of a record that can't be read.
     pub fn extract(&self, body: &[u8], first_seq: u64, run: &mut Vec<u8>) -> Result<(), CorruptRecord> {
+        self.each_key(body, first_seq, |seq, usage| {
+            if usage.time < self.floor {
+                return;
+            }
+            run.extend_from_slice(&usage.account.to_le_bytes());
+            run.extend_from_slice(&seq.to_le_bytes());
+            run.extend_from_slice(&usage.key.to_le_bytes());
+            run.extend_from_slice(&usage.fingerprint.to_le_bytes());
+            run.extend_from_slice(&usage.time.to_le_bytes());
+        })
+    }
+
+    /// Give `visit` the seq and key of every record of a journal body that has one, in order.
+    #[inline]
+    pub(crate) fn each_key(
+        &self,
+        body: &[u8],
+        first_seq: u64,
+        mut visit: impl FnMut(u64, UsageKey),
+    ) -> Result<(), CorruptRecord> {
         let mut scratch = UsageScratch::default();
         let mut reader = Reader { rest: body };
         let (mut seq, mut stamp) = (first_seq, 0i64);
@@ -46,13 +80,13 @@ impl KeyExtractor {
                 continue;
             }
             if *kind == KIND_USAGE {
-                let put = self.put_key(rest, stamp, seq, &mut scratch, run);
-                put.ok_or_else(|| corrupt("a usage record that can't be read"))?;
+                let usage = self.key_of(rest, stamp, &mut scratch);
+                visit(seq, usage.ok_or_else(|| corrupt("a usage record that can't be read"))?);
             }
-            if *kind == KIND_CONTROL {
+            if *kind == KIND_CONTROL && entry::may_use_up_ids(rest) {
                 let control = entry::read_control(rest).map_err(|what| CorruptRecord { offset, what })?;
-                if let Some(used) = used_id(&control, &self.key) {
-                    put_record(run, used.account, seq, used.key, used.fingerprint, used.time);
+                if let Some(UsedId { account, key, fingerprint, time }) = used_id(&control, &self.key) {
+                    visit(seq, UsageKey { account, key, fingerprint, time });
                 }
             }
             seq += 1;
@@ -60,30 +94,27 @@ impl KeyExtractor {
         Ok(())
     }
 
-    fn put_key(
-        &self,
-        payload: &[u8],
-        stamp: i64,
-        seq: u64,
-        scratch: &mut UsageScratch,
-        run: &mut Vec<u8>,
-    ) -> Option<()> {
-        let decoded = read_usage(payload, stamp, scratch).ok()?;
-        let entry = decoded.entry;
-        let names = if entry.is_direct { &self.credit_types } else { &self.meters };
-        let fingerprint = as_event(&decoded, names.get(usize::from(entry.subject))?)?.fingerprint_of(&self.key);
-        let key = account_key(self.key.event_hash(entry.event_id), entry.account);
-        put_record(run, entry.account, seq, key, fingerprint, entry.time_us.unwrap_or(stamp));
-        Some(())
+    /// `rest`: a usage record's payload after its kind byte.
+    #[inline]
+    fn key_of(&self, rest: &[u8], stamp: i64, scratch: &mut UsageScratch) -> Option<UsageKey> {
+        let head = read_usage_head(rest, stamp).ok()?;
+        let names = if head.is_direct { &self.credit_types } else { &self.meters };
+        let subject = *names.get(usize::from(head.subject))?;
+        let mut fingerprint = self.key.fingerprint_of_use(subject, head.quantity, head.time_us);
+        if head.has_dimensions {
+            // They stand at the record's end, behind everything else.
+            for (name, value) in read_usage(rest, stamp, scratch).ok()?.dimensions {
+                fingerprint = self.key.fold_pair(fingerprint, name.as_bytes(), value.as_bytes());
+            }
+        }
+        let event_hash = head.event_id.with_text(|text| self.key.event_hash(text));
+        Some(UsageKey {
+            account: head.account,
+            key: account_key(event_hash, head.account),
+            fingerprint,
+            time: head.time_us.unwrap_or(stamp),
+        })
     }
-}
-
-fn put_record(run: &mut Vec<u8>, account: u32, seq: u64, key: u128, fingerprint: u64, time: i64) {
-    run.extend_from_slice(&account.to_le_bytes());
-    run.extend_from_slice(&seq.to_le_bytes());
-    run.extend_from_slice(&key.to_le_bytes());
-    run.extend_from_slice(&fingerprint.to_le_bytes());
-    run.extend_from_slice(&time.to_le_bytes());
 }
 
 /// Newest event time of a run: behind the floor, the whole run may be dropped. `None` if empty.
@@ -94,10 +125,13 @@ pub fn newest_time(run: &[u8]) -> Option<i64> {
 impl Engine {
     /// For drawing keys out of journal that this engine has applied.
     pub fn key_extractor(&self) -> KeyExtractor {
+        let (meters, credit_types) = (&self.catalog.meters, &self.catalog.credit_types);
+        let of_subject = |kind, name: &str| self.key.fingerprint_of_subject(kind, name.as_bytes());
         KeyExtractor {
             key: self.key,
-            meters: self.catalog.meters.iter().map(|m| m.key.clone()).collect(),
-            credit_types: self.catalog.credit_types.iter().map(|c| c.name.clone()).collect(),
+            meters: meters.iter().map(|m| of_subject(FINGERPRINT_METER, &m.key)).collect(),
+            credit_types: credit_types.iter().map(|c| of_subject(FINGERPRINT_CREDIT_TYPE, &c.name)).collect(),
+            floor: self.floor,
         }
     }
 

@@ -131,6 +131,7 @@ impl Engine {
         if time < self.floor || self.keys.find(key).is_some() {
             return Ok(());
         }
+        self.note_ahead(time);
         self.remember(key, fingerprint, time)
     }
 

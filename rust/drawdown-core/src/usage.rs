@@ -55,8 +55,8 @@ impl<'a> UsageEvent<'a> {
     #[inline]
     pub fn fingerprint_of(&self, key: &StoreKey) -> u64 {
         let (kind, subject) = match self.subject {
-            Subject::Meter(m) => (1u64, m),
-            Subject::CreditType(c) => (2u64, c),
+            Subject::Meter(m) => (FINGERPRINT_METER, m),
+            Subject::CreditType(c) => (FINGERPRINT_CREDIT_TYPE, c),
         };
         let mut f = key.fingerprint(kind, subject.as_bytes(), self.quantity, self.time_us);
         for (k, v) in self.dimensions {
@@ -65,6 +65,10 @@ impl<'a> UsageEvent<'a> {
         f
     }
 }
+
+/// What a fingerprint's subject names; part of the content.
+pub const FINGERPRINT_METER: u64 = 1;
+pub const FINGERPRINT_CREDIT_TYPE: u64 = 2;
 
 /// What happened to one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

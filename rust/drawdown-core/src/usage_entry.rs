@@ -168,6 +168,44 @@ pub struct Decoded<'a> {
     pub dimensions: Vec<(&'a str, &'a str)>,
 }
 
+/// The part of a record in front of its draws: what an event's identity and content need, but
+/// for the dimensions.
+pub(crate) struct UsageHead<'a> {
+    pub(crate) account: u32,
+    pub(crate) subject: u16,
+    pub(crate) is_direct: bool,
+    pub(crate) has_dimensions: bool,
+    pub(crate) event_id: PackedId<'a>,
+    pub(crate) quantity: i64,
+    pub(crate) time_us: Option<i64>,
+}
+
+/// Decode the front of a payload after its kind byte. What follows is not looked at.
+#[inline]
+pub(crate) fn read_usage_head(payload: &[u8], stamp: i64) -> Result<UsageHead<'_>, Truncated> {
+    let mut reader = Reader { rest: payload };
+    let flags = reader.byte()?;
+    let account = u32::from_le_bytes(reader.bytes(4)?.try_into().map_err(|_| Truncated)?);
+    let subject = u16::from_le_bytes(reader.bytes(2)?.try_into().map_err(|_| Truncated)?);
+    let event_id = if flags & UUID != 0 {
+        PackedId::Uuid(reader.bytes(16)?.try_into().map_err(|_| Truncated)?)
+    } else {
+        let length = usize::from(reader.byte()?);
+        PackedId::Text(reader.bytes(length)?)
+    };
+    let quantity = reader.amount()?;
+    let time_us = if flags & TIMED != 0 { Some(stamp.wrapping_add(reader.signed()?)) } else { None };
+    Ok(UsageHead {
+        account,
+        subject,
+        is_direct: flags & DIRECT != 0,
+        has_dimensions: flags & DIMENSIONS != 0,
+        event_id,
+        quantity,
+        time_us,
+    })
+}
+
 /// Decode the payload after its kind byte.
 pub fn read_usage<'a>(payload: &'a [u8], stamp: i64, scratch: &'a mut UsageScratch) -> Result<Decoded<'a>, Truncated> {
     let mut reader = Reader { rest: payload };

@@ -159,9 +159,10 @@ proptest! {
         after in prop::collection::vec(ops::op(), 0..20),
         global_last in any::<bool>(),
         run_at in any::<Index>(),
+        by_scan in any::<bool>(),
     ) {
         let mut story = told(&before);
-        let first_chunk = story.chunks.len();
+        let (first_chunk, passed) = (story.chunks.len(), story.journal.len());
         let mut global = story.engine.global_image();
         let mut images = Vec::new();
         story.engine.begin_pass(0, true);
@@ -186,18 +187,25 @@ proptest! {
 
         let mut other = engine();
         other.load_global(&global).expect("loads");
+        if by_scan {
+            scan_keys(&mut other, &story.journal[..passed]);
+        }
         for (_, image) in images.iter().rev() {
             other.load_account(image).expect("loads");
         }
-        other.load_keys(&newer).expect("loads");
-        other.load_keys(&older).expect("loads");
+        if !by_scan {
+            other.load_keys(&newer).expect("loads");
+            other.load_keys(&older).expect("loads");
+        }
         replay_from(&mut other, &story, first_chunk);
         other.finish_recovery().expect("complete");
         assert_same_future(&mut story, &mut other);
     }
 
     #[test]
-    fn images_of_changed_accounts_over_older_ones_are_the_engine(first in ops(), second in ops(), third in ops()) {
+    fn images_of_changed_accounts_over_older_ones_are_the_engine(
+        first in ops(), second in ops(), third in ops(), by_scan in any::<bool>()
+    ) {
         let mut story = told(&first);
         let mut images = BTreeMap::new();
         for (round, ops) in [&second, &third].into_iter().enumerate() {
@@ -216,11 +224,23 @@ proptest! {
         story.engine.key_extractor().extract(&story.journal, 1, &mut keys).expect("reads");
         let mut other = engine();
         other.load_global(&story.engine.global_image()).expect("loads");
+        if by_scan {
+            scan_keys(&mut other, &story.journal);
+        }
         images.values().for_each(|image| other.load_account(image).expect("loads"));
-        other.load_keys(&keys).expect("loads");
+        if !by_scan {
+            other.load_keys(&keys).expect("loads");
+        }
         other.finish_recovery().expect("complete");
         assert_same_future(&mut story, &mut other);
     }
+}
+
+/// The keys of a journal whose entries the images contain.
+fn scan_keys(other: &mut Engine, journal: &[u8]) {
+    let mut scan = other.begin_key_scan();
+    scan.scan(journal).expect("reads");
+    other.finish_key_scan(scan);
 }
 
 /// A byte changed, a stretch cut out, or the end cut off.
@@ -280,6 +300,9 @@ proptest! {
             let journal = damaged(&story.journal, damage);
             let (mut other, mut run) = (engine(), Vec::new());
             let _ = extractor.extract(&journal, 1, &mut run);
+            let mut scanned = engine();
+            scanned.load_global(&story.engine.global_image()).expect("loads");
+            let _ = scanned.begin_key_scan().scan(&journal);
             if other.apply_records(&journal, 1).is_ok() {
                 use_if_complete(other, story.now());
             }

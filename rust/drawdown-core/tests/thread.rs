@@ -85,6 +85,12 @@ impl Bench {
         assert_eq!(loaded.digest(), self.engine.digest());
         assert_eq!(loaded.next_seq(), self.engine.next_seq());
         assert_eq!(loaded.key_usage().0, self.engine.key_usage().0);
+        let mut scanned = engine();
+        scanned.load_global(&self.engine.global_image()).expect("loads");
+        let mut scan = scanned.begin_key_scan();
+        scan.scan(&self.journal).expect("reads");
+        scanned.finish_key_scan(scan);
+        assert_eq!(scanned.key_usage().0, self.engine.key_usage().0);
     }
 }
 

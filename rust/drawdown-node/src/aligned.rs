@@ -32,6 +32,15 @@ impl AlignedBuffer {
         buffer
     }
 
+    /// Have `length` bytes: those there are, or zeros. What was longer keeps its memory.
+    pub(crate) fn set_length(&mut self, length: usize) {
+        if self.start + length > self.bytes.capacity() {
+            *self = AlignedBuffer::zeroed(length);
+        } else {
+            self.bytes.resize(self.start + length, 0);
+        }
+    }
+
     fn border(&self) -> usize {
         // A misaligned tail of at most one block is skipped; the capacity has room for it.
         let address = self.bytes.as_ptr() as usize;

@@ -10,7 +10,7 @@
 //!  24  global offset        8   of the global image's chunk
 //!  32  accounts             8   images in this file
 //!  40  stamp                8   microseconds UTC of the global image
-//!  48  keys to              8   the key runs below hold every key up to here
+//!  48  keys to              8   the key runs below hold every key up to here; the journal the others
 //!  56  run count            4
 //!  60  (first seq 8, last seq 8)*   key runs to load
 //! ```

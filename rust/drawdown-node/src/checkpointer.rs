@@ -8,12 +8,10 @@ use crate::checkpoint_file::{CheckpointInfo, CheckpointReader, CheckpointWriter,
 use crate::disk::Disk;
 use crate::error::NodeError;
 use crate::faults;
-use crate::keys;
 use crate::meta::StoreId;
 use crate::node::{Drive, Shared};
 use crate::segment::{ARCHIVE, SegmentName, segments};
 use crate::settings::NodeSettings;
-use drawdown_core::key_run::newest_time;
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -40,9 +38,10 @@ pub(crate) struct Checkpointer {
     pub(crate) chain: Vec<CheckpointInfo>,
     /// The chain before it; kept in case a file of the present one is damaged.
     pub(crate) previous_chain: Vec<CheckpointInfo>,
-    /// Every key run that the next checkpoint needs.
+    /// Key runs that still matter: of the snapshot the folder was restored from, or of an older
+    /// version. None is ever added.
     pub(crate) runs: Vec<KeyRun>,
-    /// Runs hold every key up to here.
+    /// Runs hold every key up to here; behind it keys stand in the journal.
     pub(crate) keys_to: u64,
 }
 
@@ -86,7 +85,7 @@ impl Checkpointer {
     /// Behind this seq recovery starts even if the newest checkpoint turns out damaged.
     fn recovery_seq(&self) -> u64 {
         let newest_two = self.chain.iter().rev().chain(self.previous_chain.iter().rev()).nth(1);
-        newest_two.map_or(0, |info| info.start_seq.min(info.keys_to))
+        newest_two.map_or(0, |info| info.start_seq)
     }
 }
 
@@ -165,7 +164,6 @@ impl Pass<'_> {
             (engine.global_image(), writer.applied_seq(), engine.stamp(), engine.floor_us())
         };
         self.await_durable(end_seq)?;
-        self.extend_runs(start_seq)?;
         // What is below the floor now is below it for ever.
         self.checkpointer.runs.retain(|run| run.newest_us.is_some_and(|newest| newest >= floor_us));
         let full_start_seq = match previous {
@@ -223,31 +221,6 @@ impl Pass<'_> {
             return Ok(());
         }
         Err(NodeError::Refused(format!("the journal is not durable up to seq {seq}, so no checkpoint was written")))
-    }
-
-    /// Draw the keys of the journal up to `start_seq` into a new run.
-    fn extend_runs(&mut self, start_seq: u64) -> Result<(), NodeError> {
-        let first_seq = self.checkpointer.keys_to + 1;
-        if start_seq < first_seq {
-            return Ok(());
-        }
-        let mut newest_us = None;
-        let shared = self.shared;
-        // Everything to be read was applied before this, as the extractor demands.
-        let extractor = shared.writer.lock().engine.key_extractor();
-        let name =
-            keys::write_run(&shared.environment.disk, self.store(), first_seq, start_seq, |body, first_seq, run| {
-                let before = run.len();
-                extractor.extract(body, first_seq, run).map_err(|corrupt| {
-                    let what = format!("keys can't be drawn from the frame of seq {first_seq}: {}", corrupt.what);
-                    NodeError::Refused(what)
-                })?;
-                newest_us = newest_us.max(newest_time(&run[before..]));
-                Ok(())
-            })?;
-        self.checkpointer.runs.push(KeyRun { name, newest_us });
-        self.checkpointer.keys_to = name.last_seq;
-        Ok(())
     }
 
     fn verify(&self, info: &CheckpointInfo) -> Result<(), NodeError> {

@@ -3,7 +3,7 @@
 //! ```text
 //! header, 64 bytes
 //!  0  magic                    8   "DJCKPT\r\n" checkpoint, "DJKEYS\r\n" key run
-//!  8  format version           4
+//!  8  format version           4   2; 1 is read too
 //! 12  reserved, zero           4
 //! 16  store id                16
 //! 32  first of two numbers     8   checkpoint: start seq; key run: first seq
@@ -31,7 +31,10 @@ use crate::meta::{StoreId, array};
 use std::io;
 use std::sync::Arc;
 
-const FORMAT: u32 = 1;
+/// Checkpoints of format 1 had all their event ids in key runs; a reader of that format would miss
+/// those that stand in the journal.
+const FORMAT: u32 = 2;
+const OLDEST_FORMAT: u32 = 1;
 const HEADER_BYTES: usize = 64;
 const CHUNK_HEADER_BYTES: usize = 20;
 const CHUNK_MAGIC: [u8; 4] = *b"DJCH";
@@ -93,8 +96,8 @@ impl ChunkFileHeader {
             return Err("the header's check sum is wrong".into());
         }
         let format = u32::from_le_bytes(array(bytes, 8));
-        if format != FORMAT {
-            return Err(format!("the file has format {format}, this program reads {FORMAT}"));
+        if !(OLDEST_FORMAT..=FORMAT).contains(&format) {
+            return Err(format!("the file has format {format}, this program reads {OLDEST_FORMAT} to {FORMAT}"));
         }
         Ok(ChunkFileHeader {
             kind,

@@ -8,6 +8,7 @@
 
 mod aligned;
 mod checkpoint_file;
+mod checkpoint_load;
 mod checkpointer;
 mod chunk_file;
 mod clock;
@@ -18,6 +19,7 @@ mod faults;
 mod frame;
 mod history;
 mod journal_reader;
+mod key_window;
 mod keys;
 mod ledger_query;
 mod ledger_reader;
@@ -34,6 +36,7 @@ mod repair;
 mod restore;
 mod scan;
 mod segment;
+mod segment_feed;
 mod segment_reader;
 mod settings;
 pub mod simulation;

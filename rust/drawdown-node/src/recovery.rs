@@ -2,14 +2,14 @@
 //! take a new epoch, and be ready.
 
 use crate::checkpoint_file::{CheckpointInfo, CheckpointReader, checkpoint_name, checkpoints};
-use crate::checkpointer::{CheckpointStatus, Checkpointer, KeyRun};
+use crate::checkpoint_load::load_chain;
+use crate::checkpointer::{CheckpointStatus, Checkpointer};
 use crate::clock::StampRule;
 use crate::commit::{Committer, JournalPosition};
 use crate::disk::{Access, Disk, read_file, replace_file};
 use crate::error::NodeError;
 use crate::faults;
 use crate::frame::{FrameKind, chain_start};
-use crate::keys::read_run;
 use crate::meta::{META_NAME, Meta, StoreId};
 use crate::node::{Drive, Environment, Shared};
 use crate::progress::Progress;
@@ -20,7 +20,6 @@ use crate::settings::NodeSettings;
 use crate::stats::Counters;
 use crate::supply::{FSYNC_FAILED_NAME, SegmentSupply, remove_leftovers};
 use crate::writer::Writer;
-use drawdown_core::key_run::newest_time;
 use drawdown_core::{Engine, Settings, StoreKey};
 use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
@@ -43,6 +42,8 @@ pub struct RecoveryReport {
     pub checkpoint_files: u32,
     pub accounts_loaded: u64,
     pub key_runs: u32,
+    /// Segments read for the event ids of what the checkpoint contains.
+    pub key_segments: u32,
     pub segments_read: u32,
     pub frames_read: u64,
     pub journal_bytes: u64,
@@ -181,17 +182,16 @@ pub(crate) fn rebuild_from(
     let mut damaged = Vec::new();
     let mut loaded = None;
     while let Some(start_seq) = starts.pop() {
-        match load_chain(disk, meta, &settings, start_seq, report) {
+        match load_chain(disk, meta, &settings, start_seq, report)? {
             Ok(found) => {
                 loaded = Some(found);
                 break;
             }
-            Err(NodeError::Corrupt(corruption)) => {
+            Err(corruption) => {
                 report.notes.push(format!("checkpoint {start_seq} was passed over: {corruption}"));
                 witness_seq = witness_seq.max(start_seq);
                 damaged.push(start_seq);
             }
-            Err(other) => return Err(other),
         }
     }
     let (mut engine, mut checkpointer) = loaded.unwrap_or_else(|| {
@@ -222,61 +222,6 @@ fn previous_chain(disk: &dyn Disk, store: StoreId, chain: &[CheckpointInfo], sta
         found.insert(0, reader.info);
     }
     found
-}
-
-/// The engine as of a checkpoint and the chain under it.
-fn load_chain(
-    disk: &dyn Disk,
-    meta: &Meta,
-    settings: &Settings,
-    start_seq: u64,
-    report: &mut RecoveryReport,
-) -> Result<(Engine, Checkpointer), NodeError> {
-    let store = meta.store_id;
-    let mut engine = Engine::new(settings.clone(), StoreKey::new(meta.store_key));
-    let mut chain = Vec::new();
-    let mut loaded: Vec<bool> = Vec::new();
-    let mut count = 0;
-    let mut next = Some(start_seq);
-    while let Some(start_seq) = next {
-        let mut reader = CheckpointReader::open(disk, store, start_seq)?;
-        if chain.is_empty() {
-            let global = reader.global()?;
-            let name = checkpoint_name(start_seq);
-            engine.load_global(&global).map_err(|corrupt| NodeError::corrupt(&name, 0, corrupt.0))?;
-        }
-        // Newest first: of each account only the first image met counts.
-        let info = reader.images(|account, image| {
-            let account = account as usize;
-            if loaded.len() <= account {
-                loaded.resize(account + 1, false);
-            }
-            if !std::mem::replace(&mut loaded[account], true) {
-                engine.load_account(image).map_err(|corrupt| corrupt.0)?;
-                count += 1;
-            }
-            Ok(())
-        })?;
-        next = info.previous;
-        chain.insert(0, info);
-    }
-    let newest = chain.last().expect("the loop ran at least once").clone();
-    let mut runs = Vec::new();
-    for name in &newest.runs {
-        let mut newest_us = None;
-        read_run(disk, store, *name, |run| {
-            newest_us = newest_us.max(newest_time(run));
-            engine.load_keys(run).map_err(|corrupt| corrupt.0)
-        })?;
-        runs.push(KeyRun { name: *name, newest_us });
-    }
-    report.checkpoint_seq = newest.start_seq;
-    report.checkpoint_files = u32::try_from(chain.len()).unwrap_or(u32::MAX);
-    report.accounts_loaded = count;
-    report.key_runs = u32::try_from(runs.len()).unwrap_or(u32::MAX);
-    report.recovery_time_us = Some(newest.stamp_us);
-    let checkpointer = Checkpointer { chain, previous_chain: Vec::new(), runs, keys_to: newest.keys_to };
-    Ok((engine, checkpointer))
 }
 
 /// Replay the journal behind `start_seq`; `end_seq` is the newest seq inside the loaded images.

@@ -17,6 +17,7 @@ use crate::checkpoint_file::KeyRunName;
 use crate::chunk_file::{ChunkFileReader, ChunkKind, FileKind};
 use crate::error::{NodeError, SubmitError};
 use crate::journal_reader::JournalReader;
+use crate::key_window::KeyWindow;
 use crate::meta::array;
 use crate::node::Node;
 use parking_lot::MutexGuard;
@@ -69,6 +70,10 @@ impl Node {
             let checkpointer = self.shared.checkpointer.lock();
             (checkpointer.runs.iter().map(|run| run.name).collect(), checkpointer.keys_to)
         };
+        let keys_to = match completed_to.filter(|_| !full) {
+            Some(seq) => seq,
+            None => self.keys_begin_behind(runs_to)?,
+        };
         let mut writer = self.shared.writer.lock();
         writer.engine.begin_pass(REMOTE_SLOT, full);
         let start_seq = writer.applied_seq();
@@ -77,7 +82,7 @@ impl Node {
         *pass = RemotePass {
             running: true,
             goal_seq: start_seq,
-            keys_to: completed_to.filter(|_| !full).unwrap_or(runs_to),
+            keys_to,
             runs: if full { runs } else { VecDeque::new() },
             completed_to,
             ..RemotePass::default()
@@ -90,6 +95,14 @@ impl Node {
             "dirty": dirty,
             "full": full,
         }))
+    }
+
+    /// No key at or below this seq counts any more, but for those of the runs.
+    fn keys_begin_behind(&self, runs_to: u64) -> Result<u64, NodeError> {
+        let oldest_stamp = self.shared.writer.lock().engine.oldest_key_stamp();
+        let window = KeyWindow { after_seq: runs_to, to_seq: self.durable_seq(), oldest_stamp };
+        let disk = &*self.shared.environment.disk;
+        Ok(window.first_seq(disk, self.shared.meta.store_id)? - 1)
     }
 
     /// Images of the next accounts, and the newest seq any of them may contain; `None` at the end.

@@ -76,7 +76,8 @@ fn cut_tail(disk: &dyn Disk, end: &JournalEnd, torn: &TornTail, epoch: u64) -> i
 
 /// Write a segment anew from what the device (not the page cache) holds.
 fn rewrite(disk: &dyn Disk, segment: &SegmentName) -> io::Result<()> {
-    let loaded = load_segment(disk, segment).map_err(io::Error::other)?;
+    let mut loaded = AlignedBuffer::with_capacity(0);
+    load_segment(disk, segment, &mut loaded).map_err(io::Error::other)?;
     let temporary = "rewritten-segment.tmp";
     let file = disk.create(temporary, Access::Direct)?;
     file.write_all_at(loaded.content(), 0)?;

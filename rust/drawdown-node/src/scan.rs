@@ -13,12 +13,13 @@
 //! the last group is missing at rest and no seal followed it, this cannot be told from a crash
 //! before its answer; seals keep that window to 20 ms.
 
-use crate::aligned::{AlignedBuffer, BLOCK_BYTES, padded};
+use crate::aligned::{AlignedBuffer, BLOCK_BYTES};
 use crate::disk::{Access, Disk};
 use crate::error::{Corruption, NodeError};
 use crate::frame::{FrameHeader, FrameKind, chain_after};
 use crate::meta::StoreId;
 use crate::segment::{SEGMENT_HEADER_BYTES, SegmentHeader, SegmentName, segments};
+use crate::segment_feed::{Stop, WalkedSegment, feed_segments};
 
 const SECTOR_BYTES: usize = 512;
 /// Larger than any segment we write: a group never exceeds this. Checked before allocation.
@@ -109,8 +110,8 @@ pub(crate) struct JournalEnd {
     pub(crate) torn: Option<TornTail>,
 }
 
-/// A whole segment as the device has it.
-pub(crate) fn load_segment(disk: &dyn Disk, name: &SegmentName) -> Result<AlignedBuffer, NodeError> {
+/// Fill `bytes` with a whole segment as the device has it.
+pub(crate) fn load_segment(disk: &dyn Disk, name: &SegmentName, bytes: &mut AlignedBuffer) -> Result<(), NodeError> {
     let path = name.path();
     let doing = || format!("read {path}");
     let file = disk.open_to_read(&path, Access::Direct).map_err(NodeError::io(doing()))?;
@@ -122,10 +123,10 @@ pub(crate) fn load_segment(disk: &dyn Disk, name: &SegmentName) -> Result<Aligne
         return Err(NodeError::corrupt(&path, size, "the file was cut: segments are whole blocks"));
     }
     let size = usize::try_from(size).map_err(|_| NodeError::corrupt(&path, 0, "too large for this machine"))?;
-    let mut bytes = AlignedBuffer::zeroed(padded(size));
+    bytes.set_length(size);
     let mut offset = 0;
     while offset < size {
-        let end = (offset + (4 << 20)).min(bytes.len());
+        let end = (offset + (4 << 20)).min(size);
         let count =
             file.read_at(&mut bytes.content_mut()[offset..end], offset as u64).map_err(NodeError::io(doing()))?;
         if count == 0 {
@@ -133,7 +134,7 @@ pub(crate) fn load_segment(disk: &dyn Disk, name: &SegmentName) -> Result<Aligne
         }
         offset += count;
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// The header of a loaded segment, checked against its name and store.
@@ -174,66 +175,49 @@ pub(crate) fn read_journal(
         let what = format!("the journal begins here, but seqs from {from_seq} on are needed");
         return Err(NodeError::corrupt(&first.path(), 0, what));
     };
+    let names = &all[start..];
     let mut end: Option<JournalEnd> = None;
-    for (index, name) in all.iter().enumerate().skip(start) {
-        let loaded = load_segment(disk, name)?;
-        let bytes = loaded.content();
-        let header = segment_header(bytes, name, store)?;
-        let mut state = continue_in(end.take(), name, &header, bytes.len() as u64)?;
-        let broken = loop {
-            match state.cursor.step(bytes) {
-                Step::Frame(frame, body) => {
-                    visit(&frame, body, name)?;
-                    state.frames += 1;
-                    state.frame_bytes += frame.frame_bytes() as u64;
-                    state.last_stamp_us = Some(frame.stamp_us);
-                    state.last_kind = Some(frame.kind);
-                }
-                Step::Broken(what) => break Some(what),
-                Step::End => match all.get(index + 1) {
-                    Some(next) if next.first_seq != state.cursor.next_seq => break Some("frames are missing here"),
-                    Some(_) => break None,
-                    None if witness_seq >= state.cursor.next_seq => break Some("the journal ends before its time"),
-                    None => break None,
-                },
-            }
+    feed_segments(disk, store, names, |walked| {
+        let bytes = walked.bytes.content();
+        let mut state = JournalEnd::behind(end.take(), &walked);
+        for (frame, body) in &walked.frames {
+            visit(frame, &bytes[body.clone()], &walked.name)?;
+        }
+        let is_last = state.segments_read as usize == names.len();
+        let broken = match walked.stop {
+            Stop::Broken(what) => Some(what),
+            Stop::Gap => Some("frames are missing here"),
+            Stop::End if is_last && witness_seq >= state.cursor.next_seq => Some("the journal ends before its time"),
+            Stop::End => None,
         };
         if let Some(what) = broken {
-            let torn = judge_tail(disk, &state, bytes, &all[index + 1..], witness_seq, what)?;
-            return Ok(Some(JournalEnd { torn: Some(torn), ..state }));
+            let later = &names[state.segments_read as usize..];
+            state.torn = Some(judge_tail(disk, &state, bytes, later, witness_seq, what)?);
         }
         end = Some(state);
-    }
+        Ok(Some(walked))
+    })?;
     Ok(end)
 }
 
-/// The state in front of the next segment's first frame.
-fn continue_in(
-    before: Option<JournalEnd>,
-    name: &SegmentName,
-    header: &SegmentHeader,
-    segment_bytes: u64,
-) -> Result<JournalEnd, NodeError> {
-    let mut cursor = Cursor::at_segment(header);
-    let Some(before) = before else {
-        return Ok(JournalEnd {
-            segment: name.clone(),
-            segment_bytes,
-            cursor,
-            last_stamp_us: None,
-            last_kind: None,
-            frames: 0,
-            frame_bytes: 0,
-            segments_read: 1,
+impl JournalEnd {
+    /// Behind one segment more.
+    fn behind(before: Option<JournalEnd>, walked: &WalkedSegment) -> JournalEnd {
+        let frame_bytes: u64 = walked.frames.iter().map(|(frame, _)| frame.frame_bytes() as u64).sum();
+        let last = walked.frames.last().map(|(frame, _)| frame);
+        let (last_stamp_us, last_kind) = before.as_ref().map_or((None, None), |b| (b.last_stamp_us, b.last_kind));
+        JournalEnd {
+            segment: walked.name.clone(),
+            segment_bytes: walked.bytes.len() as u64,
+            cursor: walked.cursor.clone(),
+            last_stamp_us: last.map(|frame| frame.stamp_us).or(last_stamp_us),
+            last_kind: last.map(|frame| frame.kind).or(last_kind),
+            frames: before.as_ref().map_or(0, |b| b.frames) + walked.frames.len() as u64,
+            frame_bytes: before.as_ref().map_or(0, |b| b.frame_bytes) + frame_bytes,
+            segments_read: before.as_ref().map_or(0, |b| b.segments_read) + 1,
             torn: None,
-        });
-    };
-    if cursor.chain != before.cursor.chain {
-        return Err(NodeError::corrupt(&name.path(), 56, "does not continue the segment before it"));
+        }
     }
-    cursor.epoch = before.cursor.epoch;
-    let segments_read = before.segments_read + 1;
-    Ok(JournalEnd { segment: name.clone(), segment_bytes, cursor, segments_read, ..before })
 }
 
 /// Apply the tail rule at the cursor of `state`.
@@ -257,7 +241,8 @@ fn judge_tail(
     let mut ahead = LookAhead { durable_seq: None, last_seq: cursor.next_seq.saturating_sub(1) };
     ahead.search(bytes, cursor.offset, cursor);
     for name in later {
-        let loaded = load_segment(disk, name)?;
+        let mut loaded = AlignedBuffer::with_capacity(0);
+        load_segment(disk, name, &mut loaded)?;
         let header = segment_header(loaded.content(), name, cursor.store)?;
         ahead.saw(header.durable_seq, header.first_seq.saturating_sub(1));
         ahead.search(loaded.content(), SEGMENT_HEADER_BYTES, cursor);

@@ -3,10 +3,10 @@
 
 mod support;
 
-use drawdown_core::Status;
+use drawdown_core::{Settings, Status};
 use drawdown_node::simulation::Random;
-use drawdown_node::{Node, SubmitError, verify_disk};
-use support::{GRANTED, World, available, record, set_up, small_settings};
+use drawdown_node::{Clock, Node, SubmitError, verify_disk};
+use support::{GRANTED, World, available, engine_settings, record, set_up, small_settings};
 
 const ACCOUNTS: u64 = 6;
 
@@ -16,8 +16,22 @@ struct Sent {
     id: u64,
     account: u64,
     quantity: i64,
+    time_us: i64,
     /// The seq to wait for.
     seq: u64,
+}
+
+impl Sent {
+    fn again(&self, node: &Node) -> Result<(u64, Status), SubmitError> {
+        let (seq, outcomes) = record(node, &[(self.id, self.account, self.quantity)], self.time_us)?;
+        Ok((seq, outcomes[0].status))
+    }
+
+    /// What a retry of an applied event is answered.
+    fn repeated(&self, node: &Node) -> Status {
+        let floor = node.read(|engine, _| engine.floor_us()).unwrap();
+        if self.time_us < floor { Status::TooLate } else { Status::Duplicate }
+    }
 }
 
 /// What an outside observer knows.
@@ -40,6 +54,9 @@ struct Seen {
     from_checkpoint: u32,
     lost_unacknowledged: u32,
     checkpoints: u64,
+    /// Segments read for event ids alone.
+    key_segments: u32,
+    forgotten: u32,
 }
 
 impl Observer {
@@ -49,64 +66,74 @@ impl Observer {
     }
 
     fn send(&mut self, node: &Node, random: &mut Random, time_us: i64) -> bool {
+        let known = self.acknowledged.len() as u64;
+        if known > 0 && random.once_in(3) {
+            let sent = self.acknowledged[random.below(known) as usize];
+            return match sent.again(node) {
+                Ok((_, status)) => {
+                    assert_eq!(sent.repeated(node), status, "{sent:?}");
+                    true
+                }
+                Err(error) => self.refused(node, error),
+            };
+        }
         let mut batch = Vec::new();
         for _ in 0..1 + random.below(40) {
-            let known = self.acknowledged.len() as u64;
-            if known > 0 && random.once_in(8) {
-                let again = self.acknowledged[random.below(known) as usize];
-                batch.push((again.id, again.account, again.quantity));
-            } else {
-                self.next_id += 1;
-                batch.push((self.next_id, random.below(ACCOUNTS), 1 + random.below(9) as i64));
-            }
+            self.next_id += 1;
+            batch.push((self.next_id, random.below(ACCOUNTS), 1 + random.below(9) as i64));
         }
         match record(node, &batch, time_us) {
             Ok((seq, outcomes)) => {
                 for ((id, account, quantity), outcome) in batch.into_iter().zip(outcomes) {
-                    match outcome.status {
-                        Status::Ok => self.open.push(Sent { id, account, quantity, seq }),
-                        Status::Duplicate => {}
-                        other => panic!("event {id} answered {other:?}"),
-                    }
+                    assert_eq!(Status::Ok, outcome.status, "event {id} of {time_us}");
+                    self.open.push(Sent { id, account, quantity, time_us, seq });
                 }
                 true
             }
-            Err(SubmitError::Halted(_)) => false,
-            Err(SubmitError::ReadOnly(_)) => {
+            Err(error) => self.refused(node, error),
+        }
+    }
+
+    /// Whether the node goes on.
+    fn refused(&self, node: &Node, error: SubmitError) -> bool {
+        match error {
+            SubmitError::Halted(_) => false,
+            SubmitError::ReadOnly(_) => {
                 // Definite, and over as soon as segments can be made again.
                 node.step_prepare();
                 node.step_prepare();
                 true
             }
-            Err(other) => panic!("{other}"),
+            other => panic!("{other}"),
         }
     }
 
     /// After recovery: account for every event, then take what survived as acknowledged.
-    fn audit(&mut self, node: &Node, time_us: i64, seen: &mut Seen) {
+    fn audit(&mut self, node: &Node, seen: &mut Seen) {
+        let recovered_seq = node.applied_seq();
         let before: Vec<i64> =
             (0..ACCOUNTS).map(|account| node.read(|engine, _| available(engine, account)).unwrap()).collect();
         for sent in &self.acknowledged {
-            let again = record(node, &[(sent.id, sent.account, sent.quantity)], time_us).unwrap().1;
-            assert_eq!(Status::Duplicate, again[0].status, "acknowledged event {} was lost", sent.id);
+            let status = sent.again(node).unwrap().1;
+            assert_eq!(sent.repeated(node), status, "acknowledged {sent:?} was lost");
+            seen.forgotten += u32::from(status == Status::TooLate);
         }
         let open = std::mem::take(&mut self.open);
         let mut survivors = 0;
         let mut lost = false;
         for mut sent in open {
-            let (seq, again) = record(node, &[(sent.id, sent.account, sent.quantity)], time_us).unwrap();
-            match again[0].status {
-                Status::Duplicate => {
-                    assert!(!lost, "event {} survived though an earlier one did not", sent.id);
-                    survivors += 1;
-                    self.acknowledged.push(sent);
-                }
-                Status::Ok => {
-                    lost = true;
-                    sent.seq = seq;
-                    self.open.push(sent);
-                }
-                other => panic!("event {} answered {other:?} after recovery", sent.id),
+            let survived = sent.seq <= recovered_seq;
+            let (seq, status) = sent.again(node).unwrap();
+            if survived {
+                assert_eq!(sent.repeated(node), status, "{sent:?} is below seq {recovered_seq}");
+                survivors += 1;
+                self.acknowledged.push(sent);
+            } else if status == Status::Ok {
+                lost = true;
+                sent.seq = seq;
+                self.open.push(sent);
+            } else {
+                assert_eq!(Status::TooLate, status, "{sent:?} is behind seq {recovered_seq}");
             }
         }
         seen.lost_unacknowledged += u32::from(lost);
@@ -115,6 +142,44 @@ impl Observer {
             let of_account = self.acknowledged.iter().filter(|sent| sent.account == account as u64);
             let burned: i64 = of_account.map(|sent| sent.quantity).sum();
             assert_eq!(GRANTED - burned, found, "account {account}, {known} events known, {survivors} unanswered");
+        }
+        self.audit_keys(node);
+    }
+
+    /// Every applied event at or above the floor is remembered, and nothing else.
+    fn audit_keys(&self, node: &Node) {
+        let (floor, live) = node.read(|engine, _| (engine.floor_us(), engine.key_usage().0)).unwrap();
+        let wanted = self.acknowledged.iter().chain(&self.open).filter(|sent| sent.time_us >= floor).count();
+        assert_eq!(wanted, live, "ids remembered above {floor}");
+    }
+}
+
+/// When the events of a run are dated.
+#[derive(Clone, Copy, PartialEq)]
+enum Times {
+    /// All at one instant, inside the window.
+    One,
+    /// About now, up to some seconds late or early; the window is short, so that its floor rises.
+    Moving,
+}
+
+impl Times {
+    fn draw(self, world: &World, random: &mut Random) -> i64 {
+        match self {
+            Times::One => support::START_US,
+            Times::Moving => world.clock.read().wall_us + random.below(10_000_000) as i64 - 5_000_000,
+        }
+    }
+
+    fn engine(self) -> Settings {
+        match self {
+            Times::One => engine_settings(),
+            Times::Moving => Settings {
+                dedupe_window_us: 60_000_000,
+                guaranteed_window_us: 5_000_000,
+                dedupe_bucket_us: 1_000_000,
+                ..engine_settings()
+            },
         }
     }
 }
@@ -127,7 +192,14 @@ fn open_set_up(world: &World) -> Node {
 }
 
 /// One life of a process; ends with the disk to go on with.
-fn live(world: World, node: Node, observer: &mut Observer, random: &mut Random, seen: &mut Seen) -> World {
+fn live(
+    world: World,
+    node: Node,
+    times: Times,
+    observer: &mut Observer,
+    random: &mut Random,
+    seen: &mut Seen,
+) -> World {
     match random.below(4) {
         0 => world.disk.fail_sync(1 + random.below(40)),
         1 => world.disk.fail_write(1 + random.below(60)),
@@ -135,9 +207,11 @@ fn live(world: World, node: Node, observer: &mut Observer, random: &mut Random, 
     }
     for _ in 0..200 {
         world.clock.advance(1 + random.below(3_000_000) as i64);
-        // One instant for all, inside the window: a retry repeats its time.
         let alive = match random.below(12) {
-            0..5 => observer.send(&node, random, support::START_US),
+            0..5 => {
+                let time_us = times.draw(&world, random);
+                observer.send(&node, random, time_us)
+            }
             5..9 => node.step_commit() || !world.disk.is_dead(),
             9 => {
                 node.step_seal();
@@ -197,17 +271,18 @@ fn reopen(mut world: World, random: &mut Random, seen: &mut Seen) -> (World, Nod
     (world, node)
 }
 
-fn run(seed: u64, lives: u32, seen: &mut Seen) {
+fn run(seed: u64, lives: u32, times: Times, seen: &mut Seen) {
     let mut random = Random(seed);
-    let mut world = World::new(seed);
+    let mut world = World::new(seed).with(times.engine());
     let mut observer = Observer::default();
     let mut node = open_set_up(&world);
     for _ in 0..lives {
-        world = live(world, node, &mut observer, &mut random, seen);
+        world = live(world, node, times, &mut observer, &mut random, seen);
         (world, node) = reopen(world, &mut random, seen);
         seen.torn += node.report().notes.len() as u32;
         seen.from_checkpoint += u32::from(node.report().checkpoint_seq > 0);
-        observer.audit(&node, support::START_US, seen);
+        seen.key_segments += node.report().key_segments;
+        observer.audit(&node, seen);
     }
     node.close().unwrap();
     drop(node);
@@ -215,23 +290,33 @@ fn run(seed: u64, lives: u32, seen: &mut Seen) {
     assert_eq!(Some(true), report["replayed_from_genesis"].as_bool());
 }
 
-#[test]
-fn nothing_acknowledged_is_lost_and_nothing_is_applied_twice() {
-    let lives = 5;
-    let seeds = std::env::var("DRAWDOWN_CRASH_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
-    let first = std::env::var("DRAWDOWN_CRASH_FIRST").ok().and_then(|text| text.parse().ok()).unwrap_or(1_u64);
+/// Run the seeds `DRAWDOWN_CRASH_FIRST..` (`DRAWDOWN_CRASH_SEEDS` of them); `None` for a few of one's own choice.
+fn run_seeds(times: Times) -> Option<Seen> {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let (first, seeds) = (number("DRAWDOWN_CRASH_FIRST").unwrap_or(1), number("DRAWDOWN_CRASH_SEEDS").unwrap_or(60));
     let mut seen = Seen::default();
     for seed in first..first + seeds {
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(seed, lives, &mut seen)));
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(seed, 5, times, &mut seen)));
         if let Err(panic) = outcome {
             eprintln!("failing seed: {seed} (DRAWDOWN_CRASH_FIRST={seed} DRAWDOWN_CRASH_SEEDS=1)");
             std::panic::resume_unwind(panic);
         }
     }
     eprintln!("{seen:?}");
-    if seeds >= 60 {
-        assert!(seen.crashes > 50 && seen.kills > 10 && seen.fatal > 10, "{seen:?}");
-        assert!(seen.torn > 10 && seen.from_checkpoint > 10 && seen.lost_unacknowledged > 10, "{seen:?}");
-        assert!(seen.failed_openings > 10, "{seen:?}");
-    }
+    (seeds >= 60).then_some(seen)
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_and_nothing_is_applied_twice() {
+    let Some(seen) = run_seeds(Times::One) else { return };
+    assert!(seen.crashes > 50 && seen.kills > 10 && seen.fatal > 10, "{seen:?}");
+    assert!(seen.torn > 10 && seen.from_checkpoint > 10 && seen.lost_unacknowledged > 10, "{seen:?}");
+    assert!(seen.failed_openings > 10, "{seen:?}");
+}
+
+#[test]
+fn every_id_above_the_floor_is_remembered_and_no_other_while_the_floor_rises() {
+    let Some(seen) = run_seeds(Times::Moving) else { return };
+    assert!(seen.crashes > 50 && seen.kills > 10 && seen.from_checkpoint > 10, "{seen:?}");
+    assert!(seen.forgotten > 100 && seen.key_segments > 30, "{seen:?}");
 }

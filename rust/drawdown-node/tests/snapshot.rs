@@ -89,7 +89,7 @@ fn a_restored_folder_has_the_balances_and_remembers_the_events() {
     // Events between the last chunks of the pass before have made all accounts dirty again.
     pass(&node, &mut remote, false, || {});
     assert_eq!(0, pass(&node, &mut remote, false, || {}), "nothing changed");
-    let digest = node.read(|engine, _| engine.digest()).unwrap();
+    let (digest, ids) = node.read(|engine, _| (engine.digest(), engine.key_usage().0)).unwrap();
     drop(node);
 
     let (disk, report) = restore(&remote);
@@ -98,7 +98,7 @@ fn a_restored_folder_has_the_balances_and_remembers_the_events() {
     for _ in 0..3 {
         let world = World::on(disk.after_kill(), START_US + 5_000_000);
         let node = world.open(small_settings()).unwrap();
-        assert_eq!(digest, node.read(|engine, _| engine.digest()).unwrap());
+        assert_eq!((digest, ids), node.read(|engine, _| (engine.digest(), engine.key_usage().0)).unwrap());
         for id in (0..sent).chain([1_000_000]) {
             let account = if id == 1_000_000 { 4 } else { id % 9 };
             let (_, again) = record(&node, &[(id, account, 3)], START_US).unwrap();

@@ -84,6 +84,16 @@ impl Sizing {
         next.min(self.fair_groups).max(groups + 1)
     }
 
+    /// Groups that sub-table `index` needs for its share of `keys` keys without growing on the way;
+    /// staggered, so that not all of them grow at once behind it.
+    pub(super) fn groups_for(&self, index: usize, keys: u64) -> usize {
+        let share = keys / self.sub_tables as u64;
+        // Chance gives some sub-tables more than their share: by an eighth, of any size that matters.
+        let slots = (share + share / 8) * 16 / 13;
+        let groups = slots.div_ceil(GROUP_SLOTS as u64) as usize;
+        (groups + groups * (index % 16) / 64).min(self.fair_groups)
+    }
+
     /// Keys in a sub-table of this size from which on it should grow.
     pub(super) fn grow_at(&self, groups: usize) -> u32 {
         let slots = groups * GROUP_SLOTS;

@@ -32,6 +32,7 @@ pub struct World {
     pub disk: SimulatedDisk,
     pub clock: Arc<SimulatedClock>,
     pub fatal: Arc<Mutex<Option<Fatal>>>,
+    pub engine: Settings,
 }
 
 impl World {
@@ -40,12 +41,17 @@ impl World {
     }
 
     pub fn on(disk: SimulatedDisk, wall_us: i64) -> World {
-        World { disk, clock: Arc::new(SimulatedClock::new(wall_us)), fatal: Arc::default() }
+        let clock = Arc::new(SimulatedClock::new(wall_us));
+        World { disk, clock, fatal: Arc::default(), engine: engine_settings() }
+    }
+
+    pub fn with(self, engine: Settings) -> World {
+        World { engine, ..self }
     }
 
     /// The same time on another disk.
     pub fn moved_to(&self, disk: SimulatedDisk) -> World {
-        World::on(disk, self.clock.read().wall_us)
+        World::on(disk, self.clock.read().wall_us).with(self.engine.clone())
     }
 
     pub fn open(&self, settings: NodeSettings) -> Result<Node, NodeError> {
@@ -55,7 +61,7 @@ impl World {
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             on_fatal: Arc::new(move |end| *fatal.lock() = Some(end.clone())),
         };
-        Node::open_in(environment, settings, engine_settings(), Drive::Steps)
+        Node::open_in(environment, settings, self.engine.clone(), Drive::Steps)
     }
 }
 

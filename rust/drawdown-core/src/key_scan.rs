@@ -1,0 +1,132 @@
+//! The dedupe window rebuilt from the journal: keys are read, entries are not applied.
+//!
+//! A checkpoint holds no event keys: those that still count stand in the journal behind it. Reading
+//! only them is several times quicker than a replay, and it can go on beside the loading of
+//! account images, which it has nothing in common with.
+
+use crate::dedupe::KeyTable;
+use crate::dedupe_window::lift_for;
+use crate::engine::Engine;
+use crate::entry::CorruptRecord;
+use crate::key_run::{KeyExtractor, UsageKey};
+use crate::settings::Settings;
+use std::collections::HashSet;
+
+/// Keys on their way into the table: memory fetches the places of later ones meanwhile.
+const LOOKAHEAD: usize = 32;
+
+/// An engine's key table, away from it to be filled.
+pub struct KeyScan {
+    extractor: KeyExtractor,
+    settings: Settings,
+    /// They keep their keys in their own images.
+    test_clocks: HashSet<u32>,
+    keys: KeyTable,
+    floor: i64,
+    oldest_stamp: i64,
+}
+
+impl Engine {
+    /// Take the key table out for a scan. The shared image must be loaded, no account, entry or
+    /// key run yet; `finish_key_scan` comes before any entry is applied.
+    pub fn begin_key_scan(&mut self) -> KeyScan {
+        // As the next batch would do. Under a window made smaller, what is behind it needs no place.
+        self.raise_floor_to(self.settings.floor_at(self.global_stamp));
+        let away = KeyTable::new(self.settings.dedupe_budget_bytes);
+        let mut keys = std::mem::replace(&mut self.keys, away);
+        keys.expect(self.expected_keys);
+        KeyScan {
+            extractor: self.key_extractor(),
+            settings: self.settings.clone(),
+            test_clocks: self.test_clocks.iter().copied().collect(),
+            keys,
+            floor: self.floor,
+            oldest_stamp: self.oldest_key_stamp(),
+        }
+    }
+
+    /// Take the filled table back.
+    pub fn finish_key_scan(&mut self, scan: KeyScan) {
+        self.keys = scan.keys;
+        self.set_floor(scan.floor);
+    }
+}
+
+impl KeyScan {
+    /// Journal stamped before this instant holds no key that is wanted.
+    pub fn oldest_stamp(&self) -> i64 {
+        self.oldest_stamp
+    }
+
+    /// Remember the keys of a journal body whose entries are all contained in the images that are
+    /// loaded. Each entry must come once.
+    ///
+    /// # Errors
+    /// Names the offset of a record that can't be read, or that does not fit the window.
+    pub fn scan(&mut self, body: &[u8]) -> Result<(), CorruptRecord> {
+        if cfg!(feature = "planted-keys-out-of-snapshots") {
+            return Ok(());
+        }
+        let KeyScan { extractor, settings, test_clocks, keys, floor, .. } = self;
+        let mut window = Window { settings, keys, floor };
+        let mut block = [UsageKey::default(); LOOKAHEAD];
+        let mut filled = 0;
+        let mut refused = Ok(());
+        extractor.each_key(body, 0, |_, usage| {
+            let is_wanted = usage.time >= *window.floor;
+            if !is_wanted || (!test_clocks.is_empty() && test_clocks.contains(&usage.account)) {
+                return;
+            }
+            window.keys.prefetch(usage.key);
+            block[filled] = usage;
+            filled += 1;
+            if filled == LOOKAHEAD {
+                filled = 0;
+                if refused.is_ok() {
+                    refused = window.remember_all(&block);
+                }
+            }
+        })?;
+        refused.and_then(|()| window.remember_all(&block[..filled])).map_err(|what| CorruptRecord { offset: 0, what })
+    }
+}
+
+struct Window<'a> {
+    settings: &'a Settings,
+    keys: &'a mut KeyTable,
+    floor: &'a mut i64,
+}
+
+impl Window<'_> {
+    fn remember_all(&mut self, block: &[UsageKey]) -> Result<(), String> {
+        for usage in block {
+            self.keys.prefetch_slot(usage.key);
+        }
+        for usage in block {
+            let bucket = usage.time.div_euclid(self.settings.dedupe_bucket_us) as u32;
+            if self.keys.insert(usage.key, usage.fingerprint, bucket).is_err() {
+                self.remember_in_less_room(usage, bucket)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The budget is smaller than it was when the journal was written: the oldest keys go, and the
+    /// floor says so.
+    #[cold]
+    fn remember_in_less_room(&mut self, usage: &UsageKey, bucket: u32) -> Result<(), String> {
+        if usage.time < *self.floor {
+            // It rose over this key within the block.
+            return Ok(());
+        }
+        let refused = self.keys.insert(usage.key, usage.fingerprint, bucket);
+        let Err(refused) = refused else { return Ok(()) };
+        let lifted = lift_for(self.keys, refused)?;
+        self.keys.set_floor(lifted);
+        *self.floor = (*self.floor).max(i64::from(lifted) * self.settings.dedupe_bucket_us);
+        if lifted > bucket {
+            return Ok(());
+        }
+        self.keys.insert(usage.key, usage.fingerprint, bucket).map_err(|refused| refused.to_string())
+    }
+}

@@ -1,0 +1,77 @@
+//! Folders as earlier versions left them, and what this one makes of them.
+
+mod support;
+
+use drawdown_core::Status;
+use drawdown_node::simulation::SimulatedDisk;
+use drawdown_node::{Node, NodeSettings};
+use std::path::Path;
+use support::{GRANTED, World, available, record, small_settings};
+
+/// A copy of `tests/golden/<name>`.
+fn planted(name: &str) -> SimulatedDisk {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    let disk = SimulatedDisk::new(1);
+    for inside in ["", "archive"] {
+        for entry in std::fs::read_dir(folder.join(inside)).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_file() {
+                let name = Path::new(inside).join(entry.file_name());
+                disk.plant(name.to_str().unwrap(), std::fs::read(entry.path()).unwrap());
+            }
+        }
+    }
+    disk
+}
+
+/// Thirty events of one unit, at one instant, on three accounts in turn.
+fn assert_thirty_events(node: &Node, time_us: i64) {
+    for account in 0..3 {
+        assert_eq!(GRANTED - 10, node.read(|engine, _| available(engine, account)).unwrap());
+    }
+    for id in 0..30 {
+        let (_, again) = record(node, &[(id, id % 3, 1)], time_us).unwrap();
+        assert_eq!(Status::Duplicate, again[0].status, "event {id}");
+    }
+}
+
+/// Version 0.1 wrote the event ids of every checkpoint into runs of their own. The process was
+/// killed: five events stand behind the last checkpoint.
+#[test]
+fn a_folder_with_key_runs_opens_and_goes_on() {
+    const TIME_US: i64 = 1_795_220_515_000_000;
+    let mut world = World::on(planted("key-runs"), TIME_US + 1_000_000);
+    let settings = NodeSettings { checkpoint_on_close: true, ..small_settings() };
+    for round in 0..4_u64 {
+        let node = world.open(settings.clone()).unwrap();
+        assert_eq!(35, if round == 0 { node.report().checkpoint_seq } else { 35 });
+        assert_eq!(3, node.report().key_runs, "they matter as long as their ids do");
+        assert_thirty_events(&node, TIME_US);
+        // Of a value that changes no balance, so that there is something to image.
+        for id in 0..round {
+            assert_eq!(Status::Duplicate, record(&node, &[(100 + id, 0, 0)], TIME_US).unwrap().1[0].status);
+        }
+        assert_eq!(Status::Ok, record(&node, &[(100 + round, 0, 0)], TIME_US).unwrap().1[0].status);
+        while node.step_commit() {}
+        node.close().unwrap();
+        drop(node);
+        world = world.moved_to(world.disk.after_kill());
+    }
+    // A window later the runs are gone, and so are the ids.
+    let later = World::on(world.disk.after_kill(), TIME_US + 36 * 86_400_000_000);
+    let node = later.open(NodeSettings { accept_clock: true, ..settings.clone() }).unwrap();
+    let (_, again) = record(&node, &[(1, 1, 1)], TIME_US).unwrap();
+    assert_eq!(Status::TooLate, again[0].status);
+    for id in 200..208 {
+        // Until no checkpoint that is kept names them.
+        record(&node, &[(id, 1, 1)], TIME_US + 36 * 86_400_000_000).unwrap();
+        while node.step_commit() {}
+        node.checkpoint().unwrap();
+    }
+    node.close().unwrap();
+    drop(node);
+    let names = later.disk.names();
+    assert!(!names.iter().any(|name| name.ends_with(".dk")), "{names:?}");
+    let node = later.moved_to(later.disk.after_kill()).open(settings).unwrap();
+    let (_, again) = record(&node, &[(200, 1, 1)], TIME_US + 36 * 86_400_000_000).unwrap();
+    assert_eq!(Status::Duplicate, again[0].status);
+}

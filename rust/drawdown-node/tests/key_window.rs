@@ -1,0 +1,162 @@
+//! Event ids after a restart: read back from the journal the window reaches into, and from no more.
+
+mod support;
+
+use drawdown_core::{Settings, Status};
+use drawdown_node::{Clock, Node, NodeError, NodeSettings};
+use support::{World, engine_settings, record, set_up, small_settings};
+
+const SECOND: i64 = 1_000_000;
+
+fn flush(node: &Node) {
+    while node.step_commit() {}
+}
+
+/// The newest few events are remembered: a window of a minute.
+fn short_window() -> Settings {
+    Settings {
+        dedupe_window_us: 60 * SECOND,
+        guaranteed_window_us: SECOND,
+        dedupe_bucket_us: SECOND,
+        ..engine_settings()
+    }
+}
+
+fn settings() -> NodeSettings {
+    NodeSettings { checkpoint_on_close: true, ..small_settings() }
+}
+
+/// Ten events a second for five minutes, dated as they come, with checkpoints on the way.
+fn five_minutes(world: &World) -> Vec<i64> {
+    let node = world.open(settings()).unwrap();
+    set_up(&node, 4);
+    let mut times = Vec::new();
+    for second in 0..300_u64 {
+        world.clock.advance(SECOND);
+        let now = world.clock.read().wall_us;
+        let events: Vec<_> = (0..10).map(|i| (second * 10 + i, i % 4, 1)).collect();
+        record(&node, &events, now).unwrap();
+        times.extend([now; 10]);
+        flush(&node);
+        if second % 40 == 39 {
+            node.checkpoint().unwrap();
+        }
+    }
+    node.close().unwrap();
+    times
+}
+
+fn archived(world: &World) -> Vec<String> {
+    world.disk.names().into_iter().filter(|name| name.starts_with("archive/seg-")).collect()
+}
+
+fn statuses(node: &Node, times: &[i64]) -> Vec<Status> {
+    let retry = |(id, time): (usize, &i64)| record(node, &[(id as u64, id as u64 % 10 % 4, 1)], *time).unwrap().1;
+    times.iter().enumerate().map(|event| retry(event)[0].status).collect()
+}
+
+#[test]
+fn only_the_segments_the_window_reaches_into_are_read_and_every_id_in_it_is_known() {
+    let world = World::new(31).with(short_window());
+    let times = five_minutes(&world);
+    let all = world.disk.names().iter().filter(|name| name.contains("seg-")).count();
+    let node = world.moved_to(world.disk.after_kill()).open(settings()).unwrap();
+    let read = node.report().key_segments as usize;
+    assert!(read >= 1 && read * 3 < all, "{read} of {all} segments read");
+    let found = statuses(&node, &times);
+    let first_known = found.iter().position(|status| *status == Status::Duplicate).unwrap();
+    assert!((2_300..=2_410).contains(&first_known), "{first_known}");
+    assert!(found[..first_known].iter().all(|status| *status == Status::TooLate));
+    assert!(found[first_known..].iter().all(|status| *status == Status::Duplicate));
+}
+
+#[test]
+fn segments_in_front_of_the_window_may_be_gone_and_those_in_it_may_not() {
+    let world = World::new(32).with(short_window());
+    five_minutes(&world);
+    let archived = archived(&world);
+    let mut opened = 0;
+    for gone in 1..=archived.len() {
+        let disk = world.disk.after_kill();
+        archived[..gone].iter().for_each(|name| drawdown_node::Disk::remove(&disk, name).unwrap());
+        match world.moved_to(disk).open(settings()) {
+            Ok(_) => {
+                assert_eq!(gone - 1, opened, "with {gone} gone it opens, with fewer it did not");
+                opened = gone;
+            }
+            Err(NodeError::Corrupt(corruption)) => {
+                assert!(corruption.what.contains("segment is missing"), "{corruption}");
+                assert!(corruption.file.starts_with("archive/seg-"), "{corruption}");
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(opened > 3 && opened < archived.len(), "{opened} of {}", archived.len());
+    // One out of the middle of the window, and one damaged.
+    let wanted = &archived[archived.len() - 1];
+    let disk = world.disk.after_kill();
+    drawdown_node::Disk::remove(&disk, wanted).unwrap();
+    let refused = world.moved_to(disk).open(settings()).err().expect("a hole").to_string();
+    assert!(refused.contains(wanted.as_str()) && refused.contains("missing"), "{refused}");
+    let disk = world.disk.after_kill();
+    let mut bytes = disk.bytes_of(wanted).unwrap();
+    bytes[4096 + 100] ^= 1;
+    disk.plant(wanted, bytes);
+    let refused = world.moved_to(disk).open(settings()).err().expect("damage").to_string();
+    assert!(refused.contains(wanted.as_str()) && refused.contains("event ids"), "{refused}");
+}
+
+#[test]
+fn after_the_budget_lifted_the_floor_a_restart_remembers_the_same_ids() {
+    let engine = Settings { dedupe_window_us: 3_600 * SECOND, ..short_window() };
+    let world = World::new(33).with(engine);
+    let big = NodeSettings { segment_bytes: 1 << 20, group_bytes_max: 256 << 10, ..settings() };
+    let node = world.open(big.clone()).unwrap();
+    set_up(&node, 4);
+    let start = world.clock.read().wall_us;
+    let by_time = node.read(|engine, stamp| engine.settings().floor_at(stamp)).unwrap();
+    for second in 0..80_u64 {
+        world.clock.advance(SECOND);
+        let events: Vec<_> = (0..1_500).map(|i| (second * 1_500 + i, i % 4, 1)).collect();
+        // Now and then an event that comes late.
+        record(&node, &events, world.clock.read().wall_us - (second as i64 % 7) * SECOND).unwrap();
+        flush(&node);
+        if second == 30 || second == 60 {
+            node.checkpoint().unwrap();
+        }
+    }
+    let known = |node: &Node| node.read(|engine, _| (engine.floor_us(), engine.key_usage().0)).unwrap();
+    let before = known(&node);
+    assert!(before.0 > by_time + SECOND && before.0 > start - SECOND, "the budget lifted the floor");
+    drop(node);
+    for disk in [world.disk.after_kill(), world.disk.after_crash(&mut drawdown_node::simulation::Random(5))] {
+        let node = world.moved_to(disk).open(big.clone()).unwrap();
+        assert!(node.report().key_segments > 0);
+        assert_eq!(before, known(&node));
+    }
+    // With a smaller window the floor is higher, and the rest is known.
+    let smaller = Settings { dedupe_window_us: 10 * SECOND, ..short_window() };
+    let node = world.moved_to(world.disk.after_kill()).with(smaller).open(big).unwrap();
+    let (floor, ids) = known(&node);
+    assert!(floor > before.0 && ids < before.1 && ids > 0, "{floor} {ids}");
+}
+
+#[test]
+fn an_event_dated_ahead_is_known_after_its_stamp_has_left_the_window() {
+    let world = World::new(34).with(short_window());
+    let node = world.open(settings()).unwrap();
+    set_up(&node, 4);
+    let ahead = world.clock.read().wall_us + 240 * SECOND;
+    record(&node, &[(9_999, 1, 1)], ahead).unwrap();
+    for second in 0..180_u64 {
+        world.clock.advance(SECOND);
+        let events: Vec<_> = (0..40).map(|i| (second * 40 + i, i % 4, 1)).collect();
+        record(&node, &events, world.clock.read().wall_us).unwrap();
+        flush(&node);
+    }
+    node.checkpoint().unwrap();
+    drop(node);
+    let node = world.moved_to(world.disk.after_kill()).open(settings()).unwrap();
+    assert!(node.report().key_segments > 0 && node.read(|engine, _| engine.floor_us()).unwrap() > ahead - 130 * SECOND);
+    assert_eq!(Status::Duplicate, record(&node, &[(9_999, 1, 1)], ahead).unwrap().1[0].status);
+}
