@@ -26,6 +26,13 @@ pub struct AccountReplay {
     number: u32,
 }
 
+/// An account set aside between two of its records.
+#[derive(Default)]
+pub struct SetAside {
+    account: Option<Account>,
+    stamp: i64,
+}
+
 impl Engine {
     /// An empty replay of account `number`, with everything shared as it is now: entries name
     /// rates, meters and credit types by numbers that never change.
@@ -63,6 +70,15 @@ impl AccountReplay {
         }
     }
 
+    /// Go on with another account, as it was set aside; `other` then holds this one.
+    pub fn exchange(&mut self, number: u32, other: &mut SetAside) {
+        let here = SetAside { account: self.engine.accounts.pop(), stamp: self.engine.stamp };
+        let SetAside { account, stamp } = std::mem::replace(other, here);
+        self.engine.accounts.extend(account);
+        self.engine.stamp = stamp;
+        self.number = number;
+    }
+
     /// Start from an image instead of from the account's creation.
     ///
     /// # Errors
@@ -74,7 +90,7 @@ impl AccountReplay {
         }
         let seq = image.seq;
         let account = account_from(image, &mut self.engine.catalog)?;
-        self.put(account);
+        self.engine.accounts = vec![account];
         Ok(seq)
     }
 
@@ -84,14 +100,6 @@ impl AccountReplay {
         Some(image_of(account, &self.engine.catalog, self.number, seq).encode_to_vec())
     }
 
-    fn put(&mut self, account: Account) {
-        let hash = self.engine.key.account_hash(account.id.as_bytes());
-        if self.engine.accounts.is_empty() {
-            self.engine.index.insert(hash, 0);
-        }
-        self.engine.accounts = vec![account];
-    }
-
     /// Apply the account's next record.
     ///
     /// # Errors
@@ -99,8 +107,7 @@ impl AccountReplay {
     pub fn apply(&mut self, record: &LedgerRecord) -> Result<(), Misfit> {
         self.engine.stamp = self.engine.stamp.max(record.stamp);
         if let Fact::Control(Control::AccountCreated(e)) = &record.what {
-            let account = apply::account_of(&mut self.engine.catalog, e);
-            self.put(account);
+            self.engine.accounts = vec![apply::account_of(&mut self.engine.catalog, e)];
             return Ok(());
         }
         let Engine { accounts, catalog, stamp, .. } = &mut self.engine;
@@ -119,18 +126,26 @@ impl AccountReplay {
     ///
     /// # Errors
     /// The request is no known query.
-    pub fn query(&self, request: &Value, at: i64) -> Result<Value, String> {
-        let Some(account) = self.engine.accounts.first().filter(|account| account.test_clock().is_some()) else {
-            return self.engine.query(request, at);
-        };
-        let mut account = account.clone();
-        if let Some(clock) = account.extra_mut().test_clock.as_mut() {
-            clock.now = clock.now.max(at);
+    pub fn query(&mut self, request: &Value, at: i64) -> Result<Value, String> {
+        let Some(account) = self.engine.accounts.first_mut() else { return self.engine.query(request, at) };
+        let hash = self.engine.key.account_hash(account.id.as_bytes());
+        let clock = account.extra.as_mut().and_then(|extra| extra.test_clock.as_mut());
+        let moved = clock.map(|clock| {
+            let now = clock.now;
+            clock.now = at.max(now);
+            now
+        });
+        let id = account.id.as_str().to_owned();
+        if self.engine.find_account(&id).is_none() {
+            self.engine.index.insert(hash, 0);
         }
-        let mut then = AccountReplay { engine: Engine::new(self.engine.settings.clone(), self.engine.key), number: 0 };
-        then.engine.catalog = self.engine.catalog.clone();
-        then.put(account);
-        then.engine.query(request, at)
+        let answer = self.engine.query(request, at);
+        if let Some(now) = moved
+            && let Some(clock) = self.engine.accounts[0].extra_mut().test_clock.as_mut()
+        {
+            clock.now = now;
+        }
+        answer
     }
 
     /// Units of the counter before which a stateful price stood.

@@ -48,9 +48,9 @@ impl Explanation {
         answer.insert("rate".into(), rate.into());
         let tier = usage.counted.map(|c| replay.counted_units(usage.subject, c.match_id, c.period));
         answer.insert("units_before".into(), tier.into());
-        let before = view(&replay, &names, &credit_type_name, received_at)?;
+        let before = view(&mut replay, &names, &credit_type_name, received_at)?;
         replay.apply(record)?;
-        let after = view(&replay, &names, &credit_type_name, received_at)?;
+        let after = view(&mut replay, &names, &credit_type_name, received_at)?;
         answer.insert("draws".into(), draws_json(usage, &names, &before, &after));
         answer.insert("balance_before".into(), before.balance);
         answer.insert("balance_after".into(), after.balance);
@@ -97,9 +97,9 @@ struct PoolView {
     grants: Vec<Value>,
 }
 
-fn view(replay: &AccountReplay, names: &LedgerNames, credit_type: &str, at: i64) -> Result<PoolView, Misfit> {
+fn view(replay: &mut AccountReplay, names: &LedgerNames, credit_type: &str, at: i64) -> Result<PoolView, Misfit> {
     let account = names.account();
-    let ask = |kind: &str| {
+    let mut ask = |kind: &str| {
         let request = json!({"type": kind, "account": account, "credit_type": credit_type, "limit": 100_000});
         replay.query(&request, at)
     };

@@ -67,7 +67,7 @@ pub mod usage;
 pub mod usage_entry;
 pub mod varint;
 
-pub use account_replay::AccountReplay;
+pub use account_replay::{AccountReplay, SetAside};
 pub use check::{CheckOutcome, CheckQuestion};
 pub use command::Command;
 pub use conservation::Conservation;

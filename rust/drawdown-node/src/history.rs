@@ -5,6 +5,8 @@
 
 use crate::error::NodeError;
 use crate::frame::FrameKind;
+use crate::ledger_indexer::with_indexes;
+use crate::ledger_reader::{LedgerReader, Wanted};
 use crate::node::{Node, Shared};
 use crate::segment::segments;
 use crate::segment_reader::SegmentReader;
@@ -23,6 +25,17 @@ pub struct EventHistory {
     pub original: LedgerRecord,
     /// Later entries that concern it (corrections), in order.
     pub later: Vec<LedgerRecord>,
+    /// The journal was read up to here.
+    pub through_seq: u64,
+}
+
+/// What one counter was moved by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CounterHistory {
+    /// Applied events and their corrections, in order.
+    pub records: Vec<LedgerRecord>,
+    /// The journal was read up to here.
+    pub through_seq: u64,
 }
 
 impl Node {
@@ -32,24 +45,23 @@ impl Node {
     /// # Errors
     /// `Corrupt`, `Io`; `Refused` if the disk does not follow: retry later.
     pub fn event_history(&self, account: &str, event_id: &str) -> Result<Option<EventHistory>, NodeError> {
-        let (last_seq, number) = self.written_state(account)?;
+        with_indexes(&self.shared, || self.read_event_history(account, event_id))
+    }
+
+    fn read_event_history(&self, account: &str, event_id: &str) -> Result<Option<EventHistory>, NodeError> {
+        let (through_seq, number) = self.written_state(account)?;
         let Some(number) = number else { return Ok(None) };
-        let mut found: Option<EventHistory> = None;
-        scan(&self.shared, 1..=last_seq, |record| {
-            if record.applies_event(number, event_id.as_bytes()) {
-                // An id may be used again once it was forgotten: the newest counts.
-                found = Some(EventHistory { original: record.decode()?, later: Vec::new() });
-            } else if let Some(history) = &mut found
-                && !record.is_usage()
-            {
-                let record = record.decode()?;
-                if record.account() == Some(number) && record.event_id() == Some(event_id) {
-                    history.later.push(record);
-                }
+        let reader = LedgerReader::new(&self.shared, through_seq)?;
+        // An id may be used again once it was forgotten: the newest counts.
+        let Some(original) = reader.event(number, event_id)? else { return Ok(None) };
+        let mut later = Vec::new();
+        reader.visit(number, original.seq + 1..=through_seq, Wanted::Controls, |record| {
+            if record.event_id() == Some(event_id) {
+                later.push(record);
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(found)
+        Ok(Some(EventHistory { original, later, through_seq }))
     }
 
     /// The applied events of one counter (account × meter × match × period) and their corrections,
@@ -63,16 +75,23 @@ impl Node {
         meter: u16,
         match_id: u32,
         period: i64,
-    ) -> Result<Vec<LedgerRecord>, NodeError> {
-        let (last_seq, number) = self.written_state(account)?;
-        let Some(number) = number else { return Ok(Vec::new()) };
-        let mut events = BTreeSet::new();
+    ) -> Result<CounterHistory, NodeError> {
+        with_indexes(&self.shared, || self.read_counter_history(account, meter, match_id, period))
+    }
+
+    fn read_counter_history(
+        &self,
+        account: &str,
+        meter: u16,
+        match_id: u32,
+        period: i64,
+    ) -> Result<CounterHistory, NodeError> {
+        let (through_seq, number) = self.written_state(account)?;
         let mut found = Vec::new();
-        scan(&self.shared, 1..=last_seq, |record| {
-            if record.account()? != Some(number) {
-                return Ok(ControlFlow::Continue(()));
-            }
-            let record = record.decode()?;
+        let Some(number) = number else { return Ok(CounterHistory { records: found, through_seq }) };
+        let reader = LedgerReader::new(&self.shared, through_seq)?;
+        let mut events = BTreeSet::new();
+        reader.visit(number, 1..=through_seq, Wanted::All, |record| {
             let belongs = match record.usage() {
                 Some(usage) => {
                     let counts = usage.counted.is_some_and(|c| c.match_id == match_id && c.period == period);
@@ -91,7 +110,7 @@ impl Node {
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(found)
+        Ok(CounterHistory { records: found, through_seq })
     }
 
     /// A position that may be answered and is in the files, that the engine had at some moment of this call, and

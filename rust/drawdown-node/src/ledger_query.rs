@@ -1,14 +1,18 @@
 //! Queries that the journal answers: `ledger`, `usage_event`, `explain`, and `balance` as of an
 //! instant. JSON in and out, as `Engine::query`; credits in smallest units, instants in µs.
 
-use crate::error::NodeError;
+use crate::account_past::{Until, misfit, replay_until};
+use crate::error::{Corruption, NodeError};
+use crate::ledger_indexer::MayBeCorrupt;
 use crate::ledger_reader::{LedgerReader, Wanted};
 use crate::node::Node;
-use drawdown_core::{AccountReplay, Explanation, Fact, LedgerNames, LedgerRecord, kind_of};
+use drawdown_core::{AccountReplay, Explanation, LedgerNames, LedgerRecord, kind_of};
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
 
 const ENTRIES_MAX: u64 = 10_000;
+/// The kind of an applied event's entry.
+const USAGE: &str = "usage";
 
 /// What a query of the journal failed for.
 pub(crate) enum LedgerError {
@@ -20,6 +24,15 @@ pub(crate) enum LedgerError {
 impl From<NodeError> for LedgerError {
     fn from(error: NodeError) -> LedgerError {
         LedgerError::Node(error)
+    }
+}
+
+impl MayBeCorrupt for LedgerError {
+    fn corruption(&self) -> Option<&Corruption> {
+        match self {
+            LedgerError::Node(error) => error.corruption(),
+            LedgerError::Invalid(_) => None,
+        }
     }
 }
 
@@ -64,10 +77,6 @@ fn number(request: &Value, field: &str, default: u64) -> Result<u64, LedgerError
     }
 }
 
-fn misfit(what: String) -> NodeError {
-    NodeError::Refused(format!("the account's entries do not follow each other: {what}"))
-}
-
 /// One question about one account.
 struct Question<'a> {
     node: &'a Node,
@@ -80,11 +89,6 @@ impl Question<'_> {
     fn names(&self) -> Result<LedgerNames, NodeError> {
         let names = self.node.read(|engine, _| engine.ledger_names(self.number));
         names.map_err(|error| NodeError::Halted(error.to_string()))
-    }
-
-    fn replay(&self) -> Result<AccountReplay, NodeError> {
-        let replay = self.node.read(|engine, _| engine.account_replay(self.number));
-        replay.map_err(|error| NodeError::Halted(error.to_string()))
     }
 
     /// Names as they stood in front of `seq`.
@@ -108,7 +112,7 @@ impl Question<'_> {
         // One more than asked for tells whether there are more.
         let mut found = if oldest_first {
             let mut found = Vec::new();
-            self.reader.visit(self.number, seqs, Wanted::All, |record| {
+            self.reader.visit(self.number, seqs, wanted.records(), |record| {
                 if wanted.keeps(&record) {
                     found.push(record);
                 }
@@ -116,7 +120,7 @@ impl Question<'_> {
             })?;
             found
         } else {
-            self.reader.newest(self.number, seqs, limit + 1, |record| wanted.keeps(record))?
+            self.reader.newest(self.number, seqs, wanted.records(), limit + 1, |record| wanted.keeps(record))?
         };
         let more = found.len() > limit;
         if more && oldest_first {
@@ -179,7 +183,7 @@ impl Question<'_> {
     fn explain(&self, event_id: &str) -> Result<Value, LedgerError> {
         let Some(record) = self.reader.event(self.number, event_id)? else { return Ok(self.event_unknown(event_id)) };
         let names = self.names_before(record.seq)?;
-        let Some((replay, _)) = self.replayed(|next, _| next.seq < record.seq)? else {
+        let Some((replay, _)) = self.replayed(Until::Seq(record.seq))? else {
             return Ok(self.beyond(&format!("the balance before seq {}", record.seq)));
         };
         let mut explanation = Explanation::of(replay, names, &record).map_err(misfit)?;
@@ -192,7 +196,7 @@ impl Question<'_> {
 
     /// The pool as of `at`: the last entry received at or before it, and dated transitions.
     fn balance_at(&self, credit_type: &str, at: i64) -> Result<Value, LedgerError> {
-        let Some((replay, seq)) = self.replayed(|_, received_at| received_at <= at)? else {
+        let Some((mut replay, seq)) = self.replayed(Until::Instant(at))? else {
             return Ok(self.beyond("the balance at that instant"));
         };
         if !replay.is_created() {
@@ -208,28 +212,13 @@ impl Question<'_> {
         Ok(answer)
     }
 
-    /// The account after all its records that `goes_on` (record, received at) lets pass, and the
-    /// seq of the last one. `None`: the journal kept does not reach back to where it must begin.
-    fn replayed(
-        &self,
-        goes_on: impl Fn(&LedgerRecord, i64) -> bool,
-    ) -> Result<Option<(AccountReplay, u64)>, LedgerError> {
-        let mut replay = self.replay()?;
-        let mut seq = 0;
-        let mut is_cut = false;
-        self.reader.visit(self.number, 1..=self.reader.last_seq(), Wanted::All, |record| {
-            if !replay.is_created() && !is_creation(&record) {
-                is_cut = true;
-                return Ok(ControlFlow::Break(()));
-            }
-            if !goes_on(&record, replay.received_at(&record)) {
-                return Ok(ControlFlow::Break(()));
-            }
-            replay.apply(&record).map_err(misfit)?;
-            seq = record.seq;
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok((!is_cut).then_some((replay, seq)))
+    /// The account up to `until`, and the seq of the last entry in it. `None`: the journal kept does
+    /// not reach back to where it must begin.
+    fn replayed(&self, until: Until) -> Result<Option<(AccountReplay, u64)>, NodeError> {
+        let made = self.node.read(|engine, _| (engine.account_replay(self.number), engine.has_test_clock(self.number)));
+        let (mut replay, has_test_clock) = made.map_err(|error| NodeError::Halted(error.to_string()))?;
+        let seq = replay_until(&self.reader, &mut replay, until, has_test_clock)?;
+        Ok(seq.map(|seq| (replay, seq)))
     }
 
     fn beyond(&self, what: &str) -> Value {
@@ -237,10 +226,6 @@ impl Question<'_> {
         let reason = format!("{what} is not known: the journal kept begins at seq {first}");
         json!({"status": "BEYOND_RETENTION", "reason": reason, "first_kept_seq": first})
     }
-}
-
-fn is_creation(record: &LedgerRecord) -> bool {
-    matches!(&record.what, Fact::Control(control) if matches!(control, drawdown_core::entry::Control::AccountCreated(_)))
 }
 
 /// Which entries a page shows.
@@ -264,6 +249,15 @@ impl Filter {
         // No record is of a type that does not exist.
         let credit_type = request["credit_type"].as_str().map(|name| names.credit_type_id(name).unwrap_or(u16::MAX));
         Ok(Filter { kinds, credit_type, names })
+    }
+
+    /// The records among which those to show are.
+    fn records(&self) -> Wanted {
+        match &self.kinds {
+            Some(kinds) if kinds.iter().all(|kind| kind == USAGE) => Wanted::Usages,
+            Some(kinds) if kinds.iter().all(|kind| kind != USAGE) => Wanted::Controls,
+            _ => Wanted::All,
+        }
     }
 
     fn keeps(&self, record: &LedgerRecord) -> bool {

@@ -6,6 +6,7 @@
 
 #![deny(unsafe_code)]
 
+mod account_past;
 mod aligned;
 mod checkpoint_file;
 mod checkpoint_load;
@@ -21,11 +22,15 @@ mod history;
 mod journal_reader;
 mod key_window;
 mod keys;
+mod ledger_index;
+mod ledger_index_builder;
+mod ledger_indexer;
 mod ledger_query;
 mod ledger_reader;
 mod meta;
 mod node;
 mod os;
+mod paged;
 pub mod planted;
 mod progress;
 mod query;
@@ -38,6 +43,7 @@ mod scan;
 mod segment;
 mod segment_feed;
 mod segment_reader;
+mod segment_records;
 mod settings;
 pub mod simulation;
 mod stats;
@@ -50,7 +56,7 @@ pub use clock::{Clock, Reading, SimulatedClock, StampRule, SystemClock};
 pub use disk::{Access, Disk, DiskFile};
 pub use error::{Corruption, Fatal, NodeError, SubmitError};
 pub use faults::FAULT_POINTS;
-pub use history::EventHistory;
+pub use history::{CounterHistory, EventHistory};
 pub use meta::{JOURNAL_FORMAT, StoreId};
 pub use node::{Drive, Environment, Node};
 pub use real_disk::RealDisk;

@@ -18,6 +18,7 @@ use crate::threads;
 use crate::writer::Writer;
 use drawdown_core::{Command, CommandOutcome, Engine, Expired, OutcomeSink, Rights, Settings, UsageEvent};
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::collections::BTreeSet;
 use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -78,6 +79,8 @@ pub(crate) struct Shared {
     pub(crate) checkpointer: Mutex<Checkpointer>,
     pub(crate) checkpoint_status: Mutex<crate::checkpointer::CheckpointStatus>,
     pub(crate) remote: Mutex<RemotePass>,
+    /// Segments known to have an index; held while one is made.
+    pub(crate) indexed: Mutex<BTreeSet<u64>>,
     pub(crate) halted: Mutex<Option<Fatal>>,
 }
 

@@ -1,6 +1,7 @@
 //! JSON queries of a node: from the engine's state, or from the journal's files.
 
 use crate::error::{NodeError, SubmitError};
+use crate::ledger_indexer::with_indexes;
 use crate::ledger_query::{LedgerError, is_ledger_query};
 use crate::node::Node;
 use drawdown_core::{Conservation, Engine};
@@ -20,7 +21,7 @@ impl Node {
     pub fn query(&self, request: &Value) -> Result<(u64, Result<Value, String>), NodeError> {
         let halted = |error: SubmitError| NodeError::Halted(error.to_string());
         if is_ledger_query(request) {
-            return match self.query_ledger(request) {
+            return match with_indexes(&self.shared, || self.query_ledger(request)) {
                 Ok((seq, answer)) => Ok((seq, Ok(answer))),
                 Err(LedgerError::Invalid(what)) => Ok((self.acknowledged_seq(), Err(what))),
                 Err(LedgerError::Node(error)) => Err(error),

@@ -10,6 +10,7 @@ use crate::disk::{Access, Disk, read_file, replace_file};
 use crate::error::NodeError;
 use crate::faults;
 use crate::frame::{FrameKind, chain_start};
+use crate::ledger_indexer::remove_stale;
 use crate::meta::{META_NAME, Meta, StoreId};
 use crate::node::{Drive, Environment, Shared};
 use crate::progress::Progress;
@@ -100,6 +101,7 @@ pub(crate) fn recover(environment: &Environment, engine: Settings) -> Result<Rec
         repair::make_durable(disk, end, meta.epoch, &mut report.notes).map_err(changing())?;
     }
     remove_leftovers(disk).map_err(changing())?;
+    remove_stale(disk, end.as_ref().map_or(0, |end| end.segment.first_seq)).map_err(changing())?;
     store_settings(disk, engine.settings()).map_err(changing())?;
     meta.epoch += 1;
     meta.durable_seq = engine.next_seq() - 1;
@@ -347,6 +349,7 @@ impl Recovered {
             checkpointer: Mutex::new(checkpointer),
             checkpoint_status: Mutex::new(status),
             remote: Mutex::default(),
+            indexed: Mutex::default(),
             halted: Mutex::new(None),
             environment,
             settings,

@@ -66,7 +66,7 @@ fn a_counter_has_the_events_of_its_own_period_and_match() {
     let Fact::Usage(first) = &history.original.what else { panic!("not usage") };
     let counted = first.counted.expect("a stateful price");
     let counter = |period| node.counter_history(&account_id(0), first.subject, counted.match_id, period).unwrap();
-    let ids: Vec<String> = counter(counted.period).iter().map(|r| r.event_id().unwrap().to_owned()).collect();
+    let ids: Vec<String> = counter(counted.period).records.iter().map(|r| r.event_id().unwrap().to_owned()).collect();
     assert_eq!(["a", "c"], ids[..]);
-    assert!(counter(counted.period + 1).is_empty());
+    assert!(counter(counted.period + 1).records.is_empty());
 }

@@ -1,0 +1,167 @@
+//! Keeping indexes of closed segments: made when a question needs them, and beside that whenever
+//! there is little to do.
+
+use crate::disk::{Access, Disk};
+use crate::error::{Corruption, NodeError};
+use crate::ledger_index::{INDEX, LedgerIndex, index_path};
+use crate::ledger_index_builder::build;
+use crate::ledger_reader::LedgerReader;
+use crate::node::{Node, Shared};
+use crate::segment::{SegmentName, number_between, segments};
+use drawdown_core::AccountReplay;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io;
+
+/// How far the indexes are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct IndexProgress {
+    pub(crate) closed_segments: usize,
+    pub(crate) indexed_segments: usize,
+    /// The journal's last segment is always gone through.
+    pub(crate) open_segments: usize,
+}
+
+impl Node {
+    /// Make the index of one closed segment that has none; how far the indexes are afterwards.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Io`: questions are then answered without that index.
+    pub fn index_step(&self) -> Result<Value, NodeError> {
+        let progress = index_next(&self.shared)?;
+        Ok(json!({
+            "closed_segments": progress.closed_segments,
+            "indexed_segments": progress.indexed_segments,
+            "open_segments": progress.open_segments,
+            "done": progress.indexed_segments == progress.closed_segments,
+        }))
+    }
+}
+
+/// An error that may name damaged bytes.
+pub(crate) trait MayBeCorrupt {
+    fn corruption(&self) -> Option<&Corruption>;
+}
+
+impl MayBeCorrupt for NodeError {
+    fn corruption(&self) -> Option<&Corruption> {
+        match self {
+            NodeError::Corrupt(corruption) => Some(corruption),
+            _ => None,
+        }
+    }
+}
+
+/// Ask a question of the journal with every index there can be. An index found damaged is made
+/// anew, and the question asked again.
+pub(crate) fn with_indexes<R, E: MayBeCorrupt>(
+    shared: &Shared,
+    mut question: impl FnMut() -> Result<R, E>,
+) -> Result<R, E> {
+    let mut mended = BTreeSet::new();
+    loop {
+        index_all(shared);
+        let answer = question();
+        let damaged =
+            answer.as_ref().err().and_then(MayBeCorrupt::corruption).map(|corruption| corruption.file.clone());
+        // Damaged once more right after it was made: the disk is to blame, and the caller told.
+        let Some(file) = damaged.filter(|file| file.starts_with(INDEX) && mended.insert(file.clone())) else {
+            return answer;
+        };
+        if shared.environment.disk.remove(&file).is_err() {
+            return answer;
+        }
+        shared.indexed.lock().clear();
+    }
+}
+
+/// Make every index that is missing. What can't be indexed is gone through instead.
+fn index_all(shared: &Shared) {
+    let mut before = None;
+    while let Ok(progress) = index_next(shared) {
+        if progress.indexed_segments == progress.closed_segments || before == Some(progress) {
+            return;
+        }
+        before = Some(progress);
+    }
+}
+
+/// Make the first index that is missing, if any.
+pub(crate) fn index_next(shared: &Shared) -> Result<IndexProgress, NodeError> {
+    let mut known = shared.indexed.lock();
+    let disk = &*shared.environment.disk;
+    let all = segments(disk).map_err(NodeError::io("list the journal's segments"))?;
+    let closed = all.len().saturating_sub(1);
+    let mut progress =
+        IndexProgress { closed_segments: closed, open_segments: all.len() - closed, indexed_segments: 0 };
+    let mut is_made = false;
+    for pair in all.windows(2) {
+        let [name, next] = pair else { continue };
+        if known.contains(&name.first_seq) {
+            progress.indexed_segments += 1;
+            continue;
+        }
+        if !has_index(shared, name, next)? {
+            if is_made {
+                continue;
+            }
+            make(shared, name, next)?;
+            is_made = true;
+        }
+        known.insert(name.first_seq);
+        progress.indexed_segments += 1;
+    }
+    Ok(progress)
+}
+
+/// Remove indexes that may tell of records the journal lost: those of its last segment, which goes
+/// on being written, and of any behind it. For an opening, before the first write.
+pub(crate) fn remove_stale(disk: &dyn Disk, last_first_seq: u64) -> io::Result<()> {
+    for name in disk.list(INDEX)? {
+        let first_seq = number_between(&name, "idx-", ".di");
+        if first_seq.is_none_or(|first_seq| first_seq >= last_first_seq) {
+            disk.remove(&format!("{INDEX}/{name}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a segment has an index that fits it; a damaged one is removed.
+fn has_index(shared: &Shared, name: &SegmentName, next: &SegmentName) -> Result<bool, NodeError> {
+    let disk = &*shared.environment.disk;
+    match LedgerIndex::open(disk, shared.meta.store_id, name.first_seq, next.first_seq) {
+        Ok(found) => Ok(found.is_some()),
+        Err(NodeError::Corrupt(_)) => {
+            disk.remove(&index_path(name.first_seq)).map_err(NodeError::io("remove a damaged index"))?;
+            Ok(false)
+        }
+        Err(other) => Err(other),
+    }
+}
+
+fn make(shared: &Shared, name: &SegmentName, next: &SegmentName) -> Result<(), NodeError> {
+    if shared.supply.is_short() {
+        return Err(NodeError::Refused("the disk is full: no index is made".into()));
+    }
+    let reader = LedgerReader::new(shared, next.first_seq - 1)?;
+    let at = reader.segment(name.first_seq);
+    let mut replay: AccountReplay = shared.writer.lock().engine.account_replay(u32::MAX);
+    let bytes = build(shared, &reader, at, name, &mut replay)?;
+    let path = index_path(name.first_seq);
+    write(&*shared.environment.disk, &path, &bytes).map_err(NodeError::io(format!("write {path}")))
+}
+
+/// Under a temporary name first: a file of the final name is complete.
+fn write(disk: &dyn Disk, path: &str, bytes: &[u8]) -> io::Result<()> {
+    const STEP_BYTES: usize = 1 << 20;
+    disk.create_folder(INDEX)?;
+    let temporary = format!("{path}.tmp");
+    let file = disk.create(&temporary, Access::Cached)?;
+    for (at, step) in bytes.chunks(STEP_BYTES).enumerate() {
+        file.write_all_at(step, (at * STEP_BYTES) as u64)?;
+        // Small syncs: a long one would stand in front of the journal's.
+        file.sync_data()?;
+    }
+    disk.rename(&temporary, path)?;
+    disk.sync_folder(INDEX)
+}
