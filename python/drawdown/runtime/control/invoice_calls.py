@@ -69,4 +69,5 @@ def mark_invoice_paid(step: Step, request: MarkInvoicePaid) -> Invoice:
             f"invoice {invoice.invoice_id!r} is {invoice.state}; only a finalized one can be paid",
             reason="INVOICE_NOT_FINALIZED",
         )
+    step.run_now(lane_of(invoice.account))
     return settle(step, invoice, request.paid_at or step.now_of(invoice.account))

@@ -24,7 +24,7 @@ from drawdown.storage.sql.jobs import StoredJob
 from drawdown.subscriptions.change_price import same_rhythm
 from drawdown.subscriptions.renewing import GRANT_JOB, PERIOD_JOB, grant_job, period_charges
 from drawdown.subscriptions.rolling import ROLL_JOB, rolled
-from drawdown.subscriptions.servicing import extended
+from drawdown.subscriptions.servicing import delivery_job, extended
 from drawdown.subscriptions.starting import TRIAL_JOB
 from drawdown.subscriptions.subscription import Subscription
 
@@ -48,7 +48,7 @@ def open_next_period(step: Step, job: StoredJob, _: object) -> None:
         # What was never paid for in its whole first period does not go on.
         end(step, subscription, edge)
         return
-    subscription = _with_term(subscription, number, edge)
+    subscription = _with_term(step, subscription, number, edge)
     planned = subscription.planned_change
     if planned is not None and not planned.invoice_id:
         _change_at_edge(step, subscription, number, edge)
@@ -64,14 +64,20 @@ def _is_over(subscription: Subscription, edge: datetime) -> bool:
     return not subscription.auto_renew and term_over
 
 
-def _with_term(subscription: Subscription, number: int, edge: datetime) -> Subscription:
+def _with_term(step: Step, subscription: Subscription, number: int, edge: datetime) -> Subscription:
     """A term that is over is followed by another, and its services go on with it."""
     old_end = subscription.term_ends_at
     if old_end is None or old_end > edge:
         return subscription
     new_end = subscription.billing.edge(number + subscription.term)
     renewed = msgspec.structs.replace(subscription, term_ends_at=new_end)
-    return extended(renewed, old_end, new_end)
+    renewed = extended(renewed, old_end, new_end)
+    for service in renewed.services:
+        # Its last delivery found no next one before the old end.
+        job = delivery_job(renewed, service, service.delivered) if service.state == "active" else None
+        if job is not None:
+            step.decision.job(job)
+    return renewed
 
 
 def _change_at_edge(step: Step, subscription: Subscription, number: int, edge: datetime) -> None:

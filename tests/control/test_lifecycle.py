@@ -1,0 +1,166 @@
+"""Cancel, pause, resume, auto-renewal; and what rolls over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import drawdown
+import pytest
+from drawdown.client.interface import Database
+from drawdown.model.money import Money
+
+from .conftest import START
+from .plans import published
+
+Name = Callable[[str], str]
+MIDDLE = START + timedelta(days=14)
+FEBRUARY_END = datetime(2026, 2, 28, tzinfo=UTC)
+MARCH_END = datetime(2026, 3, 31, tzinfo=UTC)
+
+
+def test_cancelled_at_the_end_of_the_period(db: Database, account: str, name: Name) -> None:
+    """The paid period is used to its end; there is no renewal."""
+    published(db, name("plan"))
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    for _ in range(2):
+        assert db.cancel_subscription(name("sub")).ends_at == FEBRUARY_END
+    assert db.balance(account, "credits").available == Decimal(1000)
+    db.advance_clock(account, MARCH_END)
+    assert db.subscription(name("sub")).state == "ended"
+    assert (len(db.invoices(account)), db.balance(account, "credits").available) == (1, 0)
+
+
+def test_a_cancellation_is_taken_back_by_auto_renewal(db: Database, account: str, name: Name) -> None:
+    published(db, name("plan"))
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.cancel_subscription(name("sub"))
+    db.set_auto_renew(name("sub"), True)
+    db.advance_clock(account, FEBRUARY_END)
+    assert db.subscription(name("sub")).state == "active"
+    assert len(db.invoices(account)) == 2
+
+
+@pytest.mark.parametrize(("keep", "left"), [(False, 50), (True, 1050)])
+def test_cancelled_now(db: Database, account: str, name: Name, keep: bool, left: int) -> None:
+    """The plan's credits are void unless they are kept; what was bought stays."""
+    published(db, name("plan"))
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.create_grant(account, "credits", "50", grant_id="bought", source="purchase")
+    assert db.cancel_subscription(name("sub"), when="now", keep_credits=keep).state == "ended"
+    assert db.balance(account, "credits").available == Decimal(left)
+    db.advance_clock(account, MARCH_END)
+    assert len(db.invoices(account)) == 1
+
+
+def test_proration_both_gives_back_the_unused_time(db: Database, account: str, name: Name) -> None:
+    """Half of the 28 days are unused: 10 of 20 USD on a line of its own."""
+    published(db, name("plan"), proration="both")
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.advance_clock(account, MIDDLE)
+    db.cancel_subscription(name("sub"), when="now")
+    assert [line.amount for line in db.invoices(account)[-1].lines] == [Money(-1000, "USD")]
+
+
+def test_without_auto_renewal_it_ends_with_its_period(db: Database, account: str, name: Name) -> None:
+    published(db, name("plan"), auto_renew=False)
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.advance_clock(account, FEBRUARY_END)
+    assert db.subscription(name("sub")).state == "ended"
+    assert len(db.invoices(account)) == 1
+
+
+def test_paused_and_resumed_within_the_paid_period(db: Database, account: str, name: Name) -> None:
+    """Nothing is lost or doubled: the next renewal is where it was."""
+    published(db, name("plan"))
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.advance_clock(account, MIDDLE)
+    assert db.pause_subscription(name("sub")).state == "paused"
+    assert db.resume_subscription(name("sub")).state == "active"
+    db.advance_clock(account, FEBRUARY_END)
+    assert len(db.invoices(account)) == 2
+    assert db.balance(account, "credits").available == Decimal(1000)
+
+
+def test_paused_past_the_period_begins_a_new_one_when_resumed(db: Database, account: str, name: Name) -> None:
+    published(db, name("plan"))
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.pause_subscription(name("sub"))
+    later = datetime(2026, 5, 10, tzinfo=UTC)
+    db.advance_clock(account, later)
+    assert (len(db.invoices(account)), db.balance(account, "credits").available) == (1, 0)
+    resumed = db.resume_subscription(name("sub"))
+    assert resumed.billing.start == later
+    assert len(db.invoices(account)) == 2
+    assert db.balance(account, "credits").available == Decimal(1000)
+    db.advance_clock(account, datetime(2026, 6, 10, tzinfo=UTC))
+    assert len(db.invoices(account)) == 3
+
+
+def test_what_ended_stays_ended(db: Database, account: str, name: Name) -> None:
+    published(db, name("plan"))
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.cancel_subscription(name("sub"), when="now")
+    for call in (db.pause_subscription, db.resume_subscription):
+        with pytest.raises(drawdown.PreconditionError):
+            call(name("sub"))
+    with pytest.raises(drawdown.PreconditionError):
+        db.change_plan(name("sub"), name("plan"), change_id="c")
+    with pytest.raises(drawdown.NotFoundError):
+        db.cancel_subscription("nothing")
+
+
+@pytest.mark.parametrize(
+    ("rules", "rolled", "promotional"),
+    [
+        ({"fraction": "0.5"}, "300", "0"),
+        ({"amount": "100"}, "100", "0"),
+        ({"fraction": "0.5", "amount": "250"}, "250", "0"),
+        ({"fraction": "0.1", "amount": "250"}, "60", "0"),
+        ({"amount": "700"}, "600", "0"),
+        ({"amount": "700", "min": "650"}, "600", "50"),
+        ({"fraction": "0"}, "0", "0"),
+    ],
+    ids=str,
+)
+def test_a_remainder_rolls_within_its_caps(
+    db: Database, account: str, name: Name, rules: dict[str, str], rolled: str, promotional: str
+) -> None:
+    """600 of 1,000 are left at the end of February."""
+    charge: dict[str, Any] = {
+        "credit_type": "credits",
+        "amount": "1000",
+        "cadence": "monthly",
+        "prices": [{"currency": "USD", "model": "per_unit", "amount": "0.01"}],
+        "rollover": rules,
+    }
+    published(db, name("plan"), credits=charge)
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.record(account, "calls", quantity=200, time=START)
+    db.advance_clock(account, FEBRUARY_END)
+    live = [each for each in db.grants(account) if each.state == "active"]
+    assert sum(each.amount for each in live) == Decimal(1000) + Decimal(rolled) + Decimal(promotional)
+    moved = [each for each in live if each.source == "rollover" and each.category == "paid"]
+    assert sum(each.amount for each in moved) == Decimal(rolled)
+    assert sum(each.cost_minor for each in moved) == Decimal(rolled)
+    assert sum(each.amount for each in live if each.category == "promotional") == Decimal(promotional)
+    assert all(each.expires_at == MARCH_END for each in live)
+    assert db.verify(account)
+
+
+def test_the_same_credits_roll_so_many_times(db: Database, account: str, name: Name) -> None:
+    charge = {
+        "credit_type": "credits",
+        "amount": "100",
+        "cadence": "monthly",
+        "rollover": {"amount": "1000", "times": 1},
+    }
+    published(db, name("plan"), credits=charge)
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.advance_clock(account, FEBRUARY_END)
+    assert db.balance(account, "credits").available == Decimal(200)
+    db.advance_clock(account, MARCH_END)
+    assert db.balance(account, "credits").available == Decimal(200)
+    assert db.verify(account)
