@@ -33,6 +33,7 @@ from drawdown.errors import (
 if TYPE_CHECKING:
     from drawdown.client.entitled import requires, use
     from drawdown.client.sync import connect
+    from drawdown.client.tls import Tls
     from drawdown.embedded import open
 
 _LAZY = {
@@ -40,6 +41,7 @@ _LAZY = {
     "connect": ("drawdown.client.sync", "connect"),
     "requires": ("drawdown.client.entitled", "requires"),
     "use": ("drawdown.client.entitled", "use"),
+    "Tls": ("drawdown.client.tls", "Tls"),
     "aio": ("drawdown.aio", None),
     "model": ("drawdown.model", None),
     "commands": ("drawdown.model.commands", None),
@@ -64,6 +66,7 @@ __all__ = [
     "PreconditionError",
     "ReadOnlyError",
     "SnapshotError",
+    "Tls",
     "UnauthenticatedError",
     "UnavailableError",
     "connect",

@@ -59,6 +59,25 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     insecure_listen: Annotated[
         bool, Meta(description="Allow plaintext off loopback (behind a proxy that ends TLS)")
     ] = False
+    access: Annotated[
+        str,
+        Meta(
+            pattern="^(auto|keys|open)$",
+            description="keys: every call needs an API key or a known client certificate; open: none, on "
+            "loopback only; auto: keys off loopback and where the folder has keys at start",
+        ),
+    ] = "auto"
+    api_key_pepper_file: Annotated[
+        str, Meta(description="32 bytes or more that go into the hashes of keys; empty: in the data folder")
+    ] = ""
+    tls_certificate: Annotated[
+        str, Meta(description="PEM file of the server's certificate chain; empty: plaintext")
+    ] = ""
+    tls_key: Annotated[str, Meta(description="PEM file of the private key of tls_certificate")] = ""
+    tls_client_ca: Annotated[
+        str,
+        Meta(description="PEM file of authorities; given, every client must show a certificate of theirs"),
+    ] = ""
     metrics: Annotated[str, Meta(description="HOST:PORT of Prometheus metrics over HTTP; empty: none")] = ""
     fsync: Annotated[
         str,
@@ -283,7 +302,18 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 # Read elsewhere: by the command line and by fault-injection builds of the extension.
-_OTHER_VARIABLES: Final = frozenset({"config", "target", "api_key", "fault", "stress_examples"})
+_OTHER_VARIABLES: Final = frozenset(
+    {
+        "config",
+        "target",
+        "target_ca",
+        "target_certificate",
+        "target_key",
+        "api_key",
+        "fault",
+        "stress_examples",
+    }
+)
 
 
 def _nearest(name: str) -> str:

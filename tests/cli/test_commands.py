@@ -22,6 +22,7 @@ COMMANDS = {
     "demo",
     "grant",
     "grants",
+    "keys",
     "meter",
     "rate",
     "record",

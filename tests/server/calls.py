@@ -19,8 +19,14 @@ SERVICES = {
 class Calls:
     """Calls to one server over one channel."""
 
-    def __init__(self, address: str) -> None:
-        self.channel = grpc.insecure_channel(address)
+    def __init__(
+        self, address: str, api_key: str | None = None, credentials: grpc.ChannelCredentials | None = None
+    ) -> None:
+        if credentials is None:
+            self.channel = grpc.insecure_channel(address)
+        else:
+            self.channel = grpc.secure_channel(address, credentials)
+        self.metadata = (("authorization", f"Bearer {api_key}"),) if api_key else ()
 
     def close(self) -> None:
         self.channel.close()
@@ -36,11 +42,13 @@ class Calls:
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=answer.FromString,
         )
-        return stub(request, timeout=timeout)
+        return stub(request, timeout=timeout, metadata=self.metadata)
 
     def raw(self, path: str, body: bytes, *, timeout: float = 20.0) -> bytes:
         """``Service/Method`` with bytes as they are."""
-        answer: bytes = self.channel.unary_unary(f"/drawdown.v1.{path}")(body, timeout=timeout)
+        answer: bytes = self.channel.unary_unary(f"/drawdown.v1.{path}")(
+            body, timeout=timeout, metadata=self.metadata
+        )
         return answer
 
     def stream(self, batches: Any, *, timeout: float = 30.0) -> Any:
@@ -50,7 +58,7 @@ class Calls:
             request_serializer=lambda each: each if isinstance(each, bytes) else each.SerializeToString(),
             response_deserializer=usage_pb2.UsageAck.FromString,
         )
-        return stub(iter(batches), timeout=timeout)
+        return stub(iter(batches), timeout=timeout, metadata=self.metadata)
 
 
 def error_info(failure: grpc.RpcError) -> error_details_pb2.ErrorInfo:

@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from drawdown.model.rights import Right
+from drawdown.storage.key_file import KeyFile
 
 from tests.server.calls import Calls, set_up
+from tests.server.keyed import BOUND, Keyed
 from tests.server.processes import ServerProcess, serving
 
 
@@ -24,3 +27,19 @@ def calls(server: ServerProcess) -> Iterator[Calls]:
     set_up(made)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
+    data: Path = tmp_path_factory.mktemp("keyed") / "data"
+    _, admin = KeyFile(data).create("root", set(Right))
+    with serving(data) as server:
+        made = Keyed(data, server, admin)
+        yield made
+        made.admin.close()
+
+
+@pytest.fixture(scope="module")
+def bound(keyed: Keyed) -> Calls:
+    """A caller for whom only accounts ``a-…`` exist."""
+    return keyed.calls("bound", BOUND, account_prefix="a-")

@@ -10,7 +10,7 @@ import typer
 from rich.progress import Progress, TaskID
 
 from drawdown.cli import exit_codes
-from drawdown.cli.options import ApiKeyOption, DataOption, JsonOption, TargetOption, open_database
+from drawdown.cli.options import ApiKeyOption, DataOption, JsonOption, TargetOption, open_database, target_tls
 from drawdown.cli.output import console, print_json, print_table
 from drawdown.errors import InvalidRequestError
 
@@ -84,7 +84,7 @@ def snapshot(
     """Write a snapshot now and say up to which journal position a restore would reach."""
     from drawdown.client.sync import connect
 
-    with connect(target, api_key=api_key, timeout_s=600) as connection:
+    with connect(target, api_key=api_key, timeout_s=600, tls=target_tls()) as connection:
         report = {"checkpoint_seq": connection.checkpoint()} if local else connection.snapshot(full=full)
     if json:
         print_json(report)

@@ -15,6 +15,7 @@ from drawdown.cli import (
     demo_command,
     folder_commands,
     grant_commands,
+    keys_commands,
     replay_command,
     serve_command,
     usage_commands,
@@ -63,6 +64,7 @@ for commands in (
     commands.register(app)
 account_commands.register(app)
 catalog_commands.register(app)
+keys_commands.register(app)
 
 
 def main() -> None:

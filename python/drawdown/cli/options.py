@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 import typer
 
 from drawdown.client.interface import Database
+from drawdown.client.tls import Tls
 from drawdown.errors import InvalidRequestError
 
 DEFAULT_DATA = Path("data")
@@ -37,7 +39,7 @@ def open_database(
             raise InvalidRequestError("target: give --data or --target, not both", field="target")
         from drawdown.client.sync import connect
 
-        return connect(target, api_key=api_key)
+        return connect(target, api_key=api_key, tls=target_tls())
     from drawdown.config import load
     from drawdown.embedded import open_configured
 
@@ -49,6 +51,19 @@ def open_database(
         )
     # The engine's settings come from the environment, as those of a server on the folder would.
     return open_configured(folder, load())
+
+
+def target_tls() -> Tls | None:
+    """TLS for ``--target``, from the environment: the authority's certificate, and this client's own."""
+    from drawdown.client.tls import tls_from_files
+
+    def path(variable: str) -> Path | None:
+        value = os.environ.get(variable)
+        return Path(value) if value else None
+
+    return tls_from_files(
+        path("DRAWDOWN_TARGET_CA"), path("DRAWDOWN_TARGET_CERTIFICATE"), path("DRAWDOWN_TARGET_KEY")
+    )
 
 
 def instant_from(text: str | None, field: str) -> datetime | None:

@@ -33,6 +33,7 @@ from drawdown.client.recorder import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, Recorder
 from drawdown.client.reservation_session import AioReservationSession
 from drawdown.client.rpc_errors import error_of
 from drawdown.client.scales import Scales
+from drawdown.client.tls import Tls
 from drawdown.client.usage_event import SealedEvent, UsageEvent, encode_event, event_from, seal
 from drawdown.engine import BatchEncoder, answers
 from drawdown.errors import UnavailableError
@@ -73,11 +74,12 @@ class AioConnection(
         api_key: str | None = None,
         timeout_s: float = 30.0,
         root_certificates: bytes | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self.target = channels.check_target(target)
         self._timeout_s = timeout_s
         self._metadata = channels.metadata_of(api_key)
-        self._channel = channels.open_aio_channel(target, root_certificates)
+        self._channel = channels.open_aio_channel(target, channels.tls_of(tls, root_certificates))
         self._record_usage = self._channel.unary_unary(channels.RECORD_USAGE)
         self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
         self._raw_batch_check = self._channel.unary_unary(channels.BATCH_CHECK)
@@ -382,6 +384,9 @@ def connect(
     api_key: str | None = None,
     timeout_s: float = 30.0,
     root_certificates: bytes | None = None,
+    tls: Tls | None = None,
 ) -> AioConnection:
     """A database at ``HOST:PORT`` for asyncio; call it inside the running loop."""
-    return AioConnection(target, api_key=api_key, timeout_s=timeout_s, root_certificates=root_certificates)
+    return AioConnection(
+        target, api_key=api_key, timeout_s=timeout_s, root_certificates=root_certificates, tls=tls
+    )

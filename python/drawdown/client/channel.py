@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 
+from drawdown.client.tls import Tls
 from drawdown.errors import InvalidRequestError
 
 STREAM_USAGE = "/drawdown.v1.UsageService/StreamUsage"
@@ -45,17 +46,24 @@ def metadata_of(api_key: str | None) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {api_key}"),) if api_key else ()
 
 
-def open_channel(target: str, root_certificates: bytes | None) -> grpc.Channel:
-    """A channel to ``target``: plaintext, or TLS when certificates are given. Connects on first use."""
+def open_channel(target: str, tls: Tls | None) -> grpc.Channel:
+    """A channel to ``target``: plaintext, or with ``tls``. Connects on first use."""
     check_target(target)
-    if root_certificates is None:
+    if tls is None:
         return grpc.insecure_channel(target, options=OPTIONS)
-    return grpc.secure_channel(target, grpc.ssl_channel_credentials(root_certificates), options=OPTIONS)
+    return grpc.secure_channel(target, tls.credentials(), options=OPTIONS)
 
 
-def open_aio_channel(target: str, root_certificates: bytes | None) -> grpc.aio.Channel:
+def open_aio_channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
     """The same for asyncio."""
     check_target(target)
-    if root_certificates is None:
+    if tls is None:
         return grpc.aio.insecure_channel(target, options=OPTIONS)
-    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(root_certificates), options=OPTIONS)
+    return grpc.aio.secure_channel(target, tls.credentials(), options=OPTIONS)
+
+
+def tls_of(tls: Tls | None, root_certificates: bytes | None) -> Tls | None:
+    """``root_certificates`` alone are TLS without a client certificate."""
+    if tls is None and root_certificates is not None:
+        return Tls(root_certificates=root_certificates)
+    return tls

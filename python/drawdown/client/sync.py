@@ -25,6 +25,7 @@ from drawdown.client.reservation_session import ReservationSession
 from drawdown.client.rpc_errors import error_of
 from drawdown.client.scales import Scales
 from drawdown.client.stream_recorder import StreamRecorder
+from drawdown.client.tls import Tls
 from drawdown.client.usage_event import SealedEvent, encode_event, event_from, seal
 from drawdown.engine import BatchEncoder, answers
 from drawdown.engine.ledger_reads import LedgerReads
@@ -63,11 +64,12 @@ class Connection(LedgerReads, Database):
         api_key: str | None = None,
         timeout_s: float = 30.0,
         root_certificates: bytes | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self.target = channels.check_target(target)
         self._timeout_s = timeout_s
         self._metadata = channels.metadata_of(api_key)
-        self._channel = channels.open_channel(target, root_certificates)
+        self._channel = channels.open_channel(target, channels.tls_of(tls, root_certificates))
         self._record_usage = self._channel.unary_unary(channels.RECORD_USAGE)
         self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
         self._entitlement = entitlement_pb2_grpc.EntitlementServiceStub(self._channel)
@@ -273,9 +275,13 @@ def connect(
     api_key: str | None = None,
     timeout_s: float = 30.0,
     root_certificates: bytes | None = None,
+    tls: Tls | None = None,
 ) -> Connection:
     """A database at ``HOST:PORT``, with the same interface as ``drawdown.open``.
 
-    Nothing is sent before the first call. Plaintext unless ``root_certificates`` (PEM) are given.
+    Nothing is sent before the first call. Plaintext unless ``root_certificates`` (PEM) or ``tls`` are given;
+    ``tls`` also brings a client certificate.
     """
-    return Connection(target, api_key=api_key, timeout_s=timeout_s, root_certificates=root_certificates)
+    return Connection(
+        target, api_key=api_key, timeout_s=timeout_s, root_certificates=root_certificates, tls=tls
+    )

@@ -1,20 +1,20 @@
 """Who calls and what they may do: decided once per call, from the credential, never from the request."""
 
-import enum
+from typing import Final
 
 import msgspec
 
 from drawdown import errors
+from drawdown.model.rights import Right
 from drawdown.server.context import Context
+from drawdown.server.key_ring import HeldKey, KeyRing
 
+__all__ = ["LOCAL", "Access", "Principal", "Right"]
 
-class Right(enum.Enum):
-    """What a call needs."""
-
-    INGEST = "ingest"
-    READ = "read"
-    MANAGE = "manage"
-    ADMIN = "admin"
+AUTHORIZATION: Final = "authorization"
+BEARER: Final = "bearer "
+# Names of a verified client certificate, the most telling first.
+CERTIFICATE_NAMES: Final = ("x509_subject_alternative_name", "x509_common_name")
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,25 +25,120 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     account_prefix: str = ""
     """Accounts whose id does not start with this do not exist for the caller. Empty: all."""
     may_force: bool = False
+    key_id: str = ""
 
     def sees(self, account_id: str) -> bool:
         """Whether the account is within the caller's prefix."""
         return account_id.startswith(self.account_prefix)
+
+    def require(self, right: Right) -> None:
+        """Raises ``PermissionDeniedError`` without the right."""
+        if right not in self.rights:
+            raise errors.PermissionDeniedError(f"this credential lacks the right {right.value!r}")
 
 
 LOCAL = Principal(name="local", rights=frozenset(Right), may_force=True)
 
 
 class Access:
-    """Yields the principal of a call. Without keys everyone who can connect is ``LOCAL``."""
+    """Yields the principal of a call. Without a key ring everyone who can connect is ``LOCAL``.
+
+    For use on the loop's thread only.
+    """
+
+    def __init__(self, ring: KeyRing | None = None) -> None:
+        self._ring = ring
+        self._principals: dict[str, Principal] = {}
+        self.refused = 0
 
     def principal(self, context: Context, right: Right) -> Principal:
-        """The caller, who holds ``right``.
+        """The caller, who holds ``right``; the call counts against the key's rate.
 
         Raises ``UnauthenticatedError`` without a known credential, ``PermissionDeniedError`` without
-        the right.
+        the right, ``OverloadedError`` beyond the key's calls per second.
         """
-        caller = LOCAL
-        if right not in caller.rights:
-            raise errors.PermissionDeniedError(f"this credential lacks the right {right.value!r}")
+        if self._ring is None:
+            return LOCAL
+        caller = self.caller(context)
+        self.admit(caller, right)
         return caller
+
+    def caller(self, context: Context) -> Principal:
+        """Whose credential it is. Raises ``UnauthenticatedError`` without a known one."""
+        if self._ring is None:
+            return LOCAL
+        try:
+            return self._principal_of(self._held(self._ring, context))
+        except errors.UnauthenticatedError:
+            self.refused += 1
+            raise
+
+    def admit(self, caller: Principal, right: Right) -> None:
+        """Let the call in: as ``principal``."""
+        try:
+            caller.require(right)
+        except errors.PermissionDeniedError:
+            self.refused += 1
+            raise
+        if wait_s := self.pause_s(caller):
+            raise errors.OverloadedError(
+                f"the key {caller.key_id} makes more calls than it may; retry in {wait_s:.3f} s",
+                reason="RATE_LIMITED",
+            )
+
+    def pause_s(self, caller: Principal) -> float:
+        """Count one call and answer 0; or seconds until the next one may be taken.
+
+        Raises ``UnauthenticatedError`` once the key was revoked or has expired.
+        """
+        if self._ring is None or not caller.key_id:
+            return 0.0
+        held = self._ring.live(caller.key_id)
+        if held is None:
+            raise _unknown()
+        return held.wait_s()
+
+    def _held(self, ring: KeyRing, context: Context) -> HeldKey:
+        for key, value in context.invocation_metadata() or ():
+            if key == AUTHORIZATION:
+                text = value if isinstance(value, str) else ""
+                if text[: len(BEARER)].lower() != BEARER:
+                    raise _unknown()
+                found = ring.of_text(text[len(BEARER) :])
+                break
+        else:
+            found = self._of_certificate(ring, context)
+        if found is None:
+            raise _unknown()
+        return found
+
+    def _of_certificate(self, ring: KeyRing, context: Context) -> HeldKey | None:
+        if not ring.has_certificates:
+            return None
+        facts = context.auth_context()
+        for kind in CERTIFICATE_NAMES:
+            for name in facts.get(kind, ()):
+                found = ring.of_certificate(name.decode("utf-8", "replace"))
+                if found is not None:
+                    return found
+        return None
+
+    def _principal_of(self, held: HeldKey) -> Principal:
+        key = held.key
+        caller = self._principals.get(key.key_id)
+        if caller is None:
+            caller = self._principals[key.key_id] = Principal(
+                name=key.name,
+                rights=key.rights,
+                account_prefix=key.account_prefix,
+                may_force=Right.MANAGE in key.rights,
+                key_id=key.key_id,
+            )
+        return caller
+
+
+def _unknown() -> errors.UnauthenticatedError:
+    # One sentence for all: absent, misspelt, unknown, revoked and expired must look alike.
+    return errors.UnauthenticatedError(
+        "a live API key is needed: send it as metadata 'authorization: Bearer ddk_…'"
+    )

@@ -43,13 +43,20 @@ def channel_arguments(config: ProcessConfig) -> list[tuple[str, int]]:
 
 
 def require_safe(config: ProcessConfig) -> None:
-    """Raises ``ConfigError`` for plaintext off loopback without ``insecure_listen``."""
+    """Raises ``ConfigError`` for plaintext off loopback without ``insecure_listen``, and for half of TLS."""
+    if bool(config.tls_certificate) != bool(config.tls_key):
+        missing = "tls_key" if config.tls_certificate else "tls_certificate"
+        raise ConfigError(f"{missing}: TLS needs tls_certificate and tls_key", field=missing)
+    if config.tls_client_ca and not config.tls_certificate:
+        raise ConfigError(
+            "tls_client_ca: client certificates need TLS: give tls_certificate", field="tls_client_ca"
+        )
     host, _ = host_and_port(config.listen, "listen")
-    if config.insecure_listen or is_loopback(host):
+    if config.tls_certificate or config.insecure_listen or is_loopback(host):
         return
     raise ConfigError(
-        f"listen: {config.listen} is not loopback and this connection is plaintext; "
-        "listen on 127.0.0.1 behind a proxy that ends TLS, or say --insecure-listen",
+        f"listen: {config.listen} is not loopback and this connection is plaintext; give tls_certificate "
+        "and tls_key, listen on 127.0.0.1 behind a proxy that ends TLS, or say --insecure-listen",
         field="listen",
     )
 

@@ -27,9 +27,10 @@ from drawdown.runtime.app import App
 from drawdown.runtime.logs import start_logging
 from drawdown.runtime.memory import keep_message_buffers
 from drawdown.server import entitlement_service, usage_service
-from drawdown.server.access import Access
+from drawdown.server.access_control import AccessControl
 from drawdown.server.account_service import AccountService
 from drawdown.server.admin_service import AdminService
+from drawdown.server.audit import Audit
 from drawdown.server.catalog_service import CatalogService
 from drawdown.server.context import Handler
 from drawdown.server.control_service import control_services
@@ -39,6 +40,7 @@ from drawdown.server.grant_service import GrantService
 from drawdown.server.metrics import serve_metrics
 from drawdown.server.options import CALLS_MAX, channel_arguments, require_safe
 from drawdown.server.reservation_service import ReservationKeeper, ReservationService, ReservationSessions
+from drawdown.server.tls import server_credentials
 from drawdown.server.typed import TypedCalls, TypedService
 from drawdown.server.usage_record_service import UsageRecordService
 from drawdown.server.usage_service import UsageService
@@ -68,6 +70,8 @@ def run(config: Config) -> int:
     try:
         require_safe(config.process)
         require_fast_protobuf()
+        tls = server_credentials(config.process)
+        control = AccessControl(config.process)
         app = App(config)
     except errors.FolderLockedError as raised:
         return _refuse(raised, EXIT_LOCKED)
@@ -79,7 +83,7 @@ def run(config: Config) -> int:
         return _refuse(raised, EXIT_UNAVAILABLE)
     try:
         with asyncio.Runner(loop_factory=_loop_factory(config)) as runner:
-            return runner.run(Server(app, config).serve())
+            return runner.run(Server(app, config, control, tls).serve())
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _exit_at_once)
@@ -136,9 +140,13 @@ def _merged(parts: list[tuple[str, dict[str, Handler]]]) -> dict[str, dict[str, 
 class Server:
     """One gRPC server over one open engine."""
 
-    def __init__(self, app: App, config: Config) -> None:
+    def __init__(
+        self, app: App, config: Config, control: AccessControl, tls: grpc.ServerCredentials | None
+    ) -> None:
         self._app = app
         self._config = config
+        self._control = control
+        self._tls = tls
         self._signals = 0
         self._draining = asyncio.Event()
         self._stop_at_once = asyncio.Event()
@@ -147,12 +155,17 @@ class Server:
         """Serve until told to stop; answers the exit code."""
         app, process = self._app, self._config.process
         loop = asyncio.get_running_loop()
-        access = Access()
+        access = self._control.access
         durability = Durability(app.engine, loop)
         self._usage = UsageService(app.engine, durability, access, window_batches=process.window_batches)
-        self._typed = TypedCalls(access, threads=process.control_threads, calls_max=process.control_calls_max)
         self._sessions = ReservationSessions()
         self._keeper = ReservationKeeper(app.engine, access, self._sessions)
+        self._typed = TypedCalls(
+            access,
+            Audit(self._control.audit),
+            threads=process.control_threads,
+            calls_max=process.control_calls_max,
+        )
         self._health = health.aio.HealthServicer()
         server = grpc.aio.server(options=channel_arguments(process), maximum_concurrent_rpcs=CALLS_MAX)
         names = self._register(server, EntitlementService(app.engine, durability, access))
@@ -164,6 +177,7 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
         app.start()
+        self._control.start()
         await server.start()
         for name in ("", *names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -174,6 +188,7 @@ class Server:
         await self._draining.wait()
         await self._drain(server)
         durability.close()
+        self._control.close()
         return EXIT_DRAINED
 
     def _register(self, server: grpc.aio.Server, entitlement: EntitlementService) -> list[str]:
@@ -195,6 +210,7 @@ class Server:
                     snapshot_now=None if app.snapshotter is None else app.snapshotter.take_now,
                     server_stats=self.stats,
                     before=app.control.before,
+                    keys=self._control.keys,
                 ),
             ),
         )
@@ -221,7 +237,10 @@ class Server:
     def _bind(self, server: grpc.aio.Server) -> str:
         address = self._config.process.listen
         host, _ = host_and_port(address, "listen")
-        port = server.add_insecure_port(address)
+        if self._tls is not None:
+            port = server.add_secure_port(address, self._tls)
+        else:
+            port = server.add_insecure_port(address)
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def _serve_metrics(self) -> str | None:
@@ -280,6 +299,7 @@ class Server:
             "shed_total": self._usage.shed,
             "reservation_sessions_open": len(self._sessions),
             "reservations_released_total": self._keeper.released,
+            "calls_refused_access": self._control.access.refused,
             "typed_calls_open": self._typed.open_calls,
             "typed_calls": {f"{path} {code}": count for (path, code), count in self._typed.calls.items()},
         }

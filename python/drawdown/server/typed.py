@@ -6,7 +6,6 @@ work, deadlines of callers who have gone, errors, and the audit line of what cha
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +18,9 @@ from google.protobuf import message, message_factory
 from drawdown import errors
 from drawdown.server import status
 from drawdown.server.access import Access, Principal, Right
+from drawdown.server.audit import Audit, AuditedCall
 from drawdown.server.context import Context, Handler
 from drawdown.server.usage_service import draining
-
-_audit = logging.getLogger("drawdown.audit")
 
 # A typed call that a caller waits for longer than this has no deadline of use.
 CALL_S_MAX: Final = 30.0
@@ -43,8 +41,9 @@ class TypedService(Protocol):
 class TypedCalls:
     """Runs typed calls in worker threads; bounded in number, never on the loop."""
 
-    def __init__(self, access: Access, *, threads: int, calls_max: int) -> None:
+    def __init__(self, access: Access, audit: Audit, *, threads: int, calls_max: int) -> None:
         self._access = access
+        self._audit = audit
         self._calls_max = calls_max
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="typed-call")
         self._draining = False
@@ -65,39 +64,60 @@ class TypedCalls:
         request_class = message_factory.GetMessageClass(method.input_type)
 
         async def serve(body: bytes, context: Context) -> bytes:
-            caller = "unknown"
+            caller: Principal | None = None
             try:
-                principal = self._access.principal(context, right)
-                caller = principal.name
-                response = await self._run(run, parsed(request_class, body), principal, context)
+                caller = self._access.caller(context)
+                self._access.admit(caller, right)
+                self._admit()
+                request = parsed(request_class, body)
+            except errors.DrawdownError as refused:
+                self._count(path, status.code_of(refused).name)
+                self._audit.refused(path, right, caller, context, refused.reason)
+                await status.abort(context, refused)
+            try:
+                audited = self._audit.call(path, right, caller, request, context)
+                response = await self._run(run, request, caller, context, audited)
             except asyncio.CancelledError:
                 raise
             except Exception as raised:
                 fault = status.fault_of(raised)
                 self._count(path, status.code_of(fault).name)
-                _audited(path, right, caller, fault.reason)
                 await status.abort(context, fault)
             self._count(path, "OK")
-            _audited(path, right, caller, "OK")
             return response
 
         return grpc.unary_unary_rpc_method_handler(serve)
 
-    async def _run(
-        self, run: Method, request: message.Message, principal: Principal, context: Context
-    ) -> bytes:
+    def _admit(self) -> None:
         if self._draining:
             raise draining()
         if self.open_calls >= self._calls_max:
             raise errors.OverloadedError(f"{self._calls_max} typed calls are open; retry after a pause")
+
+    async def _run(
+        self,
+        run: Method,
+        request: message.Message,
+        principal: Principal,
+        context: Context,
+        audited: AuditedCall,
+    ) -> bytes:
         remaining = context.time_remaining()
         allowed = CALL_S_MAX if remaining is None else min(remaining, CALL_S_MAX)
         started_before = time.monotonic() + allowed
 
         def work() -> bytes:
-            if time.monotonic() > started_before:
-                raise errors.OverloadedError("the call waited past its deadline; nothing was applied")
-            return run(request, principal).SerializeToString()
+            outcome = "OK"
+            try:
+                if time.monotonic() > started_before:
+                    raise errors.OverloadedError("the call waited past its deadline; nothing was applied")
+                return run(request, principal).SerializeToString()
+            except Exception as raised:
+                fault = status.fault_of(raised)
+                outcome = fault.reason
+                raise fault from raised
+            finally:
+                audited(outcome)
 
         self.open_calls += 1
         try:
@@ -131,8 +151,3 @@ def parsed(request_class: type[MessageT], body: bytes) -> MessageT:
             f"the bytes are not a {request_class.DESCRIPTOR.full_name}: {raised}"
         ) from raised
     return request
-
-
-def _audited(path: str, right: Right, caller: str, outcome: str) -> None:
-    if right in (Right.MANAGE, Right.ADMIN):
-        _audit.info("typed call", extra={"call": path, "caller": caller[:128], "outcome": outcome[:128]})

@@ -18,7 +18,7 @@ import grpc
 from drawdown import errors
 from drawdown.engine import Engine, RawEngineError, translated
 from drawdown.server import status
-from drawdown.server.access import Access, Right
+from drawdown.server.access import Access, Principal, Right
 from drawdown.server.context import Context, Handler
 from drawdown.server.durability import Durability
 
@@ -58,12 +58,12 @@ class UsageStream:
         if self._reading is not None:
             self._reading.cancel()
 
-    async def run(self, account_prefix: str, may_force: bool) -> None:
+    async def run(self, caller: Principal) -> None:
         """Serve the stream to its end. Raises what ends it early, after the acks of batches taken."""
         writer = self._loop.create_task(self._write())
         writer.add_done_callback(self._writer_ended)
         try:
-            await self._read(account_prefix, may_force)
+            await self._read(caller)
         except asyncio.CancelledError:
             writer.cancel()
             raise
@@ -82,7 +82,8 @@ class UsageStream:
             if self._reader_asleep is not None and not self._reader_asleep.done():
                 self._reader_asleep.set_result(None)
 
-    async def _read(self, account_prefix: str, may_force: bool) -> None:
+    async def _read(self, caller: Principal) -> None:
+        account_prefix, may_force = caller.account_prefix, caller.may_force
         create_task, read = self._loop.create_task, self._context.read
         submit, acks, window = self._service.engine.submit, self._acks, self._service.window
         durable_seq = self._service.engine.durable_seq
@@ -100,6 +101,8 @@ class UsageStream:
             reading = self._reading = create_task(read())
             # One turn of the loop starts the read.
             await asyncio.sleep(0)
+            if caller.key_id:
+                await self._service.keep_pace(caller)
             try:
                 seq, ack = submit(batch, account_prefix=account_prefix, may_force=may_force)
             except RawEngineError as raised:
@@ -180,7 +183,7 @@ class UsageService:
             self.streams.add(stream)
             self._durability.add(stream)
             try:
-                await stream.run(principal.account_prefix, principal.may_force)
+                await stream.run(principal)
             finally:
                 self._durability.discard(stream)
                 self.streams.discard(stream)
@@ -202,6 +205,11 @@ class UsageService:
             return ack
         except (errors.DrawdownError, RawEngineError) as raised:
             await status.abort(context, raised)
+
+    async def keep_pace(self, caller: Principal) -> None:
+        """Return when the caller's key may send a batch. Raises once it was revoked or has expired."""
+        while wait_s := self._access.pause_s(caller):
+            await asyncio.sleep(wait_s)
 
     def drain(self) -> None:
         """Take no further batches; open streams flush their acks and end with OK."""

@@ -60,6 +60,26 @@ class AdminServiceStub:
                 request_serializer=drawdown_dot_v1_dot_admin__pb2.AdvanceClockRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_admin__pb2.AdvanceClockResponse.FromString,
                 _registered_method=True)
+        self.CreateApiKey = channel.unary_unary(
+                '/drawdown.v1.AdminService/CreateApiKey',
+                request_serializer=drawdown_dot_v1_dot_admin__pb2.CreateApiKeyRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_admin__pb2.CreateApiKeyResponse.FromString,
+                _registered_method=True)
+        self.ListApiKeys = channel.unary_unary(
+                '/drawdown.v1.AdminService/ListApiKeys',
+                request_serializer=drawdown_dot_v1_dot_admin__pb2.ListApiKeysRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_admin__pb2.ListApiKeysResponse.FromString,
+                _registered_method=True)
+        self.RotateApiKey = channel.unary_unary(
+                '/drawdown.v1.AdminService/RotateApiKey',
+                request_serializer=drawdown_dot_v1_dot_admin__pb2.RotateApiKeyRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_admin__pb2.RotateApiKeyResponse.FromString,
+                _registered_method=True)
+        self.RevokeApiKey = channel.unary_unary(
+                '/drawdown.v1.AdminService/RevokeApiKey',
+                request_serializer=drawdown_dot_v1_dot_admin__pb2.RevokeApiKeyRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_admin__pb2.RevokeApiKeyResponse.FromString,
+                _registered_method=True)
         self.ExecuteCommands = channel.unary_unary(
                 '/drawdown.v1.AdminService/ExecuteCommands',
                 request_serializer=drawdown_dot_v1_dot_admin__pb2.ExecuteCommandsRequest.SerializeToString,
@@ -111,15 +131,46 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateApiKey(self, request, context):
+        """A new key for callers; its text is in this answer and nowhere else.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListApiKeys(self, request, context):
+        """All keys, revoked ones included, oldest first. No text, no hash.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateApiKey(self, request, context):
+        """A second text for a key; the present one is taken for a while longer. FAILED_PRECONDITION while
+        two texts are live.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeApiKey(self, request, context):
+        """The key is not taken any more, within a second. A repeat changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExecuteCommands(self, request, context):
-        """One atomic group of commands as JSON; refusals are statuses in the answer, not errors.
+        """One atomic group of commands as JSON; refusals are statuses in the answer, not errors. Commands
+        of the catalog need the right `admin`, all others `manage`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Query(self, request, context):
-        """Any read of the engine as JSON.
+        """Any read of the engine as JSON. Reads of one account, of accounts and of the catalog need the
+        right `read`, all others `admin`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -152,6 +203,26 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.AdvanceClock,
                     request_deserializer=drawdown_dot_v1_dot_admin__pb2.AdvanceClockRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_admin__pb2.AdvanceClockResponse.SerializeToString,
+            ),
+            'CreateApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateApiKey,
+                    request_deserializer=drawdown_dot_v1_dot_admin__pb2.CreateApiKeyRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_admin__pb2.CreateApiKeyResponse.SerializeToString,
+            ),
+            'ListApiKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListApiKeys,
+                    request_deserializer=drawdown_dot_v1_dot_admin__pb2.ListApiKeysRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_admin__pb2.ListApiKeysResponse.SerializeToString,
+            ),
+            'RotateApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateApiKey,
+                    request_deserializer=drawdown_dot_v1_dot_admin__pb2.RotateApiKeyRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_admin__pb2.RotateApiKeyResponse.SerializeToString,
+            ),
+            'RevokeApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeApiKey,
+                    request_deserializer=drawdown_dot_v1_dot_admin__pb2.RevokeApiKeyRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_admin__pb2.RevokeApiKeyResponse.SerializeToString,
             ),
             'ExecuteCommands': grpc.unary_unary_rpc_method_handler(
                     servicer.ExecuteCommands,
@@ -300,6 +371,114 @@ class AdminService:
             '/drawdown.v1.AdminService/AdvanceClock',
             drawdown_dot_v1_dot_admin__pb2.AdvanceClockRequest.SerializeToString,
             drawdown_dot_v1_dot_admin__pb2.AdvanceClockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.AdminService/CreateApiKey',
+            drawdown_dot_v1_dot_admin__pb2.CreateApiKeyRequest.SerializeToString,
+            drawdown_dot_v1_dot_admin__pb2.CreateApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListApiKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.AdminService/ListApiKeys',
+            drawdown_dot_v1_dot_admin__pb2.ListApiKeysRequest.SerializeToString,
+            drawdown_dot_v1_dot_admin__pb2.ListApiKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.AdminService/RotateApiKey',
+            drawdown_dot_v1_dot_admin__pb2.RotateApiKeyRequest.SerializeToString,
+            drawdown_dot_v1_dot_admin__pb2.RotateApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.AdminService/RevokeApiKey',
+            drawdown_dot_v1_dot_admin__pb2.RevokeApiKeyRequest.SerializeToString,
+            drawdown_dot_v1_dot_admin__pb2.RevokeApiKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::entry::{
     AccountCreated, ClockAdvanced, Control, PeriodEdgeSet, PolicySet, RateTableAssigned, ThresholdsSet,
 };
-use crate::execute::{Done, Group, Refusal, check_id, policy_number, shown};
+use crate::execute::{Done, Group, Refusal, absent_account, check_id, policy_number, shown};
 
 /// Of an account that names none.
 pub const DEFAULT_RATE_TABLE: &str = "default";
@@ -24,6 +24,10 @@ impl Engine {
             if let Some(id) = value {
                 check_id(field, id)?;
             }
+        }
+        // Whether it exists or not: what lies outside the caller's prefix is neither seen nor made.
+        if !group.sees(&c.account) {
+            return Err(absent_account(&c.account));
         }
         let rate_table = c.rate_table.as_deref().unwrap_or(DEFAULT_RATE_TABLE);
         let fingerprint = self.account_fingerprint(c, rate_table);

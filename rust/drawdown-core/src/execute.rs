@@ -82,6 +82,13 @@ pub(crate) struct Group<'a> {
     pub has_room: bool,
 }
 
+impl Group<'_> {
+    /// Whether the account lies within the caller's prefix, existing or not.
+    pub(crate) fn sees(&self, account: &str) -> bool {
+        account.starts_with(self.rights.account_prefix)
+    }
+}
+
 impl Engine {
     /// Apply a group of commands at `stamp_us`, all or nothing. One outcome per command, in
     /// order; after a refusal the others have no status and nothing was applied.
@@ -147,14 +154,8 @@ impl Engine {
 
     /// The account of a command, lived up to now and kept for undo.
     pub(crate) fn touch(&mut self, id: &str, group: &mut Group<'_>) -> Result<u32, Refusal> {
-        let is_visible = id.starts_with(group.rights.account_prefix);
-        let number = self.find_account(id).filter(|_| is_visible).ok_or_else(|| {
-            Refusal::new(
-                Status::AccountUnknown,
-                "account",
-                format!("there is no account '{}'; create it first", shown(id)),
-            )
-        })?;
+        let is_visible = group.sees(id);
+        let number = self.find_account(id).filter(|_| is_visible).ok_or_else(|| absent_account(id))?;
         if number < group.accounts_mark && !group.touched.iter().any(|(n, _)| *n == number) {
             group.touched.push((number, self.accounts[number as usize].clone()));
         }
@@ -219,6 +220,12 @@ fn refused(n: usize, at: usize, refusal: Refusal) -> Vec<CommandOutcome> {
     facts.insert("field".into(), Value::String(refusal.field.into()));
     outcomes[at] = CommandOutcome { status: Some(refusal.status), facts };
     outcomes
+}
+
+/// An account that is not there, or not for this caller.
+pub(crate) fn absent_account(id: &str) -> Refusal {
+    let reason = format!("there is no account '{}'; create it first", shown(id));
+    Refusal::new(Status::AccountUnknown, "account", reason)
 }
 
 /// Caller text for a message: printable and short.

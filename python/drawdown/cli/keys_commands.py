@@ -1,0 +1,194 @@
+"""``drawdown keys``: API keys, in a data folder (its server may be running) or through a server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from drawdown.cli.options import (
+    DEFAULT_DATA,
+    ApiKeyOption,
+    DataOption,
+    JsonOption,
+    TargetOption,
+    instant_from,
+    target_tls,
+)
+from drawdown.cli.output import console, print_json, print_table, text_of
+from drawdown.errors import InvalidRequestError
+from drawdown.model.api_key import ApiKey, KeyFacts, check_overlap, facts_of
+from drawdown.model.instants import instant_from_us, now_us, optional_instant, optional_us
+from drawdown.model.rights import rights_from
+
+if TYPE_CHECKING:
+    from drawdown.client.keys import RemoteKeys
+    from drawdown.storage.key_file import KeyFile
+
+keys = typer.Typer(help="API keys: who may call, and what.", no_args_is_help=True)
+
+OVERLAP_S = 86_400
+KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="The middle part of the key's text.")]
+
+
+@contextmanager
+def _opened(data: Path | None, target: str | None, api_key: str | None) -> Iterator[KeyFile | RemoteKeys]:
+    if target is not None:
+        if data is not None:
+            raise InvalidRequestError("target: give --data or --target, not both", field="target")
+        from drawdown.client.keys import RemoteKeys
+
+        with RemoteKeys(target, api_key, target_tls()) as remote:
+            yield remote
+        return
+    from drawdown.config import load
+    from drawdown.storage.key_file import KeyFile
+
+    yield KeyFile(data or DEFAULT_DATA, load().process.api_key_pepper_file)
+
+
+def _audit(data: Path | None, target: str | None, call: str, key: ApiKey | KeyFacts) -> None:
+    """A change made in the folder itself has nobody else to note it."""
+    if target is not None:
+        return
+    from drawdown.storage.audit_file import AuditFile
+
+    file = AuditFile(data or DEFAULT_DATA)
+    caller = f"command line, uid {os.getuid()}"
+    file.append(
+        durable=True, call=f"keys {call}", caller=caller, account="", subject=key.key_id, outcome="OK"
+    )
+    file.close()
+
+
+@keys.command()
+def create(
+    name: Annotated[str, typer.Argument(help="For people and the audit log; unique among live keys.")],
+    rights: Annotated[str, typer.Option(help="Some of ingest,read,manage,admin.")],
+    account_prefix: Annotated[
+        str, typer.Option(metavar="PREFIX", help="Other accounts do not exist for this key.")
+    ] = "",
+    certificate: Annotated[
+        str, typer.Option(metavar="NAME", help="A client certificate of this name instead of a text.")
+    ] = "",
+    calls_per_s: Annotated[int, typer.Option(help="Most calls and batches per second; 0: any.")] = 0,
+    expires_at: Annotated[str | None, typer.Option(metavar="INSTANT", help="Not taken from then on.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Instead of --expires-at.")] = None,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a key and print its text: this once, it is kept nowhere.
+
+    A running server takes a new key within a second. Hand the text to its user by a safe way; lost, it is
+    rotated, not found again.
+    """
+    if days is not None and expires_at is not None:
+        raise InvalidRequestError("days: give --days or --expires-at, not both", field="days")
+    ends = instant_from(expires_at, "expires_at")
+    if days is not None:
+        ends = instant_from_us(now_us()) + timedelta(days=days)
+    with _opened(data, target, api_key) as store:
+        made, text = store.create(
+            name,
+            rights_from(rights.split(",")),
+            account_prefix=account_prefix,
+            certificate=certificate,
+            calls_per_s=calls_per_s,
+            expires_at=optional_us(ends),
+        )
+    _audit(data, target, "create", made)
+    _print_text(made, text, json)
+
+
+@keys.command("list")
+def list_keys(
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """All keys with their rights, state and last use. A text cannot be shown again."""
+    with _opened(data, target, api_key) as store:
+        found = store.all_keys()
+    rows = [_facts(key) for key in found]
+    if json:
+        print_json(rows)
+        return
+    columns = ["key_id", "name", "rights", "account_prefix", "state", "expires_at", "last_used_at"]
+    print_table("Keys", columns, [[row[column] for column in columns] for row in rows])
+
+
+@keys.command()
+def rotate(
+    key_id: KeyId,
+    overlap_s: Annotated[
+        int, typer.Option(help="The present text is taken this many seconds longer; 0: it ends now.")
+    ] = OVERLAP_S,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """A new text for a key, printed this once; both are taken for a day, so that callers move over."""
+    with _opened(data, target, api_key) as store:
+        rotated, text = store.rotate(key_id, check_overlap(overlap_s))
+    _audit(data, target, "rotate", rotated)
+    _print_text(rotated, text, json)
+
+
+@keys.command()
+def revoke(
+    key_id: KeyId,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The key is not taken any more, by a running server within a second. A repeat changes nothing."""
+    with _opened(data, target, api_key) as store:
+        revoked = store.revoke(key_id)
+    _audit(data, target, "revoke", revoked)
+    if json:
+        print_json(_facts(revoked))
+    else:
+        console.print(f"key {revoked.key_id} ({revoked.name}) is revoked", markup=False)
+
+
+def _facts(key: ApiKey | KeyFacts) -> dict[str, Any]:
+    known = facts_of(key, now_us()) if isinstance(key, ApiKey) else key
+    return {
+        "key_id": known.key_id,
+        "name": known.name,
+        "rights": known.rights,
+        "account_prefix": known.account_prefix or None,
+        "certificate": known.certificate or None,
+        "calls_per_s": known.calls_per_s or None,
+        "state": known.state,
+        "created_at": instant_from_us(known.created_at),
+        "expires_at": optional_instant(known.expires_at),
+        "revoked_at": optional_instant(known.revoked_at),
+        "last_used_at": optional_instant(known.last_used_at),
+    }
+
+
+def _print_text(key: ApiKey | KeyFacts, text: str, as_json: bool) -> None:
+    if as_json:
+        print_json({**_facts(key), "text": text or None})
+        return
+    rows = [(name, text_of(value)) for name, value in _facts(key).items()]
+    print_table("Key", ["what", "found"], rows)
+    if text:
+        console.print("Its text, shown this once:", markup=False)
+        typer.echo(text)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.add_typer(keys, name="keys")

@@ -1,0 +1,87 @@
+"""Rights of the JSON surface, which are those of what is asked.
+
+Whatever is not listed here needs more rights, not fewer: a new kind of command or read is closed until
+somebody says otherwise.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from drawdown import errors
+from drawdown.server.access import Principal, Right
+
+# Kinds that change what all accounts share.
+CATALOG_COMMANDS: Final = frozenset({"create_credit_type", "create_meter", "set_rate", "set_feature"})
+# Reads that show nothing of any account.
+CATALOG_QUERIES: Final = frozenset({"catalog"})
+ACCOUNT_LISTS: Final = frozenset({"accounts"})
+
+# No account has it: an id is printable.
+NOBODY: Final = "\x00"
+_NOBODY_JSON: Final = b'"\\u0000"'
+
+
+class _Command(msgspec.Struct):
+    type: str = ""
+    account: str = ""
+
+
+_commands = msgspec.json.Decoder(list[_Command])
+
+
+def require_commands(group: bytes, caller: Principal) -> None:
+    """Raises ``PermissionDeniedError`` where a command of the group needs more than the caller has.
+
+    What cannot be read passes: the engine says what is wrong with it and applies nothing.
+    """
+    try:
+        found = _commands.decode(group)
+    except msgspec.MsgspecError:
+        return
+    if any(command.type in CATALOG_COMMANDS or not command.account for command in found):
+        caller.require(Right.ADMIN)
+
+
+def permitted_query(query: bytes, caller: Principal) -> bytes:
+    """The query as this caller may ask it; a foreign account becomes one that is not there.
+
+    Raises ``PermissionDeniedError``, and ``InvalidRequestError`` for what is no JSON object.
+    """
+    try:
+        asked: Any = msgspec.json.decode(query)
+    except msgspec.MsgspecError as raised:
+        raise errors.InvalidRequestError(f"query_json: no JSON: {raised}", field="query_json") from raised
+    if not isinstance(asked, dict):
+        raise errors.InvalidRequestError("query_json: no JSON object", field="query_json")
+    kind, account = asked.get("type"), asked.get("account")
+    if isinstance(account, str) and account:
+        # Encoded anew: what was judged is what is asked, whatever a key given twice would have meant.
+        return msgspec.json.encode(asked if caller.sees(account) else asked | {"account": NOBODY})
+    if kind in CATALOG_QUERIES:
+        return msgspec.json.encode(asked)
+    if kind not in ACCOUNT_LISTS:
+        caller.require(Right.ADMIN)
+        return msgspec.json.encode(asked)
+    return _within(asked, caller.account_prefix)
+
+
+def with_its_name(answer: bytes, query: bytes) -> bytes:
+    """The answer about nobody as the one about the account that was asked for."""
+    if _NOBODY_JSON not in answer:
+        return answer
+    account = msgspec.json.decode(query).get("account")
+    return answer.replace(_NOBODY_JSON, msgspec.json.encode(account)) if account else answer
+
+
+def _within(asked: dict[str, Any], prefix: str) -> bytes:
+    """The list of accounts cut down to the caller's prefix."""
+    wanted = asked.get("prefix") or ""
+    if not isinstance(wanted, str):
+        raise errors.InvalidRequestError("prefix: give text", field="prefix")
+    if prefix.startswith(wanted):
+        asked["prefix"] = prefix
+    elif not wanted.startswith(prefix):
+        # Nothing can match both.
+        asked["prefix"] = NOBODY
+    return msgspec.json.encode(asked)

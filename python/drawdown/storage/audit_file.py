@@ -1,0 +1,72 @@
+"""The audit log: who changed what, one JSON object per line, appended and never rewritten.
+
+``access/audit.jsonl`` in the data folder, of mode 0600; at 64 MiB it is renamed to
+``audit-<UTC time>.jsonl`` and a new one begun. Nothing is ever removed here. Refused calls are in it too.
+"""
+
+import datetime
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from drawdown.storage.key_file import FOLDER
+from drawdown.storage.small_file import OWNER_ONLY
+
+FILE_BYTES_MAX: Final = 64 << 20
+TEXT_MAX: Final = 256
+
+_log = logging.getLogger("drawdown.audit")
+
+
+class AuditFile:
+    """Appends lines; safe to call from any thread."""
+
+    def __init__(self, data: Path) -> None:
+        self._path = data / FOLDER / "audit.jsonl"
+        self._lock = threading.Lock()
+        self._descriptor = -1
+        self._size = 0
+
+    def append(self, *, durable: bool, **facts: Any) -> None:
+        """Add one line. With ``durable`` it survives power loss when this returns, else a killed process.
+
+        A log that cannot be written does not undo what was done: that is logged as an error.
+        """
+        at = datetime.datetime.now(datetime.UTC)
+        line: dict[str, Any] = {"at": at.isoformat(timespec="microseconds")}
+        line.update(
+            {key: value[:TEXT_MAX] if isinstance(value, str) else value for key, value in facts.items()}
+        )
+        encoded = msgspec.json.encode(line) + b"\n"
+        try:
+            with self._lock:
+                self._make_room(len(encoded), at)
+                self._size += os.write(self._descriptor, encoded)
+                if durable:
+                    os.fdatasync(self._descriptor)
+        except OSError as raised:
+            _log.error("the audit log cannot be written", exc_info=raised, extra=line)
+
+    def _make_room(self, count: int, at: datetime.datetime) -> None:
+        if self._descriptor >= 0 and self._size + count > FILE_BYTES_MAX:
+            self._close()
+            self._path.rename(self._path.with_name(f"audit-{at:%Y%m%dT%H%M%S.%f}.jsonl"))
+        if self._descriptor < 0:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+            self._descriptor = os.open(self._path, flags, OWNER_ONLY)
+            self._size = os.fstat(self._descriptor).st_size
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def close(self) -> None:
+        """End the use; a later line opens the file again."""
+        with self._lock:
+            self._close()

@@ -1,0 +1,272 @@
+"""Keys in use: who is let in, what foreign accounts look like, what is written down, what never is."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from drawdown.engine import decode_ack
+from drawdown.model.rights import Right
+from drawdown.storage.key_file import KeyFile
+from drawdown.v1 import admin_pb2, grant_pb2, usage_pb2
+
+from tests.server.calls import Calls, batch, error_info, set_up
+from tests.server.keyed import FOREIGN, MINE, Code, Keyed, code_of, usage
+from tests.server.processes import ServerProcess, eventually, serving
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer nonsense",
+        "Basic {0}",
+        "{0}",
+        "bearer x{0}",
+        "Bearer {0}0",
+        "Bearer {1}",
+    ],
+)
+def test_every_wrong_credential_gets_the_same_answer(keyed: Keyed, header: str) -> None:
+    other = re.sub("_.*_", f"_{'A' * 13}_{'A' * 43}_", keyed.admin_text)
+    metadata = (("authorization", header.format(keyed.admin_text, other)),) if header else ()
+    with pytest.raises(grpc.RpcError) as failure:
+        keyed.admin.channel.unary_unary("/drawdown.v1.EntitlementService/Check")(
+            b"", metadata=metadata, timeout=10
+        )
+    assert failure.value.code() == Code.UNAUTHENTICATED
+    assert failure.value.details() == (
+        "a live API key is needed: send it as metadata 'authorization: Bearer ddk_…'"
+    )
+    assert error_info(failure.value).metadata["definite"] == "true"
+
+
+def test_a_secret_of_another_key_does_not_fit(keyed: Keyed) -> None:
+    made, _ = keyed.keys.create("other", {Right.ADMIN})
+    from drawdown.model import api_key
+
+    text = api_key.key_text(made.key_id, b"guess" * 6 + b"xx")
+    eventually(lambda: code_of(keyed.admin, "BatchCheck") == Code.OK, "the server answers")
+    calls = Calls(keyed.server.address, text)
+    assert code_of(calls, "BatchCheck") == Code.UNAUTHENTICATED
+    calls.close()
+
+
+def test_force_needs_the_right_to_manage(keyed: Keyed) -> None:
+    ingest = keyed.calls("meter only", {Right.INGEST, Right.READ})
+    ack = decode_ack(ingest.raw("UsageService/RecordUsage", usage(MINE, "forced", force=True)))
+    assert ack[5][0][1] == "INVALID"
+    ack = decode_ack(keyed.admin.raw("UsageService/RecordUsage", usage(MINE, "forced", force=True)))
+    assert ack[2] == 1
+    ingest.close()
+
+
+def test_beyond_its_rate_a_key_is_refused_and_a_stream_waits(keyed: Keyed) -> None:
+    slow = keyed.calls("slow", {Right.INGEST, Right.READ}, calls_per_s=25)
+    codes = [code_of(slow, "BatchCheck") for _ in range(60)]
+    assert Code.RESOURCE_EXHAUSTED in codes and Code.OK in codes
+    with pytest.raises(grpc.RpcError) as failure:
+        for _ in range(60):
+            slow.raw("EntitlementService/BatchCheck", b"")
+    info = error_info(failure.value)
+    assert (info.reason, info.metadata["definite"]) == ("RATE_LIMITED", "true")
+    time.sleep(0.3)
+    acks = list(slow.stream(batch(n, (f"slow-{n}", 0), account=MINE) for n in range(40)))
+    assert sum(ack.applied for ack in acks) == 40
+    assert code_of(keyed.admin, "BatchCheck") == Code.OK
+    slow.close()
+
+
+def test_a_revoked_key_ends_its_open_streams_too(keyed: Keyed) -> None:
+    made, text = keyed.keys.create("leaver", {Right.INGEST, Right.READ})
+    calls = Calls(keyed.server.address, text)
+    eventually(lambda: code_of(calls, "BatchCheck") == Code.OK, "the server took the new key")
+    keyed.keys.revoke(made.key_id)
+    eventually(lambda: code_of(calls, "BatchCheck") == Code.UNAUTHENTICATED, "the key was refused")
+
+    made, text = keyed.keys.create("leaver", {Right.INGEST, Right.READ})
+    calls = Calls(keyed.server.address, text)
+    eventually(lambda: code_of(calls, "BatchCheck") == Code.OK, "the server took the new key")
+
+    def batches() -> Iterator[usage_pb2.UsageBatch]:
+        yield batch(0, ("stay-0", 0), account=MINE)
+        keyed.keys.revoke(made.key_id)
+        eventually(lambda: code_of(calls, "BatchCheck") == Code.UNAUTHENTICATED, "the key was refused")
+        yield batch(1, ("stay-1", 0), account=MINE)
+
+    answers = calls.stream(batches())
+    assert next(answers).applied == 1
+    with pytest.raises(grpc.RpcError) as failure:
+        next(answers)
+    assert failure.value.code() == Code.UNAUTHENTICATED
+    calls.close()
+
+
+def test_keys_are_made_rotated_and_revoked_through_the_server(keyed: Keyed) -> None:
+    made = keyed.admin.call(
+        "AdminService/CreateApiKey",
+        admin_pb2.CreateApiKeyRequest(name="by rpc", rights=["read", "ingest"], account_prefix="a-"),
+    )
+    assert (made.key.state, list(made.key.rights)) == ("live", ["ingest", "read"])
+    calls = Calls(keyed.server.address, made.text)
+    eventually(lambda: code_of(calls, "BatchCheck") == Code.OK, "the server took the new key")
+    turned = keyed.admin.call(
+        "AdminService/RotateApiKey", admin_pb2.RotateApiKeyRequest(key_id=made.key.key_id, overlap_s=3600)
+    )
+    assert turned.key.state == "rotating"
+    later = Calls(keyed.server.address, turned.text)
+    eventually(lambda: code_of(later, "BatchCheck") == Code.OK, "the server took the new text")
+    assert code_of(calls, "BatchCheck") == Code.OK
+    for _ in range(2):
+        gone = keyed.admin.call(
+            "AdminService/RevokeApiKey", admin_pb2.RevokeApiKeyRequest(key_id=made.key.key_id)
+        )
+        assert gone.key.state == "revoked"
+    eventually(lambda: code_of(later, "BatchCheck") == Code.UNAUTHENTICATED, "the key was refused")
+    listed = keyed.admin.call("AdminService/ListApiKeys", admin_pb2.ListApiKeysRequest())
+    assert {each.key_id: each.state for each in listed.keys}[made.key.key_id] == "revoked"
+    with pytest.raises(grpc.RpcError) as failure:
+        keyed.admin.call("AdminService/RevokeApiKey", admin_pb2.RevokeApiKeyRequest(key_id="AAAAAAAAAAAAA"))
+    assert failure.value.code() == Code.NOT_FOUND
+
+
+def test_nobody_hands_out_a_right_that_he_lacks(keyed: Keyed) -> None:
+    half = keyed.calls("half", {Right.ADMIN, Right.READ})
+    with pytest.raises(grpc.RpcError) as failure:
+        half.call("AdminService/CreateApiKey", admin_pb2.CreateApiKeyRequest(name="x", rights=["manage"]))
+    assert failure.value.code() == Code.PERMISSION_DENIED
+    half.close()
+
+
+def audit_lines(keyed: Keyed) -> list[dict[str, Any]]:
+    text = (keyed.data / "access" / "audit.jsonl").read_text("utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_every_call_that_changes_something_is_in_the_audit_log(keyed: Keyed, bound: Calls) -> None:
+    bound.call(
+        "GrantService/CreateGrant",
+        grant_pb2.CreateGrantRequest(
+            account_id=MINE, grant=grant_pb2.GrantContent(grant_id="noted", credit_type="credits", amount="1")
+        ),
+    )
+    with pytest.raises(grpc.RpcError):
+        bound.call("AdminService/Checkpoint", admin_pb2.CheckpointRequest())
+    with pytest.raises(grpc.RpcError):
+        bound.call(
+            "GrantService/VoidGrant",
+            grant_pb2.VoidGrantRequest(account_id=FOREIGN, grant_id="welcome", confirm=True),
+        )
+    lines = [line for line in audit_lines(keyed) if line.get("caller") == "bound"]
+    granted = [
+        line for line in lines if line["call"] == "GrantService/CreateGrant" and line["outcome"] == "OK"
+    ]
+    assert granted[-1]["account"] == MINE
+    assert granted[-1]["key"] and granted[-1]["peer"].startswith("ipv4:127.0.0.1:")
+    assert (lines[-2]["call"], lines[-2]["outcome"]) == ("AdminService/Checkpoint", "PERMISSION_DENIED")
+    assert (lines[-1]["account"], lines[-1]["outcome"]) == (FOREIGN, "ACCOUNT_UNKNOWN")
+    assert not [line for line in audit_lines(keyed) if line["call"].endswith("/GetAccount")]
+
+
+def test_a_flood_of_refused_calls_does_not_fill_the_audit_log(keyed: Keyed) -> None:
+    nobody = Calls(keyed.server.address)
+    before = len(audit_lines(keyed))
+    for _ in range(150):
+        with pytest.raises(grpc.RpcError):
+            nobody.raw("AdminService/Checkpoint", b"")
+    assert 1 <= len(audit_lines(keyed)) - before < 60
+    nobody.close()
+
+
+CANARY = "canaryCANARYcanary"
+
+
+def test_secrets_are_in_no_file_and_no_output(tmp_path: Path) -> None:
+    """Every text sent, right or wrong, every header, and names that want to write log lines of their own."""
+    data = tmp_path / "data"
+    _, admin = KeyFile(data).create("root", set(Right))
+    wrong = f"ddk_{'A' * 13}_{CANARY}{'A' * 25}_00000000"
+    with serving(data, log_level="debug", metrics="127.0.0.1:0") as server:
+        calls = Calls(server.address, admin)
+        set_up(calls)
+        made = calls.call(
+            "AdminService/CreateApiKey", admin_pb2.CreateApiKeyRequest(name="x", rights=["read"])
+        )
+        for text in (wrong, CANARY, admin[:-1], made.text):
+            stray = Calls(server.address, text)
+            for path in ("AdminService/GetStats", "UsageService/RecordUsage", "EntitlementService/Check"):
+                with pytest.raises(grpc.RpcError) as failure:
+                    stray.raw(path, b"\x0a\x05wrong")
+                assert CANARY not in str(failure.value)
+            stray.close()
+        metadata = ((*calls.metadata[0],), ("x-secret", CANARY), ("x-secret-bin", CANARY.encode()))
+        with pytest.raises(grpc.RpcError):
+            calls.channel.unary_unary("/drawdown.v1.AdminService/Verify")(
+                b"\xff", metadata=metadata, timeout=9
+            )
+        stats = calls.call("AdminService/GetStats", admin_pb2.GetStatsRequest())
+        listed = calls.call("AdminService/ListApiKeys", admin_pb2.ListApiKeysRequest())
+        calls.close()
+        code, log = server.end()
+    assert code == 0
+    secrets = [CANARY, admin.split("_", 2)[2][:43], made.text.split("_", 2)[2][:43]]
+    seen = [log.encode(), stats.SerializeToString(), listed.SerializeToString()]
+    seen += [path.read_bytes() for path in data.rglob("*") if path.is_file()]
+    for secret in secrets:
+        assert not [content for content in seen if secret.encode() in content]
+
+
+def test_calls_without_keys_are_for_loopback_only(tmp_path: Path) -> None:
+    server = ServerProcess(
+        data=str(tmp_path / "data"), listen="0.0.0.0:0", insecure_listen=True, access="open"
+    )
+    code, log = server.wait()
+    assert code == 64
+    assert "can be reached from elsewhere" in log
+    with serving(tmp_path / "data", listen="0.0.0.0:0", insecure_listen=True) as server:
+        calls = Calls(f"127.0.0.1:{server.address.rpartition(':')[2]}")
+        assert code_of(calls, "BatchCheck") == Code.UNAUTHENTICATED
+        calls.close()
+
+
+def test_on_loopback_keys_are_needed_where_the_folder_has_some(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as server:
+        calls = Calls(server.address)
+        assert code_of(calls, "BatchCheck") == Code.OK
+        calls.close()
+        assert server.end()[0] == 0
+    KeyFile(tmp_path / "data").create("app", {Right.READ})
+    with serving(tmp_path / "data") as server:
+        calls = Calls(server.address)
+        assert code_of(calls, "BatchCheck") == Code.UNAUTHENTICATED
+        calls.close()
+    with serving(tmp_path / "data", access="open") as server:
+        calls = Calls(server.address)
+        assert code_of(calls, "BatchCheck") == Code.OK
+        calls.close()
+
+
+def test_the_pure_python_backend_of_protobuf_is_refused(tmp_path: Path) -> None:
+    launch = (
+        "import os; os.environ['PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION'] = 'python'\n"
+        "import sys\nfrom drawdown import config\nfrom drawdown.server import serve\n"
+        "sys.exit(serve.run(config.load(environment={}, flags={'data': sys.argv[1]})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", launch, str(tmp_path / "data")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 64
+    assert "'python' backend" in done.stderr
+    assert not (tmp_path / "data").exists()

@@ -1,0 +1,175 @@
+"""A caller bound to accounts by prefix: the others answer exactly like accounts that are not there."""
+
+import json
+from typing import Any
+
+import grpc
+import pytest
+from drawdown.engine import decode_ack
+from drawdown.v1 import account_pb2, admin_pb2, catalog_pb2, entitlement_pb2, grant_pb2, usage_pb2
+
+from tests.server.calls import Calls, batch, error_info
+from tests.server.keyed import ABSENT, FOREIGN, FOREIGN_ABSENT, MINE, Code, Keyed, usage
+
+
+def test_usage_of_foreign_accounts_is_usage_of_accounts_that_are_not_there(bound: Calls) -> None:
+    answers = {
+        account: decode_ack(bound.raw("UsageService/RecordUsage", usage(account, "same-id")))
+        for account in (FOREIGN, FOREIGN_ABSENT, ABSENT)
+    }
+    for ack in answers.values():
+        assert ack[2:5] == (0, 0, 1)
+        assert ack[5] == [(0, "ACCOUNT_UNKNOWN", 0, 0, None, None)]
+    (ack,) = bound.stream([batch(1, ("mine", 1), account=MINE)])
+    assert ack.applied == 1
+    (ack,) = bound.stream([batch(1, ("theirs", 1), account=FOREIGN)])
+    assert (ack.applied, ack.refused) == (0, 1)
+
+
+def test_checks_of_foreign_accounts_say_unknown(bound: Calls) -> None:
+    found = []
+    for account in (FOREIGN, FOREIGN_ABSENT, ABSENT):
+        request = entitlement_pb2.CheckRequest(account_id=account, meter="tokens")
+        answer = entitlement_pb2.CheckResponse.FromString(
+            bound.raw("EntitlementService/Check", request.SerializeToString())
+        )
+        found.append((answer.allowed, answer.reason, answer.HasField("available")))
+    assert found == [(False, usage_pb2.STATUS_ACCOUNT_UNKNOWN, False)] * 3
+
+
+GRANT = grant_pb2.GrantContent(grant_id="new", credit_type="credits", amount="1")
+
+# Typed calls about one account: what a bound caller asks of an account.
+PER_ACCOUNT: dict[str, Any] = {
+    "AccountService/CreateAccount": account_pb2.CreateAccountRequest(),
+    "AccountService/GetAccount": account_pb2.GetAccountRequest(),
+    "AccountService/UpdateAccount": account_pb2.UpdateAccountRequest(suspended=True),
+    "AccountService/AssignRateTable": account_pb2.AssignRateTableRequest(rate_table="default"),
+    "AccountService/SetPeriodEdge": account_pb2.SetPeriodEdgeRequest(at={"seconds": 4_000_000_000}),
+    "AccountService/SetPolicy": account_pb2.SetPolicyRequest(
+        credit_type="credits", policy=account_pb2.Policy(kind=account_pb2.POLICY_KIND_HARD)
+    ),
+    "AccountService/SetThresholds": account_pb2.SetThresholdsRequest(credit_type="credits", thresholds=["1"]),
+    "AccountService/GetBalance": account_pb2.GetBalanceRequest(credit_type="credits"),
+    "AccountService/ListBalances": account_pb2.ListBalancesRequest(),
+    "GrantService/CreateGrant": grant_pb2.CreateGrantRequest(grant=GRANT),
+    "GrantService/GetGrant": grant_pb2.GetGrantRequest(grant_id="welcome"),
+    "GrantService/ListGrants": grant_pb2.ListGrantsRequest(),
+    "GrantService/VoidGrant": grant_pb2.VoidGrantRequest(grant_id="welcome", confirm=True),
+    "GrantService/ReleaseGrant": grant_pb2.ReleaseGrantRequest(grant_id="welcome"),
+    "GrantService/VoidAndReplace": grant_pb2.VoidAndReplaceRequest(
+        void_grant_ids=["welcome"], create=[GRANT], confirm=True
+    ),
+    "AdminService/AdvanceClock": admin_pb2.AdvanceClockRequest(to={"seconds": 4_000_000_000}),
+}
+
+
+def answer_of(calls: Calls, path: str, account: str) -> tuple[Any, ...]:
+    """Everything of an answer but the account's own name: code, sentence, details, size."""
+    request = type(PER_ACCOUNT[path])()
+    request.CopyFrom(PER_ACCOUNT[path])
+    request.account_id = account
+    try:
+        answer = calls.call(path, request)
+    except grpc.RpcError as failure:
+        info = error_info(failure)
+        details = (failure.details() or "").replace(account, "ID")
+        return (failure.code(), details, info.reason, dict(info.metadata))
+    return (Code.OK, answer)
+
+
+@pytest.mark.parametrize("path", list(PER_ACCOUNT))
+def test_a_foreign_account_answers_exactly_like_one_that_is_not_there(bound: Calls, path: str) -> None:
+    foreign = answer_of(bound, path, FOREIGN)
+    assert foreign == answer_of(bound, path, FOREIGN_ABSENT)
+    assert foreign[0] == Code.NOT_FOUND
+    if path != "AccountService/CreateAccount":
+        assert foreign == answer_of(bound, path, ABSENT)
+
+
+def test_nothing_of_it_changed_the_foreign_account(keyed: Keyed, bound: Calls) -> None:
+    account = keyed.admin.call("AccountService/GetAccount", account_pb2.GetAccountRequest(account_id=FOREIGN))
+    assert not account.account.suspended
+    request = account_pb2.GetBalanceRequest(account_id=FOREIGN, credit_type="credits")
+    assert keyed.admin.call("AccountService/GetBalance", request).balance.available == "100"
+    with pytest.raises(grpc.RpcError):
+        keyed.admin.call(
+            "AccountService/GetAccount", account_pb2.GetAccountRequest(account_id=FOREIGN_ABSENT)
+        )
+
+
+def test_lists_hold_ones_own_accounts_only(bound: Calls) -> None:
+    for prefix in ("", "a", "a-", "b", "b-", "b-one", "\x00", "a-one-more"):
+        answer = bound.call("AccountService/ListAccounts", account_pb2.ListAccountsRequest(prefix=prefix))
+        assert {each.account_id for each in answer.accounts} <= {MINE}, prefix
+        asked = json.dumps({"type": "accounts", "prefix": prefix}).encode()
+        answer = bound.call("AdminService/Query", admin_pb2.QueryRequest(query_json=asked))
+        assert {each["account"] for each in json.loads(answer.answer_json)["accounts"]} <= {MINE}, prefix
+    answer = bound.call("AccountService/ListAccounts", account_pb2.ListAccountsRequest())
+    assert [each.account_id for each in answer.accounts] == [MINE]
+
+
+@pytest.mark.parametrize("kind", ["account", "balance", "balances", "grants", "conservation"])
+def test_json_reads_of_foreign_accounts_say_unknown(keyed: Keyed, bound: Calls, kind: str) -> None:
+    def ask(calls: Calls, account: str) -> Any:
+        asked = json.dumps({"type": kind, "account": account, "credit_type": "credits"}).encode()
+        return json.loads(
+            calls.call("AdminService/Query", admin_pb2.QueryRequest(query_json=asked)).answer_json
+        )
+
+    assert ask(bound, FOREIGN) == ask(bound, FOREIGN_ABSENT) == ask(keyed.admin, FOREIGN_ABSENT)
+    assert ask(bound, MINE) == ask(keyed.admin, MINE)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        b'{"type":"conservation"}',
+        b'{"type":"nonsense"}',
+        b'{"type":"conservation","account":""}',
+        b'{"type":"conservation","account":null}',
+        b'{"type":"conservation","account":["b-one"]}',
+        b"{}",
+    ],
+)
+def test_reads_at_large_need_an_administrator(bound: Calls, query: bytes) -> None:
+    with pytest.raises(grpc.RpcError) as failure:
+        bound.call("AdminService/Query", admin_pb2.QueryRequest(query_json=query))
+    assert failure.value.code() == Code.PERMISSION_DENIED
+
+
+def test_a_key_given_twice_in_a_query_cannot_smuggle(bound: Calls) -> None:
+    for query in (
+        b'{"type":"account","account":"a-one","account":"b-one"}',
+        b'{"type":"account","account":"b-one","account":"a-one"}',
+    ):
+        answer = bound.call("AdminService/Query", admin_pb2.QueryRequest(query_json=query)).answer_json
+        assert b"b-one" not in answer
+
+
+SHARED_COMMANDS = [
+    '{"type":"create_credit_type","name":"gold","scale":2}',
+    '{"type":"create_meter","key":"more","unit":"u"}',
+    '{"type":"set_rate","meter":"tokens","credit_type":"credits","credits":"9"}',
+    '{"type":"create_credit_type","account":"a-one","name":"gold","scale":2}',
+    '{"type":"create_account","account":"a-one","type":"create_credit_type","name":"gold","scale":2}',
+    '{"type":"create_credit_type","name":"gold","scale":2,"type":"create_account","account":"a-one"}',
+]
+
+
+@pytest.mark.parametrize("command", SHARED_COMMANDS)
+def test_commands_that_concern_everybody_need_an_administrator(
+    keyed: Keyed, bound: Calls, command: str
+) -> None:
+    group = f'[{{"type":"suspend_account","account":"{MINE}"}},{command}]'.encode()
+    try:
+        answer = bound.call(
+            "AdminService/ExecuteCommands", admin_pb2.ExecuteCommandsRequest(commands_json=group)
+        )
+        assert b'"OK"' not in answer.outcomes_json
+    except grpc.RpcError as failure:
+        assert failure.code() in (Code.PERMISSION_DENIED, Code.INVALID_ARGUMENT)
+    account = keyed.admin.call("AccountService/GetAccount", account_pb2.GetAccountRequest(account_id=MINE))
+    assert not account.account.suspended
+    catalog = keyed.admin.call("CatalogService/ListCreditTypes", catalog_pb2.ListCreditTypesRequest())
+    assert [each.name for each in catalog.credit_types] == ["credits"]

@@ -1,0 +1,230 @@
+"""Key texts, the key file, the ring that holds it, the audit log."""
+
+import json
+import stat
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from drawdown import errors
+from drawdown.model import api_key
+from drawdown.model.instants import now_us
+from drawdown.model.rights import Right, rights_from
+from drawdown.server.key_ring import KeyRing
+from drawdown.storage import audit_file
+from drawdown.storage.audit_file import AuditFile
+from drawdown.storage.key_file import KeyFile
+
+READ = {Right.READ}
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> KeyFile:
+    return KeyFile(tmp_path)
+
+
+def test_a_text_names_its_key_and_every_typing_error_shows(keys: KeyFile) -> None:
+    made, text = keys.create("app", READ)
+    assert text.startswith("ddk_")
+    assert api_key.key_id_of(text) == made.key_id
+    for place in range(len(text)):
+        other = "A" if text[place] != "A" else "B"
+        assert api_key.key_id_of(text[:place] + other + text[place + 1 :]) is None, place
+    assert api_key.key_id_of(text + "0") is None
+    assert api_key.key_id_of(text[:-1]) is None
+    assert api_key.key_id_of("") is None
+    assert api_key.key_id_of("ddk_" + "A" * 100_000) is None
+
+
+def test_no_file_holds_anything_that_lets_one_in(keys: KeyFile, tmp_path: Path) -> None:
+    _, text = keys.create("app", READ)
+    secret = text.split("_", 2)[2]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.name for path in files} == {"keys.json", "pepper", "LOCK"}
+    for path in files:
+        content = path.read_bytes()
+        assert secret.encode() not in content and secret[:20].encode() not in content, path
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    assert stat.S_IMODE(keys.folder.stat().st_mode) == 0o700
+
+
+def test_another_pepper_makes_every_text_worthless(tmp_path: Path) -> None:
+    _, text = KeyFile(tmp_path).create("app", READ)
+    assert KeyRing(KeyFile(tmp_path)).of_text(text) is not None
+    (tmp_path / "access" / "pepper").write_bytes(bytes(32))
+    assert KeyRing(KeyFile(tmp_path)).of_text(text) is None
+
+
+def test_a_pepper_may_lie_elsewhere(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "secrets" / "pepper"
+    _, text = KeyFile(tmp_path / "data", str(elsewhere)).create("app", READ)
+    assert not (tmp_path / "data" / "access" / "pepper").exists()
+    assert KeyRing(KeyFile(tmp_path / "data", str(elsewhere))).of_text(text) is not None
+    elsewhere.write_bytes(b"short")
+    with pytest.raises(errors.CorruptDataError):
+        KeyRing(KeyFile(tmp_path / "data", str(elsewhere))).of_text(text)
+
+
+def test_two_texts_are_live_while_a_key_is_rotated_and_never_three(keys: KeyFile) -> None:
+    made, first = keys.create("app", READ)
+    _, second = keys.rotate(made.key_id, 3600)
+    ring = KeyRing(keys)
+    assert ring.of_text(first) is not None
+    assert ring.of_text(second) is not None
+    with pytest.raises(errors.PreconditionError) as refused:
+        keys.rotate(made.key_id, 3600)
+    assert refused.value.reason == "KEY_ROTATING"
+
+
+def test_without_overlap_the_old_text_ends_at_once(keys: KeyFile) -> None:
+    made, first = keys.create("app", READ)
+    _, second = keys.rotate(made.key_id, 0)
+    ring = KeyRing(keys)
+    assert ring.of_text(first) is None
+    assert ring.of_text(second) is not None
+    # Nobody's old text hinders the next rotation.
+    _, third = keys.rotate(made.key_id, 0)
+    ring.refresh()
+    assert ring.of_text(second) is None
+    assert ring.of_text(third) is not None
+
+
+def test_revoked_and_expired_keys_are_not_taken(keys: KeyFile) -> None:
+    made, text = keys.create("app", READ)
+    ring = KeyRing(keys)
+    assert ring.of_text(text) is not None
+    revoked = keys.revoke(made.key_id)
+    assert keys.revoke(made.key_id) == revoked
+    ring.refresh()
+    assert ring.of_text(text) is None
+    assert ring.live(made.key_id) is None
+    brief, brief_text = keys.create("brief", READ, expires_at=now_us() + 60_000)
+    ring.refresh()
+    assert ring.of_text(brief_text) is not None
+    time.sleep(0.07)
+    assert ring.of_text(brief_text) is None
+    with pytest.raises(errors.PreconditionError):
+        keys.rotate(brief.key_id, 1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"account_prefix": "a\nb"}, "account_prefix"),
+        ({"rights": {Right.ADMIN}, "account_prefix": "acme-"}, "account_prefix"),
+        ({"calls_per_s": -1}, "calls_per_s"),
+        ({"expires_at": 1}, "expires_at"),
+    ],
+)
+def test_a_key_that_makes_no_sense_is_refused(keys: KeyFile, wrong: dict[str, object], field: str) -> None:
+    given: dict[str, object] = {"name": "app", "rights": READ, **wrong}
+    with pytest.raises(errors.InvalidRequestError) as refused:
+        keys.create(given.pop("name"), given.pop("rights"), **given)  # type: ignore[arg-type]
+    assert refused.value.field == field
+    assert keys.all_keys() == []
+
+
+def test_names_are_unique_among_live_keys(keys: KeyFile) -> None:
+    made, _ = keys.create("app", READ)
+    with pytest.raises(errors.PreconditionError):
+        keys.create("app", READ)
+    keys.revoke(made.key_id)
+    keys.create("app", READ)
+
+
+def test_unknown_rights_are_named() -> None:
+    with pytest.raises(errors.InvalidRequestError, match="'write' is no right"):
+        rights_from(["read", "write"])
+    with pytest.raises(errors.InvalidRequestError):
+        rights_from([])
+
+
+def test_changes_of_many_writers_are_all_kept(tmp_path: Path) -> None:
+    def make(number: int) -> None:
+        KeyFile(tmp_path).create(f"app-{number}", READ)
+
+    threads = [threading.Thread(target=make, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {key.name for key in KeyFile(tmp_path).all_keys()} == {f"app-{number}" for number in range(8)}
+
+
+def test_a_damaged_file_is_refused_and_live_keys_stay(keys: KeyFile) -> None:
+    _, text = keys.create("app", READ)
+    ring = KeyRing(keys)
+    path = keys.folder / "keys.json"
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(errors.CorruptDataError, match=r"keys\.json"):
+        ring.refresh()
+    ring.refresh_or_log()
+    assert ring.of_text(text) is not None
+
+
+def test_the_rate_of_a_key_is_its_calls_per_second(keys: KeyFile) -> None:
+    made, text = keys.create("app", READ, calls_per_s=20)
+    ring = KeyRing(keys)
+    held = ring.of_text(text)
+    assert held is not None
+    taken = sum(1 for _ in range(100) if held.wait_s() == 0)
+    assert 20 <= taken <= 22
+    assert 0 < held.wait_s() <= 0.05
+    # What was spent stays spent when the file is read again.
+    keys.note_used({made.key_id: now_us()})
+    ring.refresh()
+    again = ring.of_text(text)
+    assert again is not None and again is not held
+    assert again.wait_s() > 0
+    time.sleep(0.11)
+    assert again.wait_s() == 0
+
+
+def test_one_call_per_second_is_possible(keys: KeyFile) -> None:
+    _, text = keys.create("app", READ, calls_per_s=1)
+    held = KeyRing(keys).of_text(text)
+    assert held is not None
+    assert held.wait_s() == 0
+    assert held.wait_s() > 0
+
+
+def test_last_use_is_kept(keys: KeyFile) -> None:
+    made, text = keys.create("app", READ)
+    ring = KeyRing(keys)
+    assert ring.take_last_used() == {}
+    before = now_us()
+    ring.of_text(text)
+    ring.write_last_used(ring.take_last_used())
+    (kept,) = keys.all_keys()
+    assert kept.last_used_at is not None and kept.last_used_at >= before
+    assert ring.take_last_used() == {}
+    assert kept.key_id == made.key_id
+
+
+def test_the_audit_log_grows_by_lines_and_is_never_rewritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_file, "FILE_BYTES_MAX", 2_000)
+    log = AuditFile(tmp_path)
+    for number in range(50):
+        log.append(durable=number % 2 == 0, call="x", account="a\n\x1b[31m" + "b" * 1000, number=number)
+    log.close()
+    files = sorted((tmp_path / "access").glob("audit*.jsonl"))
+    assert len(files) > 3
+    lines = [json.loads(line) for path in files for line in path.read_bytes().splitlines()]
+    assert sorted(line["number"] for line in lines) == list(range(50))
+    for path in files:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert path.stat().st_size <= 2_000
+        assert b"\x1b" not in path.read_bytes()
+    assert all(len(line["account"]) == 256 for line in lines)
+
+
+def test_an_audit_log_that_cannot_be_written_is_an_error_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "access").write_text("in the way")
+    AuditFile(tmp_path).append(durable=True, call="x")
+    assert "the audit log cannot be written" in caplog.text
