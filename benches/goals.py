@@ -13,7 +13,15 @@ from pathlib import Path
 
 import msgspec
 
-from benches import goal_asyncio, goal_background, goal_calls, goal_costs, goal_ingest, goal_recovery
+from benches import (
+    goal_asyncio,
+    goal_background,
+    goal_calls,
+    goal_costs,
+    goal_ingest,
+    goal_ledger,
+    goal_recovery,
+)
 from benches.figures import (
     RESULTS,
     Figure,
@@ -51,6 +59,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "many_accounts": goal_costs.many_accounts,
     "memory": goal_costs.memory,
     "recovery": goal_recovery.recovery,
+    "ledger": goal_ledger.ledger,
     "snapshot_while_ingesting": goal_background.snapshot_while_ingesting,
     "snapshot_cost": goal_background.snapshot_cost,
     "expiry_sweep": goal_background.expiry_sweep,

@@ -159,6 +159,10 @@ class Engine:
         journal's files up to the state of the call, which is durable when they answer; they run on
         the caller's thread and hold nothing that ingest waits for.
         """
+    def index_step(self) -> bytes:
+        """Make the index of one closed journal segment that has none. JSON: ``closed_segments``,
+        ``indexed_segments``, ``open_segments``, ``done``. Queries of the journal make what they need;
+        this makes it in steps, for who wants to show how far it is."""
     def expire_due(self, max_grants: int) -> tuple[int, int, bool]:
         """Book breakage of at most ``max_grants`` due grants: ``(seq, booked, more_due)``."""
     def durable_seq(self) -> int: ...

@@ -5,7 +5,7 @@ cannot be understood raises ``InvalidRequestError`` with ``.reason`` and ``.fiel
 applied state, which may be one commit group ahead of the disk; their ``seq`` says where.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -150,6 +150,17 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
         request = {key: value for key, value in request.items() if value is not None}
         seq, answer = self.query_json(msgspec.json.encode(request))
         return seq, answers.decode(answer, request)
+
+    def index_journal(self) -> Iterator[model.IndexProgress]:
+        """Make the indexes that are missing, one segment per step; what was reached after each.
+
+        Every read here makes what it needs by itself; this is for showing how far it is.
+        """
+        progress = model.IndexProgress(closed_segments=1, indexed_segments=0)
+        while progress.indexed_segments < progress.closed_segments:
+            with translating():
+                progress = msgspec.json.decode(self._raw.index_step(), type=model.IndexProgress)
+            yield progress
 
     def check(
         self,

@@ -49,6 +49,13 @@ class LedgerPage(msgspec.Struct, frozen=True, kw_only=True):
     seq: int = 0
 
 
+class IndexProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How many closed segments of the journal have an index."""
+
+    closed_segments: int
+    indexed_segments: int
+
+
 class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
     """An applied event as it was recorded, and its corrections in order."""
 

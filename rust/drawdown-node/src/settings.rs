@@ -72,6 +72,8 @@ pub struct NodeSettings {
     pub reserve_bytes: u64,
     /// Follow the wall clock at start however far it is from the journal's last stamp.
     pub accept_clock: bool,
+    /// Make indexes of closed segments beside other work; else only questions make them.
+    pub index_in_background: bool,
     /// At start a longer gap than this is followed only with a synchronised or accepted clock.
     pub start_gap_max_s: u64,
 }
@@ -90,6 +92,7 @@ impl Default for NodeSettings {
             checkpoint_on_close: true,
             reserve_bytes: 64 << 20,
             accept_clock: false,
+            index_in_background: true,
             start_gap_max_s: 35 * 24 * 3600,
         }
     }

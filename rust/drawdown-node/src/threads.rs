@@ -3,13 +3,14 @@
 use crate::commit::CommitError;
 use crate::error::NodeError;
 use crate::frame::FrameKind;
+use crate::ledger_indexer::index_next;
 use crate::node::{Drive, Shared};
 use crate::progress::Progress;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often the helper looks for segments to make, and retries on a full disk.
 const REFILL_EVERY: Duration = Duration::from_millis(20);
@@ -20,10 +21,20 @@ const REFILL_PAUSE: Duration = Duration::from_micros(200);
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(200);
 const CHECKPOINT_RETRY: Duration = Duration::from_secs(10);
 
+/// How often the index thread looks for a closed segment without an index.
+const INDEX_EVERY: Duration = Duration::from_secs(1);
+/// It rests so many times as long as it worked, or not at all while hardly anything is written.
+const INDEX_REST: u32 = 49;
+const IDLE_BYTES: u64 = 256 << 10;
+
 pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<Vec<JoinHandle<()>>> {
     let mut threads = Vec::new();
     type Loop = (&'static str, fn(&Shared));
-    let loops: [Loop; 3] = [("commit", commit_loop), ("segments", refill_loop), ("checkpoint", checkpoint_loop)];
+    let mut loops: Vec<Loop> =
+        vec![("commit", commit_loop), ("segments", refill_loop), ("checkpoint", checkpoint_loop)];
+    if shared.settings.index_in_background {
+        loops.push(("index", index_loop));
+    }
     for (name, run) in loops {
         let shared = Arc::clone(shared);
         threads.push(thread::Builder::new().name(format!("drawdown-{name}")).spawn(move || run(&shared))?);
@@ -176,5 +187,29 @@ fn checkpoint_loop(shared: &Shared) {
         {
             wait = CHECKPOINT_RETRY;
         }
+    }
+}
+
+/// Indexes of closed segments, so that a question finds them made. Questions make what they need
+/// themselves: what fails here is tried again by them, and told to them.
+fn index_loop(shared: &Shared) {
+    let mut written = shared.counters.journal_bytes.load(Relaxed);
+    let mut rest = INDEX_EVERY;
+    while !shared.progress.is_stopped() {
+        thread::park_timeout(rest);
+        if shared.progress.is_stopped() {
+            return;
+        }
+        let begun = Instant::now();
+        let more = index_next(shared).is_ok_and(|progress| progress.indexed_segments < progress.closed_segments);
+        let now = shared.counters.journal_bytes.load(Relaxed);
+        let is_idle = now - written < IDLE_BYTES;
+        written = now;
+        rest = match (more, is_idle) {
+            (true, true) => Duration::ZERO,
+            (true, false) => begun.elapsed() * INDEX_REST,
+            (false, _) => INDEX_EVERY,
+        };
+        rest = rest.max(Duration::from_millis(10));
     }
 }

@@ -169,6 +169,11 @@ impl Engine {
         Ok((seq, PyBytes::new(py, answer.to_string().as_bytes())))
     }
 
+    fn index_step<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let progress = py.detach(|| self.node.index_step()).map_err(errors::from_node)?;
+        Ok(PyBytes::new(py, progress.to_string().as_bytes()))
+    }
+
     fn expire_due(&self, py: Python<'_>, max_grants: u32) -> PyResult<(u64, u32, bool)> {
         let (seq, expired) = py.detach(|| self.node.expire_due(max_grants)).map_err(errors::from_submit)?;
         Ok((seq, expired.booked, expired.more_due))
