@@ -49,6 +49,10 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     reservations_max: Annotated[
         int, Meta(ge=1, le=100_000, description="Open reservations an account may have")
     ] = 1_000
+    unique_values_max: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000, description="Values one counter of a unique meter tells apart in a period"),
+    ] = 65_536
 
 
 class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -203,6 +207,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             "early_margin_us": engine.early_margin_s * second,
             "late_grace_us": engine.late_grace_s * second,
             "reservations_max": engine.reservations_max,
+            "unique_values_max": engine.unique_values_max,
         }
 
 

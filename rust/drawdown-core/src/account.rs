@@ -1,6 +1,7 @@
 //! An account and its pools in memory: the state that `apply` writes.
 
 use crate::catalog::{Catalog, Scopes};
+use crate::counter::Counter;
 use crate::grant::{COUNTED, Grant, NEVER, PENDING, VOIDED};
 use crate::id::SmallId;
 use crate::reservation::Reservation;
@@ -77,16 +78,6 @@ pub struct TestClock {
     pub floor: i64,
     /// Key → (fingerprint, event time).
     pub keys: BTreeMap<u128, (u64, i64)>,
-}
-
-/// Position of one stateful price in one period.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counter {
-    pub meter: u16,
-    pub match_id: u32,
-    pub period: i64,
-    /// Units applied at stateful prices.
-    pub units: i64,
 }
 
 /// One account × one credit type.
@@ -222,12 +213,9 @@ impl Account {
         self.extra.as_ref().map_or(&[], |extra| &extra.period_edges)
     }
 
-    pub fn counted_units(&self, meter: u16, match_id: u32, period: i64) -> i64 {
+    pub fn counter(&self, meter: u16, match_id: u32, period: i64) -> Option<&Counter> {
         let counters = self.extra.as_ref().map_or(&[][..], |extra| &extra.counters);
-        counters
-            .iter()
-            .find(|c| c.meter == meter && c.match_id == match_id && c.period == period)
-            .map_or(0, |c| c.units)
+        counters.iter().find(|c| c.meter == meter && c.match_id == match_id && c.period == period)
     }
 
     /// The grant of this id and its pool.

@@ -6,6 +6,7 @@
 
 use crate::account::Account;
 use crate::apply::{self, Misfit};
+use crate::apply_counters::Moment;
 use crate::catalog::Catalog;
 use crate::engine::Engine;
 use crate::entry::Control;
@@ -110,13 +111,18 @@ impl AccountReplay {
             self.engine.accounts = vec![apply::account_of(&mut self.engine.catalog, e)];
             return Ok(());
         }
+        let value = record.usage().and_then(|usage| self.engine.counted_value_of(usage));
         let Engine { accounts, catalog, stamp, .. } = &mut self.engine;
         let account = accounts.first_mut().ok_or("the account does not exist yet")?;
         let now = account.now(*stamp);
         live_silently(account, now);
         match &record.what {
             // No counter is dropped: a position in the past may be asked for.
-            Fact::Usage(usage) => apply::apply_usage(account, catalog, &usage.as_entry(), i64::MIN),
+            Fact::Usage(usage) => {
+                let time = usage.time_us.unwrap_or(now);
+                let moment = Moment { seq: record.seq, time, floor: i64::MIN, value };
+                apply::apply_usage(account, catalog, &usage.as_entry(), &moment)
+            }
             Fact::Control(control) => apply::apply_account(account, catalog, control, *stamp, i64::MIN),
         }
     }
@@ -150,7 +156,10 @@ impl AccountReplay {
 
     /// Units of the counter before which a stateful price stood.
     pub fn counted_units(&self, meter: u16, match_id: u32, period: i64) -> i64 {
-        self.engine.accounts.first().map_or(0, |account| account.counted_units(meter, match_id, period))
+        self.engine
+            .accounts
+            .first()
+            .map_or(0, |account| account.counter(meter, match_id, period).map_or(0, |counter| counter.units))
     }
 
     /// Open debt of one meter (`None`: direct debits), in smallest units.

@@ -3,8 +3,9 @@
 //! Nothing here decides. An entry that does not fit the state it meets (an unknown account, a
 //! draw larger than a grant's rest) is corruption, and said so instead of being bent to fit.
 
-use crate::account::{Account, Counter, DEPLETED, Debt, Pool, SUSPENDED, TestClock};
+use crate::account::{Account, DEPLETED, Debt, Pool, SUSPENDED, TestClock};
 use crate::amount::SCALE_MAX;
+use crate::apply_counters::{Moment, count};
 use crate::apply_reservations::{apply_released, apply_reserved, apply_settled};
 use crate::catalog::{Catalog, CreditType, Meter, Policy, Rate};
 use crate::command::{Aggregation, PolicyKind, Source};
@@ -14,7 +15,6 @@ use crate::entry::{
 };
 use crate::grant::{Grant, GrantDetail, GrantText, NEVER, PENDING, PROMOTIONAL, VOIDED};
 use crate::id::SmallId;
-use crate::period::period_end;
 use crate::rate::{Price, Tier};
 use crate::usage_entry::UsageEntry;
 
@@ -51,7 +51,12 @@ pub fn source_of(number: u32) -> Result<Source, Misfit> {
 ///
 /// `floor`: counters of periods closed below it are dropped here.
 #[inline]
-pub fn apply_usage(account: &mut Account, catalog: &Catalog, entry: &UsageEntry<'_>, floor: i64) -> Result<(), Misfit> {
+pub fn apply_usage(
+    account: &mut Account,
+    catalog: &Catalog,
+    entry: &UsageEntry<'_>,
+    moment: &Moment,
+) -> Result<(), Misfit> {
     let (credit_type, meter) = if entry.is_direct {
         (entry.subject, None)
     } else {
@@ -59,7 +64,7 @@ pub fn apply_usage(account: &mut Account, catalog: &Catalog, entry: &UsageEntry<
         (rate.credit_type, Some(entry.subject))
     };
     if let Some(counted) = entry.counted {
-        count_units(account, entry.subject, counted.match_id, counted.period, counted.units, floor)?;
+        count(account, catalog, entry, &counted, moment)?;
     }
     let beyond = &entry.beyond;
     if entry.draws.is_empty() && beyond.overdraft | beyond.overage == 0 {
@@ -96,28 +101,6 @@ pub(crate) fn draw_from(pool: &mut Pool, number: u32, hint: u32, amount: i64) ->
     if grant.is_counted() {
         pool.available -= amount;
     }
-    Ok(())
-}
-
-pub(crate) fn count_units(
-    account: &mut Account,
-    meter: u16,
-    match_id: u32,
-    period: i64,
-    units: i64,
-    floor: i64,
-) -> Result<(), Misfit> {
-    let extra = account.extra_mut();
-    let found = extra.counters.iter_mut().find(|c| c.meter == meter && c.match_id == match_id && c.period == period);
-    if let Some(counter) = found {
-        counter.units = counter.units.checked_add(units).ok_or("a counter would overflow")?;
-        return Ok(());
-    }
-    // A new period begins: the time to forget those nothing can be dated into any more.
-    let edges = std::mem::take(&mut extra.period_edges);
-    extra.counters.retain(|c| period_end(&edges, c.period).is_none_or(|end| end > floor));
-    extra.period_edges = edges;
-    extra.counters.push(Counter { meter, match_id, period, units });
     Ok(())
 }
 

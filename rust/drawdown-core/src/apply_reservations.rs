@@ -2,6 +2,7 @@
 
 use crate::account::{Account, Pool};
 use crate::apply::{self, Misfit, pairs_from};
+use crate::apply_counters::count_units;
 use crate::id::SmallId;
 use crate::reservation::{Asked, EndedPart, Headroom, HeldPart, Reservation};
 use crate::reservation_entry::{EndedPartEntry, HeldPartEntry, ReservationReleased, ReservationSettled, Reserved};
@@ -166,7 +167,7 @@ pub fn apply_settled(account: &mut Account, e: &ReservationSettled, floor: i64) 
     pool.skip_spent();
     pool.charged = pool.charged.wrapping_add(e.charged());
     if let (Some(match_id), Some(meter)) = (e.counted_match, ended.meter) {
-        apply::count_units(account, meter, match_id, e.period, e.counted_units, floor)?;
+        count_units(account, meter, match_id, e.period, e.counted_units, floor)?;
     }
     Ok(())
 }

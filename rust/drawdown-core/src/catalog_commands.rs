@@ -42,9 +42,15 @@ impl Engine {
             let reason = format!("quantity_scale is {}, it goes from 0 to {SCALE_MAX}", c.quantity_scale);
             return Err(Refusal::invalid("quantity_scale", reason));
         }
-        if !matches!(c.aggregation, Aggregation::Sum | Aggregation::Count) {
-            let reason = "aggregation must be 'sum' or 'count'; 'max', 'last' and 'unique' are not offered yet";
-            return Err(Refusal::invalid("aggregation", reason));
+        match (&c.unique_of, c.aggregation) {
+            (Some(dimension), Aggregation::Unique) => check_id("unique_of", dimension)?,
+            (None, Aggregation::Unique) => {
+                return Err(Refusal::invalid("unique_of", "a 'unique' meter names the dimension it counts"));
+            }
+            (Some(_), _) => {
+                return Err(Refusal::invalid("unique_of", "only a 'unique' meter counts the values of a dimension"));
+            }
+            (None, _) => {}
         }
         let mut dimensions = c.dimensions.clone();
         dimensions.sort();

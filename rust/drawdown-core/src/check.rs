@@ -6,7 +6,7 @@ use crate::account::{Account, NO_CREDIT_TYPE, Pool, SUSPENDED};
 use crate::burn::{AsOf, at_zero, cover};
 use crate::engine::Engine;
 use crate::prefetch::prefetch_whole;
-use crate::pricing::{Charge, price, resolve, units_for};
+use crate::pricing::{Charge, resolve};
 use crate::record::{LOOKAHEAD, prefetch_grants};
 use crate::status::Status;
 use crate::transitions::lived_copy;
@@ -129,13 +129,13 @@ impl Engine {
             Ok(resolved) => resolved,
             Err(status) => return CheckOutcome::refused(status),
         };
-        let priced = price(account, &self.catalog, resolved, quantity, dimensions, now);
+        let priced = self.price(account, resolved, quantity, dimensions, now);
         let suspended = account.flags & SUSPENDED != 0;
         match priced {
             Err(_) if suspended => CheckOutcome::refused(Status::AccountSuspended),
             Err(unpriced) => CheckOutcome::refused(unpriced.status),
             Ok(charge) => {
-                let mut outcome = self.check_charge(account, &charge, now);
+                let mut outcome = self.check_charge(account, &charge, dimensions, now);
                 if suspended {
                     outcome.reason = Status::AccountSuspended;
                 }
@@ -145,11 +145,11 @@ impl Engine {
     }
 
     #[inline]
-    fn check_charge(&self, account: &Account, charge: &Charge, now: i64) -> CheckOutcome {
+    fn check_charge(&self, account: &Account, charge: &Charge, dimensions: &[(&str, &str)], now: i64) -> CheckOutcome {
         let pool = pool_at(self, account, charge.credit_type, now);
         let pool = pool.as_deref();
         let available = pool.map(|pool| pool.payable(&self.catalog.scopes, charge.meter));
-        let units = units_for(account, &self.catalog, charge.rate, now, available.unwrap_or(0));
+        let units = self.units_for(account, charge, dimensions, now, available.unwrap_or(0));
         let policy = pool.map_or(&self.catalog.policies[0], |p| &self.catalog.policies[p.policy as usize]);
         let reason = match available {
             // Enough free credits decide alone; debt lowers `available`, so the sum is a bound.

@@ -3,6 +3,7 @@
 use crate::account::Account;
 use crate::account_index::AccountIndex;
 use crate::apply::{self, Misfit};
+use crate::apply_counters::Moment;
 use crate::calendar::Calendar;
 use crate::catalog::Catalog;
 use crate::dedupe::KeyTable;
@@ -151,16 +152,19 @@ impl Engine {
     pub(crate) fn apply_usage(
         &mut self,
         entry: &UsageEntry<'_>,
+        dimensions: &[(&str, &str)],
         key: u128,
         fingerprint: u64,
         time: i64,
     ) -> Result<(), Misfit> {
+        let value = entry.counted.and_then(|_| self.counted_value(entry.subject, dimensions));
         let account = self
             .accounts
             .get_mut(entry.account as usize)
             .ok_or_else(|| format!("account {} is unknown", entry.account))?;
         let floor = account.test_clock().map_or(self.floor, |clock| clock.floor);
-        apply::apply_usage(account, &self.catalog, entry, floor)?;
+        let moment = Moment { seq: self.next_seq, time, floor, value };
+        apply::apply_usage(account, &self.catalog, entry, &moment)?;
         self.passes.mark(account, entry.account);
         match account.extra.as_mut().and_then(|extra| extra.test_clock.as_mut()) {
             Some(clock) => {

@@ -5,18 +5,18 @@
 //! Derived fields are left out and computed again on load. Changes the cost of recovery, never
 //! the meaning. Format 1: raise `IMAGE_FORMAT` when an older reader would misread, not only skip.
 
-use crate::account::{Account, AccountExtra, Counter, Debt, NO_CREDIT_TYPE, Pool, PoolExtra, TestClock};
+use crate::account::{Account, AccountExtra, Debt, NO_CREDIT_TYPE, Pool, PoolExtra, TestClock};
 use crate::apply::{source_of, text_of};
 use crate::apply_reservations::{check_held, insert_open, reservation_of, reserved_entry};
 use crate::catalog::{Catalog, Policy};
+use crate::counter_image::{counter_from, counter_image};
 use crate::engine::Engine;
 use crate::entry::{GrantTextEntry, Pair};
 use crate::execute::{policy_number, source_number};
 use crate::grant::{COUNTED, Ended, Grant, GrantDetail};
 use crate::id::SmallId;
 use crate::image_messages::{
-    AccountImage, ClockImage, CounterImage, DatedTable, DebtImage, ExtraImage, GrantImage, PeriodCredits, PoolImage,
-    UsedId,
+    AccountImage, ClockImage, DatedTable, DebtImage, ExtraImage, GrantImage, PeriodCredits, PoolImage, UsedId,
 };
 use crate::reservation_gauges::OpenReservations;
 use prost::Message;
@@ -185,11 +185,7 @@ fn extra_image(extra: &AccountExtra) -> ExtraImage {
             .map(|(from, table)| DatedTable { from: *from, table: *table })
             .collect(),
         period_edges: extra.period_edges.clone(),
-        counters: extra
-            .counters
-            .iter()
-            .map(|c| CounterImage { meter: u32::from(c.meter), match_id: c.match_id, period: c.period, units: c.units })
-            .collect(),
+        counters: extra.counters.iter().map(counter_image).collect(),
         used_grant_ids: extra
             .used_grant_ids
             .iter()
@@ -285,11 +281,7 @@ fn extra_from(image: ExtraImage) -> Result<AccountExtra, CorruptImage> {
         rate_table_from: i64::MIN,
         older_tables: image.older_tables.iter().map(|t| (t.from, t.table)).collect(),
         period_edges: image.period_edges,
-        counters: image
-            .counters
-            .iter()
-            .map(|c| Counter { meter: c.meter as u16, match_id: c.match_id, period: c.period, units: c.units })
-            .collect(),
+        counters: image.counters.iter().map(counter_from).collect::<Result<_, _>>()?,
         more_pools: Vec::new(),
         used_grant_ids: image.used_grant_ids.iter().map(|u| (SmallId::new(&u.id), u.fingerprint)).collect(),
     })

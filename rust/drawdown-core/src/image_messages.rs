@@ -74,6 +74,23 @@ pub struct CounterImage {
     pub period: i64,
     #[prost(int64, tag = "4")]
     pub units: i64,
+    #[prost(message, optional, tag = "5")]
+    pub aggregate: Option<AggregateImage>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct AggregateImage {
+    #[prost(int64, tag = "1")]
+    pub burned: i64,
+    #[prost(int64, tag = "2")]
+    pub value: i64,
+    #[prost(sint64, tag = "3")]
+    pub at: i64,
+    /// 16 bytes each, little-endian, ascending.
+    #[prost(bytes = "vec", tag = "4")]
+    pub values: Vec<u8>,
+    #[prost(uint64, tag = "5")]
+    pub changed: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]

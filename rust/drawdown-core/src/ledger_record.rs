@@ -241,7 +241,7 @@ mod tests {
             rate: 4,
             draws: &draws,
             beyond: Beyond { uncovered: 0, overdraft: 2, overage: 0, period: 800 },
-            counted: Some(Counted { match_id: 1, units: 12, period: 800 }),
+            counted: Some(Counted { match_id: 1, units: 12, before: 3, period: 800 }),
         };
         put_usage(&mut body, &entry, &[("model", "large")], 1_000);
         put_stamp(&mut body, 2_000);

@@ -7,7 +7,7 @@ use crate::command::PolicyKind;
 use crate::engine::{Engine, NO_ACCOUNT, account_key};
 use crate::period::period_start;
 use crate::prefetch::prefetch_whole;
-use crate::pricing::{price, resolve};
+use crate::pricing::resolve;
 use crate::status::Status;
 use crate::usage::{Outcome, OutcomeSink, Rights, UsageEvent};
 use crate::usage_entry::{Beyond, UsageEntry, put_usage};
@@ -179,7 +179,7 @@ impl Engine {
             self.live(number, journal);
         }
         let account = &self.accounts[number as usize];
-        let priced = price(account, &self.catalog, subject, event.quantity, event.dimensions, time);
+        let priced = self.price(account, subject, event.quantity, event.dimensions, time);
         let credit_type = priced.map_or_else(|unpriced| unpriced.credit_type, |charge| Some(charge.credit_type));
         let pool = credit_type.and_then(|credit_type| account.pool(credit_type));
         let available = pool.map(|pool| pool.available);
@@ -227,7 +227,7 @@ impl Engine {
         };
         let charged = covered + beyond.overdraft + beyond.overage;
         put_usage(journal, &entry, event.dimensions, self.stamp);
-        self.apply_usage(&entry, lookup.key, event.fingerprint, time)
+        self.apply_usage(&entry, event.dimensions, lookup.key, event.fingerprint, time)
             .expect("what was just decided fits the state it was decided on");
         self.draws = draws;
         Ok(Applied { account: number, credit_type: charge.credit_type, charged, uncovered: beyond.uncovered })

@@ -2,6 +2,7 @@
 
 use crate::account::Account;
 use crate::apply::{self, Misfit};
+use crate::apply_counters::Moment;
 use crate::engine::{Engine, NO_ACCOUNT, account_key};
 use crate::entry::{self, Control, CorruptRecord};
 use crate::image::is_instant;
@@ -122,9 +123,9 @@ impl Engine {
         live_silently(account, now);
         if account.test_clock().is_none() && (time < self.floor || self.keys.find(key).is_some()) {
             // Below a floor that rose later, or already in a loaded run: the key needs no place.
-            return self.apply_usage_without_key(&entry);
+            return self.apply_usage_without_key(&entry, &decoded.dimensions, time);
         }
-        self.apply_usage(&entry, key, fingerprint, time)
+        self.apply_usage(&entry, &decoded.dimensions, key, fingerprint, time)
     }
 
     fn remember_again(&mut self, key: u128, fingerprint: u64, time: i64) -> Result<(), Misfit> {
@@ -135,9 +136,16 @@ impl Engine {
         self.remember(key, fingerprint, time)
     }
 
-    fn apply_usage_without_key(&mut self, entry: &UsageEntry<'_>) -> Result<(), Misfit> {
+    fn apply_usage_without_key(
+        &mut self,
+        entry: &UsageEntry<'_>,
+        dimensions: &[(&str, &str)],
+        time: i64,
+    ) -> Result<(), Misfit> {
+        let value = entry.counted.and_then(|_| self.counted_value(entry.subject, dimensions));
+        let moment = Moment { seq: self.next_seq, time, floor: self.floor, value };
         let account = &mut self.accounts[entry.account as usize];
-        apply::apply_usage(account, &self.catalog, entry, self.floor)?;
+        apply::apply_usage(account, &self.catalog, entry, &moment)?;
         self.passes.mark(account, entry.account);
         self.next_seq += 1;
         Ok(())

@@ -8,7 +8,7 @@ use crate::entry::Control;
 use crate::execute::{Done, Group, Refusal, check_id, shown};
 use crate::id::SmallId;
 use crate::period::period_start;
-use crate::pricing::{Charge, Unpriced, price_at_rate};
+use crate::pricing::{Charge, Unpriced};
 use crate::remembered_ids::IdDomain;
 use crate::reservation::{Asked, EndedPart, Headroom, HeldPart, Reservation, ended_parts};
 use crate::reservation_entry::{HeldPartEntry, ReservationReleased, ReservationSettled};
@@ -218,7 +218,8 @@ impl Engine {
             (Some(quantity), _, Some(meter)) => {
                 let quantity = self.quantity_of("quantity", quantity, meter)?;
                 let now = account.now(self.stamp);
-                let charge = price_at_rate(account, &self.catalog, open.rate, quantity, now)
+                let charge = self
+                    .price_at_rate(account, open.rate, quantity, &[], now)
                     .map_err(|unpriced| Refusal::new(unpriced.status, "quantity", "the charge does not fit 64 bits"))?;
                 Ok(Settled { charge, quantity })
             }

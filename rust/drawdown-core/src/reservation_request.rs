@@ -6,7 +6,7 @@ use crate::command::{Aggregation, Amount, Reserve, Settle};
 use crate::engine::Engine;
 use crate::execute::{Refusal, check_id, shown};
 use crate::id::is_printable;
-use crate::pricing::{Charge, ResolvedSubject, Unpriced, price, rate_of};
+use crate::pricing::{Charge, ResolvedSubject, Unpriced, rate_of};
 use crate::reservation::{Asked, TTL_MAX_US};
 
 const DIMENSIONS_MAX: usize = 16;
@@ -93,14 +93,14 @@ impl Engine {
         let now = account.now(self.stamp);
         match (wanted.subject, wanted.asked) {
             (subject, Some(Asked::Quantity(n) | Asked::Credits(n))) => {
-                price(account, &self.catalog, subject, n, &wanted.dimensions, now)
+                self.price(account, subject, n, &wanted.dimensions, now)
             }
             (ResolvedSubject::Meter(meter), None) => {
                 let rate = rate_of(account, &self.catalog, meter, &wanted.dimensions, now)?;
                 let credit_type = self.catalog.rates[rate as usize].credit_type;
                 Ok(Charge { credit_type, meter: Some(meter), rate, amount: 0, counted: None })
             }
-            (subject, None) => price(account, &self.catalog, subject, 0, &wanted.dimensions, now),
+            (subject, None) => self.price(account, subject, 0, &wanted.dimensions, now),
         }
     }
 

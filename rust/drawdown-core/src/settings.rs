@@ -22,6 +22,8 @@ pub struct Settings {
     pub late_grace_us: i64,
     /// Open reservations an account may have; one more is `LIMIT_REACHED`.
     pub reservations_max: u32,
+    /// Values one counter of a `unique` meter tells apart in a period; the next is `OVERFLOW`.
+    pub unique_values_max: usize,
 }
 
 impl Default for Settings {
@@ -34,12 +36,16 @@ impl Default for Settings {
             early_margin_us: 5 * MINUTE_US,
             late_grace_us: 60 * MINUTE_US,
             reservations_max: 1_000,
+            unique_values_max: 65_536,
         }
     }
 }
 
 /// Live time buckets the key table can tell apart.
 const BUCKETS_MAX: i64 = 59_000;
+
+/// As many whole units of any scale fit 64 bits, and an image of them one message.
+const UNIQUE_VALUES_END: usize = 1_000_000;
 
 impl Settings {
     /// The least floor at `now`: the bucket edge at or above now − window, never before 1970.
@@ -80,6 +86,12 @@ impl Settings {
         if buckets > BUCKETS_MAX {
             return Err(format!(
                 "dedupe_window_us / dedupe_bucket_us makes {buckets} time buckets, at most {BUCKETS_MAX}: widen dedupe_bucket_us"
+            ));
+        }
+        if !(1..=UNIQUE_VALUES_END).contains(&self.unique_values_max) {
+            return Err(format!(
+                "unique_values_max is {}, it goes from 1 to {UNIQUE_VALUES_END}",
+                self.unique_values_max
             ));
         }
         if self.dedupe_budget_bytes < 4 << 20 {

@@ -7,7 +7,7 @@
 //!          [rate:varint]                                 unless DIRECT
 //!          draw_count:varint (grant_number:varint amount:varint)*
 //!          [uncovered:varint overdraft:varint overage:varint period−stamp:zigzag]   if BEYOND
-//!          [match:varint units:varint period−stamp:zigzag]                           if COUNTED
+//!          [match:varint units:varint before:varint period−stamp:zigzag]             if COUNTED
 //!          [pair_count:varint (key_len key value_len value)*]                        if DIMENSIONS
 //! event_id := 16 bytes                if UUID: canonical lower-case text
 //!           | length:u8 bytes         else
@@ -46,11 +46,15 @@ pub struct Beyond {
     pub period: i64,
 }
 
-/// A stateful price moved its counter.
+/// A stateful price or an aggregate moved its counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counted {
     pub match_id: u32,
+    /// What the event burned: its quantity, one unit where events are counted, what it added to
+    /// the period's aggregate under `max`, `last` and `unique`.
     pub units: i64,
+    /// The tier position it was priced from.
+    pub before: i64,
     pub period: i64,
 }
 
@@ -131,6 +135,7 @@ pub fn put_usage(out: &mut Vec<u8>, entry: &UsageEntry<'_>, dimensions: &[(&str,
     if let Some(counted) = entry.counted {
         varint::put(out, u64::from(counted.match_id));
         varint::put(out, counted.units as u64);
+        varint::put(out, counted.before as u64);
         varint::put_signed(out, counted.period.wrapping_sub(stamp));
     }
     if !dimensions.is_empty() {
@@ -230,6 +235,7 @@ pub fn read_usage<'a>(payload: &'a [u8], stamp: i64, scratch: &'a mut UsageScrat
         Some(Counted {
             match_id: u32::try_from(reader.unsigned()?).map_err(|_| Truncated)?,
             units: reader.amount()?,
+            before: reader.amount()?,
             period: stamp.wrapping_add(reader.signed()?),
         })
     } else {

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // The stories are shared with `model.rs`, which reads more of them.
 
+#[path = "model/aggregates.rs"]
+mod aggregates;
 #[path = "model/commands.rs"]
 mod commands;
 #[path = "model/hold_story.rs"]

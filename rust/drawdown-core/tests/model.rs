@@ -1,5 +1,7 @@
 //! The engine against the reference ledger: random stories, compared after every step.
 
+#[path = "model/aggregates.rs"]
+mod aggregates;
 #[path = "model/commands.rs"]
 mod commands;
 #[path = "model/hold_story.rs"]

@@ -1,7 +1,7 @@
 //! The reference ledger's reservations (§6).
 
 use crate::ledger::{Account, Ledger, MAX, Pool, Priced, Use};
-use crate::prices::{METERS, Rate, month_of};
+use crate::prices::{How, METERS, Rate, month_of};
 use crate::zero::at_zero;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl Ledger {
         let is_sound = sent.amount >= 0
             && (1..=DAY).contains(&sent.ttl)
             && (sent.form != Form::Credits || ["credits", "usd"].contains(&sent.subject))
-            && !(sent.form == Form::Quantity && meter.is_some_and(|m| m.counts));
+            && !(sent.form == Form::Quantity && meter.is_some_and(|m| m.how != How::Sum));
         if !is_sound {
             return HoldAnswer::only("INVALID");
         }
@@ -243,7 +243,7 @@ impl Ledger {
                 None => "RESERVATION_UNKNOWN",
             });
         };
-        let counts = hold.meter.is_none_or(|key| METERS.iter().any(|m| m.key == key && m.counts));
+        let counts = hold.meter.is_none_or(|key| METERS.iter().any(|m| m.key == key && m.how != How::Sum));
         if sent.by_quantity && counts || !sent.by_quantity && hold.by_quantity {
             return HoldAnswer::only("INVALID");
         }

@@ -1,9 +1,10 @@
 //! The reference ledger: the contract's text in plain Rust, slow and obvious. 128-bit integers,
 //! vectors, nothing cached, no batches. Written apart from the engine.
 
+use crate::aggregates::{Burned, aggregate};
 use crate::commands::GrantSent;
 use crate::holds::{Hold, ReserveSent, SettleSent};
-use crate::prices::{METERS, Rate, month_of};
+use crate::prices::{How, METERS, Rate, month_of};
 use crate::zero::at_zero;
 use std::collections::BTreeMap;
 
@@ -159,6 +160,8 @@ pub struct Account {
     /// With the instant of each.
     pub reserves: Vec<(ReserveSent, i64)>,
     pub settles: Vec<(String, SettleSent, i64)>,
+    /// What each applied use of an aggregating meter burned, in order.
+    pub burned: Vec<Burned>,
 }
 
 impl Account {
@@ -235,6 +238,7 @@ pub struct Priced {
     pub charge: i128,
     pub counter: Option<(String, String, i64)>,
     pub used: i128,
+    pub burned: Option<Burned>,
 }
 
 impl Ledger {
@@ -277,14 +281,31 @@ impl Ledger {
         if u.is_direct {
             let credit_type =
                 ["credits", "usd"].into_iter().find(|c| *c == u.subject).ok_or(("METER_UNKNOWN", None))?;
-            return Ok(Priced { credit_type, meter: None, charge: u.quantity.into(), counter: None, used: 0 });
+            return Ok(Priced {
+                credit_type,
+                meter: None,
+                charge: u.quantity.into(),
+                counter: None,
+                used: 0,
+                burned: None,
+            });
         }
         let meter = METERS.iter().find(|m| m.key == u.subject).ok_or(("METER_UNKNOWN", None))?;
         // Only `tokens` declares the dimension.
         let model = if meter.key == "tokens" { u.model } else { "" };
         let rate = self.rate(meter.key, model, at).ok_or(("NOT_ENTITLED", None))?;
-        let used = if meter.counts { 1 } else { i128::from(u.quantity) };
         let counter = (meter.key.to_string(), rate.matches.to_string(), month_of(at));
+        let this = Burned { counter: counter.clone(), at, quantity: u.quantity.into(), model: u.model, units: 0 };
+        let used = match meter.how {
+            How::Sum => i128::from(u.quantity),
+            How::Count => 1,
+            how => {
+                let mut uses: Vec<&Burned> = account.burned.iter().filter(|b| b.counter == counter).collect();
+                let others: i128 = uses.iter().map(|b| b.units).sum();
+                uses.push(&this);
+                (aggregate(how, &uses) - others).max(0)
+            }
+        };
         let before = account.counters.get(&counter).copied().unwrap_or(0);
         let overflow = ("OVERFLOW", Some(rate.credit_type));
         let charge = rate.charge(before, used, meter.quantity_scale).filter(|c| *c <= MAX).ok_or(overflow)?;
@@ -292,7 +313,8 @@ impl Ledger {
             return Err(overflow);
         }
         let counter = rate.keeps_a_counter().then_some(counter);
-        Ok(Priced { credit_type: rate.credit_type, meter: Some(meter.key), charge, counter, used })
+        let burned = meter.how.is_aggregate().then_some(Burned { units: used, ..this });
+        Ok(Priced { credit_type: rate.credit_type, meter: Some(meter.key), charge, counter, used, burned })
     }
 
     /// §5.1–§5.5.
@@ -370,6 +392,7 @@ impl Ledger {
         if let Some(counter) = &priced.counter {
             *account.counters.entry(counter.clone()).or_default() += priced.used;
         }
+        account.burned.extend(priced.burned.clone());
         account.uses.push((u.clone(), at));
         let available = account.shown(priced.credit_type, now);
         Answer { status: "OK", charged: priced.charge - uncovered, uncovered, available, shortfall: None }
@@ -406,16 +429,20 @@ impl Ledger {
         let can_pay: i128 = payers.iter().map(|i| known.grants[*i].free()).sum();
         let owed = |pool: &Pool| pool.overdraft() + pool.held_overdraft;
         let available = can_pay - known.pools.get(priced.credit_type).map_or(0, owed);
-        if METERS.iter().any(|m| m.key == meter && m.counts) {
+        if METERS.iter().any(|m| m.key == meter && matches!(m.how, How::Count | How::Unique)) {
             return (reason, Some(available), None);
         }
         let rate = self.rate(meter, if meter == "tokens" { model } else { "" }, self.now).expect("priced");
-        let scale = METERS.iter().find(|m| m.key == meter).expect("priced").quantity_scale;
+        let meter_defined = METERS.iter().find(|m| m.key == meter).expect("priced");
         let before = known.counters.get(&(meter.into(), rate.matches.into(), month_of(self.now))).copied().unwrap_or(0);
+        let cost = |quantity: i64| match meter_defined.how {
+            How::Sum => rate.charge(before, quantity.into(), meter_defined.quantity_scale),
+            _ => self.price(known, &probe(quantity), self.now).ok().map(|priced| priced.charge),
+        };
         let (mut low, mut high) = (0i64, i64::MAX);
         while low < high {
             let middle = low + (high - low) / 2 + 1;
-            let fits = rate.charge(before, middle.into(), scale).is_some_and(|cost| cost <= available);
+            let fits = cost(middle).is_some_and(|cost| cost <= available);
             (low, high) = if fits { (middle, high) } else { (low, middle - 1) };
         }
         (reason, Some(available), Some(low))

@@ -188,7 +188,7 @@ fn usage() -> impl Strategy<Value = UseOp> {
         1 => select(vec![5 * MINUTE, 5 * MINUTE + 1, -35 * DAY, -35 * DAY - MINUTE]).prop_map(Some),
     ];
     let model = select(vec!["", "", "large", "small"]);
-    (0..30usize, 0..16usize, quantity(), time, model, (prop::bool::weighted(0.1), prop::bool::weighted(0.12))).prop_map(
+    (0..30usize, 0..19usize, quantity(), time, model, (prop::bool::weighted(0.1), prop::bool::weighted(0.12))).prop_map(
         |(account, subject, quantity, time_in, model, (has_stray_dimension, force))| UseOp {
             account: if account == 29 { 3 } else { account % 3 },
             subject,
@@ -263,7 +263,7 @@ pub fn op() -> impl Strategy<Value = Op> {
         1 => reserve().prop_map(Op::RefusedReserve),
         8 => step.prop_map(Op::Pass),
         2 => Just(Op::Sweep),
-        3 => (0..4usize, 0..10usize, quantity(), select(vec!["", "large"]))
+        3 => (0..4usize, 0..13usize, quantity(), select(vec!["", "large"]))
             .prop_map(|(account, meter, quantity, model)| Op::Check { account, meter, quantity, model }),
     ]
 }

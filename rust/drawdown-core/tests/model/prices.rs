@@ -28,19 +28,50 @@ pub struct Rate {
 pub struct Meter {
     pub key: &'static str,
     pub quantity_scale: u32,
-    pub counts: bool,
+    pub how: How,
 }
 
-pub const METERS: [Meter; 9] = [
-    Meter { key: "tokens", quantity_scale: 0, counts: false },
-    Meter { key: "hours", quantity_scale: 1, counts: false },
-    Meter { key: "files", quantity_scale: 0, counts: false },
-    Meter { key: "jobs", quantity_scale: 0, counts: true },
-    Meter { key: "crumbs", quantity_scale: 0, counts: false },
-    Meter { key: "cash", quantity_scale: 0, counts: false },
-    Meter { key: "free", quantity_scale: 0, counts: false },
-    Meter { key: "huge", quantity_scale: 0, counts: false },
-    Meter { key: "unpriced", quantity_scale: 0, counts: false },
+/// What the events of a period come to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum How {
+    Sum,
+    Count,
+    Max,
+    Last,
+    /// Values of `model`.
+    Unique,
+}
+
+impl How {
+    pub fn name(self) -> &'static str {
+        match self {
+            How::Sum => "sum",
+            How::Count => "count",
+            How::Max => "max",
+            How::Last => "last",
+            How::Unique => "unique",
+        }
+    }
+
+    /// Whether what an event adds depends on the others of its period.
+    pub fn is_aggregate(self) -> bool {
+        matches!(self, How::Max | How::Last | How::Unique)
+    }
+}
+
+pub const METERS: [Meter; 12] = [
+    Meter { key: "tokens", quantity_scale: 0, how: How::Sum },
+    Meter { key: "hours", quantity_scale: 1, how: How::Sum },
+    Meter { key: "files", quantity_scale: 0, how: How::Sum },
+    Meter { key: "jobs", quantity_scale: 0, how: How::Count },
+    Meter { key: "crumbs", quantity_scale: 0, how: How::Sum },
+    Meter { key: "cash", quantity_scale: 0, how: How::Sum },
+    Meter { key: "free", quantity_scale: 0, how: How::Sum },
+    Meter { key: "huge", quantity_scale: 0, how: How::Sum },
+    Meter { key: "unpriced", quantity_scale: 0, how: How::Sum },
+    Meter { key: "peak", quantity_scale: 0, how: How::Max },
+    Meter { key: "level", quantity_scale: 1, how: How::Last },
+    Meter { key: "users", quantity_scale: 0, how: How::Unique },
 ];
 
 const END: i128 = i128::MAX;
@@ -58,6 +89,14 @@ pub fn rates(start: i64) -> Vec<Rate> {
         rate("crumbs", Kind::Flat(500)),
         Rate { credit_type: "usd", ..rate("cash", Kind::Flat(1_000_000)) },
         rate("free", Kind::Flat(0)),
+        rate("peak", Kind::Flat(1_000_000)),
+        // By tiers from two hours into the story on: what was burned before takes no place in them.
+        Rate {
+            valid_from: Some(start + 7_200_000_000),
+            ..rate("peak", Kind::Tiers(vec![(5, 2_000_000), (END, 250_000)]))
+        },
+        rate("level", Kind::Tiers(vec![(40, 1_000_000), (END, 500_500)])),
+        rate("users", Kind::Tiers(vec![(1, 0), (END, 2_500_000)])),
         rate("huge", Kind::Flat(4_000_000_000_000_000_000_000)),
     ]
 }

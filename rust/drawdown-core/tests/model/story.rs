@@ -5,7 +5,7 @@ use crate::commands::{GrantSent, Sent};
 use crate::holds::ReserveSent;
 use crate::ledger::{Account, Answer, FOREVER, Ledger, Policy, Use};
 use crate::ops::{Again, FormulaOp, GrantOp, Op, SECOND, Step, UseOp};
-use crate::prices::{METERS, rates};
+use crate::prices::{How, METERS, rates};
 use drawdown_core::usage::Outcome;
 use drawdown_core::{Engine, Rights, Settings, StoreKey, Subject, UsageEvent, command_json};
 use serde_json::{Value, json};
@@ -100,10 +100,10 @@ impl Story {
             json!({"type": "create_credit_type", "name": "usd", "scale": 3}),
         ];
         for meter in &METERS {
-            let aggregation = if meter.counts { "count" } else { "sum" };
+            let unique_of = (meter.how == How::Unique).then_some("model");
             let dimensions: &[&str] = if meter.key == "tokens" { &["model"] } else { &[] };
             group.push(json!({"type": "create_meter", "key": meter.key, "quantity_scale": meter.quantity_scale,
-                              "aggregation": aggregation, "dimensions": dimensions}));
+                              "aggregation": meter.how.name(), "dimensions": dimensions, "unique_of": unique_of}));
         }
         group.extend(story.ledger.rates.iter().map(crate::prices::Rate::command));
         let answers = story.execute(&group);
@@ -295,12 +295,13 @@ impl Story {
 
     fn use_sent(&self, op: &UseOp) -> Use {
         const DIRECT: [&str; 4] = ["credits", "credits", "usd", "gold"];
-        let is_direct = op.subject >= 12;
-        let metered = METERS.get(op.subject).map_or(if op.subject == 9 { "nothing" } else { "tokens" }, |m| m.key);
+        let is_direct = op.subject >= 15;
+        let metered =
+            METERS.get(op.subject).map_or(["nothing", "level", "users"][op.subject.clamp(12, 14) - 12], |m| m.key);
         Use {
             id: format!("e{}", self.uses.len()),
             account: ACCOUNTS[op.account].into(),
-            subject: if is_direct { DIRECT[op.subject - 12] } else { metered },
+            subject: if is_direct { DIRECT[op.subject - 15] } else { metered },
             is_direct,
             quantity: if is_direct { op.quantity.saturating_mul(500) } else { op.quantity },
             time: op.time_in.map(|d| self.now() + d),
