@@ -3,7 +3,16 @@
 from typing import Any
 
 import grpc
-from drawdown.v1 import account_pb2, admin_pb2, catalog_pb2, entitlement_pb2, grant_pb2, usage_pb2
+from drawdown.v1 import (
+    account_pb2,
+    admin_pb2,
+    billing_pb2,
+    catalog_pb2,
+    entitlement_pb2,
+    grant_pb2,
+    subscription_pb2,
+    usage_pb2,
+)
 from google.rpc import error_details_pb2, status_pb2
 
 SERVICES = {
@@ -13,6 +22,8 @@ SERVICES = {
     "AdminService": admin_pb2,
     "UsageService": usage_pb2,
     "EntitlementService": entitlement_pb2,
+    "SubscriptionService": subscription_pb2,
+    "BillingService": billing_pb2,
 }
 
 

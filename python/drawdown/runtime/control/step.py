@@ -4,12 +4,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from drawdown import errors
+from drawdown.billing.invoice import Invoice
 from drawdown.model.commands import Command
 from drawdown.model.decision import Decision
 from drawdown.model.instants import instant_from_us
 from drawdown.model.results import CommandResult
 from drawdown.storage.sql.work import Work
 from drawdown.subscriptions.customer import AccountProfile, Customer
+from drawdown.subscriptions.subscription import Subscription
 
 if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
@@ -43,10 +45,22 @@ class Step:
             return clock
         return self.real_now()
 
+    def sees(self, account: str) -> bool:
+        """Whether the account lies within the caller's prefix, existing or not."""
+        return account.startswith(self.account_prefix)
+
     def require_visible(self, account: str) -> None:
         """Raises ``AccountNotFoundError`` for an account outside the caller's prefix."""
-        if not account.startswith(self.account_prefix):
+        if not self.sees(account):
             raise errors.AccountNotFoundError(f"there is no account {account[:128]!r}; create it first")
+
+    def subscription(self, subscription_id: str) -> Subscription:
+        """One that the caller may see; a foreign one is as unknown as one that is not there."""
+        return self.work.subscription(subscription_id, self.account_prefix)
+
+    def invoice(self, invoice_id: str) -> Invoice:
+        """The same for invoices."""
+        return self.work.invoice(invoice_id, self.account_prefix)
 
     def profile(self, account: str) -> AccountProfile:
         """The account's profile, made on first sight. Raises ``AccountNotFoundError``."""

@@ -212,8 +212,7 @@ def _latest(step: Step, subscription: Subscription, base: str) -> str:
 
 
 def _live(step: Step, subscription_id: str) -> Subscription:
-    subscription = step.work.subscription(subscription_id)
-    step.require_visible(subscription.account)
+    subscription = step.subscription(subscription_id)
     if not subscription.live:
         raise errors.PreconditionError(
             f"subscription {subscription_id!r} has ended", reason="SUBSCRIPTION_ENDED"

@@ -102,10 +102,10 @@ class Work:
             )
         return found
 
-    def subscription(self, subscription_id: str) -> Subscription:
-        """One subscription. Raises ``NotFoundError``."""
+    def subscription(self, subscription_id: str, account_prefix: str = "") -> Subscription:
+        """One subscription, of an account within the prefix. Raises ``NotFoundError``."""
         found = self.subscriptions.get(subscription_id=subscription_id)
-        if found is None:
+        if found is None or not found.account.startswith(account_prefix):
             raise errors.NotFoundError(
                 f"there is no subscription {subscription_id!r}",
                 reason="SUBSCRIPTION_UNKNOWN",
@@ -113,10 +113,10 @@ class Work:
             )
         return found
 
-    def invoice(self, invoice_id: str) -> Invoice:
-        """One invoice. Raises ``NotFoundError``."""
+    def invoice(self, invoice_id: str, account_prefix: str = "") -> Invoice:
+        """One invoice, of an account within the prefix. Raises ``NotFoundError``."""
         found = self.invoices.get(invoice_id=invoice_id)
-        if found is None:
+        if found is None or not found.account.startswith(account_prefix):
             raise errors.NotFoundError(
                 f"there is no invoice {invoice_id!r}", reason="INVOICE_UNKNOWN", field="invoice_id"
             )
