@@ -171,6 +171,21 @@ class Engine:
         """Block (interpreter detached) until ``seq`` is durable; False on time-out."""
     def notify_fd(self) -> int:
         """An eventfd signalled after each durable group; read 8 bytes to clear it."""
+    def watch(self, account: str) -> None:
+        """Tell of changes of this account, yet to be created or not, by ``take_changed``. In memory only."""
+
+    def unwatch(self, account: str) -> None:
+        """Tell no more."""
+
+    def take_changed(self) -> tuple[bool, list[str]]:
+        """Watched accounts that changed since the last call; True first: all, for the catalog changed.
+
+        The changes may not be durable yet. For one caller: what was taken is not told again.
+        """
+
+    def next_transition(self, account: str) -> int | None:
+        """When figures of the account next change by time alone, µs; ``None``: never, or a test clock."""
+
     def take_crossings(self, cursor: int, limit: int) -> tuple[int, bytes]:
         """Crossings after journal position ``cursor``: ``(next_cursor, JSON array)``."""
     def snapshot_begin(self, full: bool) -> bytes:

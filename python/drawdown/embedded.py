@@ -16,9 +16,12 @@ import msgspec
 from drawdown.client.interface import CheckLike, Database, EventLike
 from drawdown.client.recorder import Recorder, RecorderOptions
 from drawdown.client.usage_event import encode_event, event_from, seal
+from drawdown.client.watch import Watch
 from drawdown.config import Config, load
 from drawdown.embedded_recorder import EmbeddedRecorder
+from drawdown.embedded_watch import EmbeddedWatch, EmbeddedWatches
 from drawdown.engine import BatchEncoder, Engine, RawEngineError, answers, translated
+from drawdown.errors import AccountNotFoundError
 from drawdown.model import (
     Account,
     Balance,
@@ -27,6 +30,7 @@ from drawdown.model import (
     CommandResult,
     Conservation,
     CorrectionResult,
+    EntitlementChange,
     Explanation,
     Grant,
     InstantLike,
@@ -39,6 +43,7 @@ from drawdown.model import (
     UsageResult,
     commands,
 )
+from drawdown.model.ids import check_id
 from drawdown.model.request import Request
 from drawdown.model.reservation_results import (
     correction_result,
@@ -68,6 +73,7 @@ class EmbeddedDatabase(Database):
         self._scheduler: Scheduler | None = None
         if (Path(path) / CONTROL_FILE).exists():
             self._control_plane()
+        self._watches = EmbeddedWatches(engine)
         # Reservations to release when the database is closed in order; after a crash they lapse.
         self._released_at_close: set[tuple[str, str]] = set()
 
@@ -115,6 +121,32 @@ class EmbeddedDatabase(Database):
     def check_batch(self, checks: Iterable[CheckLike]) -> list[CheckResult]:
         """Many checks, answered in the order given from applied state."""
         return [self.engine.check(*asked) for asked in checks]
+
+    def watch_balances(self, accounts: Iterable[str], credit_type: str | None = None) -> Watch[Balance]:
+        """Every pool of these accounts, then each again when it changes."""
+
+        def read(account: str) -> list[Balance]:
+            try:
+                found = self.engine.balances(account)
+            except AccountNotFoundError:
+                return []
+            return [each for each in found if credit_type is None or each.credit_type == credit_type]
+
+        ids = [check_id(account, "accounts") for account in accounts]
+        return EmbeddedWatch(self._watches, ids, read)
+
+    def watch_entitlements(self, checks: Iterable[CheckLike]) -> Watch[EntitlementChange]:
+        """The answer to each question, then each again when it changes."""
+        asked = list(checks)
+
+        def read(account: str) -> list[EntitlementChange]:
+            return [
+                EntitlementChange(index=index, account=account, meter=each[1], check=self.engine.check(*each))
+                for index, each in enumerate(asked)
+                if each[0] == account
+            ]
+
+        return EmbeddedWatch(self._watches, [check_id(each[0], "account") for each in asked], read)
 
     def _reserve(self, command: commands.Reserve, release_on_disconnect: bool) -> ReservationResult:
         result = reservation_result(self._one(command), command.reservation_id)
@@ -255,6 +287,7 @@ class EmbeddedDatabase(Database):
 
     def close(self) -> None:
         """Flush, checkpoint and release the folder. A second call changes nothing."""
+        self._watches.close()
         for account, reservation_id in tuple(self._released_at_close):
             self.release(account, reservation_id)
         with self._opening:

@@ -25,6 +25,7 @@ ORDER = (
     "server",
     "client",
     "embedded_recorder",
+    "embedded_watch",
     "embedded",
     "aio",
     "cli",

@@ -6,7 +6,7 @@ One event loop per process may use gRPC; make the connection inside it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -14,6 +14,7 @@ import grpc
 import msgspec
 
 from drawdown.client import channel as channels
+from drawdown.client import watch_messages as watches
 from drawdown.client.answers import check_results, checks_to_request, usage_results
 from drawdown.client.asyncio_coalescing import (
     EVENTS_PER_BATCH,
@@ -35,6 +36,7 @@ from drawdown.client.rpc_errors import error_of
 from drawdown.client.scales import Scales
 from drawdown.client.tls import Tls
 from drawdown.client.usage_event import SealedEvent, UsageEvent, encode_event, event_from, seal
+from drawdown.client.watch import stream_watch
 from drawdown.engine import BatchEncoder, answers
 from drawdown.errors import UnavailableError
 from drawdown.model import (
@@ -45,6 +47,7 @@ from drawdown.model import (
     CheckResult,
     CommandResult,
     Conservation,
+    EntitlementChange,
     Grant,
     InstantLike,
     UsageResult,
@@ -54,7 +57,7 @@ from drawdown.model.command_methods import CommandMethods, require_valid
 from drawdown.model.credits import credits_from_units, optional_credits
 from drawdown.model.request import Request
 from drawdown.model.status import status_name
-from drawdown.v1 import admin_pb2, admin_pb2_grpc, entitlement_pb2_grpc, usage_pb2_grpc
+from drawdown.v1 import account_pb2_grpc, admin_pb2, admin_pb2_grpc, entitlement_pb2_grpc, usage_pb2_grpc
 
 __all__ = ["AioConnection", "AioRecorder", "connect"]
 
@@ -86,6 +89,7 @@ class AioConnection(
         self._checks = CheckCoalescer(lambda request: self._call(self._raw_batch_check, request))
         self._records = RecordCoalescer(self._recorder_of_records)
         self._entitlement = entitlement_pb2_grpc.EntitlementServiceStub(self._channel)
+        self._account = account_pb2_grpc.AccountServiceStub(self._channel)
         self._usage = usage_pb2_grpc.UsageServiceStub(self._channel)
         self._session = AioReservationSession(self._entitlement, self._metadata)
         self._catalog = Catalog()
@@ -268,6 +272,27 @@ class AioConnection(
         if self._scales_differ:
             for account in {account for account, _ in meters} - set(self._rate_tables):
                 self._rate_tables[account] = (await self.account(account)).rate_table
+
+    def watch_balances(
+        self, accounts: Iterable[str], credit_type: str | None = None
+    ) -> AsyncIterator[Balance]:
+        """Every pool of these accounts, then each again when it changes: ``async for balance in …``."""
+        request = watches.balances_request(accounts, credit_type)
+        return stream_watch(
+            lambda: self._account.WatchBalances(request, metadata=self._metadata), watches.balances_of
+        )
+
+    async def watch_entitlements(self, checks: Iterable[CheckLike]) -> AsyncIterator[EntitlementChange]:
+        """The answer to each question, then each again when it changes: ``async for change in …``."""
+        asked = list(checks)
+        request = watches.entitlements_request(asked)
+        await self._learn_scales({(each[0], each[1]) for each in asked}, set())
+        watch = stream_watch(
+            lambda: self._entitlement.WatchEntitlements(request, metadata=self._metadata),
+            lambda response: watches.entitlement_changes(asked, response, self._scales),
+        )
+        async for change in watch:
+            yield change
 
     # Commands and reads
 

@@ -16,6 +16,7 @@ from drawdown.client.control import ControlMethods
 from drawdown.client.recorder import Recorder, RecorderOptions
 from drawdown.client.reservation import Reservation
 from drawdown.client.usage_event import UsageEvent
+from drawdown.client.watch import Watch
 from drawdown.model import (
     Account,
     AmountLike,
@@ -25,6 +26,7 @@ from drawdown.model import (
     CommandResult,
     Conservation,
     CorrectionResult,
+    EntitlementChange,
     Explanation,
     Grant,
     InstantLike,
@@ -107,6 +109,18 @@ class Database(CommandMethods[CommandResult], ControlMethods):
     @abc.abstractmethod
     def check_batch(self, checks: Iterable[CheckLike]) -> list[CheckResult]:
         """Many checks, answered in the order given."""
+
+    @abc.abstractmethod
+    def watch_balances(self, accounts: Iterable[str], credit_type: str | None = None) -> Watch[Balance]:
+        """Every pool of these accounts (1–1000), then each again when it changes, within milliseconds.
+
+        Quick changes are conflated: what comes is the newest state, durable. An account that does not
+        exist yet appears once it does. Iterate, and close it: ``with db.watch_balances([…]) as watch``.
+        """
+
+    @abc.abstractmethod
+    def watch_entitlements(self, checks: Iterable[CheckLike]) -> Watch[EntitlementChange]:
+        """The answer to each question (1–1000), then each again when it changes; as ``watch_balances``."""
 
     # Reservations
 

@@ -15,6 +15,7 @@ import msgspec
 
 from drawdown.client import channel as channels
 from drawdown.client import reservation_messages as messages
+from drawdown.client import watch_messages as watches
 from drawdown.client.answers import check_results, checks_to_request, usage_results
 from drawdown.client.backoff import Backoff
 from drawdown.client.control import over_grpc
@@ -27,6 +28,7 @@ from drawdown.client.scales import Scales
 from drawdown.client.stream_recorder import StreamRecorder
 from drawdown.client.tls import Tls
 from drawdown.client.usage_event import SealedEvent, encode_event, event_from, seal
+from drawdown.client.watch import StreamWatch, Watch
 from drawdown.engine import BatchEncoder, answers
 from drawdown.engine.ledger_reads import LedgerReads
 from drawdown.errors import DrawdownError
@@ -38,6 +40,7 @@ from drawdown.model import (
     CommandResult,
     Conservation,
     CorrectionResult,
+    EntitlementChange,
     Grant,
     InstantLike,
     OpenReservation,
@@ -48,7 +51,14 @@ from drawdown.model import (
     commands,
 )
 from drawdown.model.request import Request
-from drawdown.v1 import admin_pb2, admin_pb2_grpc, entitlement_pb2, entitlement_pb2_grpc, usage_pb2_grpc
+from drawdown.v1 import (
+    account_pb2_grpc,
+    admin_pb2,
+    admin_pb2_grpc,
+    entitlement_pb2,
+    entitlement_pb2_grpc,
+    usage_pb2_grpc,
+)
 
 AnswerT = TypeVar("AnswerT")
 GRANTS_PER_PAGE = 1000
@@ -73,6 +83,7 @@ class Connection(LedgerReads, Database):
         self._record_usage = self._channel.unary_unary(channels.RECORD_USAGE)
         self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
         self._entitlement = entitlement_pb2_grpc.EntitlementServiceStub(self._channel)
+        self._account = account_pb2_grpc.AccountServiceStub(self._channel)
         self._usage = usage_pb2_grpc.UsageServiceStub(self._channel)
         self._session = ReservationSession(self._entitlement, self._metadata)
         self._scales = Scales(self.catalog, lambda account: self.account(account).rate_table)
@@ -130,6 +141,22 @@ class Connection(LedgerReads, Database):
         request: entitlement_pb2.BatchCheckRequest = checks_to_request(asked)
         response = self._call(self._entitlement.BatchCheck, request)
         return check_results(asked, response, self._scales)
+
+    def watch_balances(self, accounts: Iterable[str], credit_type: str | None = None) -> Watch[Balance]:
+        """Every pool of these accounts, then each again when it changes."""
+        request = watches.balances_request(accounts, credit_type)
+        return StreamWatch(
+            lambda: self._account.WatchBalances(request, metadata=self._metadata), watches.balances_of
+        )
+
+    def watch_entitlements(self, checks: Iterable[CheckLike]) -> Watch[EntitlementChange]:
+        """The answer to each question, then each again when it changes."""
+        asked = list(checks)
+        request = watches.entitlements_request(asked)
+        return StreamWatch(
+            lambda: self._entitlement.WatchEntitlements(request, metadata=self._metadata),
+            lambda response: watches.entitlement_changes(asked, response, self._scales),
+        )
 
     # Reservations
 

@@ -41,6 +41,10 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
         self.durable_seq = raw.durable_seq
         self.applied_seq = raw.applied_seq
         self.notify_fd = raw.notify_fd
+        self.watch = raw.watch
+        self.unwatch = raw.unwatch
+        self.take_changed = raw.take_changed
+        self.next_transition = raw.next_transition
         self.store_id = raw.store_id
         self.snapshots = SnapshotReader(raw)
 
@@ -286,6 +290,12 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
             f"journal position {seq} was not on disk within {timeout_s:g} s; "
             "it may still be applied: retry with the same ids"
         )
+
+    def wait_group(self, behind_seq: int, timeout_s: float) -> int:
+        """The durable position, once it is behind ``behind_seq`` or the time is up. Raises when halted."""
+        with translating():
+            self._raw.wait_durable(behind_seq + 1, timeout_s)
+            return self._raw.durable_seq()
 
     def checkpoint(self) -> int:
         """Write a local checkpoint now; answers the journal position it starts at."""

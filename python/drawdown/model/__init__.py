@@ -6,6 +6,7 @@ type's smallest unit towards the engine; floats are refused.
 """
 
 from drawdown.model.credits import AmountLike, credits_from_units, decimal_text, units_from_credits
+from drawdown.model.entitlement_change import EntitlementChange
 from drawdown.model.ids import check_id, new_event_id
 from drawdown.model.instants import InstantLike, instant_from_us, now_us, us_from_instant
 from drawdown.model.ledger import (
@@ -55,6 +56,7 @@ __all__ = [
     "CorrectionResult",
     "CreditType",
     "Crossing",
+    "EntitlementChange",
     "Explanation",
     "Grant",
     "GrantDraw",

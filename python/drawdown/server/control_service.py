@@ -42,6 +42,8 @@ class ControlService:
         self.RIGHTS: Mapping[str, Right] = {}
         requests = {request.rpc: request for request in CALLS}
         for method in descriptor.methods:
+            if method.server_streaming:
+                continue
             if engine_service is not None and hasattr(engine_service, method.name):
                 run = getattr(engine_service, method.name)
                 right = engine_service.RIGHTS[method.name]

@@ -44,6 +44,7 @@ from drawdown.server.tls import server_credentials
 from drawdown.server.typed import TypedCalls, TypedService
 from drawdown.server.usage_record_service import UsageRecordService
 from drawdown.server.usage_service import UsageService
+from drawdown.server.watch_service import WatchService
 from drawdown.v1 import entitlement_pb2, usage_pb2
 
 _log = logging.getLogger("drawdown.server")
@@ -166,6 +167,7 @@ class Server:
             threads=process.control_threads,
             calls_max=process.control_calls_max,
         )
+        self._watches = WatchService(app.engine, durability, access)
         self._health = health.aio.HealthServicer()
         server = grpc.aio.server(options=channel_arguments(process), maximum_concurrent_rpcs=CALLS_MAX)
         names = self._register(server, EntitlementService(app.engine, durability, access))
@@ -215,6 +217,7 @@ class Server:
             ),
         )
         streams: list[tuple[str, dict[str, Handler]]] = [
+            *self._watches.handlers(),
             (
                 entitlement_service.SERVICE,
                 {"KeepReservations": grpc.unary_stream_rpc_method_handler(self._keeper.keep_reservations)},
@@ -279,6 +282,7 @@ class Server:
         self._typed.drain()
         self._usage.drain()
         self._keeper.drain()
+        self._watches.drain()
         stopping = asyncio.ensure_future(server.stop(self._config.process.drain_s))
         at_once = asyncio.ensure_future(self._stop_at_once.wait())
         await asyncio.wait((stopping, at_once), return_when=asyncio.FIRST_COMPLETED)
@@ -297,6 +301,8 @@ class Server:
             "batches_total": self._usage.batches,
             "batch_bytes_total": self._usage.bytes_in,
             "shed_total": self._usage.shed,
+            "watches_open": self._watches.open_watches,
+            "watch_messages_total": self._watches.sent,
             "reservation_sessions_open": len(self._sessions),
             "reservations_released_total": self._keeper.released,
             "calls_refused_access": self._control.access.refused,

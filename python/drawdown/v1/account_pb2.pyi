@@ -291,6 +291,22 @@ class GetCustomerRequest(_message.Message):
     customer_id: str
     def __init__(self, customer_id: _Optional[str] = ...) -> None: ...
 
+class WatchBalancesRequest(_message.Message):
+    __slots__ = ("account_ids", "credit_type")
+    ACCOUNT_IDS_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    account_ids: _containers.RepeatedScalarFieldContainer[str]
+    credit_type: str
+    def __init__(self, account_ids: _Optional[_Iterable[str]] = ..., credit_type: _Optional[str] = ...) -> None: ...
+
+class WatchBalancesResponse(_message.Message):
+    __slots__ = ("balances", "seq")
+    BALANCES_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    balances: _containers.RepeatedCompositeFieldContainer[Balance]
+    seq: int
+    def __init__(self, balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., seq: _Optional[int] = ...) -> None: ...
+
 class ListLedgerEntriesRequest(_message.Message):
     __slots__ = ("account_id", "page_size", "page_token", "kinds", "credit_type", "oldest_first")
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]

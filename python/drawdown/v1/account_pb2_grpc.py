@@ -91,6 +91,11 @@ class AccountServiceStub:
                 request_serializer=drawdown_dot_v1_dot_account__pb2.ListBalancesRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_account__pb2.ListBalancesResponse.FromString,
                 _registered_method=True)
+        self.WatchBalances = channel.unary_stream(
+                '/drawdown.v1.AccountService/WatchBalances',
+                request_serializer=drawdown_dot_v1_dot_account__pb2.WatchBalancesRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_account__pb2.WatchBalancesResponse.FromString,
+                _registered_method=True)
         self.ListLedgerEntries = channel.unary_unary(
                 '/drawdown.v1.AccountService/ListLedgerEntries',
                 request_serializer=drawdown_dot_v1_dot_account__pb2.ListLedgerEntriesRequest.SerializeToString,
@@ -193,6 +198,14 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchBalances(self, request, context):
+        """Every balance once, then each again whenever it changes, within milliseconds of the change being
+        durable. Quick changes are conflated: what arrives is the newest state. Resuming is asking again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListLedgerEntries(self, request, context):
         """The account's entries in the journal, newest first unless asked otherwise.
         """
@@ -273,6 +286,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.ListBalances,
                     request_deserializer=drawdown_dot_v1_dot_account__pb2.ListBalancesRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_account__pb2.ListBalancesResponse.SerializeToString,
+            ),
+            'WatchBalances': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchBalances,
+                    request_deserializer=drawdown_dot_v1_dot_account__pb2.WatchBalancesRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_account__pb2.WatchBalancesResponse.SerializeToString,
             ),
             'ListLedgerEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListLedgerEntries,
@@ -572,6 +590,33 @@ class AccountService:
             '/drawdown.v1.AccountService/ListBalances',
             drawdown_dot_v1_dot_account__pb2.ListBalancesRequest.SerializeToString,
             drawdown_dot_v1_dot_account__pb2.ListBalancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchBalances(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/drawdown.v1.AccountService/WatchBalances',
+            drawdown_dot_v1_dot_account__pb2.WatchBalancesRequest.SerializeToString,
+            drawdown_dot_v1_dot_account__pb2.WatchBalancesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x64rawdown/v1/entitlement.proto\x12\x0b\x64rawdown.v1\x1a\x17\x64rawdown/v1/usage.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x01\n\x0c\x43heckRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\r\n\x05meter\x18\x02 \x01(\t\x12\x15\n\x08quantity\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12=\n\ndimensions\x18\x04 \x03(\x0b\x32).drawdown.v1.CheckRequest.DimensionsEntry\x1a\x31\n\x0f\x44imensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_quantity\"\x87\x01\n\rCheckResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12#\n\x06reason\x18\x02 \x01(\x0e\x32\x13.drawdown.v1.Status\x12\x16\n\tavailable\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05units\x18\x04 \x01(\x03\x12\x0b\n\x03seq\x18\x05 \x01(\x04\x42\x0c\n\n_available\">\n\x11\x42\x61tchCheckRequest\x12)\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x19.drawdown.v1.CheckRequest\"N\n\x12\x42\x61tchCheckResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.drawdown.v1.CheckResponse\x12\x0b\n\x03seq\x18\x02 \x01(\x04\"\xd0\x02\n\x0eReserveRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\x0f\n\x05meter\x18\x03 \x01(\tH\x00\x12\x15\n\x0b\x63redit_type\x18\x04 \x01(\tH\x00\x12\x12\n\x08quantity\x18\x05 \x01(\x03H\x01\x12\x11\n\x07\x63redits\x18\x06 \x01(\tH\x01\x12?\n\ndimensions\x18\x07 \x03(\x0b\x32+.drawdown.v1.ReserveRequest.DimensionsEntry\x12&\n\x03ttl\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nsession_id\x18\t \x01(\t\x1a\x31\n\x0f\x44imensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07subjectB\x08\n\x06\x61mount\"\xcc\x01\n\x0fReserveResponse\x12#\n\x06status\x18\x01 \x01(\x0e\x32\x13.drawdown.v1.Status\x12\x0c\n\x04held\x18\x02 \x01(\t\x12\x10\n\x08headroom\x18\x03 \x01(\t\x12\x11\n\tuncovered\x18\x04 \x01(\t\x12\x11\n\tavailable\x18\x05 \x01(\t\x12\x11\n\tshortfall\x18\x06 \x01(\t\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03seq\x18\x08 \x01(\x04\"\x82\x01\n\rSettleRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\x12\n\x08quantity\x18\x03 \x01(\x03H\x00\x12\x11\n\x07\x63redits\x18\x04 \x01(\tH\x00\x12\x14\n\x0crefuse_extra\x18\x05 \x01(\x08\x42\x08\n\x06\x61\x63tual\"\x9a\x01\n\x0eSettleResponse\x12#\n\x06status\x18\x01 \x01(\x0e\x32\x13.drawdown.v1.Status\x12\x0f\n\x07\x63harged\x18\x02 \x01(\t\x12\x10\n\x08returned\x18\x03 \x01(\t\x12\r\n\x05\x65xtra\x18\x04 \x01(\t\x12\x11\n\tuncovered\x18\x05 \x01(\t\x12\x11\n\tavailable\x18\x06 \x01(\t\x12\x0b\n\x03seq\x18\x07 \x01(\x04\"<\n\x0eReleaseRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\"h\n\x0fReleaseResponse\x12#\n\x06status\x18\x01 \x01(\x0e\x32\x13.drawdown.v1.Status\x12\x10\n\x08returned\x18\x02 \x01(\t\x12\x11\n\tavailable\x18\x03 \x01(\t\x12\x0b\n\x03seq\x18\x04 \x01(\x04\"T\n\x17ListReservationsRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x90\x02\n\x0bReservation\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x03 \x01(\t\x12\r\n\x05scale\x18\x04 \x01(\r\x12\r\n\x05meter\x18\x05 \x01(\t\x12\x15\n\x08quantity\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x0c\n\x04held\x18\x07 \x01(\t\x12\x10\n\x08headroom\x18\x08 \x01(\t\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\n\t_quantity\"p\n\x18ListReservationsResponse\x12.\n\x0creservations\x18\x01 \x03(\x0b\x32\x18.drawdown.v1.Reservation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0b\n\x03seq\x18\x03 \x01(\x04\"-\n\x17KeepReservationsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x1a\n\x18KeepReservationsResponse2\xb6\x04\n\x12\x45ntitlementService\x12>\n\x05\x43heck\x12\x19.drawdown.v1.CheckRequest\x1a\x1a.drawdown.v1.CheckResponse\x12M\n\nBatchCheck\x12\x1e.drawdown.v1.BatchCheckRequest\x1a\x1f.drawdown.v1.BatchCheckResponse\x12\x44\n\x07Reserve\x12\x1b.drawdown.v1.ReserveRequest\x1a\x1c.drawdown.v1.ReserveResponse\x12\x41\n\x06Settle\x12\x1a.drawdown.v1.SettleRequest\x1a\x1b.drawdown.v1.SettleResponse\x12\x44\n\x07Release\x12\x1b.drawdown.v1.ReleaseRequest\x1a\x1c.drawdown.v1.ReleaseResponse\x12_\n\x10ListReservations\x12$.drawdown.v1.ListReservationsRequest\x1a%.drawdown.v1.ListReservationsResponse\x12\x61\n\x10KeepReservations\x12$.drawdown.v1.KeepReservationsRequest\x1a%.drawdown.v1.KeepReservationsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x64rawdown/v1/entitlement.proto\x12\x0b\x64rawdown.v1\x1a\x17\x64rawdown/v1/usage.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x01\n\x0c\x43heckRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\r\n\x05meter\x18\x02 \x01(\t\x12\x15\n\x08quantity\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12=\n\ndimensions\x18\x04 \x03(\x0b\x32).drawdown.v1.CheckRequest.DimensionsEntry\x1a\x31\n\x0f\x44imensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_quantity\"\x87\x01\n\rCheckResponse\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12#\n\x06reason\x18\x02 \x01(\x0e\x32\x13.drawdown.v1.Status\x12\x16\n\tavailable\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05units\x18\x04 \x01(\x03\x12\x0b\n\x03seq\x18\x05 \x01(\x04\x42\x0c\n\n_available\">\n\x11\x42\x61tchCheckRequest\x12)\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x19.drawdown.v1.CheckRequest\"N\n\x12\x42\x61tchCheckResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.drawdown.v1.CheckResponse\x12\x0b\n\x03seq\x18\x02 \x01(\x04\"E\n\x18WatchEntitlementsRequest\x12)\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x19.drawdown.v1.CheckRequest\"Y\n\x19WatchEntitlementsResponse\x12/\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1e.drawdown.v1.EntitlementChange\x12\x0b\n\x03seq\x18\x02 \x01(\x04\"N\n\x11\x45ntitlementChange\x12\r\n\x05index\x18\x01 \x01(\r\x12*\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1a.drawdown.v1.CheckResponse\"\xd0\x02\n\x0eReserveRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\x0f\n\x05meter\x18\x03 \x01(\tH\x00\x12\x15\n\x0b\x63redit_type\x18\x04 \x01(\tH\x00\x12\x12\n\x08quantity\x18\x05 \x01(\x03H\x01\x12\x11\n\x07\x63redits\x18\x06 \x01(\tH\x01\x12?\n\ndimensions\x18\x07 \x03(\x0b\x32+.drawdown.v1.ReserveRequest.DimensionsEntry\x12&\n\x03ttl\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nsession_id\x18\t \x01(\t\x1a\x31\n\x0f\x44imensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07subjectB\x08\n\x06\x61mount\"\xcc\x01\n\x0fReserveResponse\x12#\n\x06status\x18\x01 \x01(\x0e\x32\x13.drawdown.v1.Status\x12\x0c\n\x04held\x18\x02 \x01(\t\x12\x10\n\x08headroom\x18\x03 \x01(\t\x12\x11\n\tuncovered\x18\x04 \x01(\t\x12\x11\n\tavailable\x18\x05 \x01(\t\x12\x11\n\tshortfall\x18\x06 \x01(\t\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03seq\x18\x08 \x01(\x04\"\x82\x01\n\rSettleRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\x12\n\x08quantity\x18\x03 \x01(\x03H\x00\x12\x11\n\x07\x63redits\x18\x04 \x01(\tH\x00\x12\x14\n\x0crefuse_extra\x18\x05 \x01(\x08\x42\x08\n\x06\x61\x63tual\"\x9a\x01\n\x0eSettleResponse\x12#\n\x06status\x18\x01 \x01(\x0e\x32\x13.drawdown.v1.Status\x12\x0f\n\x07\x63harged\x18\x02 \x01(\t\x12\x10\n\x08returned\x18\x03 \x01(\t\x12\r\n\x05\x65xtra\x18\x04 \x01(\t\x12\x11\n\tuncovered\x18\x05 \x01(\t\x12\x11\n\tavailable\x18\x06 \x01(\t\x12\x0b\n\x03seq\x18\x07 \x01(\x04\"<\n\x0eReleaseRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\"h\n\x0fReleaseResponse\x12#\n\x06status\x18\x01 \x01(\x0e\x32\x13.drawdown.v1.Status\x12\x10\n\x08returned\x18\x02 \x01(\t\x12\x11\n\tavailable\x18\x03 \x01(\t\x12\x0b\n\x03seq\x18\x04 \x01(\x04\"T\n\x17ListReservationsRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x90\x02\n\x0bReservation\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x03 \x01(\t\x12\r\n\x05scale\x18\x04 \x01(\r\x12\r\n\x05meter\x18\x05 \x01(\t\x12\x15\n\x08quantity\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x0c\n\x04held\x18\x07 \x01(\t\x12\x10\n\x08headroom\x18\x08 \x01(\t\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\n\t_quantity\"p\n\x18ListReservationsResponse\x12.\n\x0creservations\x18\x01 \x03(\x0b\x32\x18.drawdown.v1.Reservation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0b\n\x03seq\x18\x03 \x01(\x04\"-\n\x17KeepReservationsRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x1a\n\x18KeepReservationsResponse2\x9c\x05\n\x12\x45ntitlementService\x12>\n\x05\x43heck\x12\x19.drawdown.v1.CheckRequest\x1a\x1a.drawdown.v1.CheckResponse\x12M\n\nBatchCheck\x12\x1e.drawdown.v1.BatchCheckRequest\x1a\x1f.drawdown.v1.BatchCheckResponse\x12\x64\n\x11WatchEntitlements\x12%.drawdown.v1.WatchEntitlementsRequest\x1a&.drawdown.v1.WatchEntitlementsResponse0\x01\x12\x44\n\x07Reserve\x12\x1b.drawdown.v1.ReserveRequest\x1a\x1c.drawdown.v1.ReserveResponse\x12\x41\n\x06Settle\x12\x1a.drawdown.v1.SettleRequest\x1a\x1b.drawdown.v1.SettleResponse\x12\x44\n\x07Release\x12\x1b.drawdown.v1.ReleaseRequest\x1a\x1c.drawdown.v1.ReleaseResponse\x12_\n\x10ListReservations\x12$.drawdown.v1.ListReservationsRequest\x1a%.drawdown.v1.ListReservationsResponse\x12\x61\n\x10KeepReservations\x12$.drawdown.v1.KeepReservationsRequest\x1a%.drawdown.v1.KeepReservationsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,30 +48,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BATCHCHECKREQUEST']._serialized_end=538
   _globals['_BATCHCHECKRESPONSE']._serialized_start=540
   _globals['_BATCHCHECKRESPONSE']._serialized_end=618
-  _globals['_RESERVEREQUEST']._serialized_start=621
-  _globals['_RESERVEREQUEST']._serialized_end=957
+  _globals['_WATCHENTITLEMENTSREQUEST']._serialized_start=620
+  _globals['_WATCHENTITLEMENTSREQUEST']._serialized_end=689
+  _globals['_WATCHENTITLEMENTSRESPONSE']._serialized_start=691
+  _globals['_WATCHENTITLEMENTSRESPONSE']._serialized_end=780
+  _globals['_ENTITLEMENTCHANGE']._serialized_start=782
+  _globals['_ENTITLEMENTCHANGE']._serialized_end=860
+  _globals['_RESERVEREQUEST']._serialized_start=863
+  _globals['_RESERVEREQUEST']._serialized_end=1199
   _globals['_RESERVEREQUEST_DIMENSIONSENTRY']._serialized_start=274
   _globals['_RESERVEREQUEST_DIMENSIONSENTRY']._serialized_end=323
-  _globals['_RESERVERESPONSE']._serialized_start=960
-  _globals['_RESERVERESPONSE']._serialized_end=1164
-  _globals['_SETTLEREQUEST']._serialized_start=1167
-  _globals['_SETTLEREQUEST']._serialized_end=1297
-  _globals['_SETTLERESPONSE']._serialized_start=1300
-  _globals['_SETTLERESPONSE']._serialized_end=1454
-  _globals['_RELEASEREQUEST']._serialized_start=1456
-  _globals['_RELEASEREQUEST']._serialized_end=1516
-  _globals['_RELEASERESPONSE']._serialized_start=1518
-  _globals['_RELEASERESPONSE']._serialized_end=1622
-  _globals['_LISTRESERVATIONSREQUEST']._serialized_start=1624
-  _globals['_LISTRESERVATIONSREQUEST']._serialized_end=1708
-  _globals['_RESERVATION']._serialized_start=1711
-  _globals['_RESERVATION']._serialized_end=1983
-  _globals['_LISTRESERVATIONSRESPONSE']._serialized_start=1985
-  _globals['_LISTRESERVATIONSRESPONSE']._serialized_end=2097
-  _globals['_KEEPRESERVATIONSREQUEST']._serialized_start=2099
-  _globals['_KEEPRESERVATIONSREQUEST']._serialized_end=2144
-  _globals['_KEEPRESERVATIONSRESPONSE']._serialized_start=2146
-  _globals['_KEEPRESERVATIONSRESPONSE']._serialized_end=2172
-  _globals['_ENTITLEMENTSERVICE']._serialized_start=2175
-  _globals['_ENTITLEMENTSERVICE']._serialized_end=2741
+  _globals['_RESERVERESPONSE']._serialized_start=1202
+  _globals['_RESERVERESPONSE']._serialized_end=1406
+  _globals['_SETTLEREQUEST']._serialized_start=1409
+  _globals['_SETTLEREQUEST']._serialized_end=1539
+  _globals['_SETTLERESPONSE']._serialized_start=1542
+  _globals['_SETTLERESPONSE']._serialized_end=1696
+  _globals['_RELEASEREQUEST']._serialized_start=1698
+  _globals['_RELEASEREQUEST']._serialized_end=1758
+  _globals['_RELEASERESPONSE']._serialized_start=1760
+  _globals['_RELEASERESPONSE']._serialized_end=1864
+  _globals['_LISTRESERVATIONSREQUEST']._serialized_start=1866
+  _globals['_LISTRESERVATIONSREQUEST']._serialized_end=1950
+  _globals['_RESERVATION']._serialized_start=1953
+  _globals['_RESERVATION']._serialized_end=2225
+  _globals['_LISTRESERVATIONSRESPONSE']._serialized_start=2227
+  _globals['_LISTRESERVATIONSRESPONSE']._serialized_end=2339
+  _globals['_KEEPRESERVATIONSREQUEST']._serialized_start=2341
+  _globals['_KEEPRESERVATIONSREQUEST']._serialized_end=2386
+  _globals['_KEEPRESERVATIONSRESPONSE']._serialized_start=2388
+  _globals['_KEEPRESERVATIONSRESPONSE']._serialized_end=2414
+  _globals['_ENTITLEMENTSERVICE']._serialized_start=2417
+  _globals['_ENTITLEMENTSERVICE']._serialized_end=3085
 # @@protoc_insertion_point(module_scope)

@@ -58,6 +58,28 @@ class BatchCheckResponse(_message.Message):
     seq: int
     def __init__(self, results: _Optional[_Iterable[_Union[CheckResponse, _Mapping]]] = ..., seq: _Optional[int] = ...) -> None: ...
 
+class WatchEntitlementsRequest(_message.Message):
+    __slots__ = ("checks",)
+    CHECKS_FIELD_NUMBER: _ClassVar[int]
+    checks: _containers.RepeatedCompositeFieldContainer[CheckRequest]
+    def __init__(self, checks: _Optional[_Iterable[_Union[CheckRequest, _Mapping]]] = ...) -> None: ...
+
+class WatchEntitlementsResponse(_message.Message):
+    __slots__ = ("changes", "seq")
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    changes: _containers.RepeatedCompositeFieldContainer[EntitlementChange]
+    seq: int
+    def __init__(self, changes: _Optional[_Iterable[_Union[EntitlementChange, _Mapping]]] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class EntitlementChange(_message.Message):
+    __slots__ = ("index", "answer")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    answer: CheckResponse
+    def __init__(self, index: _Optional[int] = ..., answer: _Optional[_Union[CheckResponse, _Mapping]] = ...) -> None: ...
+
 class ReserveRequest(_message.Message):
     __slots__ = ("account_id", "reservation_id", "meter", "credit_type", "quantity", "credits", "dimensions", "ttl", "session_id")
     class DimensionsEntry(_message.Message):

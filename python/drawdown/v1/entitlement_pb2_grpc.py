@@ -48,6 +48,11 @@ class EntitlementServiceStub:
                 request_serializer=drawdown_dot_v1_dot_entitlement__pb2.BatchCheckRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_entitlement__pb2.BatchCheckResponse.FromString,
                 _registered_method=True)
+        self.WatchEntitlements = channel.unary_stream(
+                '/drawdown.v1.EntitlementService/WatchEntitlements',
+                request_serializer=drawdown_dot_v1_dot_entitlement__pb2.WatchEntitlementsRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_entitlement__pb2.WatchEntitlementsResponse.FromString,
+                _registered_method=True)
         self.Reserve = channel.unary_unary(
                 '/drawdown.v1.EntitlementService/Reserve',
                 request_serializer=drawdown_dot_v1_dot_entitlement__pb2.ReserveRequest.SerializeToString,
@@ -90,6 +95,15 @@ class EntitlementServiceServicer:
 
     def BatchCheck(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchEntitlements(self, request, context):
+        """Every answer once, then each again whenever it changes, within milliseconds of the change being
+        durable. Changes that follow each other quickly are conflated: what arrives is the newest state.
+        Resuming is asking again: the first message is the whole present state.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -142,6 +156,11 @@ def add_EntitlementServiceServicer_to_server(servicer, server):
                     servicer.BatchCheck,
                     request_deserializer=drawdown_dot_v1_dot_entitlement__pb2.BatchCheckRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_entitlement__pb2.BatchCheckResponse.SerializeToString,
+            ),
+            'WatchEntitlements': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchEntitlements,
+                    request_deserializer=drawdown_dot_v1_dot_entitlement__pb2.WatchEntitlementsRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_entitlement__pb2.WatchEntitlementsResponse.SerializeToString,
             ),
             'Reserve': grpc.unary_unary_rpc_method_handler(
                     servicer.Reserve,
@@ -227,6 +246,33 @@ class EntitlementService:
             '/drawdown.v1.EntitlementService/BatchCheck',
             drawdown_dot_v1_dot_entitlement__pb2.BatchCheckRequest.SerializeToString,
             drawdown_dot_v1_dot_entitlement__pb2.BatchCheckResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchEntitlements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/drawdown.v1.EntitlementService/WatchEntitlements',
+            drawdown_dot_v1_dot_entitlement__pb2.WatchEntitlementsRequest.SerializeToString,
+            drawdown_dot_v1_dot_entitlement__pb2.WatchEntitlementsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -24,7 +24,7 @@ pub const DEPLETED: u8 = 1;
 pub struct Account {
     pub id: SmallId,
     pub flags: u8,
-    /// Bit per image slot: already in that slot's dirty list.
+    /// Bit per image slot: already in that slot's dirty list; and `WATCH_BIT`.
     pub dirty: u8,
     /// Number of the next grant.
     pub next_grant: u32,
@@ -136,7 +136,7 @@ impl Account {
         Account {
             id: SmallId::new(id),
             flags: 0,
-            dirty: 0,
+            dirty: crate::passes::WATCH_BIT,
             next_grant: 0,
             rate_table: 0,
             pool: Pool::new(NO_CREDIT_TYPE),

@@ -16,6 +16,7 @@ use crate::remembered_ids::used_id;
 use crate::reservation_gauges::OpenReservations;
 use crate::settings::Settings;
 use crate::usage_entry::{Draw, UsageEntry};
+use crate::watch::Watches;
 use std::collections::VecDeque;
 
 /// Crossings kept in memory for the relay; an older cursor reads the journal.
@@ -38,6 +39,7 @@ pub struct Engine {
     pub(crate) stamp: i64,
     pub(crate) calendar: Calendar,
     pub(crate) passes: Passes,
+    pub(crate) watches: Watches,
     /// (seq, crossing) of the recent past.
     pub(crate) crossings: VecDeque<(u64, Crossed)>,
     /// While recovering: seq of each loaded account image; entries at or below are in it.
@@ -93,6 +95,7 @@ impl Engine {
             stamp: 0,
             calendar: Calendar::default(),
             passes: Passes::default(),
+            watches: Watches::default(),
             crossings: VecDeque::new(),
             image_seqs: Vec::new(),
             global_seq: 0,
@@ -198,6 +201,7 @@ impl Engine {
                 Some(number) => self.apply_to_account(number, control)?,
                 None => {
                     apply::apply_catalog(&mut self.catalog, control)?;
+                    self.watches.catalog_changed();
                 }
             },
         }
@@ -255,6 +259,7 @@ impl Engine {
         let account = &mut self.accounts[e.account as usize];
         self.passes.mark(account, e.account);
         self.index.insert(self.key.account_hash(e.id.as_bytes()), e.account);
+        self.watches.created(&e.id);
         Ok(())
     }
 

@@ -69,6 +69,7 @@ mod transitions;
 pub mod usage;
 pub mod usage_entry;
 pub mod varint;
+pub mod watch;
 
 pub use account_replay::{AccountReplay, SetAside};
 pub use check::{CheckOutcome, CheckQuestion};
@@ -89,3 +90,4 @@ pub use settings::Settings;
 pub use status::Status;
 pub use transitions::Expired;
 pub use usage::{Outcome, OutcomeSink, Rights, Subject, UsageEvent};
+pub use watch::Changed;

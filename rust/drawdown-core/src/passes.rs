@@ -18,9 +18,14 @@ struct Slot {
 #[derive(Debug, Default)]
 pub struct Passes {
     slots: [Slot; SLOTS],
+    /// Watched accounts that changed, each once.
+    watched: Vec<u32>,
 }
 
-const ALL_DIRTY: u8 = (1 << SLOTS) - 1;
+/// Of `Account::dirty`: no watch has to be told of the next change. Clear only while one has.
+pub const WATCH_BIT: u8 = 1 << SLOTS;
+
+const ALL_DIRTY: u8 = (1 << (SLOTS + 1)) - 1;
 
 impl Passes {
     /// `account` (of this number) is about to differ from its images.
@@ -34,7 +39,15 @@ impl Passes {
                 slot.dirty.push(number);
             }
         }
+        if account.dirty & WATCH_BIT == 0 {
+            self.watched.push(number);
+        }
         account.dirty = ALL_DIRTY;
+    }
+
+    /// Numbers of watched accounts that changed since the last call.
+    pub fn take_watched(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.watched)
     }
 
     pub fn dirty_count(&self, slot: usize) -> u32 {
@@ -81,5 +94,6 @@ impl Passes {
         for slot in &mut self.slots {
             slot.dirty.retain(|n| *n < number);
         }
+        self.watched.retain(|n| *n < number);
     }
 }

@@ -16,6 +16,7 @@ use crate::stats::{Counters, NodeStats};
 use crate::supply::SegmentSupply;
 use crate::threads;
 use crate::writer::Writer;
+use drawdown_core::Changed;
 use drawdown_core::{Command, CommandOutcome, Engine, Expired, OutcomeSink, Rights, Settings, UsageEvent};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::BTreeSet;
@@ -260,6 +261,21 @@ impl Node {
         }
         let stamp_us = writer.stamps.stamp(self.shared.environment.clock.read());
         Ok(read(&writer.engine, stamp_us))
+    }
+
+    /// Tell of changes of this account by `take_changed`, until `unwatch`. Nothing is written for it.
+    pub fn watch(&self, account_id: &str) {
+        self.shared.writer.lock().engine.watch(account_id);
+    }
+
+    /// Tell no more.
+    pub fn unwatch(&self, account_id: &str) {
+        self.shared.writer.lock().engine.unwatch(account_id);
+    }
+
+    /// Watched accounts that changed since the last call; the changes may not be durable yet.
+    pub fn take_changed(&self) -> Changed {
+        self.shared.writer.lock().engine.take_changed()
     }
 
     /// Position of the newest applied record; it may not be durable yet.

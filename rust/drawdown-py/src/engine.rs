@@ -198,6 +198,23 @@ impl Engine {
         self.node.notify_fd()
     }
 
+    fn watch(&self, account: &str) {
+        self.node.watch(account);
+    }
+
+    fn unwatch(&self, account: &str) {
+        self.node.unwatch(account);
+    }
+
+    fn take_changed(&self) -> (bool, Vec<String>) {
+        let changed = self.node.take_changed();
+        (changed.all, changed.accounts)
+    }
+
+    fn next_transition(&self, account: &str) -> PyResult<Option<i64>> {
+        self.node.read(|engine, stamp| engine.next_transition(account, stamp)).map_err(errors::from_submit)
+    }
+
     fn take_crossings<'py>(&self, py: Python<'py>, cursor: u64, limit: usize) -> PyResult<(u64, Bound<'py, PyBytes>)> {
         let (next, json) = self.node.read(|engine, _| crossings(engine, cursor, limit)).map_err(errors::from_submit)?;
         Ok((next, PyBytes::new(py, json.as_bytes())))

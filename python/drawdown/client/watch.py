@@ -1,0 +1,134 @@
+"""Watches: the present state first, then each change, for as long as one goes on reading.
+
+A watch over gRPC that breaks is opened again by itself; what it then tells anew is compared with what
+was told before, so a reader sees each state once.
+"""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+import grpc
+import msgspec
+
+from drawdown.client.backoff import Backoff
+from drawdown.client.rpc_errors import error_of
+from drawdown.model import Balance, EntitlementChange
+
+TellsT = TypeVar("TellsT", bound=Balance | EntitlementChange)
+
+Decode = Callable[[Any], Iterable[TellsT]]
+"""What a response tells."""
+
+
+class News(Generic[TellsT]):
+    """Which of what is told is news: not as it was told last, positions in the journal aside."""
+
+    def __init__(self) -> None:
+        self._told: dict[Any, Any] = {}
+
+    def is_news(self, tells: TellsT) -> bool:
+        """Whether this differs from what was told before; remembers it."""
+        key, state = _key_and_state(tells)
+        if self._told.get(key) == state:
+            return False
+        self._told[key] = state
+        return True
+
+
+def _key_and_state(tells: Balance | EntitlementChange) -> tuple[Any, Any]:
+    if isinstance(tells, Balance):
+        return (tells.account, tells.credit_type), msgspec.structs.replace(tells, seq=0)
+    return tells.index, msgspec.structs.replace(tells.check, seq=0)
+
+
+class Watch(abc.ABC, Iterator[TellsT]):
+    """Iterate over it, from one thread; close it from any, which ends the iteration."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """End the watch. A second call changes nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class StreamWatch(Watch[TellsT]):
+    """A watch over gRPC."""
+
+    def __init__(self, open_stream: Callable[[], Any], decode: Decode[TellsT]) -> None:
+        self._open_stream = open_stream
+        self._decode = decode
+        self._news: News[TellsT] = News()
+        self._waiting: deque[TellsT] = deque()
+        self._backoff = Backoff(delay_s_max=2.0)
+        self._call: Any = None
+        self._closed = False
+
+    def __next__(self) -> TellsT:
+        while not self._waiting:
+            if self._closed:
+                raise StopIteration
+            self._read()
+        return self._waiting.popleft()
+
+    def _read(self) -> None:
+        try:
+            if self._call is None:
+                self._call = self._open_stream()
+            response = next(self._call, None)
+        except grpc.RpcError as failure:
+            self._call = None
+            error = error_of(failure)
+            if self._closed:
+                return
+            if not error.retryable:
+                raise error from failure
+            response = None
+        if response is None:
+            # It ended, or broke: ask again.
+            self._call = None
+            if not self._closed:
+                time.sleep(self._backoff.next_s())
+            return
+        self._backoff.reset()
+        self._waiting.extend(tells for tells in self._decode(response) if self._news.is_news(tells))
+
+    def close(self) -> None:
+        """End the watch. A second call changes nothing."""
+        self._closed = True
+        call = self._call
+        if call is not None:
+            call.cancel()
+
+
+async def stream_watch(open_stream: Callable[[], Any], decode: Decode[TellsT]) -> AsyncIterator[TellsT]:
+    """The same for asyncio: end it by leaving the loop over it, or by ``aclose()``."""
+    news: News[TellsT] = News()
+    backoff = Backoff(delay_s_max=2.0)
+    while True:
+        call = open_stream()
+        try:
+            async for response in call:
+                backoff.reset()
+                for tells in decode(response):
+                    if news.is_news(tells):
+                        yield tells
+        except grpc.RpcError as failure:
+            error = error_of(failure)
+            if not error.retryable:
+                raise error from failure
+        finally:
+            call.cancel()
+        await asyncio.sleep(backoff.next_s())
