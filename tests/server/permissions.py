@@ -25,6 +25,7 @@ NEEDED: dict[str, dict[str, Right]] = {
         "Release": INGEST,
         "ListReservations": READ,
         "KeepReservations": INGEST,
+        "WatchEntitlements": READ,
     },
     "AccountService": {
         "CreateAccount": MANAGE,
@@ -39,6 +40,7 @@ NEEDED: dict[str, dict[str, Right]] = {
         "ListBalances": READ,
         "ListLedgerEntries": READ,
         "ExplainBalance": READ,
+        "WatchBalances": READ,
         "PutCustomer": MANAGE,
         "GetCustomer": READ,
     },

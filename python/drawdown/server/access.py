@@ -98,6 +98,11 @@ class Access:
             raise _unknown()
         return held.wait_s()
 
+    def require_live(self, caller: Principal) -> None:
+        """Raises ``UnauthenticatedError`` once the key was revoked or has expired; counts nothing."""
+        if self._ring is not None and caller.key_id and self._ring.live(caller.key_id) is None:
+            raise _unknown()
+
     def _held(self, ring: KeyRing, context: Context) -> HeldKey:
         for key, value in context.invocation_metadata() or ():
             if key == AUTHORIZATION:

@@ -106,7 +106,7 @@ class WatchService:
             watcher = Watcher(self._engine, accounts, woken.set)
             self._hub.add(watcher)
             self._woken.add(woken)
-            await self._push(context, watcher, read, woken)
+            await self._push(context, principal, watcher, read, woken)
         except (errors.DrawdownError, RawEngineError) as raised:
             await status.abort(context, raised)
         finally:
@@ -114,9 +114,13 @@ class WatchService:
             if watcher is not None:
                 self._hub.discard(watcher)
 
-    async def _push(self, context: Context, watcher: Watcher, read: Read, woken: asyncio.Event) -> None:
+    async def _push(
+        self, context: Context, principal: Principal, watcher: Watcher, read: Read, woken: asyncio.Event
+    ) -> None:
         is_first = True
         while not self._draining:
+            # A revoked key sees nothing more, however long its stream has been open.
+            self._access.require_live(principal)
             woken.clear()
             await self._send(context, watcher, read, is_first)
             is_first = False
