@@ -136,16 +136,20 @@ def grants(
 def balance(
     account: AccountArgument,
     credit_type: Annotated[str | None, typer.Argument(help="Default: every type the account has.")] = None,
+    at: Annotated[str | None, typer.Option(help="As of this instant, from the journal; default now.")] = None,
     data: DataOption = None,
     target: TargetOption = None,
     api_key: ApiKeyOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show what an account can spend now."""
+    """Show what an account can spend now, or could spend at an instant."""
+    instant = instant_from(at, "at")
     with open_database(data, target, api_key, create=False) as database:
-        found = (
-            database.balances(account) if credit_type is None else [database.balance(account, credit_type)]
-        )
+        if credit_type is None and instant is None:
+            found = database.balances(account)
+        else:
+            types = [credit_type] if credit_type is not None else database.account(account).credit_types
+            found = [database.balance(account, each, instant) for each in types]
     if json:
         print_json(found)
         return

@@ -16,6 +16,7 @@ from drawdown.cli import (
     folder_commands,
     grant_commands,
     keys_commands,
+    ledger_commands,
     replay_command,
     serve_command,
     usage_commands,
@@ -60,6 +61,7 @@ for commands in (
     usage_commands,
     grant_commands,
     folder_commands,
+    ledger_commands,
 ):
     commands.register(app)
 account_commands.register(app)
