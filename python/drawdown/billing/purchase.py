@@ -30,7 +30,8 @@ STATES: Final = ("pending", "action_required", "paid", "granted", "failed", "ref
 KINDS: Final = ("top_up", "pack", "recharge")
 REFUND_POLICIES: Final = ("take_unspent", "into_debt", "freeze")
 _NEXT: Final[dict[str, frozenset[str]]] = {
-    "pending": frozenset({"action_required", "paid", "failed"}),
+    # Straight to granted: billed later, on an invoice.
+    "pending": frozenset({"action_required", "paid", "granted", "failed"}),
     "action_required": frozenset({"paid", "failed"}),
     "paid": frozenset({"granted", "refunded"}),
     "granted": frozenset({"refunded"}),
@@ -52,6 +53,8 @@ class Purchase(Value, frozen=True):
     created_at: datetime
     state: str = "pending"
     pack_id: str = ""
+    quantity: int = 1
+    """Of packs."""
     provider: str = ""
     payment_method: str = ""
     charge_reference: str = ""

@@ -1,5 +1,6 @@
 import datetime
 
+from drawdown.v1 import purchase_pb2 as _purchase_pb2
 from drawdown.v1 import values_pb2 as _values_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers

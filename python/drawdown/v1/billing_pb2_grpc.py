@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from drawdown.v1 import billing_pb2 as drawdown_dot_v1_dot_billing__pb2
+from drawdown.v1 import purchase_pb2 as drawdown_dot_v1_dot_purchase__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -55,6 +56,46 @@ class BillingServiceStub:
                 request_serializer=drawdown_dot_v1_dot_billing__pb2.MarkInvoicePaidRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_billing__pb2.Invoice.FromString,
                 _registered_method=True)
+        self.CreatePurchase = channel.unary_unary(
+                '/drawdown.v1.BillingService/CreatePurchase',
+                request_serializer=drawdown_dot_v1_dot_purchase__pb2.CreatePurchaseRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_purchase__pb2.Purchase.FromString,
+                _registered_method=True)
+        self.GetPurchase = channel.unary_unary(
+                '/drawdown.v1.BillingService/GetPurchase',
+                request_serializer=drawdown_dot_v1_dot_purchase__pb2.GetPurchaseRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_purchase__pb2.Purchase.FromString,
+                _registered_method=True)
+        self.ListPurchases = channel.unary_unary(
+                '/drawdown.v1.BillingService/ListPurchases',
+                request_serializer=drawdown_dot_v1_dot_purchase__pb2.ListPurchasesRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_purchase__pb2.Purchases.FromString,
+                _registered_method=True)
+        self.RefundPurchase = channel.unary_unary(
+                '/drawdown.v1.BillingService/RefundPurchase',
+                request_serializer=drawdown_dot_v1_dot_purchase__pb2.RefundPurchaseRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_purchase__pb2.Purchase.FromString,
+                _registered_method=True)
+        self.MarkPurchasePaid = channel.unary_unary(
+                '/drawdown.v1.BillingService/MarkPurchasePaid',
+                request_serializer=drawdown_dot_v1_dot_purchase__pb2.MarkPurchasePaidRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_purchase__pb2.Purchase.FromString,
+                _registered_method=True)
+        self.ProviderCallback = channel.unary_unary(
+                '/drawdown.v1.BillingService/ProviderCallback',
+                request_serializer=drawdown_dot_v1_dot_purchase__pb2.ProviderCallbackRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_purchase__pb2.CallbackAnswer.FromString,
+                _registered_method=True)
+        self.SetRecharge = channel.unary_unary(
+                '/drawdown.v1.BillingService/SetRecharge',
+                request_serializer=drawdown_dot_v1_dot_purchase__pb2.SetRechargeRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_purchase__pb2.Recharge.FromString,
+                _registered_method=True)
+        self.GetRecharge = channel.unary_unary(
+                '/drawdown.v1.BillingService/GetRecharge',
+                request_serializer=drawdown_dot_v1_dot_purchase__pb2.GetRechargeRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_purchase__pb2.Recharge.FromString,
+                _registered_method=True)
 
 
 class BillingServiceServicer:
@@ -88,6 +129,60 @@ class BillingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreatePurchase(self, request, context):
+        """Asks for the money at once; the credits are there when it is paid, or the purchase has failed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPurchase(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPurchases(self, request, context):
+        """Oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RefundPurchase(self, request, context):
+        """Gives money back, once; the policy says what becomes of the credits.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MarkPurchasePaid(self, request, context):
+        """An operator saw the money of a purchase, or did not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProviderCallback(self, request, context):
+        """A webhook of the payment provider, with its headers; verified.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetRecharge(self, request, context):
+        """Replaces the rule; an enabled one is looked at at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRecharge(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BillingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -110,6 +205,46 @@ def add_BillingServiceServicer_to_server(servicer, server):
                     servicer.MarkInvoicePaid,
                     request_deserializer=drawdown_dot_v1_dot_billing__pb2.MarkInvoicePaidRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_billing__pb2.Invoice.SerializeToString,
+            ),
+            'CreatePurchase': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreatePurchase,
+                    request_deserializer=drawdown_dot_v1_dot_purchase__pb2.CreatePurchaseRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_purchase__pb2.Purchase.SerializeToString,
+            ),
+            'GetPurchase': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPurchase,
+                    request_deserializer=drawdown_dot_v1_dot_purchase__pb2.GetPurchaseRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_purchase__pb2.Purchase.SerializeToString,
+            ),
+            'ListPurchases': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPurchases,
+                    request_deserializer=drawdown_dot_v1_dot_purchase__pb2.ListPurchasesRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_purchase__pb2.Purchases.SerializeToString,
+            ),
+            'RefundPurchase': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefundPurchase,
+                    request_deserializer=drawdown_dot_v1_dot_purchase__pb2.RefundPurchaseRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_purchase__pb2.Purchase.SerializeToString,
+            ),
+            'MarkPurchasePaid': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkPurchasePaid,
+                    request_deserializer=drawdown_dot_v1_dot_purchase__pb2.MarkPurchasePaidRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_purchase__pb2.Purchase.SerializeToString,
+            ),
+            'ProviderCallback': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProviderCallback,
+                    request_deserializer=drawdown_dot_v1_dot_purchase__pb2.ProviderCallbackRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_purchase__pb2.CallbackAnswer.SerializeToString,
+            ),
+            'SetRecharge': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetRecharge,
+                    request_deserializer=drawdown_dot_v1_dot_purchase__pb2.SetRechargeRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_purchase__pb2.Recharge.SerializeToString,
+            ),
+            'GetRecharge': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRecharge,
+                    request_deserializer=drawdown_dot_v1_dot_purchase__pb2.GetRechargeRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_purchase__pb2.Recharge.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -221,6 +356,222 @@ class BillingService:
             '/drawdown.v1.BillingService/MarkInvoicePaid',
             drawdown_dot_v1_dot_billing__pb2.MarkInvoicePaidRequest.SerializeToString,
             drawdown_dot_v1_dot_billing__pb2.Invoice.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreatePurchase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.BillingService/CreatePurchase',
+            drawdown_dot_v1_dot_purchase__pb2.CreatePurchaseRequest.SerializeToString,
+            drawdown_dot_v1_dot_purchase__pb2.Purchase.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPurchase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.BillingService/GetPurchase',
+            drawdown_dot_v1_dot_purchase__pb2.GetPurchaseRequest.SerializeToString,
+            drawdown_dot_v1_dot_purchase__pb2.Purchase.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPurchases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.BillingService/ListPurchases',
+            drawdown_dot_v1_dot_purchase__pb2.ListPurchasesRequest.SerializeToString,
+            drawdown_dot_v1_dot_purchase__pb2.Purchases.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefundPurchase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.BillingService/RefundPurchase',
+            drawdown_dot_v1_dot_purchase__pb2.RefundPurchaseRequest.SerializeToString,
+            drawdown_dot_v1_dot_purchase__pb2.Purchase.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkPurchasePaid(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.BillingService/MarkPurchasePaid',
+            drawdown_dot_v1_dot_purchase__pb2.MarkPurchasePaidRequest.SerializeToString,
+            drawdown_dot_v1_dot_purchase__pb2.Purchase.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProviderCallback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.BillingService/ProviderCallback',
+            drawdown_dot_v1_dot_purchase__pb2.ProviderCallbackRequest.SerializeToString,
+            drawdown_dot_v1_dot_purchase__pb2.CallbackAnswer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetRecharge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.BillingService/SetRecharge',
+            drawdown_dot_v1_dot_purchase__pb2.SetRechargeRequest.SerializeToString,
+            drawdown_dot_v1_dot_purchase__pb2.Recharge.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRecharge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.BillingService/GetRecharge',
+            drawdown_dot_v1_dot_purchase__pb2.GetRechargeRequest.SerializeToString,
+            drawdown_dot_v1_dot_purchase__pb2.Recharge.FromString,
             options,
             channel_credentials,
             insecure,

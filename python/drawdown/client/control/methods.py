@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from drawdown.client.control.billing_methods import BillingMethods
 from drawdown.client.control.catalog_methods import CatalogMethods
+from drawdown.client.control.purchase_methods import PurchaseMethods
 from drawdown.client.control.subscription_methods import SubscriptionMethods
 
 
-class ControlMethods(CatalogMethods, SubscriptionMethods, BillingMethods):
+class ControlMethods(CatalogMethods, SubscriptionMethods, BillingMethods, PurchaseMethods):
     """What ``Database`` gains from the control plane."""

@@ -72,8 +72,10 @@ class ControlPlane:
         call = CALLS.get(type(request))
         if call is None:
             raise errors.InternalError(f"nothing answers {type(request).__name__}")
+        prior = None if call.before is None else call.before(self, request)
         with self.sql.transaction() as work:
             step = Step(self, work, account_prefix=account_prefix)
+            step.prior = prior
             answer = call.handler(step, request)
             work.carry_out(step.decision, self.now_us())
         self._follow_up(step)

@@ -23,6 +23,8 @@ class Call(msgspec.Struct, frozen=True):
     handler: CallHandler
     reread: CallHandler | None
     """Answers instead, after the commands and the jobs that the call set off."""
+    before: Callable[[Any, Any], Any] | None = None
+    """Runs first, outside any transaction, with plane and request; the step has its answer as ``prior``."""
 
 
 class JobKind(msgspec.Struct, frozen=True):
@@ -39,13 +41,16 @@ JOBS: dict[str, JobKind] = {}
 
 
 def handles(
-    request: type[Request], *, reread: CallHandler | None = None
+    request: type[Request],
+    *,
+    reread: CallHandler | None = None,
+    before: Callable[[Any, Any], Any] | None = None,
 ) -> Callable[[CallHandler], CallHandler]:
     """Register the function that answers ``request`` inside one transaction."""
 
     def register(handler: CallHandler) -> CallHandler:
         assert request not in CALLS, request
-        CALLS[request] = Call(handler, reread)
+        CALLS[request] = Call(handler, reread, before)
         return handler
 
     return register

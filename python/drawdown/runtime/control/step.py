@@ -1,7 +1,7 @@
 """One step of the control plane: a transaction, an instant, and what is decided in it."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drawdown import errors
 from drawdown.billing.invoice import Invoice
@@ -27,6 +27,7 @@ class Step:
         self.decision = Decision()
         self.account_prefix = account_prefix
         self.lanes: list[str] = []
+        self.prior: Any = None
 
     def run_now(self, lane: str) -> None:
         """Do the lane's due jobs before the call is answered."""

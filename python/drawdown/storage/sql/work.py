@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 
 from drawdown import errors
 from drawdown.billing.invoice import Invoice
+from drawdown.billing.purchase import Purchase
+from drawdown.billing.recharge_requests import Recharge
 from drawdown.catalog.pack import Pack
 from drawdown.catalog.plan import Plan
 from drawdown.catalog.product import Product
@@ -71,6 +73,12 @@ class Work:
         self.invoices = Documents(
             connection, tables.billing.invoice, Invoice, _invoice_columns, ("invoice_id",)
         )
+        self.purchases = Documents(
+            connection, tables.payments.purchase, Purchase, _purchase_columns, ("purchase_id",)
+        )
+        self.recharges = Documents(
+            connection, tables.payments.recharge, Recharge, _recharge_columns, ("account", "credit_type")
+        )
 
     def first_time(self, request: Request, call_id: str) -> bool:
         """Whether a call of this id is new; False for the same content again.
@@ -113,6 +121,15 @@ class Work:
             )
         return found
 
+    def purchase(self, purchase_id: str, account_prefix: str = "") -> Purchase:
+        """One purchase, of an account within the prefix. Raises ``NotFoundError``."""
+        found = self.purchases.get(purchase_id=purchase_id)
+        if found is None or not found.account.startswith(account_prefix):
+            raise errors.NotFoundError(
+                f"there is no purchase {purchase_id[:128]!r}", reason="PURCHASE_UNKNOWN", field="purchase_id"
+            )
+        return found
+
     def invoice(self, invoice_id: str, account_prefix: str = "") -> Invoice:
         """One invoice, of an account within the prefix. Raises ``NotFoundError``."""
         found = self.invoices.get(invoice_id=invoice_id)
@@ -121,6 +138,25 @@ class Work:
                 f"there is no invoice {invoice_id!r}", reason="INVOICE_UNKNOWN", field="invoice_id"
             )
         return found
+
+
+def _purchase_columns(purchase: Purchase) -> dict[str, object]:
+    return {
+        "purchase_id": purchase.purchase_id,
+        "account": purchase.account,
+        "state": purchase.state,
+        "charge_key": purchase.charge_key,
+        "pack_id": purchase.pack_id,
+        "created_at": us_from_instant(purchase.created_at),
+    }
+
+
+def _recharge_columns(recharge: Recharge) -> dict[str, object]:
+    return {
+        "account": recharge.rule.account,
+        "credit_type": recharge.rule.credit_type,
+        "state": recharge.standing.state,
+    }
 
 
 def _plan_columns(plan: Plan) -> dict[str, object]:

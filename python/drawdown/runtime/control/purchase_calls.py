@@ -1,0 +1,265 @@
+"""Buying packs and top-ups, reading and refunding purchases, and the provider's calls."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from drawdown import errors
+from drawdown.billing.purchase import REFUND_POLICIES, Purchase
+from drawdown.billing.purchase_requests import (
+    CallbackAnswer,
+    CreatePurchase,
+    GetPurchase,
+    ListPurchases,
+    MarkPurchasePaid,
+    ProviderCallback,
+    Purchases,
+    RefundPurchase,
+)
+from drawdown.catalog.plan import TopUpCharge
+from drawdown.model.decision import Job
+from drawdown.model.ids import check_id
+from drawdown.model.money import Money
+from drawdown.payments import Charge, ChargeState, ManualProvider, PaymentCallback
+from drawdown.runtime.control.invoicing import settle
+from drawdown.runtime.control.purchase_jobs import REFUND_JOB
+from drawdown.runtime.control.purchase_steps import (
+    apply_charge,
+    begin_purchase,
+    expiry_of,
+    lane_of_purchase,
+    price_in,
+    price_of_pack,
+)
+from drawdown.runtime.control.registry import handles
+from drawdown.runtime.control.step import Step
+from drawdown.storage.sql.tables.payments import purchase as purchase_table
+
+if TYPE_CHECKING:
+    from drawdown.runtime.control.control_plane import ControlPlane
+
+# What a chargeback does to the account; the money is gone already.
+CHARGEBACK_POLICY = "freeze"
+
+
+def _reread(step: Step, request: CreatePurchase | RefundPurchase | MarkPurchasePaid) -> Purchase:
+    return step.work.purchase(request.purchase_id)
+
+
+@handles(CreatePurchase, reread=_reread)
+def create_purchase(step: Step, request: CreatePurchase) -> Purchase:
+    """Exactly once: asked for at once, granted on success, failed otherwise."""
+    check_id(request.purchase_id, "purchase_id")
+    step.profile(request.account)
+    if not step.work.first_time(request, request.purchase_id):
+        step.run_now(lane_of_purchase(request.purchase_id))
+        return step.work.purchase(request.purchase_id)
+    purchase = _pack(step, request) if request.pack_id else _top_up(step, request)
+    if purchase.price.minor > 0 and not purchase.payment_method and not request.bill_later:
+        raise errors.PreconditionError(
+            "there is no card on file: give a payment_method, or put one on the customer",
+            reason="PAYMENT_METHOD_REQUIRED",
+            field="payment_method",
+        )
+    return begin_purchase(step, purchase)
+
+
+def _draft(
+    step: Step, request: CreatePurchase, *, kind: str, credit_type: str, credits: Decimal, price: Money
+) -> Purchase:
+    customer = step.customer_of(request.account)
+    return Purchase(
+        purchase_id=request.purchase_id,
+        account=request.account,
+        customer_id=customer.customer_id,
+        kind=kind,
+        credit_type=credit_type,
+        credits=credits,
+        price=price,
+        created_at=step.now_of(request.account),
+        pack_id=request.pack_id,
+        quantity=request.quantity,
+        provider=step.plane.provider.name,
+        payment_method=request.payment_method or customer.payment_method,
+        bill_later=request.bill_later,
+    )
+
+
+def _pack(step: Step, request: CreatePurchase) -> Purchase:
+    pack = step.work.packs.get(pack_id=request.pack_id)
+    if pack is None or pack.state != "published":
+        raise errors.NotFoundError(
+            f"there is no pack {request.pack_id[:128]!r} to buy", reason="PACK_UNKNOWN", field="pack_id"
+        )
+    if request.credit_type or request.credits:
+        raise errors.InvalidRequestError("pack_id: give a pack, or credits, not both", field="pack_id")
+    if request.quantity < 1:
+        raise errors.InvalidRequestError("quantity: at least 1", field="quantity")
+    draft = _draft(
+        step,
+        request,
+        kind="pack",
+        credit_type=pack.credit_type,
+        credits=pack.amount * request.quantity,
+        price=price_of_pack(step, request.account, pack, request.quantity),
+    )
+    return msgspec.structs.replace(draft, priority=pack.priority, category=pack.category)
+
+
+def top_up_of(step: Step, account: str, credit_type: str) -> TopUpCharge:
+    """The top-up of the newest live subscription that sells this type.
+
+    Raises ``PreconditionError`` where no plan of the account allows it.
+    """
+    live = step.work.subscriptions.find(account=account, live=True)
+    for subscription in sorted(live, key=lambda each: each.started_at, reverse=True):
+        plan = step.work.plan(subscription.plan_id, subscription.version)
+        if plan.top_up is not None and plan.credits is not None and plan.credits.credit_type == credit_type:
+            return plan.top_up
+    raise errors.PreconditionError(
+        f"no plan of account {account!r} sells {credit_type!r} in between",
+        reason="TOP_UP_NOT_ALLOWED",
+        field="credit_type",
+    )
+
+
+def _top_up(step: Step, request: CreatePurchase) -> Purchase:
+    if not request.credit_type:
+        raise errors.InvalidRequestError(
+            "pack_id: give a pack_id, or credit_type and credits", field="pack_id"
+        )
+    if request.credits <= 0:
+        raise errors.InvalidRequestError("credits: more than 0", field="credits")
+    top_up = top_up_of(step, request.account, request.credit_type)
+    for bound, is_beyond in (
+        (top_up.min, request.credits < (top_up.min or 0)),
+        (top_up.max, request.credits > (top_up.max or request.credits)),
+    ):
+        if bound is not None and is_beyond:
+            raise errors.InvalidRequestError(
+                f"credits: {request.credits:f} is not between {top_up.min or 0:f} and {top_up.max or 'any':}",
+                field="credits",
+            )
+    price = price_in(top_up.prices, step, request.account, "the top-up").of(request.credits)
+    draft = _draft(
+        step, request, kind="top_up", credit_type=request.credit_type, credits=request.credits, price=price
+    )
+    return msgspec.structs.replace(draft, expires_at=expiry_of(step, request.account, top_up.lifetime))
+
+
+@handles(GetPurchase)
+def get_purchase(step: Step, request: GetPurchase) -> Purchase:
+    """Raises ``NotFoundError``."""
+    found = step.work.purchase(request.purchase_id)
+    step.require_visible(found.account)
+    return found
+
+
+@handles(ListPurchases)
+def list_purchases(step: Step, request: ListPurchases) -> Purchases:
+    """Oldest first; ``after`` is the id of the last one seen."""
+    step.require_visible(request.account)
+    where = []
+    if request.after:
+        seen = (
+            purchase_table.select()
+            .with_only_columns(purchase_table.c.row)
+            .where(purchase_table.c.purchase_id == request.after)
+            .scalar_subquery()
+        )
+        where.append(purchase_table.c.row > seen)
+    limit = min(max(request.limit, 1), 1_000)
+    found = step.work.purchases.find(*where, order="row", limit=limit, account=request.account)
+    return Purchases(purchases=tuple(found))
+
+
+@handles(RefundPurchase, reread=_reread)
+def refund(step: Step, request: RefundPurchase) -> Purchase:
+    """Once: a refunded purchase stays as it is."""
+    purchase = step.work.purchase(request.purchase_id)
+    step.require_visible(purchase.account)
+    if request.policy not in REFUND_POLICIES:
+        raise errors.InvalidRequestError(f"policy: one of {', '.join(REFUND_POLICIES)}", field="policy")
+    if purchase.state == "refunded":
+        return purchase
+    if purchase.state != "granted":
+        raise errors.PreconditionError(
+            f"purchase {purchase.purchase_id!r} is {purchase.state}; only a granted one is refunded",
+            reason="PURCHASE_NOT_GRANTED",
+        )
+    amount = request.amount
+    if amount is not None and not (
+        amount.currency == purchase.price.currency and 0 <= amount.minor <= purchase.price.minor
+    ):
+        raise errors.InvalidRequestError(f"amount: between 0 and {purchase.price}", field="amount")
+    _give_back(step, purchase, request.policy, None if amount is None else amount.minor, is_dispute=False)
+    return purchase
+
+
+def _give_back(step: Step, purchase: Purchase, policy: str, minor: int | None, *, is_dispute: bool) -> None:
+    lane = lane_of_purchase(purchase.purchase_id)
+    step.decision.job(
+        Job(
+            kind=REFUND_JOB,
+            key=f"{REFUND_JOB}:{purchase.purchase_id}",
+            lane=lane,
+            account="",
+            due_at=step.real_now(),
+            payload={
+                "purchase_id": purchase.purchase_id,
+                "policy": policy,
+                "minor": minor,
+                "is_dispute": is_dispute,
+            },
+        )
+    )
+    step.run_now(lane)
+
+
+def _mark(plane: ControlPlane, request: MarkPurchasePaid) -> Charge:
+    """The operator's word is in the manual provider's book first."""
+    if not isinstance(plane.provider, ManualProvider):
+        raise errors.PreconditionError(
+            f"the provider {plane.provider.name!r} says itself what was paid", reason="NOT_MANUAL"
+        )
+    purchase: Purchase = plane.read(lambda step: step.work.purchase(request.purchase_id))
+    if request.failed:
+        return plane.provider.mark_failed(purchase.charge_key)
+    return plane.provider.mark_paid(purchase.charge_key)
+
+
+@handles(MarkPurchasePaid, reread=_reread, before=_mark)
+def mark_purchase_paid(step: Step, request: MarkPurchasePaid) -> Purchase:
+    """Paid, and granted; or failed."""
+    purchase = step.work.purchase(request.purchase_id)
+    step.require_visible(purchase.account)
+    charge: Charge = step.prior
+    return apply_charge(step, purchase, charge)
+
+
+def _verified(plane: ControlPlane, request: ProviderCallback) -> PaymentCallback | None:
+    return plane.provider.callback(request.body.encode(), request.headers)
+
+
+@handles(ProviderCallback, before=_verified)
+def provider_callback(step: Step, request: ProviderCallback) -> CallbackAnswer:
+    """Applied whatever order it comes in; about nothing of ours: nothing."""
+    word: PaymentCallback | None = step.prior
+    if word is None:
+        return CallbackAnswer()
+    purchase = step.work.purchases.get(charge_key=word.charge.key)
+    if purchase is not None:
+        if word.disputed and purchase.state == "granted":
+            _give_back(step, purchase, CHARGEBACK_POLICY, None, is_dispute=True)
+        else:
+            purchase = apply_charge(step, purchase, word.charge)
+        return CallbackAnswer(purchase_id=purchase.purchase_id, state=purchase.state)
+    invoice = step.work.invoices.get(invoice_id=word.charge.key)
+    if invoice is None:
+        return CallbackAnswer()
+    if word.charge.state is ChargeState.SUCCEEDED and invoice.state == "finalized":
+        invoice = settle(step, invoice, step.now_of(invoice.account))
+    return CallbackAnswer(invoice_id=invoice.invoice_id, state=invoice.state)

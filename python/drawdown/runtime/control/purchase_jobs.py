@@ -1,0 +1,128 @@
+"""Asking the provider for the money of a purchase, and for giving it back."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from drawdown.billing.purchase import Purchase, moved
+from drawdown.model import commands
+from drawdown.model.money import Money, zero
+from drawdown.payments import Charge, ChargeState, PaymentRequest, RefundRequest
+from drawdown.runtime.control.purchase_steps import CHARGE_JOB, apply_charge
+from drawdown.runtime.control.registry import carries_out
+from drawdown.runtime.control.step import Step
+from drawdown.storage.sql.jobs import StoredJob
+
+if TYPE_CHECKING:
+    from drawdown.runtime.control.control_plane import ControlPlane
+
+REFUND_JOB: Final = "purchase.refund"
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What a refund took back, and what it gives."""
+
+    money: Money
+    credits: Decimal
+
+
+def ask_for_money(plane: ControlPlane, job: StoredJob) -> Charge | None:
+    """Charge the purchase, once however often this runs."""
+
+    def request_of(step: Step) -> tuple[Purchase, PaymentRequest]:
+        purchase = step.work.purchase(job.payload["purchase_id"])
+        customer = step.customer_of(purchase.account)
+        return purchase, PaymentRequest(
+            key=purchase.charge_key,
+            amount=purchase.price,
+            customer_reference=customer.provider_id,
+            payment_method=purchase.payment_method,
+            description=f"{purchase.credits.normalize():f} {purchase.credit_type}",
+            metadata={"purchase_id": purchase.purchase_id, "account": purchase.account},
+        )
+
+    purchase, request = plane.read(request_of)
+    if purchase.state not in ("pending", "action_required"):
+        return None
+    if purchase.price.minor == 0:
+        return Charge(key=request.key, reference="", state=ChargeState.SUCCEEDED, amount=request.amount)
+    charge: Charge = plane.provider.charge(request)
+    return charge
+
+
+@carries_out(CHARGE_JOB, effect=ask_for_money)
+def charge_purchase(step: Step, job: StoredJob, charge: Charge | None) -> None:
+    """What the provider said is on the purchase, and its credits are there where it said yes."""
+    if charge is not None:
+        apply_charge(step, step.work.purchase(job.payload["purchase_id"]), charge)
+
+
+def give_back(plane: ControlPlane, job: StoredJob) -> Taken | None:
+    """Take credits as the policy says, then give the money back; every part of it once."""
+    purchase: Purchase = plane.read(lambda step: step.work.purchase(job.payload["purchase_id"]))
+    if purchase.state != "granted":
+        return None
+    policy = job.payload["policy"]
+    taken = _take(plane, purchase, policy)
+    money = purchase.price
+    if policy == "take_unspent":
+        money = purchase.price.times(Fraction(taken) / Fraction(purchase.credits))
+    if job.payload.get("minor") is not None:
+        money = Money(int(job.payload["minor"]), purchase.price.currency)
+    if job.payload["is_dispute"] or purchase.bill_later:
+        # The bank has the money already, or it was never paid.
+        return Taken(money, taken)
+    if money.minor > 0:
+        plane.provider.refund(
+            RefundRequest(
+                key=f"refund:{purchase.purchase_id}",
+                charge_reference=purchase.charge_reference,
+                amount=money,
+                reason=policy,
+            )
+        )
+    return Taken(money, taken)
+
+
+def _take(plane: ControlPlane, purchase: Purchase, policy: str) -> Decimal:
+    """Credits taken back; the same when it is done again."""
+    if policy == "take_unspent":
+        plane.engine.execute([commands.VoidGrant(account=purchase.account, grant_id=purchase.grant_id)])
+        grants = plane.engine.grants(purchase.account, credit_type=purchase.credit_type)
+        return next((each.voided for each in grants if each.grant_id == purchase.grant_id), Decimal(0))
+    if policy == "into_debt":
+        plane.engine.record(
+            purchase.account,
+            credit_type=purchase.credit_type,
+            credits=purchase.credits,
+            event_id=f"refund:{purchase.purchase_id}",
+            force=True,
+        )
+        return purchase.credits
+    plane.engine.execute([commands.SuspendAccount(account=purchase.account)])
+    return Decimal(0)
+
+
+@carries_out(REFUND_JOB, effect=give_back)
+def refund_purchase(step: Step, job: StoredJob, taken: Taken | None) -> None:
+    """The purchase is refunded, with what was taken and given."""
+    purchase = step.work.purchase(job.payload["purchase_id"])
+    if taken is None:
+        return
+    reason = "disputed" if job.payload["is_dispute"] else job.payload["policy"]
+    given = zero(purchase.price.currency) if purchase.bill_later else taken.money
+    refunded = moved(purchase, "refunded", step.now_of(purchase.account), reason=reason, refunded=given)
+    step.work.purchases.put(refunded)
+    step.decision.notice(
+        "purchase.refunded",
+        purchase.account,
+        key=f"purchase.refunded:{purchase.purchase_id}",
+        purchase_id=purchase.purchase_id,
+        reason=reason,
+        money=str(given),
+        credits_taken=f"{taken.credits:f}",
+    )

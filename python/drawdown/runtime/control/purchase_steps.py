@@ -1,0 +1,161 @@
+"""What happens to a purchase: begun, paid, granted, failed. Each step once, whatever is repeated."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from drawdown import errors
+from drawdown.billing import recharge
+from drawdown.billing.purchase import Purchase, check_purchase, grant_of, moved
+from drawdown.catalog.pack import Pack
+from drawdown.catalog.plan import Lifetime
+from drawdown.catalog.pricing import Price, price_for
+from drawdown.model.decision import Job
+from drawdown.model.money import Money
+from drawdown.payments import Charge, ChargeState
+from drawdown.runtime.control.step import Step
+from drawdown.subscriptions.calendar import Interval
+from drawdown.subscriptions.calendar import step as calendar_step
+
+CHARGE_JOB: Final = "purchase.charge"
+EVALUATE_JOB: Final = "recharge.evaluate"
+
+
+def lane_of_purchase(purchase_id: str) -> str:
+    """A purchase waits for nothing but itself."""
+    return f"purchase:{purchase_id}"
+
+
+def price_in(prices: tuple[Price, ...], step: Step, account: str, what: str) -> Price:
+    """The price for the account's customer. Raises ``PreconditionError`` where there is none."""
+    customer = step.customer_of(account)
+    found = price_for(prices, customer.currency, customer.country)
+    if found is None:
+        raise errors.PreconditionError(
+            f"{what} has no price in {customer.currency}", reason="CURRENCY_UNAVAILABLE", field="currency"
+        )
+    return found
+
+
+def price_of_pack(step: Step, account: str, pack: Pack, quantity: int) -> Money:
+    """What ``quantity`` packs cost the account's customer; a pack without prices is free."""
+    if not pack.prices:
+        return Money(0, step.customer_of(account).currency)
+    return price_in(pack.prices, step, account, f"pack {pack.pack_id!r}").of(Decimal(1)).times(quantity)
+
+
+def expiry_of(step: Step, account: str, lifetime: Lifetime | None) -> datetime | None:
+    """When credits granted now end; ``None``: never."""
+    if lifetime is None:
+        return None
+    zone = step.customer_of(account).time_zone
+    return calendar_step(step.now_of(account), 1, Interval(lifetime.count, lifetime.unit), zone)
+
+
+def begin_purchase(step: Step, purchase: Purchase) -> Purchase:
+    """The purchase exists and its money is asked for, or stands on the next invoice."""
+    check_purchase(purchase)
+    step.work.purchases.put(purchase)
+    _tell(step, "purchase.created", purchase)
+    if purchase.bill_later:
+        return grant(step, purchase)
+    step.decision.job(
+        Job(
+            kind=CHARGE_JOB,
+            key=f"{CHARGE_JOB}:{purchase.purchase_id}",
+            lane=lane_of_purchase(purchase.purchase_id),
+            account="",
+            due_at=step.real_now(),
+            payload={"purchase_id": purchase.purchase_id},
+        )
+    )
+    step.run_now(lane_of_purchase(purchase.purchase_id))
+    return purchase
+
+
+def apply_charge(step: Step, purchase: Purchase, charge: Charge) -> Purchase:
+    """What the provider says of the charge is on the purchase; a word that comes late changes nothing."""
+    at = step.now_of(purchase.account)
+    if charge.state is ChargeState.SUCCEEDED:
+        paid = moved(purchase, "paid", at, charge_reference=charge.reference, action_url="", reason="")
+        if paid is not purchase:
+            _tell(step, "payment.succeeded", paid)
+        return grant(step, paid) if paid.state == "paid" else paid
+    if charge.state is ChargeState.FAILED:
+        failed = moved(purchase, "failed", at, reason=charge.reason, charge_reference=charge.reference)
+        if failed is purchase:
+            return purchase
+        _tell(step, "payment.failed", failed, reason=charge.reason)
+        _tell(step, "purchase.failed", failed, reason=charge.reason)
+        return _ended(step, step.work.purchases.put(failed), "failed")
+    if charge.state is ChargeState.ACTION_REQUIRED:
+        waiting = moved(
+            purchase,
+            "action_required",
+            at,
+            reason=charge.reason,
+            action_url=charge.action_url,
+            charge_reference=charge.reference,
+        )
+        if waiting is purchase:
+            return purchase
+        _tell(step, "payment.action_required", waiting, action_url=charge.action_url)
+        return _ended(step, step.work.purchases.put(waiting), "action_required")
+    return step.work.purchases.put(msgspec.structs.replace(purchase, charge_reference=charge.reference))
+
+
+def grant(step: Step, purchase: Purchase) -> Purchase:
+    """The credits are there: row and command are one transaction, the engine takes the grant once."""
+    pack = step.work.packs.get(pack_id=purchase.pack_id) if purchase.pack_id else None
+    expires_at = purchase.expires_at
+    if expires_at is None and pack is not None:
+        expires_at = expiry_of(step, purchase.account, pack.lifetime)
+    granted = moved(purchase, "granted", step.now_of(purchase.account), expires_at=expires_at)
+    step.decision.command(granted.account, grant_of(granted))
+    _tell(step, "purchase.granted", granted, credits=f"{granted.credits:f}")
+    return _ended(step, step.work.purchases.put(granted), "granted")
+
+
+def _ended(step: Step, purchase: Purchase, outcome: str) -> Purchase:
+    """A recharge learns what became of its purchase."""
+    if purchase.kind != "recharge":
+        return purchase
+    found = step.work.recharges.get(account=purchase.account, credit_type=purchase.credit_type)
+    if found is None or found.standing.purchase_id != purchase.purchase_id:
+        return purchase
+    standing = recharge.ended(found.standing, outcome, purchase.price, purchase.payment_method)
+    step.work.recharges.put(msgspec.structs.replace(found, standing=standing))
+    if outcome == "failed":
+        _tell(step, "recharge.failed", purchase, reason=purchase.reason)
+        _tell(step, "recharge.disabled", purchase, reason=standing.reason)
+    elif outcome == "granted":
+        _tell(step, "recharge.succeeded", purchase, credits=f"{purchase.credits:f}")
+        # What was used meanwhile may lie below the threshold already, where nothing crosses any more.
+        step.decision.job(
+            Job(
+                kind=EVALUATE_JOB,
+                key=f"{EVALUATE_JOB}:{purchase.purchase_id}",
+                lane=f"recharge:{purchase.account}",
+                account="",
+                due_at=step.real_now(),
+                payload={"account": purchase.account, "credit_type": purchase.credit_type},
+            )
+        )
+    return purchase
+
+
+def _tell(step: Step, kind: str, purchase: Purchase, **facts: str) -> None:
+    step.decision.notice(
+        kind,
+        purchase.account,
+        key=f"{kind}:{purchase.purchase_id}",
+        purchase_id=purchase.purchase_id,
+        purchase_kind=purchase.kind,
+        credit_type=purchase.credit_type,
+        price=str(purchase.price),
+        **facts,
+    )

@@ -1,0 +1,191 @@
+"""Automatic recharge: opting in, and what a crossing sets off."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from drawdown import errors
+from drawdown.billing import recharge
+from drawdown.billing.purchase import Purchase
+from drawdown.billing.recharge import RechargeRule, RechargeStanding
+from drawdown.billing.recharge_requests import GetRecharge, Recharge, SetRecharge
+from drawdown.model import commands
+from drawdown.model.money import Money
+from drawdown.runtime.control.purchase_calls import top_up_of
+from drawdown.runtime.control.purchase_steps import (
+    EVALUATE_JOB,
+    begin_purchase,
+    expiry_of,
+    price_in,
+    price_of_pack,
+)
+from drawdown.runtime.control.registry import carries_out, handles
+from drawdown.runtime.control.step import Step
+from drawdown.storage.sql.jobs import StoredJob
+from drawdown.subscriptions.calendar import zone_of
+from drawdown.subscriptions.identifiers import derived
+
+
+def _reread(step: Step, request: SetRecharge) -> Recharge:
+    return _stored(step, request.rule.account, request.rule.credit_type)
+
+
+@handles(SetRecharge, reread=_reread)
+def set_recharge(step: Step, request: SetRecharge) -> Recharge:
+    """The rule holds from now on; the threshold is in the engine, and an enabled rule is looked at."""
+    rule = request.rule
+    recharge.check_rule(rule)
+    step.profile(rule.account)
+    _require_buyable(step, rule)
+    known = step.work.recharges.get(account=rule.account, credit_type=rule.credit_type)
+    standing = RechargeStanding() if known is None else known.standing
+    if rule.enabled:
+        standing = recharge.enabled_again(standing)
+    elif standing.state not in ("in_flight", "action_required"):
+        standing = msgspec.structs.replace(standing, state="off")
+    stored = step.work.recharges.put(Recharge(rule=rule, standing=standing))
+    _watch(step, rule, None if known is None else known.rule.threshold)
+    kind = "recharge.enabled" if rule.enabled else "recharge.disabled"
+    step.decision.notice(kind, rule.account, credit_type=rule.credit_type)
+    if rule.enabled:
+        number = step.work.series.following(f"recharge.set:{rule.account}:{rule.credit_type}")
+        evaluate(step, rule.account, rule.credit_type, cause=f"set.{number}")
+    return stored
+
+
+@handles(GetRecharge)
+def get_recharge(step: Step, request: GetRecharge) -> Recharge:
+    """Raises ``NotFoundError`` where nobody opted in."""
+    step.require_visible(request.account)
+    return _stored(step, request.account, request.credit_type)
+
+
+def _stored(step: Step, account: str, credit_type: str) -> Recharge:
+    found = step.work.recharges.get(account=account, credit_type=credit_type)
+    if found is None:
+        raise errors.NotFoundError(
+            f"account {account[:128]!r} has no recharge of {credit_type[:128]!r}", reason="RECHARGE_UNKNOWN"
+        )
+    return found
+
+
+def _require_buyable(step: Step, rule: RechargeRule) -> None:
+    """Raises where there is no pack or top-up to buy."""
+    if rule.pack_id:
+        pack = step.work.packs.get(pack_id=rule.pack_id)
+        if pack is None or pack.credit_type != rule.credit_type:
+            raise errors.NotFoundError(
+                f"there is no pack {rule.pack_id[:128]!r} of {rule.credit_type}", field="pack_id"
+            )
+        return
+    top_up_of(step, rule.account, rule.credit_type)
+
+
+def _watch(step: Step, rule: RechargeRule, earlier: Decimal | None) -> None:
+    """The engine raises a crossing at the threshold, beside those that others watch."""
+    watched = set(step.engine.balance(rule.account, rule.credit_type).thresholds)
+    watched.discard(earlier if earlier is not None else rule.threshold)
+    if rule.enabled:
+        watched.add(rule.threshold)
+    step.decision.command(
+        rule.account, commands.set_thresholds(rule.account, rule.credit_type, sorted(watched, reverse=True))
+    )
+
+
+@carries_out(EVALUATE_JOB)
+def evaluate_again(step: Step, job: StoredJob, _: object) -> None:
+    """After a recharge: what was used meanwhile may already need the next."""
+    evaluate(step, job.payload["account"], job.payload["credit_type"], cause=job.key)
+
+
+def evaluate(
+    step: Step, account: str, credit_type: str, *, cause: str, available: Decimal | None = None
+) -> Purchase | None:
+    """Begin a recharge where the rule asks for one; the same cause never begins two.
+
+    ``available`` is what it was when the crossing happened; absent: what it is now.
+    """
+    found = step.work.recharges.get(account=account, credit_type=credit_type)
+    if found is None or not found.rule.enabled:
+        return None
+    rule = found.rule
+    present = step.engine.balance(account, credit_type).available if available is None else available
+    pack = step.work.packs.get(pack_id=rule.pack_id) if rule.pack_id else None
+    credits = recharge.credits_to_buy(rule, present, None if pack is None else pack.amount)
+    if credits <= 0:
+        return None
+    purchase_id = derived("recharge", account, credit_type, cause)
+    if step.work.purchases.get(purchase_id=purchase_id) is not None:
+        return None
+    purchase = _purchase(step, rule, credits, purchase_id)
+    standing = recharge.in_period(found.standing, _month_of(step, account), purchase.price.currency)
+    why_not = recharge.refusal(rule, standing, purchase.price, purchase.payment_method)
+    if why_not:
+        _hold_back(step, found, standing, why_not)
+        return None
+    standing = recharge.begun(standing, purchase_id, purchase.price)
+    step.work.recharges.put(msgspec.structs.replace(found, standing=standing))
+    step.decision.notice(
+        "recharge.started",
+        account,
+        key=f"recharge.started:{purchase_id}",
+        purchase_id=purchase_id,
+        credits=f"{credits:f}",
+    )
+    return begin_purchase(step, purchase)
+
+
+def _hold_back(step: Step, found: Recharge, standing: RechargeStanding, why_not: str) -> None:
+    """Remember why, and tell once a period; what is on its way needs no word."""
+    if why_not == "in_flight":
+        return
+    step.work.recharges.put(
+        msgspec.structs.replace(found, standing=msgspec.structs.replace(standing, reason=why_not))
+    )
+    rule = found.rule
+    if standing.state != "disabled":
+        step.decision.notice(
+            "recharge.failed",
+            rule.account,
+            key=f"recharge.failed:{rule.account}:{rule.credit_type}:{why_not}:{standing.period_start}",
+            credit_type=rule.credit_type,
+            reason=why_not,
+        )
+
+
+def _purchase(step: Step, rule: RechargeRule, credits: Decimal, purchase_id: str) -> Purchase:
+    customer = step.customer_of(rule.account)
+    now = step.now_of(rule.account)
+    expires_at = None if rule.expires_after_days is None else now + timedelta(days=rule.expires_after_days)
+    if rule.pack_id:
+        pack = step.work.packs.get(pack_id=rule.pack_id)
+        assert pack is not None
+        price: Money = price_of_pack(step, rule.account, pack, 1)
+    else:
+        top_up = top_up_of(step, rule.account, rule.credit_type)
+        price = price_in(top_up.prices, step, rule.account, "the top-up").of(credits)
+        expires_at = expires_at or expiry_of(step, rule.account, top_up.lifetime)
+    return Purchase(
+        purchase_id=purchase_id,
+        account=rule.account,
+        customer_id=customer.customer_id,
+        kind="recharge",
+        credit_type=rule.credit_type,
+        credits=credits,
+        price=price,
+        created_at=now,
+        pack_id=rule.pack_id,
+        provider=step.plane.provider.name,
+        payment_method=customer.payment_method,
+        expires_at=expires_at,
+    )
+
+
+def _month_of(step: Step, account: str) -> datetime:
+    """The start of the account's calendar month, in its customer's zone."""
+    zone = zone_of(step.customer_of(account).time_zone)
+    local = step.now_of(account).astimezone(zone)
+    return local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
