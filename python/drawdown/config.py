@@ -147,6 +147,19 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         str,
         Meta(description="Control plane's database: postgresql://…; empty: SQLite in the data folder"),
     ] = ""
+    payments: Annotated[
+        str,
+        Meta(
+            pattern="^(manual|test|stripe)$",
+            description="Payment provider: manual (an operator says what was paid), stripe, test (no money)",
+        ),
+    ] = "manual"
+    stripe_api_key: Annotated[
+        str, Meta(description="Secret key of the Stripe account; better in the environment than in a file")
+    ] = ""
+    stripe_webhook_secret: Annotated[
+        str, Meta(description="Secret of Stripe's webhook endpoint: what its calls are verified with")
+    ] = ""
     scheduler_interval_ms: Annotated[
         int, Meta(ge=10, le=3_600_000, description="Pause between looks for due jobs of the control plane")
     ] = 250

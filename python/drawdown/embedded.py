@@ -53,7 +53,9 @@ from drawdown.model.reservation_results import (
 )
 
 if TYPE_CHECKING:
+    from drawdown.payments import PaymentProvider
     from drawdown.runtime.control.control_plane import ControlPlane
+    from drawdown.runtime.control.relay import Relay
     from drawdown.runtime.control.scheduler import Scheduler
 
 # Its presence says that this folder has a control plane, whose jobs go on from where they were.
@@ -71,6 +73,7 @@ class EmbeddedDatabase(Database):
         self._opening = threading.RLock()
         self._plane: ControlPlane | None = None
         self._scheduler: Scheduler | None = None
+        self._relay: Relay | None = None
         if (Path(path) / CONTROL_FILE).exists():
             self._control_plane()
         self._watches = EmbeddedWatches(engine)
@@ -193,6 +196,10 @@ class EmbeddedDatabase(Database):
         """Answer a call of the control plane; its database is opened by the first."""
         return self._control_plane().call(request)
 
+    def payment_provider(self) -> PaymentProvider:
+        """The provider that this database asks for money (setting ``payments``)."""
+        return self._control_plane().provider
+
     def _before(self, group: bytes) -> None:
         if self._plane is not None:
             self._plane.before(group)
@@ -202,6 +209,7 @@ class EmbeddedDatabase(Database):
         with self._opening:
             if self._plane is None:
                 from drawdown.runtime.control.opening import open_control
+                from drawdown.runtime.control.relay import Relay
                 from drawdown.runtime.control.scheduler import Scheduler
 
                 process = msgspec.structs.replace(self._config.process, data=self.path)
@@ -213,6 +221,8 @@ class EmbeddedDatabase(Database):
                     share_percent=process.scheduler_share_percent,
                 )
                 self._scheduler.background.start()
+                self._relay = Relay(self._plane)
+                self._relay.background.start()
             return self._plane
 
     def balance(self, account: str, credit_type: str, at: InstantLike | None = None) -> Balance:
@@ -291,6 +301,9 @@ class EmbeddedDatabase(Database):
         for account, reservation_id in tuple(self._released_at_close):
             self.release(account, reservation_id)
         with self._opening:
+            if self._relay is not None:
+                self._relay.background.stop()
+                self._relay = None
             if self._scheduler is not None:
                 self._scheduler.background.stop()
                 self._scheduler = None

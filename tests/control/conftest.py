@@ -11,7 +11,7 @@ import pytest
 from drawdown.cli.server_process import ServerProcess
 from drawdown.client.interface import Database
 
-SMALL = {"segment_bytes": 1 << 20, "reserve_bytes": 0}
+SMALL = {"segment_bytes": 1 << 20, "reserve_bytes": 0, "payments": "test"}
 START = datetime(2026, 1, 31, tzinfo=UTC)
 
 
@@ -27,7 +27,7 @@ def prepare(database: Database) -> None:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server process that the tests of this folder share; they keep apart by their ids."""
-    with ServerProcess(tmp_path_factory.mktemp("control") / "data") as process:
+    with ServerProcess(tmp_path_factory.mktemp("control") / "data", settings={"payments": "test"}) as process:
         with drawdown.connect(process.target) as connection:
             prepare(connection)
         yield process

@@ -18,6 +18,7 @@ from drawdown.engine import Engine
 from drawdown.runtime.background import Background
 from drawdown.runtime.checkpointer import Checkpointer
 from drawdown.runtime.control.opening import open_control
+from drawdown.runtime.control.relay import Relay
 from drawdown.runtime.control.scheduler import Scheduler
 from drawdown.runtime.snapshotter import Snapshotter
 from drawdown.runtime.sweeper import Sweeper
@@ -63,6 +64,7 @@ class App:
             jobs=process.scheduler_jobs,
             share_percent=process.scheduler_share_percent,
         )
+        self.relay = Relay(self.control)
         self.checkpointer = (
             Checkpointer(self.engine, interval_s=process.checkpoint_interval_s)
             if process.checkpoint_interval_s
@@ -79,7 +81,7 @@ class App:
 
     def background(self) -> list[Background]:
         """What runs beside the calls."""
-        found = [self.scheduler.background, self.sweeper.background]
+        found = [self.relay.background, self.scheduler.background, self.sweeper.background]
         if self.checkpointer is not None:
             found.append(self.checkpointer.background)
         if self.snapshotter is not None:

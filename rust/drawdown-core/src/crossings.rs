@@ -1,15 +1,22 @@
 //! Crossings of the recent past, for the relay that turns them into notices.
 
-use crate::engine::{CROSSINGS_MAX, Engine};
+use crate::engine::Engine;
 use crate::entry::{Crossed, Crossing};
 
 impl Engine {
-    /// Crossings after journal position `cursor`, oldest first, at most `limit`; and whether any
-    /// between the cursor and the first of them may have left memory (then read the journal).
-    pub fn crossings_after(&self, cursor: u64, limit: usize) -> (Vec<(u64, Crossed)>, bool) {
+    /// Crossings after journal position `cursor`, oldest first, at most `limit`; `None` where some of
+    /// them may have left memory: then the journal has those up to `crossings_from`.
+    pub fn crossings_after(&self, cursor: u64, limit: usize) -> Option<Vec<(u64, Crossed)>> {
+        if cursor < self.crossings_from {
+            return None;
+        }
         let from = self.crossings.partition_point(|(seq, _)| *seq <= cursor);
-        let found = self.crossings.iter().skip(from).take(limit).cloned().collect();
-        (found, from == 0 && self.crossings.len() == CROSSINGS_MAX)
+        Some(self.crossings.iter().skip(from).take(limit).cloned().collect())
+    }
+
+    /// Every crossing after this position is in memory.
+    pub fn crossings_from(&self) -> u64 {
+        self.crossings_from
     }
 
     /// One crossing as its notice, for people and relays.

@@ -42,6 +42,8 @@ pub struct Engine {
     pub(crate) watches: Watches,
     /// (seq, crossing) of the recent past.
     pub(crate) crossings: VecDeque<(u64, Crossed)>,
+    /// Crossings up to here may have left memory, or never came into it.
+    pub(crate) crossings_from: u64,
     /// While recovering: seq of each loaded account image; entries at or below are in it.
     pub(crate) image_seqs: Vec<u64>,
     /// While recovering: seq of the loaded global image.
@@ -97,6 +99,7 @@ impl Engine {
             passes: Passes::default(),
             watches: Watches::default(),
             crossings: VecDeque::new(),
+            crossings_from: 0,
             image_seqs: Vec::new(),
             global_seq: 0,
             global_stamp: 0,
@@ -206,8 +209,10 @@ impl Engine {
             },
         }
         if let Control::Crossed(crossed) = control {
-            if self.crossings.len() == CROSSINGS_MAX {
-                self.crossings.pop_front();
+            if self.crossings.len() == CROSSINGS_MAX
+                && let Some((left, _)) = self.crossings.pop_front()
+            {
+                self.crossings_from = left;
             }
             self.crossings.push_back((seq, crossed.clone()));
         }

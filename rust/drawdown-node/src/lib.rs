@@ -14,6 +14,7 @@ mod checkpointer;
 mod chunk_file;
 mod clock;
 mod commit;
+mod crossings;
 mod disk;
 mod error;
 mod faults;

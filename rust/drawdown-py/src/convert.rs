@@ -1,7 +1,7 @@
 //! Translations across the door, and nothing else.
 
 use crate::errors;
-use drawdown_core::{CheckOutcome, CheckQuestion, CommandOutcome, Engine, Outcome, OutcomeSink, Settings};
+use drawdown_core::{CheckOutcome, CheckQuestion, CommandOutcome, Outcome, OutcomeSink, Settings};
 use drawdown_node::{Node, NodeSettings};
 use drawdown_wire::{CheckAnswer, CheckRequest};
 use pyo3::PyResult;
@@ -71,13 +71,6 @@ pub fn command_outcomes(outcomes: Vec<CommandOutcome>) -> Vec<u8> {
         Value::Object(object)
     });
     Value::Array(objects.collect()).to_string().into_bytes()
-}
-
-pub fn crossings(engine: &Engine, cursor: u64, limit: usize) -> (u64, String) {
-    let (found, _) = engine.crossings_after(cursor, limit);
-    let next = found.last().map_or(cursor, |(seq, _)| *seq);
-    let objects: Vec<Value> = found.iter().map(|(seq, crossed)| engine.crossing_json(*seq, crossed)).collect();
-    (next, Value::Array(objects).to_string())
 }
 
 pub fn stats_json(engine: Value, node: &Node) -> Value {

@@ -1,8 +1,6 @@
 //! `Engine`: extract, detach, call, convert. Decisions are the core's, files the node's.
 
-use crate::convert::{
-    LastOutcome, Pairs, answer_of, borrowed, command_outcomes, crossings, question_of, settings_of, stats_json,
-};
+use crate::convert::{LastOutcome, Pairs, answer_of, borrowed, command_outcomes, question_of, settings_of, stats_json};
 use crate::errors;
 use crate::values::{Check, Recorded};
 use drawdown_core::{CheckQuestion, Rights, StoreKey, Subject, UsageEvent, command_json};
@@ -13,6 +11,7 @@ use drawdown_wire::{
 };
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use serde_json::Value;
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -216,8 +215,8 @@ impl Engine {
     }
 
     fn take_crossings<'py>(&self, py: Python<'py>, cursor: u64, limit: usize) -> PyResult<(u64, Bound<'py, PyBytes>)> {
-        let (next, json) = self.node.read(|engine, _| crossings(engine, cursor, limit)).map_err(errors::from_submit)?;
-        Ok((next, PyBytes::new(py, json.as_bytes())))
+        let (next, found) = py.detach(|| self.node.crossings(cursor, limit)).map_err(errors::from_node)?;
+        Ok((next, PyBytes::new(py, Value::Array(found).to_string().as_bytes())))
     }
 
     fn snapshot_begin<'py>(&self, py: Python<'py>, full: bool) -> PyResult<Bound<'py, PyBytes>> {

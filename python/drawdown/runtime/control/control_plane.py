@@ -20,7 +20,7 @@ from drawdown import errors
 from drawdown.engine import Engine
 from drawdown.model.instants import now_us, us_from_instant
 from drawdown.model.request import Request
-from drawdown.payments import PaymentProvider, ScriptedProvider
+from drawdown.payments import ManualProvider, PaymentProvider
 from drawdown.runtime.control.delivery import Delivery
 from drawdown.runtime.control.job_runner import JobRunner
 from drawdown.runtime.control.registry import CALLS
@@ -50,7 +50,7 @@ class ControlPlane:
         assert concepts
         self.engine = engine
         self.sql = sql
-        self.provider = provider or ScriptedProvider()
+        self.provider = provider or ManualProvider()
         self.now_us = clock
         self.delivery = Delivery(engine, sql)
         self.jobs = JobRunner(self)
@@ -78,13 +78,13 @@ class ControlPlane:
             step.prior = prior
             answer = call.handler(step, request)
             work.carry_out(step.decision, self.now_us())
-        self._follow_up(step)
+        self.follow_up(step)
         if call.reread is None:
             return answer
         with self.sql.transaction() as work:
             return call.reread(Step(self, work, account_prefix=account_prefix), request)
 
-    def _follow_up(self, step: Step) -> None:
+    def follow_up(self, step: Step) -> None:
         if step.decision.groups:
             self.delivery.deliver()
         if step.lanes:

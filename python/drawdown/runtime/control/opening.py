@@ -1,7 +1,11 @@
 """Open the control plane beside an open engine, with everything delivered that a crash left behind."""
 
+from pathlib import Path
+
 from drawdown.config import ProcessConfig
 from drawdown.engine import Engine
+from drawdown.errors import ConfigError
+from drawdown.payments import ManualProvider, PaymentProvider, ScriptedProvider
 from drawdown.runtime.control.control_plane import ControlPlane
 from drawdown.storage.sql import open_sql
 
@@ -11,6 +15,24 @@ def open_control(engine: Engine, process: ProcessConfig, *, recovered_seq: int) 
 
     Raises ``ConfigError`` (a URL it cannot use), ``UnavailableError`` (the database cannot be reached).
     """
-    plane = ControlPlane(engine, open_sql(process.db, process.data))
+    plane = ControlPlane(engine, open_sql(process.db, process.data), provider=open_provider(process))
     plane.recover(recovered_seq)
     return plane
+
+
+def open_provider(process: ProcessConfig) -> PaymentProvider:
+    """The payment provider of the settings; those of this process keep their book in the data folder.
+
+    Raises ``ConfigError`` where a key or Stripe's library is missing.
+    """
+    if process.payments == "manual":
+        return ManualProvider(Path(process.data) / "payments-manual.jsonl")
+    if process.payments == "test":
+        return ScriptedProvider(Path(process.data) / "payments-test.jsonl")
+    if not process.stripe_api_key:
+        raise ConfigError("payments is stripe, but there is no stripe_api_key", field="stripe_api_key")
+    try:
+        from drawdown.payments.stripe_provider import StripeProvider
+    except ImportError as absent:
+        raise ConfigError("Stripe's library is not installed: pip install 'drawdown[stripe]'") from absent
+    return StripeProvider(process.stripe_api_key, webhook_secret=process.stripe_webhook_secret)

@@ -1,0 +1,104 @@
+"""From the engine's crossings to notices and recharges, each once.
+
+The engine's queue only wakes; the truth is the journal, read from a cursor that moves in the same
+transaction as what follows from it. After a crash the relay goes on where it stood, however long ago.
+The wake comes with a durable group, so a crossing is a notice milliseconds after its debit; between two
+looks it rests a moment, so that a stream of groups costs it little.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from drawdown import errors
+from drawdown.model.results import Crossing
+from drawdown.runtime.background import Background
+from drawdown.runtime.control.control_plane import ControlPlane
+from drawdown.runtime.control.recharge_calls import evaluate
+from drawdown.runtime.control.step import Step
+
+_log = logging.getLogger("drawdown.control")
+
+CURSOR: Final = "crossings"
+CROSSINGS_AT_ONCE: Final = 256
+# Longest wait for a durable group; only the time to notice that the thread is to stop.
+WAIT_S: Final = 0.25
+REST_S: Final = 0.002
+
+
+class Relay:
+    """Reads on from the cursor; ``background`` is the thread that does so."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self._plane = plane
+        self.relayed = 0
+        self.background = Background("relay", self.step, fault_pause_s=1.0)
+
+    def step(self) -> float:
+        """Relay what is there, or wait for more; answers the pause until the next look."""
+        if self.relay_some():
+            return 0.0
+        engine = self._plane.engine
+        try:
+            engine.wait_durable(engine.durable_seq() + 1, WAIT_S)
+        except errors.EngineHaltedError:
+            raise
+        except errors.UnavailableError:
+            # Nothing became durable meanwhile.
+            return 0.0
+        return REST_S
+
+    def relay_some(self) -> int:
+        """Relay up to a bounded number of crossings; answers how many."""
+        plane = self._plane
+        with plane.sql.transaction() as work:
+            cursor = work.series.cursor(CURSOR)
+        following, crossings = plane.engine.crossings(cursor, CROSSINGS_AT_ONCE)
+        if following == cursor:
+            return 0
+        with plane.sql.transaction() as work:
+            if work.series.cursor(CURSOR) != cursor:
+                return 0
+            step = Step(plane, work)
+            for crossing in crossings:
+                relay_crossing(step, crossing)
+            work.series.move_cursor(CURSOR, following)
+            work.carry_out(step.decision, plane.now_us())
+        if step.decision.groups:
+            plane.delivery.deliver()
+        # Jobs that came of it, payments among them, are the scheduler's: the relay waits for nobody.
+        self.relayed += len(crossings)
+        return max(len(crossings), 1)
+
+
+def relay_crossing(step: Step, crossing: Crossing) -> None:
+    """One crossing is one notice, and may begin a recharge."""
+    step.decision.notice(
+        crossing.kind,
+        crossing.account,
+        key=f"crossing:{crossing.seq}",
+        credit_type=crossing.credit_type,
+        available=f"{crossing.available:f}",
+        **({} if crossing.threshold is None else {"threshold": f"{crossing.threshold:f}"}),
+    )
+    if crossing.kind not in ("balance.low", "balance.depleted"):
+        return
+    try:
+        evaluate(
+            step,
+            crossing.account,
+            crossing.credit_type,
+            cause=f"crossing.{crossing.seq}",
+            available=crossing.available,
+        )
+    except errors.DrawdownError as fault:
+        # A plan without a top-up any more, a currency without a price: told, and the relay goes on.
+        _log.warning("a recharge could not begin: %s", fault, extra={"account": crossing.account})
+        step.decision.notice(
+            "recharge.failed",
+            crossing.account,
+            key=f"recharge.failed:crossing:{crossing.seq}",
+            credit_type=crossing.credit_type,
+            reason=fault.reason,
+        )

@@ -1,0 +1,247 @@
+"""Packs and top-ups: one call, money first, credits exactly once, and what a refund takes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import drawdown
+import pytest
+from drawdown.client.interface import Database
+from drawdown.errors import AlreadyExistsError, InvalidRequestError, NotFoundError, PreconditionError
+from drawdown.model.money import Money
+
+from .conftest import SMALL, START, prepare
+from .plans import published
+from .waiting import wait_until
+
+Name = Callable[[str], str]
+PACKS = (("20", "60"), ("50", "150"), ("100", "300"))
+
+
+def pack(db: Database, pack_id: str, *, amount: str = "20", price: str = "60", **settings: object) -> str:
+    """A pack of credits in dollars."""
+    db.create_pack(
+        pack_id=pack_id,
+        name=f"{amount} credits",
+        credit_type="credits",
+        amount=amount,
+        prices=[{"currency": "USD", "amount": price}],
+        **settings,
+    )
+    return pack_id
+
+
+@pytest.mark.behaviour("S2-2", "S2-15", "S2-17", "S3-9")
+def test_packs_have_fixed_sizes_and_prices(db: Database, account: str, name: Name) -> None:
+    """20/$60, 50/$150 and 100/$300; another one each time."""
+    for amount, price in PACKS:
+        bought = db.buy_pack(
+            account,
+            pack(db, name(f"pack{amount}"), amount=amount, price=price),
+            purchase_id=name(f"p{amount}"),
+        )
+        assert (bought.state, bought.credits, bought.price) == (
+            "granted",
+            Decimal(amount),
+            Money(int(price) * 100, "USD"),
+        )
+    assert db.balance(account, "credits").available == Decimal(170)
+    assert [each.pack_id for each in db.purchases(account)] == [name(f"pack{a}") for a, _ in PACKS]
+
+
+@pytest.mark.behaviour("S3-3", "S3-4", "S3-21", "S3-22", "S2-20")
+def test_one_call_charges_and_grants_once_however_often_it_is_made(
+    db: Database, account: str, name: Name
+) -> None:
+    sold = pack(db, name("pack"))
+    for _ in range(3):
+        bought = db.buy_pack(account, sold, purchase_id=name("p"), quantity=2)
+        assert (bought.state, bought.price) == ("granted", Money(12000, "USD"))
+    (grant,) = db.grants(account, "credits")
+    assert (grant.amount, grant.source, grant.cost_minor, grant.cost_currency) == (
+        Decimal(40),
+        "purchase",
+        12000,
+        "USD",
+    )
+    with pytest.raises(AlreadyExistsError):
+        db.buy_pack(account, sold, purchase_id=name("p"), quantity=3)
+    assert db.balance(account, "credits").available == Decimal(40)
+
+
+@pytest.mark.behaviour("S2-13", "S3-23")
+@pytest.mark.parametrize("method", ["test_decline", "test_insufficient"])
+def test_a_failed_payment_leaves_the_balance_as_it_was(
+    db: Database, account: str, name: Name, method: str
+) -> None:
+    sold = pack(db, name("pack"))
+    failed = db.buy_pack(account, sold, purchase_id=name("p"), payment_method=method)
+    assert (failed.state, bool(failed.reason)) == ("failed", True)
+    assert db.buy_pack(account, sold, purchase_id=name("p"), payment_method=method) == failed
+    assert db.grants(account, "credits") == []
+    assert db.buy_pack(account, sold, purchase_id=name("again")).state == "granted"
+
+
+@pytest.mark.behaviour("S2-3", "S2-4", "S2-27")
+def test_a_free_account_becomes_a_paying_one_in_place(db: Database, name: Name) -> None:
+    """No card at sign-up; it is asked for at the first purchase, and the free credits stay."""
+    db.put_customer(name("customer"))
+    db.create_account(name("free"), customer_id=name("customer"), test_clock=START)
+    db.create_grant(name("free"), "credits", amount="20", grant_id="signup", source="signup")
+    sold = pack(db, name("pack"))
+    with pytest.raises(PreconditionError) as raised:
+        db.buy_pack(name("free"), sold, purchase_id=name("p"))
+    assert raised.value.reason == "PAYMENT_METHOD_REQUIRED"
+    db.put_customer(name("customer"), payment_method="test_ok")
+    assert db.buy_pack(name("free"), sold, purchase_id=name("p")).state == "granted"
+    assert db.balance(name("free"), "credits").available == Decimal(40)
+
+
+@pytest.mark.behaviour("S3-2", "S4-12", "S2-25")
+def test_credits_live_as_long_as_the_pack_says(db: Database, account: str, name: Name) -> None:
+    """2,000 credits for a year: usable until one microsecond before its end; without a lifetime for ever."""
+    year = pack(db, name("year"), amount="2000", lifetime={"count": 1, "unit": "year"})
+    db.buy_pack(account, year, purchase_id=name("p"))
+    (grant,) = db.grants(account, "credits")
+    end = datetime(2027, 1, 31, tzinfo=UTC)
+    assert grant.expires_at == end
+    db.advance_clock(account, datetime(2027, 1, 30, 23, 59, 59, 999999, tzinfo=UTC))
+    assert db.record(account, credit_type="credits", credits="1", event_id="last").status == "OK"
+    db.advance_clock(account, end)
+    refused = db.record(account, credit_type="credits", credits="1", event_id="late")
+    assert refused.status == "INSUFFICIENT"
+    db.buy_pack(account, pack(db, name("ever")), purchase_id=name("p2"))
+    assert next(g for g in db.grants(account) if g.grant_id.endswith(name("p2"))).expires_at is None
+
+
+@pytest.mark.behaviour("S0-5", "S0-18", "S3-20")
+def test_a_top_up_has_the_plans_price_and_bounds(db: Database, account: str, name: Name) -> None:
+    with pytest.raises(PreconditionError) as raised:
+        db.top_up(account, "credits", "100", purchase_id=name("early"))
+    assert raised.value.reason == "TOP_UP_NOT_ALLOWED"
+    plan = published(
+        db,
+        name("plan"),
+        top_up={
+            "prices": [{"currency": "USD", "model": "per_unit", "amount": "0.05"}],
+            "min": "10",
+            "max": "500",
+        },
+    )
+    db.subscribe(account, plan.plan_id, subscription_id=name("sub"))
+    before = db.balance(account, "credits").available
+    bought = db.top_up(account, "credits", "123.5", purchase_id=name("p"))
+    assert (bought.state, bought.price) == ("granted", Money(618, "USD"))
+    assert db.balance(account, "credits").available == before + Decimal("123.5")
+    for credits in ("9.99", "500.1", "0", "-1"):
+        with pytest.raises(InvalidRequestError) as refused:
+            db.top_up(account, "credits", credits, purchase_id=name(f"bad{credits}"))
+        assert refused.value.field == "credits"
+
+
+@pytest.mark.behaviour("S2-22")
+def test_bill_later_gives_the_credits_first(db: Database, account: str, name: Name) -> None:
+    bought = db.buy_pack(account, pack(db, name("pack")), purchase_id=name("p"), bill_later=True)
+    assert (bought.state, bought.charge_reference) == ("granted", "")
+    assert db.balance(account, "credits").available == Decimal(20)
+
+
+def test_what_is_unspent_is_taken_and_paid_for(db: Database, account: str, name: Name) -> None:
+    db.buy_pack(account, pack(db, name("pack")), purchase_id=name("p"))
+    db.record(account, credit_type="credits", credits="5", event_id="e")
+    for _ in range(2):
+        refunded = db.refund_purchase(name("p"))
+        assert (refunded.state, refunded.refunded) == ("refunded", Money(4500, "USD"))
+    (grant,) = db.grants(account, "credits")
+    assert (grant.state, grant.burned, grant.voided) == ("voided", Decimal(5), Decimal(15))
+    assert db.balance(account, "credits").available == Decimal(0)
+
+
+def test_a_refund_into_debt_takes_all_credits(db: Database, account: str, name: Name) -> None:
+    db.buy_pack(account, pack(db, name("pack")), purchase_id=name("p"))
+    db.record(account, credit_type="credits", credits="5", event_id="e")
+    refunded = db.refund_purchase(name("p"), policy="into_debt")
+    assert refunded.refunded == Money(6000, "USD")
+    assert db.balance(account, "credits").available == Decimal(-5)
+    assert db.verify(account)
+
+
+def test_a_refund_may_freeze_the_account(db: Database, account: str, name: Name) -> None:
+    db.buy_pack(account, pack(db, name("pack")), purchase_id=name("p"))
+    db.refund_purchase(name("p"), policy="freeze", amount=Money(100, "USD"))
+    assert db.account(account).suspended
+    assert db.purchase(name("p")).refunded == Money(100, "USD")
+
+
+def test_bad_input_changes_nothing(db: Database, account: str, name: Name) -> None:
+    sold = pack(db, name("pack"))
+    with pytest.raises(NotFoundError):
+        db.buy_pack(account, "nothing", purchase_id=name("a"))
+    with pytest.raises(NotFoundError):
+        db.buy_pack("nobody", sold, purchase_id=name("b"))
+    with pytest.raises(InvalidRequestError):
+        db.buy_pack(account, sold, purchase_id=name("c"), quantity=0)
+    with pytest.raises(InvalidRequestError):
+        db.buy_pack(account, sold, purchase_id="")
+    with pytest.raises(NotFoundError):
+        db.purchase(name("a"))
+    with pytest.raises(NotFoundError):
+        db.refund_purchase(name("a"))
+    db.buy_pack(account, sold, purchase_id=name("p"))
+    for wrong in ({"policy": "whatever"}, {"amount": Money(6001, "USD")}, {"amount": Money(1, "EUR")}):
+        with pytest.raises(InvalidRequestError):
+            db.refund_purchase(name("p"), **wrong)  # type: ignore[arg-type]
+    assert db.purchase(name("p")).state == "granted"
+    assert len(db.purchases(account)) == 1
+
+
+@pytest.mark.behaviour("S3-13", "S3-16")
+def test_callbacks_late_twice_and_out_of_order(tmp_path: Path) -> None:
+    """The provider's word comes when it comes; a failure after the success changes nothing."""
+    from drawdown.embedded import EmbeddedDatabase
+    from drawdown.errors import UnauthenticatedError
+    from drawdown.payments import ChargeState, ScriptedProvider
+
+    with drawdown.open(tmp_path / "data", **SMALL) as db:
+        assert isinstance(db, EmbeddedDatabase)
+        prepare(db)
+        sold = pack(db, "pack")
+        db.put_customer("c", payment_method="test_action")
+        db.create_account("acme", customer_id="c")
+        provider = db.payment_provider()
+        assert isinstance(provider, ScriptedProvider)
+        waiting = db.buy_pack("acme", sold, purchase_id="p")
+        assert (waiting.state, bool(waiting.action_url)) == ("action_required", True)
+        assert db.grants("acme") == []
+        body, headers = provider.finish("purchase:p")
+        with pytest.raises(UnauthenticatedError):
+            db.provider_callback(body.decode() + " ", headers)
+        for _ in range(3):
+            answer = db.provider_callback(body.decode(), headers)
+            assert (answer.purchase_id, answer.state) == ("p", "granted")
+        late = provider.finish("purchase:p", ChargeState.FAILED)
+        assert db.provider_callback(late[0].decode(), late[1]).state == "granted"
+        assert db.balance("acme", "credits").available == Decimal(20)
+        assert len(db.grants("acme")) == 1
+        disputed = provider.dispute("purchase:p")
+        db.provider_callback(disputed[0].decode(), disputed[1])
+        assert db.purchase("p").state == "refunded"
+        assert db.account("acme").suspended
+
+
+def test_a_lost_answer_of_the_provider_is_asked_for_again(tmp_path: Path) -> None:
+    """Charged, but the answer never came: after a restart the same key finds it, and the grant follows."""
+    with drawdown.open(tmp_path / "data", **SMALL) as db:
+        prepare(db)
+        sold = pack(db, "pack")
+        db.put_customer("c", payment_method="test_lost")
+        db.create_account("acme", customer_id="c")
+        assert db.buy_pack("acme", sold, purchase_id="p").state == "pending"
+        assert db.grants("acme") == []
+    with drawdown.open(tmp_path / "data", **SMALL) as db:
+        wait_until(lambda: db.balance("acme", "credits").available > 0)
+        assert db.purchase("p").state == "granted"
+        assert db.balance("acme", "credits").available == Decimal(20)

@@ -1,0 +1,196 @@
+"""Automatic recharge: out of the debit itself, once per crossing, and never a loop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from drawdown.billing.recharge_requests import Recharge
+from drawdown.client.interface import Database
+from drawdown.errors import InvalidRequestError, NotFoundError, PreconditionError
+
+from .plans import published
+from .waiting import wait_until
+
+Name = Callable[[str], str]
+
+
+def topped(db: Database, name: Name, **settings: object) -> str:
+    """A customer's account on real time, under a plan that sells credits in between at 1 USD each."""
+    db.put_customer(name("customer"), **{"payment_method": "test_ok", **settings})
+    db.create_account(name("acme"), customer_id=name("customer"))
+    plan = published(
+        db,
+        name("plan"),
+        type="free",
+        base_fee=[],
+        credits="1",
+        top_up={"prices": [{"currency": "USD", "model": "per_unit", "amount": "1"}]},
+    )
+    db.subscribe(name("acme"), plan.plan_id, subscription_id=name("sub"))
+    db.record(name("acme"), credit_type="credits", credits="1", event_id="spend-the-plans-own")
+    return name("acme")
+
+
+def use(db: Database, account: str, credits: str, event_id: str) -> None:
+    assert db.record(account, credit_type="credits", credits=credits, event_id=event_id).status == "OK"
+
+
+def settled(db: Database, account: str, purchases: int) -> list[Decimal]:
+    """Credits of each recharge, once there are so many and all have ended."""
+
+    def ended() -> bool:
+        found = db.purchases(account)
+        return len(found) >= purchases and all(each.state in ("granted", "failed") for each in found)
+
+    wait_until(ended)
+    return [each.credits for each in db.purchases(account)]
+
+
+def available(db: Database, account: str) -> Decimal:
+    return db.balance(account, "credits").available
+
+
+@pytest.mark.behaviour("S3-29", "S3-33", "S2-5", "S3-31")
+def test_threshold_five_to_twenty_buys_twenty_then_fifteen(db: Database, name: Name) -> None:
+    """Off until it is set; usage is answered at once, and the purchase follows."""
+    account = topped(db, name)
+    with pytest.raises(NotFoundError):
+        db.recharge(account, "credits")
+    assert db.purchases(account) == ()
+    db.set_recharge(account, "credits", threshold="5", to="20")
+    assert settled(db, account, 1) == [Decimal(20)]
+    wait_until(lambda: available(db, account) == 20)
+    use(db, account, "14", "a")
+    assert len(db.purchases(account)) == 1, "6 is above the threshold"
+    use(db, account, "1", "b")
+    assert settled(db, account, 2) == [Decimal(20), Decimal(15)]
+    wait_until(lambda: available(db, account) == 20)
+    assert [each.kind for each in db.purchases(account)] == ["recharge", "recharge"]
+
+
+@pytest.mark.behaviour("S3-30", "S2-12")
+def test_the_purchase_is_the_target_less_the_balance_at_the_trigger(db: Database, name: Name) -> None:
+    """From 6 to 3: 17. At exactly the threshold it fires."""
+    account = topped(db, name)
+    db.set_recharge(account, "credits", threshold="5", to="20")
+    settled(db, account, 1)
+    wait_until(lambda: available(db, account) == 20)
+    use(db, account, "14", "a")
+    use(db, account, "3", "b")
+    assert settled(db, account, 2)[1] == Decimal(17)
+    wait_until(lambda: available(db, account) == 20)
+    use(db, account, "15", "c")
+    assert settled(db, account, 3)[2] == Decimal(15)
+
+
+@pytest.mark.behaviour("S2-14")
+def test_a_thousand_concurrent_debits_make_one_recharge(db: Database, name: Name) -> None:
+    account = topped(db, name)
+    db.set_recharge(account, "credits", threshold="500", to="2000")
+    settled(db, account, 1)
+    wait_until(lambda: available(db, account) == 2000)
+
+    def debit(thread: int) -> None:
+        for number in range(100):
+            use(db, account, "1.6", f"{thread}-{number}")
+
+    threads = [threading.Thread(target=debit, args=(n,)) for n in range(10)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    bought = settled(db, account, 2)
+    assert len(bought) == 2 and 1500 <= bought[1] <= Decimal("1501.6")
+    wait_until(lambda: available(db, account) == 2000 - 1600 + bought[1])
+    assert db.verify(account)
+
+
+@pytest.mark.behaviour("S3-34", "S3-35", "S3-36")
+def test_a_declining_card_makes_one_attempt_and_enabling_tries_at_once(db: Database, name: Name) -> None:
+    account = topped(db, name, payment_method="test_decline")
+    db.set_recharge(account, "credits", threshold="5", to="20")
+    settled(db, account, 1)
+    wait_until(lambda: db.recharge(account, "credits").standing.state == "disabled")
+    standing = db.recharge(account, "credits").standing
+    assert (standing.reason, standing.broken_method) == ("payment_failed", "test_decline")
+    db.create_grant(account, "credits", amount="10", grant_id="gift")
+    for number in range(5):
+        use(db, account, "1.5", f"e{number}")
+    assert len(db.purchases(account)) == 1, "a second attempt was made"
+    db.put_customer(name("customer"), payment_method="test_ok")
+    db.set_recharge(account, "credits", threshold="5", to="20")
+    assert settled(db, account, 2)[1] == Decimal("17.5")
+    assert db.purchases(account)[1].state == "granted"
+
+
+def test_action_required_is_a_state_of_its_own(db: Database, name: Name) -> None:
+    account = topped(db, name, payment_method="test_action")
+    db.set_recharge(account, "credits", threshold="5", to="20")
+    wait_until(lambda: db.recharge(account, "credits").standing.state == "action_required")
+    db.set_recharge(account, "credits", threshold="5", to="20")
+    assert len(db.purchases(account)) == 1, "another one began while the customer has to act"
+
+
+@pytest.mark.behaviour("S3-32")
+def test_caps_of_the_month_hold(db: Database, name: Name) -> None:
+    account = topped(db, name)
+    db.set_recharge(
+        account,
+        "credits",
+        threshold="5",
+        to="20",
+        cap_count=2,
+        cap_money={"minor": 10_000, "currency": "USD"},
+    )
+    for number, expected in ((1, 1), (2, 2)):
+        settled(db, account, expected)
+        wait_until(lambda: available(db, account) == 20)
+        use(db, account, "16", f"e{number}")
+    wait_until(lambda: db.recharge(account, "credits").standing.reason == "cap_count_reached")
+    assert len(db.purchases(account)) == 2
+    db.set_recharge(account, "credits", threshold="5", to="20", cap_money={"minor": 4_000, "currency": "USD"})
+    wait_until(lambda: db.recharge(account, "credits").standing.reason == "cap_money_reached")
+    assert len(db.purchases(account)) == 2
+
+
+def test_a_pack_as_recharge(db: Database, account: str, name: Name) -> None:
+    db.create_pack(
+        pack_id=name("pack"),
+        name="20",
+        credit_type="credits",
+        amount="20",
+        prices=[{"currency": "USD", "amount": "60"}],
+    )
+    db.set_recharge(account, "credits", threshold="5", pack_id=name("pack"))
+    assert settled(db, account, 1) == [Decimal(20)]
+    (bought,) = db.purchases(account)
+    assert (bought.pack_id, bought.price.minor) == (name("pack"), 6000)
+    wait_until(lambda: available(db, account) == 20)
+    use(db, account, "16", "a")
+    assert settled(db, account, 2) == [Decimal(20), Decimal(20)]
+
+
+def test_rules_that_cannot_be_are_refused(db: Database, account: str, name: Name) -> None:
+    with pytest.raises(InvalidRequestError) as raised:
+        db.set_recharge(account, "credits", threshold="20", to="20")
+    assert raised.value.field == "to"
+    with pytest.raises(PreconditionError):
+        db.set_recharge(account, "credits", threshold="5", to="20")
+    with pytest.raises(NotFoundError):
+        db.set_recharge(account, "credits", threshold="5", pack_id=name("none"))
+    with pytest.raises(InvalidRequestError):
+        db.set_recharge(account, "credits", threshold=0.5, to="20")
+    assert db.balance(account, "credits").thresholds == ()
+
+
+def test_off_means_off(db: Database, name: Name) -> None:
+    account = topped(db, name)
+    set_off: Recharge = db.set_recharge(account, "credits", threshold="5", to="20", enabled=False)
+    assert set_off.standing.state == "off"
+    db.create_grant(account, "credits", amount="10", grant_id="gift")
+    use(db, account, "9", "a")
+    assert db.purchases(account) == ()
+    assert db.balance(account, "credits").thresholds == ()
