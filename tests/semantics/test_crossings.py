@@ -11,9 +11,15 @@ from tests.model.engine_world import EngineWorld
 from tests.model.worlds import DAY, NOON, advance, create_grant, policy, void
 
 
+def durable_crossings(engine: EngineWorld, cursor: int, limit: int = 1_000) -> tuple[int, bytes]:
+    """What a relay sees: only what is on disk, so wait for it."""
+    engine.side.engine.wait_durable(engine.side.engine.applied_seq())
+    return engine.side.engine.take_crossings(cursor, limit)
+
+
 def crossings(engine: EngineWorld) -> list[tuple[str, int | None]]:
     """Kind and threshold of every crossing of the pool so far."""
-    _cursor, found = engine.side.engine.take_crossings(0, 1_000)
+    _cursor, found = durable_crossings(engine, 0)
     rows: list[dict[str, Any]] = json.loads(found)
     assert all(row["account"] == "acme" and row["credit_type"] == "credits" for row in rows)
     return [(row["kind"], row.get("threshold") if row["kind"] == "balance.low" else None) for row in rows]
@@ -85,12 +91,32 @@ def test_a_refused_use_crosses_nothing(watched: EngineWorld) -> None:
 def test_the_cursor_reads_on_where_it_stopped(watched: EngineWorld) -> None:
     """After a restart as well: each crossing is read once by a relay that keeps its cursor."""
     watched.use("calls", 6)
-    cursor, found = watched.side.engine.take_crossings(0, 1_000)
+    cursor, found = durable_crossings(watched, 0)
     assert [row["threshold"] for row in json.loads(found) if row["kind"] == "balance.low"] == [500]
     watched.reopen()
     watched.use("calls", 4)
-    cursor, found = watched.side.engine.take_crossings(cursor, 1_000)
+    cursor, found = durable_crossings(watched, cursor)
     kinds = [row["kind"] for row in json.loads(found)]
     assert sorted(kinds) == ["balance.depleted", "balance.low"]
-    _cursor, found = watched.side.engine.take_crossings(cursor, 1_000)
+    _cursor, found = durable_crossings(watched, cursor)
     assert json.loads(found) == []
+
+
+def test_crossings_of_before_a_restart_are_read_from_the_journal(watched: EngineWorld) -> None:
+    """Whoever was away, and with a checkpoint between: the cursor finds them all, once, in order."""
+    watched.use("credits", 600, direct=True)
+    watched.use("credits", 300, direct=True)
+    before = durable_crossings(watched, 0)
+    assert [row["threshold"] for row in json.loads(before[1])][-2:] == [500, 200]
+    watched.side.engine.checkpoint()
+    watched.reopen()
+    cursor, found = 0, []
+    for _ in range(100):
+        following, page = durable_crossings(watched, cursor, 1)
+        if following == cursor:
+            break
+        cursor, found = following, [*found, *json.loads(page)]
+    assert found == json.loads(before[1])
+    watched.use("credits", 100, direct=True)
+    _, fresh = durable_crossings(watched, cursor)
+    assert [row["kind"] for row in json.loads(fresh)] == ["balance.depleted"]
