@@ -127,14 +127,9 @@ def _ended(step: Step, purchase: Purchase, outcome: str) -> Purchase:
     found = step.work.recharges.get(account=purchase.account, credit_type=purchase.credit_type)
     if found is None or found.standing.purchase_id != purchase.purchase_id:
         return purchase
-    standing = recharge.ended(found.standing, outcome, purchase.price, purchase.payment_method)
-    step.work.recharges.put(msgspec.structs.replace(found, standing=standing))
-    if outcome == "failed":
-        _tell(step, "recharge.failed", purchase, reason=purchase.reason)
-        _tell(step, "recharge.disabled", purchase, reason=standing.reason)
-    elif outcome == "granted":
+    if outcome == "granted":
         _tell(step, "recharge.succeeded", purchase, credits=f"{purchase.credits:f}")
-        # What was used meanwhile may lie below the threshold already, where nothing crosses any more.
+        # Only when the grant is in the engine may the next one begin: the job delivers it first.
         step.decision.job(
             Job(
                 kind=EVALUATE_JOB,
@@ -142,9 +137,15 @@ def _ended(step: Step, purchase: Purchase, outcome: str) -> Purchase:
                 lane=f"recharge:{purchase.account}",
                 account="",
                 due_at=step.real_now(),
-                payload={"account": purchase.account, "credit_type": purchase.credit_type},
+                payload={"purchase_id": purchase.purchase_id},
             )
         )
+        return purchase
+    standing = recharge.ended(found.standing, outcome, purchase.price, purchase.payment_method)
+    step.work.recharges.put(msgspec.structs.replace(found, standing=standing))
+    if outcome == "failed":
+        _tell(step, "recharge.failed", purchase, reason=purchase.reason)
+        _tell(step, "recharge.disabled", purchase, reason=standing.reason)
     return purchase
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -27,6 +28,9 @@ from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.jobs import StoredJob
 from drawdown.subscriptions.calendar import zone_of
 from drawdown.subscriptions.identifiers import derived
+
+if TYPE_CHECKING:
+    from drawdown.runtime.control.control_plane import ControlPlane
 
 
 def _reread(step: Step, request: SetRecharge) -> Recharge:
@@ -95,10 +99,23 @@ def _watch(step: Step, rule: RechargeRule, earlier: Decimal | None) -> None:
     )
 
 
-@carries_out(EVALUATE_JOB)
-def evaluate_again(step: Step, job: StoredJob, _: object) -> None:
-    """After a recharge: what was used meanwhile may already need the next."""
-    evaluate(step, job.payload["account"], job.payload["credit_type"], cause=job.key)
+def _deliver(plane: ControlPlane, job: StoredJob) -> None:
+    """The grant of the recharge is in the engine."""
+    plane.delivery.deliver()
+
+
+@carries_out(EVALUATE_JOB, effect=_deliver)
+def next_recharge(step: Step, job: StoredJob, _: object) -> None:
+    """The recharge has landed; what was used meanwhile may already need the next.
+
+    Until here the rule is in flight, so no crossing begins another one beside it.
+    """
+    purchase = step.work.purchase(job.payload["purchase_id"])
+    found = step.work.recharges.get(account=purchase.account, credit_type=purchase.credit_type)
+    if found is not None and found.standing.purchase_id == purchase.purchase_id:
+        standing = recharge.ended(found.standing, "granted", purchase.price, purchase.payment_method)
+        step.work.recharges.put(msgspec.structs.replace(found, standing=standing))
+        evaluate(step, purchase.account, purchase.credit_type, cause=job.key)
 
 
 def evaluate(
