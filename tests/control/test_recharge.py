@@ -43,7 +43,9 @@ def settled(db: Database, account: str, purchases: int) -> list[Decimal]:
 
     def ended() -> bool:
         found = db.purchases(account)
-        return len(found) >= purchases and all(each.state in ("granted", "failed") for each in found)
+        is_over = all(each.state in ("granted", "failed") for each in found)
+        in_flight = db.recharge(account, "credits").standing.state == "in_flight"
+        return len(found) >= purchases and is_over and not in_flight
 
     wait_until(ended)
     return [each.credits for each in db.purchases(account)]
