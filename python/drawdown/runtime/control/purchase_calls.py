@@ -153,9 +153,7 @@ def _top_up(step: Step, request: CreatePurchase) -> Purchase:
 @handles(GetPurchase)
 def get_purchase(step: Step, request: GetPurchase) -> Purchase:
     """Raises ``NotFoundError``."""
-    found = step.work.purchase(request.purchase_id)
-    step.require_visible(found.account)
-    return found
+    return step.work.purchase(request.purchase_id, step.account_prefix)
 
 
 @handles(ListPurchases)
@@ -179,8 +177,7 @@ def list_purchases(step: Step, request: ListPurchases) -> Purchases:
 @handles(RefundPurchase, reread=_reread)
 def refund(step: Step, request: RefundPurchase) -> Purchase:
     """Once: a refunded purchase stays as it is."""
-    purchase = step.work.purchase(request.purchase_id)
-    step.require_visible(purchase.account)
+    purchase = step.work.purchase(request.purchase_id, step.account_prefix)
     if request.policy not in REFUND_POLICIES:
         raise errors.InvalidRequestError(f"policy: one of {', '.join(REFUND_POLICIES)}", field="policy")
     if purchase.state == "refunded":
@@ -234,8 +231,7 @@ def _mark(plane: ControlPlane, request: MarkPurchasePaid) -> Charge:
 @handles(MarkPurchasePaid, reread=_reread, before=_mark)
 def mark_purchase_paid(step: Step, request: MarkPurchasePaid) -> Purchase:
     """Paid, and granted; or failed."""
-    purchase = step.work.purchase(request.purchase_id)
-    step.require_visible(purchase.account)
+    purchase = step.work.purchase(request.purchase_id, step.account_prefix)
     charge: Charge = step.prior
     return apply_charge(step, purchase, charge)
 
