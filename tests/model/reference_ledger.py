@@ -32,6 +32,8 @@ class ReferenceSettings:
     dedupe_bucket: int = MINUTE
     future_margin: int = 5 * MINUTE
     late_grace: int = HOUR
+    unique_values_max: int = 65_536
+    """Not a time: values that one counter of a ``unique`` meter tells apart."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,8 @@ class ReferenceLedger:
                 value = dict(event.dimensions).get(meter.unique_of or "")
             others = counted_in(account.events.values(), key)
             before, units = burns(meter.aggregation, others, (at, self.steps + 1, value))
+            if units > 0 and meter.aggregation == "unique" and before >= self.settings.unique_values_max:
+                raise Refused("OVERFLOW")
         else:
             before = account.counters.get(key, 0)
             units = 1 if meter.aggregation == "count" else event.quantity
@@ -273,20 +277,26 @@ class ReferenceLedger:
         if refusal is None and passes_totals(pool, owed, decision.overage):
             refusal = "OVERFLOW"
         available = can_pay - pool.overdraft - pool.held_overdraft
-        units = self._units_within(price, available)
+        units = self._units_within(account, probe, price, available)
         return Entitlement(refusal is None, refusal or "OK", available, units)
 
-    def _units_within(self, price: Price, credits: int) -> int | None:
+    def _units_within(self, account: Account, probe: Event, price: Price, credits: int) -> int | None:
         """The largest quantity whose price fits ``credits``, or 0; None where quantity is ignored."""
-        rate = price.rate
-        assert rate is not None and price.meter is not None
-        meter = self.meters[price.meter]
-        if meter.aggregation != "sum":
+        meter = self.meters[probe.subject]
+        if meter.aggregation in {"count", "unique"}:
             return None
+        assert price.rate is not None
+        rate = price.rate
+
         scale = self.credit_types[price.credit_type]
+        key = (rate.meter, rate.match, account.period_start(account.now))
+        others = counted_in(account.events.values(), key)
 
         def fits(quantity: int) -> bool:
-            cost = rate.charge(price.before, quantity, quantity_scale=meter.quantity_scale, scale=scale)
+            units = quantity
+            if meter.aggregation in READING_ALL:
+                _, units = burns(meter.aggregation, others, (account.now, self.steps + 1, quantity))
+            cost = rate.charge(price.before, units, quantity_scale=meter.quantity_scale, scale=scale)
             return cost <= credits
 
         low, high = 0, I64_MAX

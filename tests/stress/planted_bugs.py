@@ -42,30 +42,53 @@ class Bug:
     number: int
     name: str
     what: str
+    expected: str
+    """Last word of the suite thought to catch it; it is asked first, the others if it does not."""
     in_core: bool = False
 
     @property
-    def suites(self) -> tuple[Suite, ...]:
-        return (*CORE, *NODE) if self.in_core else NODE
+    def suites(self) -> list[Suite]:
+        mine = (*CORE, *NODE) if self.in_core else NODE
+        return sorted(mine, key=lambda suite: suite[-1] != self.expected)
 
 
 BUGS = (
-    Bug(1, "answer-before-sync", "answers go out before the fsync"),
-    Bug(2, "sync-skipped", "every 100th fsync is skipped"),
-    Bug(3, "no-folder-sync", "the folder is never fsynced"),
-    Bug(4, "keys-out-of-snapshots", "event ids are left out of snapshots", in_core=True),
-    Bug(5, "refused-id-remembered", "the id of an event that was not applied is remembered", in_core=True),
-    Bug(6, "image-seq-off-by-one", "an image says that it holds one entry more than it does", in_core=True),
-    Bug(7, "damage-cut-off", "damage inside the journal is cut off as a torn tail"),
-    Bug(8, "sync-retried", "a failed fsync is tried again and believed"),
-    Bug(9, "expiry-repeated", "booked expiry is forgotten at a restart and booked again", in_core=True),
-    Bug(10, "clock-steps-back", "a step back of the clock takes stamps and sweeps back", in_core=True),
-    Bug(11, "check-then-act", "the balance is checked before the step that debits it", in_core=True),
-    Bug(12, "wrapping-add", "the sum of a pool's grants may pass 64 bits", in_core=True),
-    Bug(13, "second-engine", "a second engine may open the folder"),
-    Bug(14, "stale-snapshot-wins", "a snapshot is restored over a folder in use"),
-    Bug(15, "forgotten-id-accepted", "an event below the floor is accepted", in_core=True),
-    Bug(16, "read-before-durable", "reads do not wait until what they show is durable"),
+    Bug(1, "answer-before-sync", "answers go out before the fsync", "crash"),
+    Bug(2, "sync-skipped", "every 100th fsync is skipped", "crash"),
+    Bug(3, "no-folder-sync", "the folder is never fsynced", "crash"),
+    Bug(4, "keys-out-of-snapshots", "event ids are left out of snapshots", "snapshot", in_core=True),
+    Bug(
+        5,
+        "refused-id-remembered",
+        "the id of an event that was not applied is remembered",
+        "model",
+        in_core=True,
+    ),
+    Bug(
+        6,
+        "image-seq-off-by-one",
+        "an image says that it holds one entry more than it does",
+        "equivalences",
+        in_core=True,
+    ),
+    Bug(7, "damage-cut-off", "damage inside the journal is cut off as a torn tail", "damage"),
+    Bug(8, "sync-retried", "a failed fsync is tried again and believed", "crash"),
+    Bug(
+        9,
+        "expiry-repeated",
+        "booked expiry is forgotten at a restart and booked again",
+        "equivalences",
+        in_core=True,
+    ),
+    Bug(
+        10, "clock-steps-back", "a step back of the clock takes stamps and sweeps back", "--lib", in_core=True
+    ),
+    Bug(11, "check-then-act", "the balance is checked before the step that debits it", "model", in_core=True),
+    Bug(12, "wrapping-add", "the sum of a pool's grants may pass 64 bits", "model", in_core=True),
+    Bug(13, "second-engine", "a second engine may open the folder", "real_folder"),
+    Bug(14, "stale-snapshot-wins", "a snapshot is restored over a folder in use", "snapshot"),
+    Bug(15, "forgotten-id-accepted", "an event below the floor is accepted", "model", in_core=True),
+    Bug(16, "read-before-durable", "reads do not wait until what they show is durable", "limits"),
 )
 
 
@@ -88,7 +111,7 @@ def cargo(suite: Suite, features: str, target: Path, *more: str) -> subprocess.C
     package, *which = suite
     command = ["cargo", "test", "--quiet", "-p", package, *which, *more]
     if features:
-        command[4:4] = ["--features", features]
+        command[5:5] = ["--features", features]
     environment = {**os.environ, "CARGO_TARGET_DIR": str(target), "RUST_BACKTRACE": "0"}
     return subprocess.run(
         command,
@@ -129,13 +152,14 @@ def hunt(bug: Bug, target: Path) -> Finding:
     return Finding(bug)
 
 
-def healthy(target: Path) -> list[str]:
-    """Suites that fail with no bug planted: their failing shows nothing."""
+def healthy(suites: set[str], target: Path) -> list[str]:
+    """Of these suites those that fail with no bug planted: their failing shows nothing."""
     failing = []
     for suite in (*CORE, *NODE):
-        build(suite, "", target)
-        if cargo(suite, "", target).returncode != 0:
-            failing.append(" ".join(suite))
+        if " ".join(suite) in suites:
+            build(suite, "", target)
+            if cargo(suite, "", target).returncode != 0:
+                failing.append(" ".join(suite))
     return failing
 
 
@@ -171,10 +195,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--release-check", action="store_true", help="also see that release builds refuse")
     options = parser.parse_args(arguments)
     chosen = [bug for bug in BUGS if not options.only or bug.number in options.only]
-    failing = healthy(options.target)
-    if failing:
-        print(f"fails without a planted bug, so nothing is shown: {', '.join(failing)}", file=sys.stderr)
-        return 2
     findings = []
     for bug in chosen:
         findings.append(hunt(bug, options.target))
@@ -186,6 +206,10 @@ def main(arguments: list[str]) -> int:
         if options.release_check and not release_refuses(bug, options.target):
             print(f"   a release build with {bug.name} was not refused", file=sys.stderr)
             return 1
+    failing = healthy({found.suite for found in findings if found.is_caught}, options.target)
+    if failing:
+        print(f"fails without a planted bug, so nothing is shown: {', '.join(failing)}", file=sys.stderr)
+        return 2
     caught = sum(found.is_caught for found in findings)
     print(f"\n{table(findings)}\n\n{caught} of {len(chosen)} planted bugs caught")
     return 0 if caught == len(chosen) else 1

@@ -9,7 +9,7 @@ use crate::error::{Corruption, NodeError};
 use crate::frame::{FrameHeader, FrameKind};
 use crate::meta::StoreId;
 use crate::segment::{SEGMENT_HEADER_BYTES, SegmentName, segments};
-use crate::segment_feed::{Stop, feed_segments};
+use crate::segment_feed::{Stop, WalkedSegment, feed_segments};
 use drawdown_core::KeyScan;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -108,17 +108,25 @@ impl KeyWindow {
             match walked.stop {
                 _ if next_seq > self.to_seq => Ok(None),
                 Stop::End => Ok(Some(walked)),
-                Stop::Gap => Err(missing(SegmentName { first_seq: next_seq, archived: true }, None)),
-                Stop::Broken(what) => Err(NodeError::Corrupt(Corruption {
-                    file: walked.name.path(),
-                    offset: walked.cursor.offset as u64,
-                    seqs: Some((next_seq, self.to_seq)),
-                    what: format!("{what}; event ids that must be remembered stand there"),
-                })),
+                Stop::Gap => {
+                    let next = SegmentName { first_seq: next_seq, archived: true }.path();
+                    let what = format!("frames are missing here, or the whole of {next}");
+                    Err(lost(&walked, self.to_seq, &what))
+                }
+                Stop::Broken(what) => Err(lost(&walked, self.to_seq, what)),
             }
         })?;
         Ok(read)
     }
+}
+
+fn lost(walked: &WalkedSegment, to_seq: u64, what: &str) -> NodeError {
+    NodeError::Corrupt(Corruption {
+        file: walked.name.path(),
+        offset: walked.cursor.offset as u64,
+        seqs: Some((walked.cursor.next_seq, to_seq)),
+        what: format!("{what}; event ids that must be remembered stand there"),
+    })
 }
 
 fn missing(name: SegmentName, seqs: Option<(u64, u64)>) -> NodeError {
