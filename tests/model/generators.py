@@ -17,7 +17,9 @@ from tests.model.reference_prices import I64_MAX
 from tests.model.worlds import DAY, HOUR, MINUTE, NOON, SECOND
 
 ACCOUNTS = ("acme", "globex")
-METERS = ("calls", "tokens", "seats", "bytes", "disk")
+METERS = ("calls", "tokens", "seats", "bytes", "disk", "peak", "level", "users")
+USERS_MAX = 3
+"""Setting of the stories: one more value of a ``unique`` counter is OVERFLOW."""
 CREDIT_TYPES = ("credits", "usd")
 TABLES = ("default", "plus")
 
@@ -56,6 +58,7 @@ dimension_sets = st.sampled_from(
         (("model", "large"), ("region", "eu")),
     ]
 )
+users = st.sampled_from(["ann", "bob", "cy", "dee"]).map(lambda name: (("user", name),))
 scopes = mostly(
     st.sampled_from(
         [None, None, None, ["calls"], ["tokens"], ["calls", "tokens"], ["calls", "tokens", "seats"]]
@@ -76,6 +79,9 @@ def catalog_commands() -> list[dict[str, Any]]:
         {"type": "create_meter", "key": "seats", "aggregation": "count"},
         {"type": "create_meter", "key": "bytes"},
         {"type": "create_meter", "key": "disk"},
+        {"type": "create_meter", "key": "peak", "aggregation": "max", "dimensions": ["model"]},
+        {"type": "create_meter", "key": "level", "aggregation": "last"},
+        {"type": "create_meter", "key": "users", "aggregation": "unique", "unique_of": "user"},
     ]
     prices: list[dict[str, Any]] = [
         {"meter": "calls", "credits": "1"},
@@ -83,6 +89,10 @@ def catalog_commands() -> list[dict[str, Any]]:
         {"meter": "tokens", "tiers": tiers, "match": {"model": "large"}},
         {"meter": "seats", "credits": "2.5"},
         {"meter": "bytes", "credits": "0.7", "per": "100", "package": True},
+        {"meter": "peak", "credits": "0.3"},
+        {"meter": "peak", "credits": "0.9", "match": {"model": "large"}},
+        {"meter": "level", "tiers": tiers},
+        {"meter": "users", "credits": "2.5"},
     ]
     for table in TABLES:
         for price in prices if table == "default" else prices[:2]:
@@ -152,15 +162,18 @@ def events(draw: st.DrawFn, ledger: ReferenceLedger, serial: int) -> Event:
     account = ledger.accounts.get(name, ledger.accounts["acme"])
     direct = draw(one_in(8))
     meter = mostly(
-        st.sampled_from(["calls", "tokens", "seats", "bytes"]), st.sampled_from(["disk", "unheard-of"]), 20
+        st.sampled_from(["calls", "calls", "tokens", "seats", "bytes", "peak", "level", "users"]),
+        st.sampled_from(["disk", "unheard-of"]),
+        20,
     )
+    subject = draw(st.sampled_from(CREDIT_TYPES) if direct else meter)
     return Event(
         event_id=f"event-{serial}",
         account=name,
-        subject=draw(st.sampled_from(CREDIT_TYPES) if direct else meter),
+        subject=subject,
         quantity=draw(quantities),
         time=draw(event_times(account)),
-        dimensions=draw(dimension_sets),
+        dimensions=draw(users if subject == "users" else dimension_sets),
         direct=direct,
         force=draw(one_in(12)),
     )

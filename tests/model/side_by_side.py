@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.model.engine_side import EngineSide
+from tests.model.generators import USERS_MAX
 from tests.model.reference_account import Account
 from tests.model.reference_commands import execute, sweep
-from tests.model.reference_ledger import Entitlement, Event, Outcome, ReferenceLedger
+from tests.model.reference_ledger import Entitlement, Event, Outcome, ReferenceLedger, ReferenceSettings
 from tests.model.views import HoldView, PoolView
 
 POOL_KNOWN = {"OK", "DUPLICATE", "LIMIT_REACHED", "INSUFFICIENT"}
@@ -27,8 +28,8 @@ class SideBySide:
     """One engine and one reference, told the same things."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
-        self.reference = ReferenceLedger()
-        self.engine = EngineSide(folder, **settings)
+        self.reference = ReferenceLedger(ReferenceSettings(unique_values_max=USERS_MAX))
+        self.engine = EngineSide(folder, unique_values_max=USERS_MAX, **settings)
 
     def execute(self, *group: dict[str, Any]) -> list[str]:
         """One atomic group on both sides; the statuses both gave."""
