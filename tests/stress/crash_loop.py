@@ -1,8 +1,9 @@
 """kill -9 under load, again and again, with an outside checker: ``python -m tests.stress.crash_loop``.
 
-Each cycle starts the server, checks every balance against what was acknowledged, re-sends what was
-not, streams on, and kills the process at a random moment. At the end every event ever acknowledged
-is sent once more: each must be a duplicate, and no balance may move.
+Each cycle starts the server, checks every balance and every open reservation against what was
+acknowledged, re-sends what was not, streams and reserves on, and kills the process at a random moment.
+At the end every event and every reservation ever acknowledged is sent once more: each must be a
+duplicate, no balance may move, and nothing may stay held.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.stress.reservation_clients import ReservationClient, repeat_reservations
 from tests.stress.sent_events import Book, SentBatch, SentEvent
+from tests.stress.sent_reservations import ReservationBook, now_us
 from tests.stress.server_process import ServerProcess
 from tests.stress.usage_streams import EventMaker, UsageStream, repeat
 
 PRICES = {"calls": 1, "tokens": 3}
 STREAMS = 4
+RESERVATION_CLIENTS = 3
 ACCOUNTS = 24
 BATCH_EVENTS = 50
 POOR_GRANT = 3_000
@@ -62,6 +66,11 @@ class CrashLoop:
             for number in range(STREAMS)
         ]
         self.streams = [UsageStream(n, maker.batch, self.book) for n, maker in enumerate(self.makers)]
+        self.holds = ReservationBook()
+        self.reservers = [
+            ReservationClient(self.accounts, PRICES, self.seed * 100 + number, self.holds)
+            for number in range(RESERVATION_CLIENTS)
+        ]
 
     async def run(self, cycles: int) -> None:
         """All cycles and the final judgement; the findings are in the book."""
@@ -99,7 +108,8 @@ class CrashLoop:
     async def _live_and_die(self, number: int) -> None:
         before = len(self.book.applied)
         load_s = self.random.uniform(0.02, self.load_s_max)
-        running = [asyncio.create_task(stream.run(self.server.target)) for stream in self.streams]
+        clients = [*self.streams, *self.reservers]
+        running = [asyncio.create_task(client.run(self.server.target)) for client in clients]
         await asyncio.sleep(load_s)
         await asyncio.to_thread(self.server.kill)
         await asyncio.gather(*running)
@@ -121,20 +131,39 @@ class CrashLoop:
                 for event in batch.events:
                     in_flight[event.account] += event.charge
         for account in self.accounts:
-            grants = self.server.query(type="grants", account=account, limit=1_000)["grants"]
-            balance = self.server.query(type="balance", account=account, credit_type="credits")
-            burned = sum(grant["burned"] for grant in grants)
+            grants, available, listed, read_us = self._read(account)
+            held = sum(grant["held"] for grant in grants)
+            self.holds.compare(account, listed, held, read_us)
             self.book.compare(
-                account, burned=burned, available=balance["available"], unanswered=in_flight[account]
+                account,
+                burned=sum(grant["burned"] for grant in grants),
+                available=available,
+                held=held,
+                settled=self.holds.charged[account],
+                unanswered=in_flight[account] + self.holds.unanswered_charge(account),
             )
         conservation = self.server.query(type="conservation")
         if conservation["violations"] or not conservation["holds"]:
             self.book.wrong.append(f"conservation: {conservation['violations'][:3]}")
 
+    def _read(self, account: str) -> tuple[list[dict[str, Any]], int, list[dict[str, Any]], int]:
+        """Grants, available and open reservations of one moment: nothing lapsed between the readings."""
+        while True:
+            read_us = now_us()
+            grants = self.server.query(type="grants", account=account, limit=1_000)["grants"]
+            balance = self.server.query(type="balance", account=account, credit_type="credits")
+            listed = self.server.query(type="reservations", account=account, limit=10_000)["reservations"]
+            if grants == self.server.query(type="grants", account=account, limit=1_000)["grants"]:
+                return grants, balance["available"], listed, read_us
+
     async def _finish(self) -> None:
         """Answer everything, then repeat everything that was ever acknowledged."""
-        await asyncio.gather(*(stream.run(self.server.target, fresh=False) for stream in self.streams))
+        clients = [*self.streams, *self.reservers]
+        await asyncio.gather(*(client.run(self.server.target, fresh=False) for client in clients))
         await asyncio.to_thread(self._compare)
+        if any(self._read(account)[2] for account in self.accounts):
+            self.holds.leaked.append("something is held after every reservation ended")
+        await repeat_reservations(self.server.target, self.holds)
         await repeat(self.server.target, _batches(list(self.book.applied.values())), self.book)
         await asyncio.to_thread(self._compare)
         code = await asyncio.to_thread(self.server.stop)
@@ -153,13 +182,26 @@ class CrashLoop:
             "lost": len(self.book.lost),
             "doubled": len(self.book.doubled),
             "overspent": len(self.book.overspent),
-            "wrong": len(self.book.wrong),
+            "wrong": len(self.book.wrong) + len(self.holds.wrong),
+            "reserved": self.holds.reserved,
+            "settled": self.holds.settled,
+            "released": self.holds.released,
+            "lapsed": self.holds.lapsed,
+            "holds_refused": self.holds.refused,
+            "holds_known_by_duplicate": self.holds.duplicates,
+            "holds_lost": len(self.holds.lost),
+            "holds_leaked": len(self.holds.leaked),
             "restart_s": {
                 "p50": round(restarts[len(restarts) // 2], 3) if restarts else None,
                 "max": round(restarts[-1], 3) if restarts else None,
             },
-            "faults": self.book.faults[:20],
+            "faults": self.faults[:20],
         }
+
+    @property
+    def faults(self) -> list[str]:
+        """Of events and of reservations."""
+        return [*self.book.faults, *self.holds.faults]
 
 
 def _batches(events: list[SentEvent], size: int = 1_000) -> list[SentBatch]:
@@ -191,7 +233,7 @@ def main() -> int:
         )
     summary = loop.summary()
     print(json.dumps(summary))
-    return 1 if loop.book.faults else 0
+    return 1 if loop.faults else 0
 
 
 if __name__ == "__main__":

@@ -103,20 +103,24 @@ class Book:
             elif status != DUPLICATE:
                 self.lost.append(f"{event.event_id}: acknowledged once, now status {status}")
 
-    def compare(self, account: str, *, burned: int, available: int, unanswered: int) -> None:
+    def compare(
+        self, account: str, *, burned: int, available: int, unanswered: int, held: int = 0, settled: int = 0
+    ) -> None:
         """Hold a durable reading of one account against the book.
 
-        ``unanswered`` is the price of events in flight: nobody knows whether they were applied.
+        ``unanswered`` is the price of what is in flight: nobody knows whether it was applied.
+        ``settled`` is what acknowledged settles of reservations charged, ``held`` what is set aside now.
         """
-        least = self.charged[account]
+        least = self.charged[account] + settled
         if burned < least:
             self.lost.append(f"{account}: {burned} burned, acknowledged {least}")
         if burned > least + unanswered:
             self.doubled.append(f"{account}: {burned} burned, at most {least + unanswered} was sent")
         if burned > self.granted[account] or available < 0:
             self.overspent.append(f"{account}: {burned} burned of {self.granted[account]}, {available} left")
-        if burned + available != self.granted[account]:
-            self.wrong.append(f"{account}: {burned} + {available} is not {self.granted[account]}")
+        if burned + available + held != self.granted[account]:
+            parts = f"{burned} + {available} + {held} held"
+            self.wrong.append(f"{account}: {parts} is not {self.granted[account]}")
 
     @property
     def faults(self) -> list[str]:

@@ -34,7 +34,7 @@ fn config(cases: u32) -> Config {
 }
 
 proptest! {
-    #![proptest_config(config(400))]
+    #![proptest_config(config(800))]
 
     #[test]
     fn engine_and_reference_agree(ops in prop::collection::vec(ops::op(), 1..60)) {

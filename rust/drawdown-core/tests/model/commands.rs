@@ -105,6 +105,7 @@ impl Ledger {
             amount,
             remaining: amount,
             held: 0,
+            returned_at: i64::MIN,
             burned: 0,
             expired: 0,
             voided: 0,
@@ -189,7 +190,7 @@ impl Ledger {
         let (now, grace) = (self.now, self.grace);
         for (id, account) in &mut self.accounts {
             for grant in account.grants.iter_mut().filter(|g| !g.pending && !g.is_voided && g.expires_at != FOREVER) {
-                let late = now - grant.expires_at.saturating_add(grace);
+                let late = now - grant.expires_at.saturating_add(grace).max(grant.returned_at);
                 if late >= 1_000_000 || late >= 0 && is_booked(id, &grant.id) {
                     grant.expired += grant.free();
                     grant.remaining = grant.held;

@@ -1,8 +1,9 @@
 //! Reservations told to the engine and to the reference ledger side by side.
 
+use crate::commands::Sent;
 use crate::holds::{Form, Hold, HoldAnswer, ReserveSent, SettleSent};
-use crate::ledger::Account;
-use crate::ops::{Actual, ReserveOp, SettleOp};
+use crate::ledger::{Account, Use};
+use crate::ops::{Actual, End, GrantOp, Meanwhile, Op, ReserveOp, SettleOp, Step, WorkOp};
 use crate::prices::METERS;
 use crate::story::{ACCOUNTS, Story};
 use drawdown_core::{CommandOutcome, Rights, command_json};
@@ -23,6 +24,14 @@ fn answer_of(outcome: &CommandOutcome) -> HoldAnswer {
         // What a refusal or a repeat shows of the pool is compared by what is read after each step.
         available: figure("available").filter(|_| status == "OK"),
         shortfall: figure("shortfall"),
+    }
+}
+
+fn amount_of(actual: Actual, first: &ReserveSent) -> i64 {
+    match actual {
+        Actual::Nothing => 0,
+        Actual::Part(hundredths) => (i128::from(first.amount) * i128::from(hundredths) / 100) as i64,
+        Actual::Exactly(amount) => amount,
     }
 }
 
@@ -115,18 +124,112 @@ impl Story {
             model: "",
             ttl: 1,
         };
-        self.reserves.iter().rev().nth(which).cloned().unwrap_or_else(unknown)
+        let is_open = |sent: &&ReserveSent| {
+            self.ledger.accounts.get(&sent.account).is_some_and(|a| a.holds.iter().any(|hold| hold.id == sent.id))
+        };
+        // Mostly one that is open; the last two of eight are any, or one that nobody made.
+        let found = match which {
+            0..6 => self.reserves.iter().rev().filter(is_open).nth(which / 2),
+            n => self.reserves.iter().rev().nth(n),
+        };
+        found.cloned().unwrap_or_else(unknown)
+    }
+
+    /// Work is granted for, reserved, disturbed, and ended, each step compared.
+    pub fn work(&mut self, op: &WorkOp) {
+        let account = ACCOUNTS[op.grant.account];
+        let sent = self.grant_sent(&op.grant, Sent::Units(op.grant.amount));
+        self.create_grant(account, &sent);
+        let available = self.ledger.accounts.get(account).map_or(0, |a| a.available("credits", self.now()).max(0));
+        let reserve = ReserveOp {
+            account: op.grant.account,
+            subject: op.subject,
+            in_credits: op.in_credits,
+            amount: op.hundredths,
+            model: "",
+            ttl: op.ttl,
+        };
+        let mut first = self.reserve_sent(&reserve);
+        if first.form == Form::Quantity {
+            first.amount = 1 + op.hundredths / 20;
+        } else {
+            let part = available * i128::from(op.hundredths) / 100;
+            first.amount = part.clamp(1, i64::MAX.into()) as i64;
+        }
+        self.tell_reserve(&first);
+        self.reserves.push(first.clone());
+        for meanwhile in &op.meanwhile {
+            self.compare();
+            self.disturb(account, &sent.id, *meanwhile, &reserve);
+        }
+        self.compare();
+        match op.end {
+            End::Settle(actual, refuse_extra) => {
+                let by_quantity = first.form == Form::Quantity;
+                self.tell_settle(&first, SettleSent { by_quantity, amount: amount_of(actual, &first) }, refuse_extra);
+            }
+            End::Release => self.tell_release(&first),
+            End::Lapse(offset) => {
+                let lapse = self.ledger.accounts.get(account).and_then(|a| a.holds.iter().find(|h| h.id == first.id));
+                let at = lapse.map_or(self.now(), |hold| hold.expires_at + offset);
+                self.ledger.advance(at);
+            }
+            End::StaysOpen => {}
+        }
+        if op.meanwhile.iter().any(|m| matches!(m, Meanwhile::Suspend)) {
+            self.tell(&Op::Suspend(op.grant.account, false));
+        }
+    }
+
+    fn disturb(&mut self, account: &str, grant_id: &str, meanwhile: Meanwhile, reserve: &ReserveOp) {
+        match meanwhile {
+            Meanwhile::Nothing => {}
+            Meanwhile::Void => {
+                let expected = self.ledger.void(account, grant_id);
+                let command = json!({"type": "void_grant", "account": account, "grant_id": grant_id});
+                self.command(command, expected);
+            }
+            Meanwhile::Owe(amount) => {
+                let available = self.ledger.accounts.get(account).map_or(0, |a| a.available("credits", self.now()));
+                let sent = Use {
+                    id: format!("e{}", self.uses.len()),
+                    account: account.into(),
+                    subject: "credits",
+                    is_direct: true,
+                    quantity: i64::try_from(available.max(0) + i128::from(amount)).unwrap_or(amount),
+                    time: None,
+                    model: "",
+                    has_stray_dimension: false,
+                    force: true,
+                };
+                self.record(&sent);
+            }
+            Meanwhile::Policy { kind, limit } => self.set_policy(account, false, kind, limit),
+            Meanwhile::Grant(amount) => {
+                let op = GrantOp {
+                    account: reserve.account,
+                    amount,
+                    in_usd: false,
+                    promotional: true,
+                    priority: 50,
+                    effective_in: None,
+                    expires_in: None,
+                    scope: 0,
+                    pending: false,
+                };
+                let sent = self.grant_sent(&op, Sent::Units(amount));
+                self.create_grant(account, &sent);
+            }
+            Meanwhile::Suspend => self.tell(&Op::Suspend(reserve.account, true)),
+            Meanwhile::Another => self.reserve(reserve),
+            Meanwhile::ToEdge(offset) => self.pass(Step::ToEdge(offset)),
+        }
     }
 
     pub fn settle_hold(&mut self, op: &SettleOp) {
         let first = self.reserved(op.which);
         let by_quantity = (first.form == Form::Quantity) != op.other_form;
-        let amount = match op.actual {
-            Actual::Nothing => 0,
-            Actual::Part(hundredths) => (i128::from(first.amount) * i128::from(hundredths) / 100) as i64,
-            Actual::Exactly(amount) => amount,
-        };
-        let sent = SettleSent { by_quantity, amount };
+        let sent = SettleSent { by_quantity, amount: amount_of(op.actual, &first) };
         self.tell_settle(&first, sent, op.refuse_extra);
     }
 
@@ -160,6 +263,10 @@ impl Story {
 
     pub fn release_hold(&mut self, which: usize) {
         let first = self.reserved(which);
+        self.tell_release(&first);
+    }
+
+    fn tell_release(&mut self, first: &ReserveSent) {
         let expected = self.ledger.release_hold(&first.account, &first.id);
         let command = json!({"type": "release", "account": first.account, "reservation_id": first.id});
         assert_eq!(self.answer(&command), expected, "{command} at {}", self.now());

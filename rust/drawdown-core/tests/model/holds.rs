@@ -80,18 +80,19 @@ impl Account {
     pub fn lapse(&mut self, at: i64) {
         while let Some(i) = self.holds.iter().position(|hold| hold.expires_at <= at) {
             let hold = self.holds.remove(i);
-            self.end(&hold, 0);
+            self.end(&hold, 0, at);
         }
     }
 
     /// Burn so much of what was held, give the rest back.
-    fn end(&mut self, hold: &Hold, burned: i128) {
+    fn end(&mut self, hold: &Hold, burned: i128, at: i64) {
         let mut left = burned;
         for (id, part) in &hold.parts {
             let grant = self.grants.iter_mut().find(|g| g.id == *id).expect("grants stay");
             let used = left.min(*part);
             left -= used;
             grant.held -= part;
+            grant.returned_at = at;
             grant.remaining -= used;
             grant.burned += used;
             if grant.is_voided {
@@ -272,7 +273,7 @@ impl Ledger {
             return HoldAnswer::only("OVERFLOW");
         }
         known.burn_free(&payers, drawn);
-        known.end(&hold, own);
+        known.end(&hold, own, now);
         known.holds.retain(|open| open.id != id);
         let (more_owed, more_overage) = if hold.is_overage { (0, from_headroom) } else { (from_headroom, 0) };
         let pool = known.pool(hold.credit_type);
@@ -307,7 +308,7 @@ impl Ledger {
             });
         };
         let hold = known.holds.remove(i);
-        known.end(&hold, 0);
+        known.end(&hold, 0, now);
         known.settle(now);
         let available = known.shown(hold.credit_type, now);
         HoldAnswer { returned: hold.held() + hold.headroom, available, ..HoldAnswer::only("OK") }

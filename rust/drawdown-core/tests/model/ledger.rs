@@ -28,6 +28,8 @@ pub struct Grant {
     pub amount: i128,
     pub remaining: i128,
     pub held: i128,
+    /// When a reservation last gave something back.
+    pub returned_at: i64,
     pub burned: i128,
     pub expired: i128,
     pub voided: i128,

@@ -79,6 +79,47 @@ pub struct SettleOp {
     pub refuse_extra: bool,
 }
 
+/// What happens between a reserve and its end.
+#[derive(Clone, Copy, Debug)]
+pub enum Meanwhile {
+    Nothing,
+    /// The newest grant of the account, which the reservation most likely holds.
+    Void,
+    /// Forced use of so many credits, which opens debt.
+    Owe(i64),
+    Policy {
+        kind: usize,
+        limit: i64,
+    },
+    Grant(i64),
+    Suspend,
+    Another,
+    /// So many microseconds from the next instant that brings something.
+    ToEdge(i64),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    Settle(Actual, bool),
+    Release,
+    /// Left alone until so many microseconds from its lapse.
+    Lapse(i64),
+    StaysOpen,
+}
+
+/// A piece of work from grant and reserve to its end.
+#[derive(Clone, Debug)]
+pub struct WorkOp {
+    pub grant: GrantOp,
+    pub subject: usize,
+    pub in_credits: bool,
+    /// Of what is available, in hundredths; of a meter by quantity: so many units.
+    pub hundredths: i64,
+    pub ttl: i64,
+    pub meanwhile: Vec<Meanwhile>,
+    pub end: End,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
     By(i64),
@@ -112,6 +153,7 @@ pub enum Op {
     /// A second settle of one that was settled before.
     SettleAgain(usize, bool),
     ReleaseHold(usize),
+    Work(WorkOp),
     /// A group that reserves and is then refused: nothing of it may stand.
     RefusedReserve(ReserveOp),
     Pass(Step),
@@ -231,6 +273,49 @@ fn settle() -> impl Strategy<Value = SettleOp> {
         .prop_map(|(which, actual, other_form, refuse_extra)| SettleOp { which, actual, other_form, refuse_extra })
 }
 
+fn work() -> impl Strategy<Value = WorkOp> {
+    let meanwhile = prop_oneof![
+        2 => Just(Meanwhile::Nothing),
+        2 => Just(Meanwhile::Void),
+        3 => (1..9_000i64).prop_map(Meanwhile::Owe),
+        2 => (0..5usize, 0..20_000i64).prop_map(|(kind, limit)| Meanwhile::Policy { kind, limit }),
+        2 => (1..9_000i64).prop_map(Meanwhile::Grant),
+        1 => Just(Meanwhile::Suspend),
+        1 => Just(Meanwhile::Another),
+        3 => (-1..=1i64).prop_map(Meanwhile::ToEdge),
+    ];
+    let actual = prop_oneof![1 => Just(Actual::Nothing), 5 => (1..250i64).prop_map(Actual::Part)];
+    let end = prop_oneof![
+        6 => (actual, prop::bool::weighted(0.2)).prop_map(|(actual, refuse)| End::Settle(actual, refuse)),
+        2 => Just(End::Release),
+        2 => (-1..=1i64).prop_map(End::Lapse),
+        1 => Just(End::StaysOpen),
+    ];
+    let ttl = prop_oneof![3 => (1..=30i64).prop_map(|n| n * 10 * MINUTE), 1 => Just(DAY), 1 => Just(10 * MINUTE)];
+    let subject = (select(vec![0, 0, 1, 2, 12, 12, 14]), prop::bool::weighted(0.3), 1..110i64);
+    (grant(), 1..30_000i64, subject, ttl, prop::collection::vec(meanwhile, 0..3), end).prop_map(
+        |(grant, amount, (subject, in_credits, hundredths), ttl, meanwhile, end)| WorkOp {
+            grant: GrantOp {
+                account: grant.account % 2,
+                amount,
+                in_usd: false,
+                priority: 50,
+                effective_in: None,
+                expires_in: grant.expires_in.map(|span| span.abs() + 1),
+                scope: if grant.promotional { grant.scope } else { 0 },
+                pending: false,
+                ..grant
+            },
+            subject,
+            in_credits,
+            hundredths,
+            ttl,
+            meanwhile,
+            end,
+        },
+    )
+}
+
 pub fn op() -> impl Strategy<Value = Op> {
     let again = select(vec![Again::Same, Again::Same, Again::Forced, Again::OtherQuantity, Again::OtherTime]);
     let step = prop_oneof![
@@ -255,11 +340,12 @@ pub fn op() -> impl Strategy<Value = Op> {
         1 => (0..3usize, prop::collection::vec(0..20_000i64, 0..3)).prop_map(|(a, list)| Op::Thresholds(a, list)),
         18 => usage().prop_map(Op::Use),
         3 => (any::<usize>(), again).prop_map(|(n, again)| Op::UseAgain(n, again)),
-        7 => reserve().prop_map(Op::Reserve),
+        4 => reserve().prop_map(Op::Reserve),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(n, other)| Op::ReserveAgain(n, other)),
-        6 => settle().prop_map(Op::Settle),
+        4 => settle().prop_map(Op::Settle),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(n, other)| Op::SettleAgain(n, other)),
         2 => (0..8usize).prop_map(Op::ReleaseHold),
+        7 => work().prop_map(Op::Work),
         1 => reserve().prop_map(Op::RefusedReserve),
         8 => step.prop_map(Op::Pass),
         2 => Just(Op::Sweep),

@@ -130,7 +130,7 @@ impl Story {
         outcomes.iter().map(|o| o.status.map_or("", |s| s.name())).collect()
     }
 
-    fn command(&mut self, command: Value, expected: &str) {
+    pub fn command(&mut self, command: Value, expected: &str) {
         let answers = self.execute(std::slice::from_ref(&command));
         let agrees = match expected {
             "NO_CHANGE" => ["OK", "DUPLICATE", "CONFLICT"].contains(&answers[0]),
@@ -139,7 +139,7 @@ impl Story {
         assert!(agrees, "{command}: the engine says {}, the reference {expected}", answers[0]);
     }
 
-    fn grant_sent(&mut self, op: &GrantOp, amount: Sent) -> GrantSent {
+    pub fn grant_sent(&mut self, op: &GrantOp, amount: Sent) -> GrantSent {
         const SCOPES: [&[&str]; 8] =
             [&[], &[], &[], &[], &["tokens"], &["hours", "tokens"], &["crumbs", "files", "jobs"], &["cash"]];
         self.grants += 1;
@@ -220,6 +220,7 @@ impl Story {
             Op::Settle(op) => self.settle_hold(op),
             Op::SettleAgain(n, other) => self.settle_again(*n, *other),
             Op::ReleaseHold(n) => self.release_hold(*n),
+            Op::Work(op) => self.work(op),
             Op::RefusedReserve(op) => self.refused_reserve(op),
             Op::Pass(step) => self.pass(*step),
             Op::Sweep => self.sweep(),
@@ -227,7 +228,7 @@ impl Story {
         }
     }
 
-    fn create_grant(&mut self, account: &str, sent: &GrantSent) {
+    pub fn create_grant(&mut self, account: &str, sent: &GrantSent) {
         let expected = self.ledger.create_grant(account, sent);
         self.command(json!({"type": "create_grant", "account": account, "grant": sent.json()}), expected);
     }
@@ -275,7 +276,7 @@ impl Story {
         }
     }
 
-    fn set_policy(&mut self, account: &str, in_usd: bool, kind: usize, limit: i64) {
+    pub fn set_policy(&mut self, account: &str, in_usd: bool, kind: usize, limit: i64) {
         let credit_type = if in_usd { "usd" } else { "credits" };
         let (policy, rest) = match kind {
             0 => (Policy::Hard, json!({"kind": "hard"})),
@@ -311,7 +312,7 @@ impl Story {
         }
     }
 
-    fn record(&mut self, sent: &Use) {
+    pub fn record(&mut self, sent: &Use) {
         self.mark();
         let expected = self.ledger.record(sent);
         let outcomes = record(&mut self.engine, std::slice::from_ref(sent), self.ledger.now, &mut self.journal);
@@ -331,7 +332,7 @@ impl Story {
         self.record(&sent);
     }
 
-    fn pass(&mut self, step: Step) {
+    pub fn pass(&mut self, step: Step) {
         let now = self.now();
         let to = match step {
             Step::By(span) => now + span,
