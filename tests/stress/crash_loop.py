@@ -28,7 +28,7 @@ from tests.stress.usage_streams import EventMaker, UsageStream, repeat
 
 PRICES = {"calls": 1, "tokens": 3}
 STREAMS = 4
-RESERVATION_CLIENTS = 3
+RESERVATION_CLIENTS = 12
 ACCOUNTS = 24
 BATCH_EVENTS = 50
 POOR_GRANT = 3_000

@@ -131,8 +131,9 @@ class ReservationBook:
         is_repeat = outcome["status"] == "DUPLICATE"
         self.duplicates += is_repeat
         if hold.end["type"] == "release":
-            if is_repeat and hold.end_sendings < 2 and not hold.may_have_lapsed(now_us()):
-                self.lost.append(f"{hold.reservation_id}: a first release found nothing to release")
+            if is_repeat and hold.end_sendings < 2:
+                self._ended_by_time(hold, "a first release")
+                return
             if not is_repeat and outcome["returned"] != hold.held:
                 self.leaked.append(f"{hold.reservation_id}: {outcome['returned']} of {hold.held} returned")
             hold.ended_as = "released"
