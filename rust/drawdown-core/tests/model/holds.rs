@@ -134,6 +134,22 @@ fn as_use(sent: &ReserveSent, quantity: i64) -> Use {
 }
 
 impl Ledger {
+    /// Time goes on: what happens in between is lived each at its own instant, lapses first.
+    pub fn advance(&mut self, to: i64) {
+        let from = self.now;
+        self.now = self.now.max(to);
+        for account in self.accounts.values_mut() {
+            let grants = account.grants.iter().map(|g| g.effective_at);
+            let holds = account.holds.iter().map(|hold| hold.expires_at);
+            let mut instants: Vec<i64> = grants.chain(holds).filter(|at| from < *at && *at <= to).collect();
+            instants.sort_unstable();
+            for at in instants {
+                account.lapse(at);
+                account.settle(at);
+            }
+        }
+    }
+
     pub fn reserve(&mut self, sent: &ReserveSent) -> HoldAnswer {
         let meter = METERS.iter().find(|m| m.key == sent.subject && sent.form != Form::Credits);
         let is_sound = sent.amount >= 0

@@ -248,22 +248,6 @@ impl Ledger {
         Ledger { accounts: BTreeMap::new(), rates, now, grace: 60 * MINUTE, grants_made: 0, sent: Vec::new() }
     }
 
-    /// Time goes on: what happens in between is lived each at its own instant, lapses first.
-    pub fn advance(&mut self, to: i64) {
-        let from = self.now;
-        self.now = self.now.max(to);
-        for account in self.accounts.values_mut() {
-            let grants = account.grants.iter().map(|g| g.effective_at);
-            let holds = account.holds.iter().map(|hold| hold.expires_at);
-            let mut instants: Vec<i64> = grants.chain(holds).filter(|at| from < *at && *at <= to).collect();
-            instants.sort_unstable();
-            for at in instants {
-                account.lapse(at);
-                account.settle(at);
-            }
-        }
-    }
-
     pub fn floor(&self) -> i64 {
         let lowest = self.now - 35 * 24 * 60 * MINUTE;
         lowest + (MINUTE - lowest % MINUTE) % MINUTE
