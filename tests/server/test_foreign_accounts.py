@@ -244,6 +244,8 @@ def test_a_key_given_twice_in_a_query_cannot_smuggle(bound: Calls) -> None:
 
 
 SHARED_COMMANDS = [
+    '{"type":"create_credit_type","account":5,"name":"gold","scale":2}',
+    '{"type":"create_credit_type","account":{"a":"a-one"},"name":"gold","scale":2}',
     '{"type":"create_credit_type","name":"gold","scale":2}',
     '{"type":"create_meter","key":"more","unit":"u"}',
     '{"type":"set_rate","meter":"tokens","credit_type":"credits","credits":"9"}',

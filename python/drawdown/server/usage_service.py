@@ -75,8 +75,11 @@ class UsageStream:
         if not writer.cancelled() and (failure := writer.exception()) is not None:
             raise failure
 
-    def _writer_ended(self, _: asyncio.Task[None]) -> None:
+    def _writer_ended(self, writer: asyncio.Task[None]) -> None:
         """The caller is gone, or all is said: nothing more is read."""
+        if not writer.cancelled():
+            # Looked at here: where the call itself was cancelled nobody else will, and asyncio would complain.
+            writer.exception()
         if not self._ended:
             self.stop()
             if self._reader_asleep is not None and not self._reader_asleep.done():
