@@ -78,7 +78,7 @@ class UsageStream:
     def _writer_ended(self, writer: asyncio.Task[None]) -> None:
         """The caller is gone, or all is said: nothing more is read."""
         if not writer.cancelled():
-            # Looked at here: where the call itself was cancelled nobody else will, and asyncio would complain.
+            # Where the call itself was cancelled nobody else looks at it, and asyncio would complain.
             writer.exception()
         if not self._ended:
             self.stop()
