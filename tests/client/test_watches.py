@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +18,6 @@ from drawdown.client.interface import Database
 from drawdown.client.sync import Connection
 from drawdown.client.watch import Watch
 from drawdown.model import Balance
-from drawdown.v1 import admin_pb2
 
 from .conftest import prepare
 
@@ -28,9 +26,7 @@ NewAccount = Callable[..., str]
 
 def server_stats(connection: Connection) -> dict[str, int]:
     """The server's own figures."""
-    response = connection._call(connection._admin.GetStats, admin_pb2.GetStatsRequest())
-    found: dict[str, int] = json.loads(response.server_json)
-    return found
+    return connection.server_stats()[1]
 
 
 def until(watch: Watch[Balance], amount: object) -> list[Decimal]:

@@ -13,12 +13,14 @@ from drawdown.cli import (
     bench_command,
     catalog_commands,
     demo_command,
+    doctor_command,
     folder_commands,
     grant_commands,
     keys_commands,
     ledger_commands,
     replay_command,
     serve_command,
+    top_command,
     usage_commands,
 )
 from drawdown.cli.exit_codes import INTERNAL, MEANINGS, UNAVAILABLE, exit_code_of
@@ -62,6 +64,8 @@ for commands in (
     grant_commands,
     folder_commands,
     ledger_commands,
+    top_command,
+    doctor_command,
 ):
     commands.register(app)
 account_commands.register(app)

@@ -271,6 +271,15 @@ class Connection(LedgerReads, Database):
         figures: dict[str, Any] = msgspec.json.decode(response.engine_json)
         return figures
 
+    def server_stats(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Counters and gauges of the engine, and of the server's process."""
+        response = self._call(self._admin.GetStats, admin_pb2.GetStatsRequest())
+        return msgspec.json.decode(response.engine_json), msgspec.json.decode(response.server_json)
+
+    def query(self, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Any read of the engine as JSON: ``(seq, answer)``; see ``_engine.pyi``."""
+        return self._query(request)
+
     def digest(self) -> str:
         """128-bit digest of the state, as hex; equal states have equal digests."""
         return str(self._call(self._admin.Verify, admin_pb2.VerifyRequest(digest=True)).digest)

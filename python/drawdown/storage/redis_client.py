@@ -16,7 +16,7 @@ import redis.sentinel
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from drawdown.errors import ConfigError
+from drawdown.errors import ConfigError, SnapshotUnavailableError
 
 Client: TypeAlias = Any
 """``redis.Redis`` or ``RedisCluster``; both answer bytes."""
@@ -50,6 +50,17 @@ def open_client(url: str, *, timeout_ms: int) -> Client:
         f"redis: scheme {parts.scheme!r} is not one of redis, rediss, unix, redis+sentinel, redis+cluster",
         field="redis",
     )
+
+
+def ping(url: str, *, timeout_ms: int = 2000) -> None:
+    """Return when the store has answered. Raises ``ConfigError``, ``SnapshotUnavailableError``."""
+    client = open_client(url, timeout_ms=timeout_ms)
+    try:
+        client.ping()
+    except redis.RedisError as raised:
+        raise SnapshotUnavailableError(f"{urlsplit(url).hostname or url}: {raised}") from raised
+    finally:
+        client.close()
 
 
 def _options(timeout_ms: int) -> dict[str, Any]:

@@ -4,13 +4,13 @@ use crate::error::{NodeError, SubmitError};
 use crate::ledger_indexer::with_indexes;
 use crate::ledger_query::{LedgerError, is_ledger_query};
 use crate::node::Node;
-use drawdown_core::{Conservation, Engine};
+use drawdown_core::{Conservation, Engine, LowestBalances};
 use serde_json::Value;
 
 impl Node {
     /// Answer a JSON query of the engine and tell the seq of the state that answered. Conservation
-    /// over all accounts is looked at a stretch at a time, so that it never stalls ingest.
-    ///
+    /// over all accounts and the lowest balances are looked for a stretch at a time, so that they never
+    /// stall ingest.
     ///
     /// What the journal answers (`ledger`, `usage_event`, `explain`, a balance `at` an instant) is
     /// read from its files, off the writer's lock.
@@ -30,9 +30,26 @@ impl Node {
         if request["type"] == "conservation" && request["account"].is_null() {
             return self.conservation().map(|(seq, report)| (seq, Ok(report))).map_err(halted);
         }
+        if request["type"] == "lowest_balances" {
+            let limit = request["limit"].as_u64().unwrap_or(20) as usize;
+            return self.lowest_balances(limit).map(|(seq, found)| (seq, Ok(found))).map_err(halted);
+        }
         let is_planted = cfg!(feature = "planted-read-before-durable");
         let seq_of = |engine: &Engine| if is_planted { 0 } else { engine.next_seq() - 1 };
         self.read(|engine, stamp| (seq_of(engine), engine.query(request, stamp))).map_err(halted)
+    }
+
+    fn lowest_balances(&self, limit: usize) -> Result<(u64, Value), SubmitError> {
+        const ACCOUNTS_PER_HOLD: u32 = 1_024;
+        let mut lowest = LowestBalances::new(limit);
+        let mut from = 0;
+        while self.read(|engine, stamp| {
+            engine.rank_lowest(from..from + ACCOUNTS_PER_HOLD, &mut lowest, stamp);
+            from + ACCOUNTS_PER_HOLD < engine.account_count()
+        })? {
+            from += ACCOUNTS_PER_HOLD;
+        }
+        self.read(|engine, stamp| (engine.next_seq() - 1, engine.lowest_json(lowest, stamp)))
     }
 
     fn conservation(&self) -> Result<(u64, Value), SubmitError> {
