@@ -74,7 +74,7 @@ class EmbeddedDatabase(Database):
         self._plane: ControlPlane | None = None
         self._scheduler: Scheduler | None = None
         self._relay: Relay | None = None
-        if (Path(path) / CONTROL_FILE).exists():
+        if self._config.process.db or (Path(path) / CONTROL_FILE).exists():
             self._control_plane()
         self._watches = EmbeddedWatches(engine)
         # Reservations to release when the database is closed in order; after a crash they lapse.

@@ -22,6 +22,7 @@ from drawdown.model.instants import now_us, us_from_instant
 from drawdown.model.request import Request
 from drawdown.payments import ManualProvider, PaymentProvider
 from drawdown.runtime.control.delivery import Delivery
+from drawdown.runtime.control.fault_points import pass_point
 from drawdown.runtime.control.job_runner import JobRunner
 from drawdown.runtime.control.registry import CALLS
 from drawdown.runtime.control.step import Step
@@ -78,6 +79,8 @@ class ControlPlane:
             step.prior = prior
             answer = call.handler(step, request)
             work.carry_out(step.decision, self.now_us())
+            pass_point()
+        pass_point()
         self.follow_up(step)
         if call.reread is None:
             return answer

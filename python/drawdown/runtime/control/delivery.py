@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from drawdown.engine import Engine
+from drawdown.runtime.control.fault_points import pass_point
 from drawdown.storage.sql import SqlDatabase
 from drawdown.storage.sql.outbox import OutboxGroup
 
@@ -33,12 +34,18 @@ class Delivery:
                     groups = work.outbox.waiting(_GROUPS_AT_ONCE)
                 if not groups:
                     return count
-                delivered = [(group, *self._engine.execute_json(group.commands)) for group in groups]
+                delivered = [self._deliver_one(group) for group in groups]
                 with self._sql.transaction() as work:
                     for group, seq, outcomes in delivered:
                         refused = self._is_refused(group, outcomes)
                         work.outbox.delivered(group.row, seq=seq, outcomes=outcomes.decode(), refused=refused)
                 count += len(groups)
+
+    def _deliver_one(self, group: OutboxGroup) -> tuple[OutboxGroup, int, bytes]:
+        pass_point()
+        seq, outcomes = self._engine.execute_json(group.commands)
+        pass_point()
+        return group, seq, outcomes
 
     def _is_refused(self, group: OutboxGroup, outcomes: bytes) -> bool:
         statuses = [each["status"] for each in msgspec.json.decode(outcomes)]
@@ -60,7 +67,7 @@ class Delivery:
                     groups = work.outbox.delivered_above(recovered_seq, after, _GROUPS_AT_ONCE)
                 if not groups:
                     return count
-                delivered = [(group, *self._engine.execute_json(group.commands)) for group in groups]
+                delivered = [self._deliver_one(group) for group in groups]
                 with self._sql.transaction() as work:
                     for group, seq, outcomes in delivered:
                         work.outbox.delivered(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from drawdown import errors
 from drawdown.model.commands import AdvanceClock
 from drawdown.model.instants import us_from_instant
+from drawdown.runtime.control.fault_points import pass_point
 from drawdown.runtime.control.registry import JOBS
 from drawdown.runtime.control.step import Step, refusal
 from drawdown.storage.sql.jobs import Jobs, StoredJob
@@ -116,12 +117,16 @@ class JobRunner:
         with self._plane.sql.transaction() as work:
             if not work.jobs.is_due(job.row):
                 return
+        pass_point()
         outcome = None if kind.effect is None else kind.effect(self._plane, job)
+        pass_point()
         with self._plane.sql.transaction() as work:
             step = Step(self._plane, work)
             kind.handler(step, job, outcome)
             work.carry_out(step.decision, self._plane.now_us())
             work.jobs.done(job.row)
+            pass_point()
+        pass_point()
         if step.decision.groups:
             self._plane.delivery.deliver()
 
