@@ -261,6 +261,17 @@ def test_a_renewing_licence_extends_its_services_but_not_terminated_ones(
     assert len([each for each in made if "stops" in each]) == 2
 
 
+def test_a_repeated_order_answers_after_the_licence_has_ended(
+    db: Database, account: str, licence: str, pack: Callable[..., str]
+) -> None:
+    """The same call again is the same call, whatever has happened since; another one is refused."""
+    db.add_service(licence, pack(), service_id="ten")
+    db.cancel_subscription(licence, when="now")
+    assert db.add_service(licence, pack(), service_id="ten").state == "ended"
+    with pytest.raises(drawdown.PreconditionError):
+        db.add_service(licence, pack(), service_id="more")
+
+
 def test_without_auto_renewal_services_end_with_the_term(
     db: Database, account: str, pack: Callable[..., str], licence: str, name: Name
 ) -> None:

@@ -1,8 +1,10 @@
 """Calls on products, plans and packs."""
 
+from drawdown.catalog.catalog_file import CatalogContent, CatalogDiff
 from drawdown.catalog.pack import Pack
 from drawdown.catalog.plan import Plan
 from drawdown.catalog.product import Product
+from drawdown.catalog.rate_card import RateCard
 from drawdown.model.request import Request, Value
 
 
@@ -22,6 +24,12 @@ class Packs(Value, frozen=True):
     """A page of packs."""
 
     packs: tuple[Pack, ...] = ()
+
+
+class RateCards(Value, frozen=True):
+    """Every version of rate cards."""
+
+    rate_cards: tuple[RateCard, ...] = ()
 
 
 class CreateProduct(Request, frozen=True):
@@ -96,3 +104,36 @@ class ListPacks(Request, frozen=True):
     rpc = "CatalogService/ListPacks"
     right = "read"
     answer = Packs
+
+
+class PutRateCard(Request, frozen=True):
+    """The card's content; other content than the latest version's is the next version."""
+
+    rpc = "CatalogService/PutRateCard"
+    right = "admin"
+    answer = RateCard
+    rate_card: RateCard
+
+
+class ListRateCards(Request, frozen=True):
+    rpc = "CatalogService/ListRateCards"
+    right = "read"
+    answer = RateCards
+
+
+class LoadCatalog(Request, frozen=True):
+    """Bring the catalog to what a file says; with ``dry_run`` only say what that would change."""
+
+    rpc = "CatalogService/LoadCatalog"
+    right = "admin"
+    answer = CatalogDiff
+    content: CatalogContent
+    dry_run: bool = False
+
+
+class DumpCatalog(Request, frozen=True):
+    """The catalog as a file has it: the newest versions."""
+
+    rpc = "CatalogService/DumpCatalog"
+    right = "read"
+    answer = CatalogContent

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from drawdown.catalog.plan import Plan
+from drawdown.catalog.plan import MeterRate, Plan
 from drawdown.catalog.pricing import price_for
+from drawdown.catalog.rate_card import RateCard
 from drawdown.model import commands
 from drawdown.model.credits import decimal_text
 from drawdown.model.instants import us_from_instant
@@ -45,19 +46,25 @@ def rate_table_name(plan: Plan) -> str:
 def rate_commands(table: str, plan: Plan) -> list[commands.Command]:
     """The plan's rates as the engine's; they never change under this name."""
     credit_type = plan.credits.credit_type if plan.credits is not None else "credits"
-    return [
-        commands.set_rate(
-            table=table,
-            meter=rate.meter,
-            credit_type=credit_type,
-            credits=rate.credits,
-            tiers=[(tier.up_to, tier.credits) for tier in rate.tiers] or None,
-            per=rate.per,
-            package=rate.package,
-            match=rate.match,
-        )
-        for rate in plan.rates
-    ]
+    return [_rate_command(table, credit_type, rate) for rate in plan.rates]
+
+
+def card_commands(table: str, card: RateCard) -> list[commands.Command]:
+    """A rate card's version as the engine's table."""
+    return [_rate_command(table, card.credit_type, rate) for rate in card.rates]
+
+
+def _rate_command(table: str, credit_type: str, rate: MeterRate) -> commands.Command:
+    return commands.set_rate(
+        table=table,
+        meter=rate.meter,
+        credit_type=credit_type,
+        credits=rate.credits,
+        tiers=[(tier.up_to, tier.credits) for tier in rate.tiers] or None,
+        per=rate.per,
+        package=rate.package,
+        match=rate.match,
+    )
 
 
 def merged_table(plans: Sequence[Plan]) -> tuple[str, list[commands.Command]]:

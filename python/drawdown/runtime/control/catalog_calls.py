@@ -6,6 +6,7 @@ from drawdown import errors
 from drawdown.catalog.pack import Pack, check_pack
 from drawdown.catalog.plan import Plan, check_plan, check_publishable
 from drawdown.catalog.product import Product
+from drawdown.catalog.rate_card import RateCard
 from drawdown.catalog.requests import (
     ArchivePlan,
     CreatePack,
@@ -53,7 +54,7 @@ def create_plan(step: Step, request: CreatePlan) -> Plan:
     The same content as the latest version answers that; an id whose latest version is a draft of other
     content is ``ALREADY_EXISTS``.
     """
-    wanted = msgspec.structs.replace(request.plan, version=1, state="draft", rate_table="")
+    wanted = as_written(request.plan)
     check_plan(wanted)
     if step.work.products.get(product_id=wanted.product_id) is None:
         raise errors.NotFoundError(
@@ -63,8 +64,7 @@ def create_plan(step: Step, request: CreatePlan) -> Plan:
         )
     latest = latest_plan(step, wanted.plan_id)
     if latest is not None:
-        content = msgspec.structs.replace(latest, version=1, state="draft", rate_table="")
-        if content == wanted:
+        if as_written(latest) == wanted:
             return latest
         if latest.state == "draft":
             raise errors.AlreadyExistsError(
@@ -87,8 +87,16 @@ def publish_plan(step: Step, request: PublishPlan) -> Plan:
         raise errors.PreconditionError(
             f"plan {plan.plan_id!r} is archived; create its next version", reason="PLAN_ARCHIVED"
         )
+    return publish(step, plan)
+
+
+def publish(step: Step, plan: Plan) -> Plan:
+    """The draft is in force: its rates are the engine's, a card it names is pinned to its present version."""
     check_publishable(plan)
-    _check_scales(step, plan)
+    plan = _check_scales(step, plan)
+    if plan.rate_card:
+        card = latest_card(step, plan.rate_card)
+        plan = msgspec.structs.replace(plan, rates=card.rates, rate_card=f"{card.card_id}@{card.version}")
     if plan.rates:
         table = rate_table_name(plan)
         step.require("", *rate_commands(table, plan))
@@ -96,11 +104,11 @@ def publish_plan(step: Step, request: PublishPlan) -> Plan:
     return step.work.plans.put(msgspec.structs.replace(plan, state="published"))
 
 
-def _check_scales(step: Step, plan: Plan) -> None:
-    """Every number of credits fits the scale of the credit type."""
+def _check_scales(step: Step, plan: Plan) -> Plan:
+    """The plan with the scale of its credit type, which every number of credits fits."""
     charge = plan.credits
     if charge is None:
-        return
+        return plan
     scale = step.engine.scale(charge.credit_type)
     units_from_credits(charge.amount, scale, "credits.amount")
     if plan.trial is not None:
@@ -111,6 +119,7 @@ def _check_scales(step: Step, plan: Plan) -> None:
     for field, amount in (("overage.cap", cap), ("at_zero.limit", plan.at_zero.limit)):
         if amount is not None:
             units_from_credits(amount, scale, field)
+    return msgspec.structs.replace(plan, credit_scale=scale)
 
 
 @handles(ArchivePlan)
@@ -155,6 +164,30 @@ def create_pack(step: Step, request: CreatePack) -> Pack:
 def list_packs(step: Step, request: ListPacks) -> Packs:
     """All packs by id."""
     return Packs(packs=tuple(step.work.packs.find()))
+
+
+def as_written(plan: Plan) -> Plan:
+    """The plan as its author wrote it, without what publishing sets."""
+    card, _, pinned = plan.rate_card.partition("@")
+    return msgspec.structs.replace(
+        plan,
+        version=1,
+        state="draft",
+        rate_table="",
+        credit_scale=9,
+        rate_card=card,
+        rates=() if pinned else plan.rates,
+    )
+
+
+def latest_card(step: Step, card_id: str) -> RateCard:
+    """The newest version. Raises ``NotFoundError``."""
+    found = step.work.rate_cards.find(card_id=card_id, order="version", descending=True, limit=1)
+    if not found:
+        raise errors.NotFoundError(
+            f"there is no rate card {card_id[:128]!r}", reason="RATE_CARD_UNKNOWN", field="rate_card"
+        )
+    return found[0]
 
 
 def latest_plan(step: Step, plan_id: str) -> Plan | None:

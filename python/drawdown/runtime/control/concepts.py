@@ -2,6 +2,7 @@
 
 from drawdown.runtime.control import (
     catalog_calls,
+    catalog_file_calls,
     customer_calls,
     invoice_calls,
     invoice_jobs,
@@ -17,6 +18,7 @@ from drawdown.runtime.control import (
 
 __all__ = [
     "catalog_calls",
+    "catalog_file_calls",
     "customer_calls",
     "invoice_calls",
     "invoice_jobs",

@@ -8,7 +8,7 @@ from drawdown.model.ids import check_id
 from drawdown.runtime.control.catalog_calls import plan_in_force
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
-from drawdown.runtime.control.subscription_services import order_service
+from drawdown.runtime.control.subscription_services import order_service, subscription_for
 from drawdown.runtime.control.subscription_steps import (
     entitle,
     give_trial,
@@ -84,11 +84,6 @@ def _require_payment_method(subscription: Subscription, plan: Plan) -> None:
 def get_subscription(step: Step, request: GetSubscription) -> Subscription:
     """Raises ``NotFoundError``."""
     return subscription_for(step, request.subscription_id)
-
-
-def subscription_for(step: Step, subscription_id: str) -> Subscription:
-    """One that the caller may see. Raises ``NotFoundError``."""
-    return step.subscription(subscription_id)
 
 
 @handles(ListSubscriptions)

@@ -13,8 +13,8 @@ from drawdown.runtime.control.catalog_calls import plan_in_force
 from drawdown.runtime.control.invoicing import add_lines, must_wait
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
-from drawdown.runtime.control.subscription_calls import subscription_for
 from drawdown.runtime.control.subscription_lifecycle import with_schedules
+from drawdown.runtime.control.subscription_services import subscription_for
 from drawdown.runtime.control.subscription_steps import (
     entitle,
     follow_period,

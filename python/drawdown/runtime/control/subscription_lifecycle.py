@@ -11,7 +11,7 @@ from drawdown.model.money import zero
 from drawdown.runtime.control.invoicing import add_lines
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
-from drawdown.runtime.control.subscription_calls import subscription_for
+from drawdown.runtime.control.subscription_services import subscription_for
 from drawdown.runtime.control.subscription_steps import make_grant, open_period, plan_of, tell
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.change_price import unused_charge

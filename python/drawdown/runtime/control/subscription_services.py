@@ -38,10 +38,11 @@ def _reread(step: Step, request: AddService | TerminateService | AdjustDelivery)
 @handles(AddService, reread=_reread)
 def add_service(step: Step, request: AddService) -> Subscription:
     """The pack is on the subscription; what of the present period is left is invoiced."""
-    subscription = _live(step, request.subscription_id)
+    subscription = subscription_for(step, request.subscription_id)
     step.run_now(lane_of(subscription.account))
     if not step.work.first_time(request, f"{request.subscription_id}:{request.service.service_id}"):
         return subscription
+    require_live(subscription)
     return order_service(step, subscription, request.service, charge_now=True)
 
 
@@ -137,10 +138,11 @@ def deliver(step: Step, job: StoredJob, _: object) -> None:
 @handles(TerminateService, reread=_reread)
 def terminate_service(step: Step, request: TerminateService) -> Subscription:
     """No further deliveries; what was delivered stays."""
-    subscription = _live(step, request.subscription_id)
+    subscription = subscription_for(step, request.subscription_id)
     service = service_named(subscription, request.service_id)
     if service.state == "terminated":
         return subscription
+    require_live(subscription)
     now = step.now_of(subscription.account)
     until = now if service.until is None else min(now, service.until)
     ended = msgspec.structs.replace(service, state="terminated", until=until)
@@ -157,13 +159,14 @@ def terminate_service(step: Step, request: TerminateService) -> Subscription:
 @handles(AdjustDelivery, reread=_reread)
 def adjust_delivery(step: Step, request: AdjustDelivery) -> Subscription:
     """A delivery to come has this amount; one that was made is replaced, what was used stays used."""
-    subscription = _live(step, request.subscription_id)
+    subscription = subscription_for(step, request.subscription_id)
     service = service_named(subscription, request.service_id)
     if request.amount < 0 or request.number < 0:
         raise errors.InvalidRequestError("amount: not negative", field="amount")
     call_id = f"{request.subscription_id}:{request.service_id}:{request.number}:{request.amount}"
     if not step.work.first_time(request, call_id):
         return subscription
+    require_live(subscription)
     pack = pack_of(step, service.pack_id)
     own = delivery_grant(subscription, service, pack, request.number)
     adjusted = {**service.adjusted, str(request.number): decimal_text(request.amount)}
@@ -211,10 +214,14 @@ def _latest(step: Step, subscription: Subscription, base: str) -> str:
     return base
 
 
-def _live(step: Step, subscription_id: str) -> Subscription:
-    subscription = step.subscription(subscription_id)
+def require_live(subscription: Subscription) -> None:
+    """Raises ``PreconditionError`` for one that has ended."""
     if not subscription.live:
         raise errors.PreconditionError(
-            f"subscription {subscription_id!r} has ended", reason="SUBSCRIPTION_ENDED"
+            f"subscription {subscription.subscription_id!r} has ended", reason="SUBSCRIPTION_ENDED"
         )
-    return subscription
+
+
+def subscription_for(step: Step, subscription_id: str) -> Subscription:
+    """One that the caller may see. Raises ``NotFoundError``, ``AccountNotFoundError``."""
+    return step.subscription(subscription_id)

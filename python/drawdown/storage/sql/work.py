@@ -14,6 +14,7 @@ from drawdown.billing.recharge_requests import Recharge
 from drawdown.catalog.pack import Pack
 from drawdown.catalog.plan import Plan
 from drawdown.catalog.product import Product
+from drawdown.catalog.rate_card import RateCard
 from drawdown.model.decision import Decision
 from drawdown.model.instants import us_from_instant
 from drawdown.model.request import Request
@@ -46,6 +47,13 @@ class Work:
             ("product_id",),
         )
         self.plans = Documents(connection, tables.catalog.plan, Plan, _plan_columns, ("plan_id", "version"))
+        self.rate_cards = Documents(
+            connection,
+            tables.catalog.rate_card,
+            RateCard,
+            lambda v: {"card_id": v.card_id, "version": v.version},
+            ("card_id", "version"),
+        )
         self.packs = Documents(
             connection, tables.catalog.pack, Pack, lambda v: {"pack_id": v.pack_id}, ("pack_id",)
         )

@@ -1,4 +1,4 @@
-"""Products, plan versions, packs."""
+"""Products, plan versions, rate-card versions, packs."""
 
 from sqlalchemy import Column, Integer, String, Table, UniqueConstraint
 
@@ -16,6 +16,16 @@ plan = Table(
     Column("state", String(16), nullable=False),
     body(),
     UniqueConstraint("plan_id", "version"),
+)
+
+rate_card = Table(
+    "rate_card",
+    metadata,
+    Column("row", RowNumber, primary_key=True, autoincrement=True),
+    Column("card_id", String(128), nullable=False),
+    Column("version", Integer, nullable=False),
+    body(),
+    UniqueConstraint("card_id", "version"),
 )
 
 pack = Table("pack", metadata, Column("pack_id", String(128), primary_key=True), body())
