@@ -10,15 +10,13 @@ _BARE = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 
 def toml_text(content: Mapping[str, Any]) -> str:
     """The document. Values: text, whole numbers, truth values, ``Decimal`` (as text), lists, mappings."""
-    lines: list[str] = []
+    lines = [f"{_key(name)} = {_inline(value)}" for name, value in content.items() if not _is_block(value)]
     for name, value in content.items():
-        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        if _is_tables(value):
             for each in value:
-                lines += ["", f"[[{_key(name)}]]", *_table(each, name)]
-        elif isinstance(value, Mapping):
-            lines += ["", f"[{_key(name)}]", *_table(value, name)]
-        else:
-            lines.append(f"{_key(name)} = {_inline(value)}")
+                lines += ["", f"[[{_key(name)}]]", *_table(each, _key(name))]
+        elif _is_table(value):
+            lines += ["", f"[{_key(name)}]", *_table(value, _key(name))]
     return "\n".join(lines).strip("\n") + "\n"
 
 
@@ -37,6 +35,14 @@ def _is_table(value: Any) -> bool:
     return isinstance(value, Mapping) and bool(value)
 
 
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, Mapping) for each in value)
+
+
+def _is_block(value: Any) -> bool:
+    return _is_table(value) or _is_tables(value)
+
+
 def _inline(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -45,12 +51,16 @@ def _inline(value: Any) -> str:
     if isinstance(value, Decimal):
         return f'"{value:f}"'
     if isinstance(value, str):
-        # JSON's escapes are TOML's.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        return _quoted(value)
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{_key(name)} = {_inline(each)}" for name, each in value.items()) + " }"
     return "[" + ", ".join(_inline(each) for each in value) + "]"
 
 
+def _quoted(text: str) -> str:
+    """JSON's escapes are TOML's, but for one character that TOML wants escaped."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def _key(name: str) -> str:
-    return name if name and set(name) <= _BARE else json.dumps(name, ensure_ascii=False)
+    return name if name and set(name) <= _BARE else _quoted(name)

@@ -12,6 +12,7 @@ from drawdown.cli import (
     account_commands,
     bench_command,
     catalog_commands,
+    catalog_file_commands,
     demo_command,
     doctor_command,
     folder_commands,
@@ -21,6 +22,7 @@ from drawdown.cli import (
     replay_command,
     serve_command,
     top_command,
+    subscription_commands,
     usage_commands,
 )
 from drawdown.cli.exit_codes import INTERNAL, MEANINGS, UNAVAILABLE, exit_code_of
@@ -70,6 +72,8 @@ for commands in (
     commands.register(app)
 account_commands.register(app)
 catalog_commands.register(app)
+catalog_file_commands.register(app)
+subscription_commands.register(app)
 keys_commands.register(app)
 
 

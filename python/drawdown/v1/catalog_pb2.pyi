@@ -250,3 +250,105 @@ class Packs(_message.Message):
     PACKS_FIELD_NUMBER: _ClassVar[int]
     packs: _containers.RepeatedCompositeFieldContainer[_plan_pb2.Pack]
     def __init__(self, packs: _Optional[_Iterable[_Union[_plan_pb2.Pack, _Mapping]]] = ...) -> None: ...
+
+class PutRateCardRequest(_message.Message):
+    __slots__ = ("rate_card",)
+    RATE_CARD_FIELD_NUMBER: _ClassVar[int]
+    rate_card: RateCard
+    def __init__(self, rate_card: _Optional[_Union[RateCard, _Mapping]] = ...) -> None: ...
+
+class RateCard(_message.Message):
+    __slots__ = ("card_id", "credit_type", "rates", "version", "rate_table")
+    CARD_ID_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    RATES_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    RATE_TABLE_FIELD_NUMBER: _ClassVar[int]
+    card_id: str
+    credit_type: str
+    rates: _containers.RepeatedCompositeFieldContainer[_plan_pb2.MeterRate]
+    version: int
+    rate_table: str
+    def __init__(self, card_id: _Optional[str] = ..., credit_type: _Optional[str] = ..., rates: _Optional[_Iterable[_Union[_plan_pb2.MeterRate, _Mapping]]] = ..., version: _Optional[int] = ..., rate_table: _Optional[str] = ...) -> None: ...
+
+class ListRateCardsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RateCards(_message.Message):
+    __slots__ = ("rate_cards",)
+    RATE_CARDS_FIELD_NUMBER: _ClassVar[int]
+    rate_cards: _containers.RepeatedCompositeFieldContainer[RateCard]
+    def __init__(self, rate_cards: _Optional[_Iterable[_Union[RateCard, _Mapping]]] = ...) -> None: ...
+
+class LoadCatalogRequest(_message.Message):
+    __slots__ = ("content", "dry_run")
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    content: CatalogContent
+    dry_run: bool
+    def __init__(self, content: _Optional[_Union[CatalogContent, _Mapping]] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+
+class CatalogContent(_message.Message):
+    __slots__ = ("credit_types", "meters", "rate_cards", "products", "packs", "plans")
+    CREDIT_TYPES_FIELD_NUMBER: _ClassVar[int]
+    METERS_FIELD_NUMBER: _ClassVar[int]
+    RATE_CARDS_FIELD_NUMBER: _ClassVar[int]
+    PRODUCTS_FIELD_NUMBER: _ClassVar[int]
+    PACKS_FIELD_NUMBER: _ClassVar[int]
+    PLANS_FIELD_NUMBER: _ClassVar[int]
+    credit_types: _containers.RepeatedCompositeFieldContainer[CreditTypeEntry]
+    meters: _containers.RepeatedCompositeFieldContainer[MeterEntry]
+    rate_cards: _containers.RepeatedCompositeFieldContainer[RateCard]
+    products: _containers.RepeatedCompositeFieldContainer[_plan_pb2.Product]
+    packs: _containers.RepeatedCompositeFieldContainer[_plan_pb2.Pack]
+    plans: _containers.RepeatedCompositeFieldContainer[_plan_pb2.Plan]
+    def __init__(self, credit_types: _Optional[_Iterable[_Union[CreditTypeEntry, _Mapping]]] = ..., meters: _Optional[_Iterable[_Union[MeterEntry, _Mapping]]] = ..., rate_cards: _Optional[_Iterable[_Union[RateCard, _Mapping]]] = ..., products: _Optional[_Iterable[_Union[_plan_pb2.Product, _Mapping]]] = ..., packs: _Optional[_Iterable[_Union[_plan_pb2.Pack, _Mapping]]] = ..., plans: _Optional[_Iterable[_Union[_plan_pb2.Plan, _Mapping]]] = ...) -> None: ...
+
+class CreditTypeEntry(_message.Message):
+    __slots__ = ("name", "scale")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    scale: int
+    def __init__(self, name: _Optional[str] = ..., scale: _Optional[int] = ...) -> None: ...
+
+class MeterEntry(_message.Message):
+    __slots__ = ("key", "unit", "quantity_scale", "aggregation", "dimensions", "unique_of")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_SCALE_FIELD_NUMBER: _ClassVar[int]
+    AGGREGATION_FIELD_NUMBER: _ClassVar[int]
+    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    UNIQUE_OF_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    unit: str
+    quantity_scale: int
+    aggregation: str
+    dimensions: _containers.RepeatedScalarFieldContainer[str]
+    unique_of: str
+    def __init__(self, key: _Optional[str] = ..., unit: _Optional[str] = ..., quantity_scale: _Optional[int] = ..., aggregation: _Optional[str] = ..., dimensions: _Optional[_Iterable[str]] = ..., unique_of: _Optional[str] = ...) -> None: ...
+
+class DumpCatalogRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class CatalogDiff(_message.Message):
+    __slots__ = ("changes", "applied")
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_FIELD_NUMBER: _ClassVar[int]
+    changes: _containers.RepeatedCompositeFieldContainer[CatalogChange]
+    applied: bool
+    def __init__(self, changes: _Optional[_Iterable[_Union[CatalogChange, _Mapping]]] = ..., applied: _Optional[bool] = ...) -> None: ...
+
+class CatalogChange(_message.Message):
+    __slots__ = ("kind", "id", "action", "fields")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    id: str
+    action: str
+    fields: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, kind: _Optional[str] = ..., id: _Optional[str] = ..., action: _Optional[str] = ..., fields: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -111,6 +111,26 @@ class CatalogServiceStub:
                 request_serializer=drawdown_dot_v1_dot_catalog__pb2.ListPacksRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_catalog__pb2.Packs.FromString,
                 _registered_method=True)
+        self.PutRateCard = channel.unary_unary(
+                '/drawdown.v1.CatalogService/PutRateCard',
+                request_serializer=drawdown_dot_v1_dot_catalog__pb2.PutRateCardRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_catalog__pb2.RateCard.FromString,
+                _registered_method=True)
+        self.ListRateCards = channel.unary_unary(
+                '/drawdown.v1.CatalogService/ListRateCards',
+                request_serializer=drawdown_dot_v1_dot_catalog__pb2.ListRateCardsRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_catalog__pb2.RateCards.FromString,
+                _registered_method=True)
+        self.LoadCatalog = channel.unary_unary(
+                '/drawdown.v1.CatalogService/LoadCatalog',
+                request_serializer=drawdown_dot_v1_dot_catalog__pb2.LoadCatalogRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_catalog__pb2.CatalogDiff.FromString,
+                _registered_method=True)
+        self.DumpCatalog = channel.unary_unary(
+                '/drawdown.v1.CatalogService/DumpCatalog',
+                request_serializer=drawdown_dot_v1_dot_catalog__pb2.DumpCatalogRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_catalog__pb2.CatalogContent.FromString,
+                _registered_method=True)
 
 
 class CatalogServiceServicer:
@@ -215,6 +235,32 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutRateCard(self, request, context):
+        """Other content than the latest version's is the next version.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRateCards(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LoadCatalog(self, request, context):
+        """Brings the catalog to what a file says; dry_run: only says what that would change.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DumpCatalog(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CatalogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -292,6 +338,26 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.ListPacks,
                     request_deserializer=drawdown_dot_v1_dot_catalog__pb2.ListPacksRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_catalog__pb2.Packs.SerializeToString,
+            ),
+            'PutRateCard': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutRateCard,
+                    request_deserializer=drawdown_dot_v1_dot_catalog__pb2.PutRateCardRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_catalog__pb2.RateCard.SerializeToString,
+            ),
+            'ListRateCards': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRateCards,
+                    request_deserializer=drawdown_dot_v1_dot_catalog__pb2.ListRateCardsRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_catalog__pb2.RateCards.SerializeToString,
+            ),
+            'LoadCatalog': grpc.unary_unary_rpc_method_handler(
+                    servicer.LoadCatalog,
+                    request_deserializer=drawdown_dot_v1_dot_catalog__pb2.LoadCatalogRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_catalog__pb2.CatalogDiff.SerializeToString,
+            ),
+            'DumpCatalog': grpc.unary_unary_rpc_method_handler(
+                    servicer.DumpCatalog,
+                    request_deserializer=drawdown_dot_v1_dot_catalog__pb2.DumpCatalogRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_catalog__pb2.CatalogContent.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -700,6 +766,114 @@ class CatalogService:
             '/drawdown.v1.CatalogService/ListPacks',
             drawdown_dot_v1_dot_catalog__pb2.ListPacksRequest.SerializeToString,
             drawdown_dot_v1_dot_catalog__pb2.Packs.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutRateCard(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.CatalogService/PutRateCard',
+            drawdown_dot_v1_dot_catalog__pb2.PutRateCardRequest.SerializeToString,
+            drawdown_dot_v1_dot_catalog__pb2.RateCard.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRateCards(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.CatalogService/ListRateCards',
+            drawdown_dot_v1_dot_catalog__pb2.ListRateCardsRequest.SerializeToString,
+            drawdown_dot_v1_dot_catalog__pb2.RateCards.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LoadCatalog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.CatalogService/LoadCatalog',
+            drawdown_dot_v1_dot_catalog__pb2.LoadCatalogRequest.SerializeToString,
+            drawdown_dot_v1_dot_catalog__pb2.CatalogDiff.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DumpCatalog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.CatalogService/DumpCatalog',
+            drawdown_dot_v1_dot_catalog__pb2.DumpCatalogRequest.SerializeToString,
+            drawdown_dot_v1_dot_catalog__pb2.CatalogContent.FromString,
             options,
             channel_credentials,
             insecure,

@@ -16,9 +16,11 @@ from drawdown.billing.purchase import Purchase
 from drawdown.billing.recharge import RechargeRule
 from drawdown.billing.recharge_requests import Recharge
 from drawdown.catalog import requests as catalog_requests
+from drawdown.catalog.catalog_file import CatalogContent, CatalogDiff
 from drawdown.catalog.pack import Pack
 from drawdown.catalog.plan import Plan
 from drawdown.catalog.product import Product
+from drawdown.catalog.rate_card import RateCard
 from drawdown.client.control.content import struct_of
 from drawdown.model.credits import AmountLike, decimal_text
 from drawdown.model.money import Money
@@ -144,6 +146,38 @@ class AwaitedCatalogMethods(AwaitedControlDoor):
         """All packs by id."""
         answer: catalog_requests.Packs = await self.control(catalog_requests.ListPacks())
         return answer.packs
+
+    async def put_rate_card(
+        self, card_id: str, *, rates: Sequence[Any], credit_type: str = "credits"
+    ) -> RateCard:
+        """Prices of meters under a name; other content than the latest version's is the next version.
+
+        Each rate has ``meter``, ``credits`` or ``tiers``, and perhaps ``per``, ``package``, ``match``.
+        """
+        card = struct_of(RateCard, {"card_id": card_id, "credit_type": credit_type, "rates": list(rates)})
+        answer: RateCard = await self.control(catalog_requests.PutRateCard(rate_card=card))
+        return answer
+
+    async def rate_cards(self) -> Sequence[RateCard]:
+        """Every version of every rate card."""
+        answer: catalog_requests.RateCards = await self.control(catalog_requests.ListRateCards())
+        return answer.rate_cards
+
+    async def load_catalog(self, content: Mapping[str, Any], *, dry_run: bool = False) -> CatalogDiff:
+        """Bring the catalog to what ``content`` says (the fields of ``CatalogContent``).
+
+        What it leaves out stays. With ``dry_run`` nothing changes; the answer says what would.
+        """
+        wanted = struct_of(CatalogContent, content)
+        answer: CatalogDiff = await self.control(
+            catalog_requests.LoadCatalog(content=wanted, dry_run=dry_run)
+        )
+        return answer
+
+    async def dump_catalog(self) -> CatalogContent:
+        """The catalog as a file has it: loading that again changes nothing."""
+        answer: CatalogContent = await self.control(catalog_requests.DumpCatalog())
+        return answer
 
 
 class AwaitedPurchaseMethods(AwaitedControlDoor):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from drawdown.catalog import requests
+from drawdown.catalog.catalog_file import CatalogContent, CatalogDiff
 from drawdown.catalog.pack import Pack
 from drawdown.catalog.plan import Plan
 from drawdown.catalog.product import Product
+from drawdown.catalog.rate_card import RateCard
 from drawdown.client.control.content import struct_of
 from drawdown.client.control.door import ControlDoor
 
@@ -84,3 +86,31 @@ class CatalogMethods(ControlDoor):
         """All packs by id."""
         answer: requests.Packs = self.control(requests.ListPacks())
         return answer.packs
+
+    def put_rate_card(self, card_id: str, *, rates: Sequence[Any], credit_type: str = "credits") -> RateCard:
+        """Prices of meters under a name; other content than the latest version's is the next version.
+
+        Each rate has ``meter``, ``credits`` or ``tiers``, and perhaps ``per``, ``package``, ``match``.
+        """
+        card = struct_of(RateCard, {"card_id": card_id, "credit_type": credit_type, "rates": list(rates)})
+        answer: RateCard = self.control(requests.PutRateCard(rate_card=card))
+        return answer
+
+    def rate_cards(self) -> Sequence[RateCard]:
+        """Every version of every rate card."""
+        answer: requests.RateCards = self.control(requests.ListRateCards())
+        return answer.rate_cards
+
+    def load_catalog(self, content: Mapping[str, Any], *, dry_run: bool = False) -> CatalogDiff:
+        """Bring the catalog to what ``content`` says (the fields of ``CatalogContent``).
+
+        What it leaves out stays. With ``dry_run`` nothing changes; the answer says what would.
+        """
+        wanted = struct_of(CatalogContent, content)
+        answer: CatalogDiff = self.control(requests.LoadCatalog(content=wanted, dry_run=dry_run))
+        return answer
+
+    def dump_catalog(self) -> CatalogContent:
+        """The catalog as a file has it: loading that again changes nothing."""
+        answer: CatalogContent = self.control(requests.DumpCatalog())
+        return answer

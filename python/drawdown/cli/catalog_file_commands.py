@@ -1,0 +1,207 @@
+"""``drawdown catalog``: the catalog from and to a TOML or YAML file, and ``drawdown plan``."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from drawdown.catalog.toml_text import toml_text
+from drawdown.cli.options import ApiKeyOption, DataOption, JsonOption, TargetOption, open_database
+from drawdown.cli.output import console, print_json, print_table
+from drawdown.errors import InvalidRequestError
+
+catalogs = typer.Typer(help="The catalog as a file.", no_args_is_help=True)
+plans = typer.Typer(help="What is sold.", no_args_is_help=True)
+
+
+def content_of(path: Path) -> dict[str, Any]:
+    """What a catalog file says. Raises ``InvalidRequestError`` with the line that cannot be read."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as raised:
+        raise InvalidRequestError(f"file: {path}: {raised}", field="file") from raised
+    if path.suffix in (".yaml", ".yml"):
+        found = _from_yaml(text, path)
+    else:
+        try:
+            found = tomllib.loads(text, parse_float=str)
+        except tomllib.TOMLDecodeError as raised:
+            raise InvalidRequestError(f"file: {path}: not TOML: {raised}", field="file") from raised
+    return found
+
+
+def _yaml() -> Any:
+    try:
+        import yaml
+    except ImportError:
+        raise InvalidRequestError(
+            "file: YAML needs the extra: pip install 'drawdown[yaml]', or use TOML", field="file"
+        ) from None
+    return yaml
+
+
+def _from_yaml(text: str, path: Path) -> dict[str, Any]:
+    yaml = _yaml()
+    try:
+        # Scalars stay text where they look like floats: a price is not a float.
+        found = yaml.load(text, Loader=_exact_loader(yaml))
+    except yaml.YAMLError as raised:
+        raise InvalidRequestError(f"file: {path}: not YAML: {raised}", field="file") from raised
+    if not isinstance(found, dict):
+        raise InvalidRequestError(f"file: {path}: a catalog is a mapping", field="file")
+    return found
+
+
+def _exact_loader(yaml: Any) -> Any:
+    class ExactLoader(yaml.SafeLoader):  # type: ignore[misc]
+        """Plain data only, and no floats."""
+
+    ExactLoader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: node.value)
+    return ExactLoader
+
+
+def text_of(content: msgspec.Struct, form: str) -> str:
+    """A catalog as TOML or YAML."""
+    plain: dict[str, Any] = msgspec.to_builtins(content)
+    if form == "toml":
+        return toml_text(plain)
+    if form == "yaml":
+        text: str = _yaml().safe_dump(plain, sort_keys=False, allow_unicode=True)
+        return text
+    raise InvalidRequestError("format: toml or yaml", field="format")
+
+
+@catalogs.command("load")
+def load(
+    file: Annotated[Path, typer.Argument(help="A .toml, .yaml or .yml file.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Bring the catalog to what a file says; what it leaves out stays."""
+    content = content_of(file)
+    with open_database(data, target, api_key) as database:
+        diff = database.load_catalog(content, dry_run=dry_run)
+    if json:
+        print_json(diff)
+        return
+    changed = [each for each in diff.changes if each.action != "keep"]
+    if not changed:
+        console.print("nothing to change")
+        return
+    print_table(
+        "Would change" if dry_run else "Changed",
+        ["what", "id", "action", "fields"],
+        [(each.kind, each.id, each.action, each.fields) for each in changed],
+    )
+
+
+@catalogs.command("dump")
+def dump(
+    form: Annotated[str, typer.Option("--format", help="toml or yaml.")] = "toml",
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+) -> None:
+    """Print the catalog as a file that ``load`` takes."""
+    with open_database(data, target, api_key, create=False) as database:
+        content = database.dump_catalog()
+    typer.echo(text_of(content, form), nl=False)
+
+
+@plans.command("list")
+def list_plans(
+    product: Annotated[str, typer.Option(help="Only of this product.")] = "",
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List plans and their versions."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.plans(product)
+    if json:
+        print_json(found)
+        return
+    print_table(
+        "Plans",
+        ["plan", "version", "product", "state", "type", "billed", "credits", "cadence"],
+        [
+            (
+                each.plan_id,
+                each.version,
+                each.product_id,
+                each.state,
+                each.type,
+                each.billing_period,
+                None if each.credits is None else each.credits.amount,
+                None if each.credits is None else each.credits.cadence,
+            )
+            for each in found
+        ],
+    )
+
+
+@plans.command("show")
+def show_plan(
+    plan: Annotated[str, typer.Argument(help="Plan id.")],
+    version: Annotated[int, typer.Option(help="0: the one in force.")] = 0,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show every setting of a plan."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.plan(plan, version)
+    if json:
+        print_json(found)
+    else:
+        typer.echo(toml_text(msgspec.to_builtins(found)), nl=False)
+
+
+@plans.command("publish")
+def publish_plan(
+    plan: Annotated[str, typer.Argument(help="Plan id.")],
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make the draft available, for good."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.publish_plan(plan)
+    _say(found, f"plan {found.plan_id} version {found.version} is published", json)
+
+
+@plans.command("archive")
+def archive_plan(
+    plan: Annotated[str, typer.Argument(help="Plan id.")],
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Take no new subscriptions; those that exist go on."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.archive_plan(plan)
+    _say(found, f"plan {found.plan_id} is archived", json)
+
+
+def _say(value: msgspec.Struct, sentence: str, as_json: bool) -> None:
+    if as_json:
+        print_json(value)
+    else:
+        console.print(sentence, markup=False)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.add_typer(catalogs, name="catalog")
+    app.add_typer(plans, name="plan")

@@ -1,0 +1,77 @@
+"""The commands of the control plane, as a person types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .conftest import Run
+
+CATALOG = """
+[[credit_types]]
+name = "credits"
+[[meters]]
+key = "calls"
+[[products]]
+product_id = "ai"
+name = "AI"
+[[packs]]
+pack_id = "ten"
+name = "Ten"
+credit_type = "credits"
+amount = "10"
+prices = [{ currency = "USD", amount = "5" }]
+[[plans]]
+plan_id = "small"
+product_id = "ai"
+name = "Small"
+state = "published"
+base_fee = [{ currency = "USD", amount = "10" }]
+rates = [{ meter = "calls", credits = "2" }]
+credits = { credit_type = "credits", amount = "100", cadence = "monthly" }
+[[plans]]
+plan_id = "large"
+product_id = "ai"
+name = "Large"
+state = "published"
+base_fee = [{ currency = "USD", amount = "40" }]
+rates = [{ meter = "calls", credits = "2" }]
+credits = { credit_type = "credits", amount = "500", cadence = "monthly" }
+"""
+
+
+def test_from_a_catalog_file_to_an_upgrade(run: Run, tmp_path: Path) -> None:
+    """Load, subscribe, preview and change, deliver a pack, cancel; bad input names its field."""
+    file = tmp_path / "catalog.toml"
+    file.write_text(CATALOG, "utf-8")
+
+    def done(*arguments: object) -> str:
+        ran = run(*arguments)
+        assert ran.code == 0, ran.err
+        return ran.out
+
+    def found(*arguments: object) -> Any:
+        return json.loads(done(*arguments, "--json"))
+
+    assert "Would change" in done("catalog", "load", str(file), "--dry-run")
+    assert found("catalog", "load", str(file))["applied"] is True
+    assert "nothing to change" in done("catalog", "load", str(file))
+    assert [each["plan_id"] for each in found("plan", "list")] == ["small", "large"]
+    assert "credit_type" in done("plan", "show", "small")
+    done("customer", "put", "c", "payment_method=test_ok", "currency=USD")
+    done("account", "create", "acme", "--customer", "c")
+    made = found("subscription", "create", "acme", "small", "--id", "s")
+    assert (made["state"], made["plan_id"]) == ("active", "small")
+    preview = found("subscription", "change", "s", "large", "--dry-run")
+    assert (preview["due_now"]["minor"], preview["credits_granted"]) == (3000, "500")
+    done("subscription", "change", "s", "large", "--id", "up")
+    done("subscription", "add-service", "s", "ten", "--id", "extra")
+    (balance,) = found("balance", "acme")
+    assert balance["available"] == "510"
+    assert found("subscription", "cancel", "s")["ends_at"]
+    assert [each["state"] for each in found("subscription", "list")] == ["active"]
+    assert "plan_id" in done("catalog", "dump")
+    assert "plans:" in done("catalog", "dump", "--format", "yaml")
+    refused = run("subscription", "create", "acme", "small", "--id", "t", "--quantity", "0")
+    assert (refused.code, "quantity" in refused.err) == (64, True)

@@ -1,0 +1,194 @@
+"""The catalog lives in a file: loaded, compared, dumped, through every door and both formats."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import drawdown
+import msgspec
+import pytest
+from drawdown.catalog.toml_text import toml_text
+from drawdown.cli.catalog_file_commands import content_of, text_of
+from drawdown.client.interface import Database
+from hypothesis import given
+from hypothesis import strategies as st
+
+from .conftest import START
+from .plans import published
+
+Name = Callable[[str], str]
+
+FILE = """
+[[credit_types]]
+name = "gems"
+scale = 2
+
+[[meters]]
+key = "%(id)s-images"
+unit = "image"
+dimensions = ["size"]
+
+[[rate_cards]]
+card_id = "%(id)s-card"
+credit_type = "gems"
+rates = [
+  { meter = "%(id)s-images", credits = "0.50" },
+  { meter = "%(id)s-images", credits = "2", match = { size = "large" } },
+]
+
+[[products]]
+product_id = "%(id)s"
+name = "Images"
+
+[[packs]]
+pack_id = "%(id)s-pack"
+name = "Twenty"
+credit_type = "gems"
+amount = "20"
+prices = [{ currency = "USD", amount = "60" }]
+
+[[plans]]
+plan_id = "%(id)s-plan"
+product_id = "%(id)s"
+name = "Images monthly"
+state = "published"
+base_fee = [{ currency = "USD", amount = "12.50" }]
+rate_card = "%(id)s-card"
+[plans.credits]
+credit_type = "gems"
+amount = "100"
+cadence = "monthly"
+[plans.credits.lifetime]
+count = 2
+"""
+
+
+def actions(diff: Any) -> dict[str, str]:
+    return {f"{each.kind} {each.id}": each.action for each in diff.changes if each.action != "keep"}
+
+
+def test_a_file_is_loaded_once_and_changed_by_new_versions(db: Database, name: Name, tmp_path: Path) -> None:
+    """A dry run says what it would do; loading does it, once; a change is a new version."""
+    key = name("shop")
+    path = tmp_path / "catalog.toml"
+    path.write_text(FILE % {"id": key}, "utf-8")
+    content = content_of(path)
+    expected = {
+        f"meter {key}-images": "create",
+        f"rate_card {key}-card": "create",
+        f"product {key}": "create",
+        f"pack {key}-pack": "create",
+        f"plan {key}-plan": "create",
+    }
+    would = db.load_catalog(content, dry_run=True)
+    assert actions(would).items() >= expected.items() and not would.applied
+    assert not [plan for plan in db.plans() if plan.product_id == key]
+    assert actions(db.load_catalog(content)).items() >= expected.items()
+    assert not actions(db.load_catalog(content))
+    plan = db.plan(f"{key}-plan")
+    assert (plan.state, plan.version, plan.rate_card) == ("published", 1, f"{key}-card@1")
+
+    content["plans"][0]["base_fee"][0]["amount"] = "15"
+    assert actions(db.load_catalog(content)) == {f"plan {key}-plan": "new_version"}
+    assert (db.plan(f"{key}-plan").version, db.plan(f"{key}-plan").base_fee[0].amount) == (2, Decimal(15))
+
+
+@pytest.mark.parametrize("form", ["toml", "yaml"])
+def test_what_is_dumped_loads_without_a_change(db: Database, name: Name, tmp_path: Path, form: str) -> None:
+    """Every setting survives the way through the file."""
+    published(
+        db,
+        name("plan"),
+        trial={"days": 7, "credits": "5.25", "survives": True},
+        overage={"prices": [{"currency": "USD", "model": "per_unit", "amount": "0.02"}], "cap": "50"},
+        minimum_spend=[{"currency": "USD", "amount": "30"}],
+        features={"sso": "true", "regions": "eu, us"},
+        metadata={"note": 'quotes " and \\ and ü'},
+    )
+    path = tmp_path / f"catalog.{form}"
+    path.write_text(text_of(db.dump_catalog(), form), "utf-8")
+    assert not actions(db.load_catalog(content_of(path)))
+
+
+def test_one_wrong_thing_loads_nothing_that_is_sold(db: Database, name: Name, tmp_path: Path) -> None:
+    key = name("shop")
+    path = tmp_path / "catalog.toml"
+    path.write_text((FILE % {"id": key}).replace('cadence = "monthly"', 'cadence = "daily"'), "utf-8")
+    with pytest.raises(drawdown.InvalidRequestError) as raised:
+        db.load_catalog(content_of(path))
+    assert raised.value.field == "credits.cadence"
+    assert key not in {each.product_id for each in db.products()}
+    assert f"{key}-pack" not in {each.pack_id for each in db.packs()}
+
+
+@pytest.mark.parametrize("text", ["a = 1\nplans = x\n", "- a\n- b: [", "plans: 1.5"])
+def test_a_file_that_cannot_be_read_says_where(text: str, tmp_path: Path) -> None:
+    path = tmp_path / ("catalog.toml" if "=" in text else "catalog.yaml")
+    path.write_text(text, "utf-8")
+    if text == "plans: 1.5":
+        assert content_of(path) == {"plans": "1.5"}
+        return
+    with pytest.raises(drawdown.InvalidRequestError) as raised:
+        content_of(path)
+    assert raised.value.field == "file" and "line" in raised.value.message
+
+
+_plain = st.recursive(
+    st.one_of(st.booleans(), st.integers(-(2**63), 2**63 - 1), st.text(max_size=20)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(max_size=8), _plain, max_size=5))
+def test_the_toml_writer_is_read_back(content: dict[str, Any]) -> None:
+    assert tomllib.loads(toml_text(content)) == content
+
+
+@pytest.mark.behaviour("S3-10", "S3-15")
+def test_a_subscription_keeps_the_rates_it_began_with(db: Database, account: str, name: Name) -> None:
+    """The card's second version is for plans published later; who subscribed before pays the old rate."""
+    first = db.put_rate_card(name("card"), rates=[{"meter": "calls", "credits": "2"}])
+    plan = published(db, name("plan"), rates=[], rate_card=name("card"))
+    assert (first.version, plan.rate_card) == (1, f"{name('card')}@1")
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    assert db.record(account, "calls", quantity=1, time=START).charged == Decimal(2)
+    second = db.put_rate_card(name("card"), rates=[{"meter": "calls", "credits": "3"}])
+    assert second.version == 2
+    assert db.record(account, "calls", quantity=1, time=START).charged == Decimal(2)
+    later = published(db, name("later"), rates=[], rate_card=name("card"))
+    db.cancel_subscription(name("sub"), when="now")
+    db.subscribe(account, later.plan_id, subscription_id=name("second"))
+    assert db.record(account, "calls", quantity=1, time=START).charged == Decimal(3)
+
+
+def test_prices_that_stand_twice_on_a_card_are_refused(db: Database, name: Name) -> None:
+    rates = [{"meter": "calls", "credits": "2"}, {"meter": "calls", "credits": "3"}]
+    with pytest.raises(drawdown.InvalidRequestError) as raised:
+        db.put_rate_card(name("card"), rates=rates)
+    assert raised.value.field == "rates"
+    assert name("card") not in {each.card_id for each in db.rate_cards()}
+
+
+def test_the_newest_subscription_prices_a_meter_that_two_price(
+    db: Database, account: str, name: Name
+) -> None:
+    """Each brings its own meters; where both price one, the newer wins."""
+    published(
+        db, name("one"), rates=[{"meter": "calls", "credits": "2"}, {"meter": "tokens", "credits": "1"}]
+    )
+    published(db, name("two"), rates=[{"meter": "calls", "credits": "5"}])
+    db.subscribe(account, name("one"), subscription_id=name("first"))
+    db.advance_clock(account, START.replace(hour=1))
+    db.subscribe(account, name("two"), subscription_id=name("second"))
+    now = START.replace(hour=1)
+    assert db.record(account, "calls", quantity=1, time=now).charged == Decimal(5)
+    assert db.record(account, "tokens", quantity=1, time=now).charged == Decimal(1)
+    assert db.record(account, "calls", quantity=1, time=START).charged == Decimal(2)
+    assert msgspec.json.encode(db.subscription(name("first")))
