@@ -70,6 +70,7 @@ stress: setup ## Long forms: crash loop of 100 cycles, hostile clients, larger m
 	$(BIN)/python -m tests.stress.crash_loop --cycles 100
 	$(BIN)/python -m tests.stress.hostile.run --scale 20
 	rm -rf target/crash-story && $(BIN)/python -m tests.control.crash_story target/crash-story
+	$(BIN)/python -m tests.control.planted_rules
 	DRAWDOWN_MODEL_EXAMPLES=2000 $(BIN)/python -m pytest tests/model -m "" --timeout 3600
 	PROPTEST_CASES=20000 cargo test -p drawdown-core --release --quiet --test model --test equivalences
 	DRAWDOWN_CRASH_SEEDS=1500 cargo test -p drawdown-node --release --quiet
