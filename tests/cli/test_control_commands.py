@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from .conftest import Run
 
 CATALOG = """
@@ -41,8 +43,9 @@ credits = { credit_type = "credits", amount = "500", cadence = "monthly" }
 """
 
 
-def test_from_a_catalog_file_to_an_upgrade(run: Run, tmp_path: Path) -> None:
+def test_from_a_catalog_file_to_an_upgrade(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Load, subscribe, preview and change, deliver a pack, cancel; bad input names its field."""
+    monkeypatch.setenv("DRAWDOWN_PAYMENTS", "test")
     file = tmp_path / "catalog.toml"
     file.write_text(CATALOG, "utf-8")
 

@@ -19,7 +19,12 @@ from typing import Any
 import msgspec
 
 START = datetime(2026, 1, 31, tzinfo=UTC)
-ENGINE = {"segment_bytes": 1 << 20, "reserve_bytes": 0, "scheduler_interval_ms": 3_600_000}
+ENGINE = {
+    "segment_bytes": 1 << 20,
+    "reserve_bytes": 0,
+    "scheduler_interval_ms": 3_600_000,
+    "payments": "test",
+}
 
 
 def tell(path: Path) -> bytes:
@@ -105,7 +110,7 @@ def state(db: Any) -> dict[str, Any]:
 
 def charges(path: str) -> list[dict[str, Any]]:
     """What the provider was asked for, each once."""
-    text = Path(path, "test_charges.jsonl").read_text("utf-8")
+    text = Path(path, "payments-test.jsonl").read_text("utf-8")
     return [msgspec.json.decode(line) for line in text.splitlines() if '"charge"' in line]
 
 

@@ -14,7 +14,7 @@ import pytest
 from drawdown.catalog.toml_text import toml_text
 from drawdown.cli.catalog_file_commands import content_of, text_of
 from drawdown.client.interface import Database
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .conftest import START
@@ -146,6 +146,8 @@ _plain = st.recursive(
 )
 
 
+# How long a draw takes says how busy the machine is, nothing about the writer.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.text(max_size=8), _plain, max_size=5))
 def test_the_toml_writer_is_read_back(content: dict[str, Any]) -> None:
     assert tomllib.loads(toml_text(content)) == content

@@ -22,7 +22,7 @@ from drawdown.subscriptions.calendar import (
     step,
     zone_of,
 )
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 ZONES = [
@@ -89,6 +89,8 @@ ZONES = [
     "Pacific/Marquesas",
 ]
 HOURS = (0, 2, 12, 23)
+# How long a draw takes says how busy the machine is, nothing about the calendar.
+BUSY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def anchors(day: int) -> list[datetime]:
@@ -166,6 +168,7 @@ def test_midnight_and_the_first_of_the_month_are_local() -> None:
     assert first_of_next_month(begin, "Europe/Berlin") == begin
 
 
+@BUSY_MACHINE
 @given(
     day=st.integers(1, 31),
     hour=st.integers(0, 23),
@@ -187,6 +190,7 @@ def test_a_lifetime_ends_where_a_later_delivery_begins(
     )
 
 
+@BUSY_MACHINE
 @given(
     start=st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1)),
     zone=st.sampled_from(ZONES),
