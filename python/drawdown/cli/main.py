@@ -21,8 +21,8 @@ from drawdown.cli import (
     ledger_commands,
     replay_command,
     serve_command,
-    top_command,
     subscription_commands,
+    top_command,
     usage_commands,
 )
 from drawdown.cli.exit_codes import INTERNAL, MEANINGS, UNAVAILABLE, exit_code_of
