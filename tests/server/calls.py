@@ -13,6 +13,7 @@ from drawdown.v1 import (
     subscription_pb2,
     usage_pb2,
 )
+from google.protobuf import message_factory
 from google.rpc import error_details_pb2, status_pb2
 
 SERVICES = {
@@ -47,7 +48,7 @@ class Calls:
         service, method = path.split("/")
         module = SERVICES[service]
         descriptor = module.DESCRIPTOR.services_by_name[service].methods_by_name[method]
-        answer = getattr(module, descriptor.output_type.name)
+        answer = message_factory.GetMessageClass(descriptor.output_type)
         stub = self.channel.unary_unary(
             f"/drawdown.v1.{path}",
             request_serializer=lambda message: message.SerializeToString(),

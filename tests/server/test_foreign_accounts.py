@@ -14,6 +14,7 @@ from drawdown.v1 import (
     catalog_pb2,
     entitlement_pb2,
     grant_pb2,
+    purchase_pb2,
     subscription_pb2,
     usage_pb2,
 )
@@ -80,6 +81,8 @@ PER_ACCOUNT: dict[str, Any] = {
     ),
     "SubscriptionService/ListSubscriptions": subscription_pb2.ListSubscriptionsRequest(),
     "BillingService/ListInvoices": billing_pb2.ListInvoicesRequest(),
+    "BillingService/ListPurchases": purchase_pb2.ListPurchasesRequest(),
+    "BillingService/GetRecharge": purchase_pb2.GetRechargeRequest(credit_type="credits"),
     "AdminService/AdvanceClock": admin_pb2.AdvanceClockRequest(to={"seconds": 4_000_000_000}),
 }
 
@@ -100,7 +103,11 @@ def answer_of(calls: Calls, path: str, account: str) -> tuple[Any, ...]:
 
 
 # What has a list for any account, known or not.
-EMPTY_LISTS = {"SubscriptionService/ListSubscriptions", "BillingService/ListInvoices"}
+EMPTY_LISTS = {
+    "SubscriptionService/ListSubscriptions",
+    "BillingService/ListInvoices",
+    "BillingService/ListPurchases",
+}
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +124,20 @@ def billed(keyed: Keyed) -> dict[str, str]:
         database.publish_plan("monthly")
         database.subscribe(FOREIGN, "monthly", subscription_id="sub_theirs", payment_method="pm_1")
         (invoice,) = database.invoices(FOREIGN)
-    return {"subscription_id": "sub_theirs", "invoice_id": invoice.invoice_id, "customer_id": FOREIGN}
+        database.create_pack(
+            pack_id="pack",
+            name="pack",
+            credit_type="credits",
+            amount="20",
+            prices=[{"currency": "USD", "amount": "60"}],
+        )
+        database.buy_pack(FOREIGN, "pack", purchase_id="buy_theirs", payment_method="pm_1")
+    return {
+        "subscription_id": "sub_theirs",
+        "invoice_id": invoice.invoice_id,
+        "purchase_id": "buy_theirs",
+        "customer_id": FOREIGN,
+    }
 
 
 # Calls about something with an id of its own, which belongs to an account or a customer.
@@ -129,6 +149,9 @@ BY_ID: dict[str, Any] = {
     "SubscriptionService/Pause": subscription_pb2.PauseRequest(),
     "SubscriptionService/Resume": subscription_pb2.ResumeRequest(),
     "SubscriptionService/SetAutoRenew": subscription_pb2.SetAutoRenewRequest(),
+    "BillingService/GetPurchase": purchase_pb2.GetPurchaseRequest(),
+    "BillingService/RefundPurchase": purchase_pb2.RefundPurchaseRequest(),
+    "BillingService/MarkPurchasePaid": purchase_pb2.MarkPurchasePaidRequest(),
     "BillingService/GetInvoice": billing_pb2.GetInvoiceRequest(),
     "BillingService/ApproveInvoice": billing_pb2.ApproveInvoiceRequest(),
     "BillingService/MarkInvoicePaid": billing_pb2.MarkInvoicePaidRequest(),
@@ -183,7 +206,11 @@ def test_a_foreign_account_answers_exactly_like_one_that_is_not_there(bound: Cal
         assert foreign == answer_of(bound, path, ABSENT)
 
 
-def test_nothing_of_it_changed_the_foreign_account(keyed: Keyed, bound: Calls) -> None:
+@pytest.mark.usefixtures("billed")
+def test_nothing_of_it_changed_the_foreign_account(keyed: Keyed) -> None:
+    with drawdown.connect(keyed.server.address, api_key=keyed.admin_text) as database:
+        assert database.purchase("buy_theirs").state == "pending"
+        assert database.subscription("sub_theirs").state == "active"
     account = keyed.admin.call("AccountService/GetAccount", account_pb2.GetAccountRequest(account_id=FOREIGN))
     assert not account.account.suspended
     request = account_pb2.GetBalanceRequest(account_id=FOREIGN, credit_type="credits")

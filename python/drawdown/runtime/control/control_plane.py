@@ -73,7 +73,7 @@ class ControlPlane:
         call = CALLS.get(type(request))
         if call is None:
             raise errors.InternalError(f"nothing answers {type(request).__name__}")
-        prior = None if call.before is None else call.before(self, request)
+        prior = None if call.before is None else call.before(self, request, account_prefix)
         with self.sql.transaction() as work:
             step = Step(self, work, account_prefix=account_prefix)
             step.prior = prior

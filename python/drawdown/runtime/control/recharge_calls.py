@@ -63,13 +63,12 @@ def set_recharge(step: Step, request: SetRecharge) -> Recharge:
 @handles(GetRecharge)
 def get_recharge(step: Step, request: GetRecharge) -> Recharge:
     """Raises ``NotFoundError`` where nobody opted in."""
-    step.require_visible(request.account)
     return _stored(step, request.account, request.credit_type)
 
 
 def _stored(step: Step, account: str, credit_type: str) -> Recharge:
     found = step.work.recharges.get(account=account, credit_type=credit_type)
-    if found is None:
+    if found is None or not step.sees(account):
         raise errors.NotFoundError(
             f"account {account[:128]!r} has no recharge of {credit_type[:128]!r}", reason="RECHARGE_UNKNOWN"
         )

@@ -23,7 +23,7 @@ class Call(msgspec.Struct, frozen=True):
     handler: CallHandler
     reread: CallHandler | None
     """Answers instead, after the commands and the jobs that the call set off."""
-    before: Callable[[Any, Any], Any] | None = None
+    before: Callable[[Any, Any, str], Any] | None = None
     """Runs first, outside any transaction, with plane and request; the step has its answer as ``prior``."""
 
 
@@ -44,7 +44,7 @@ def handles(
     request: type[Request],
     *,
     reread: CallHandler | None = None,
-    before: Callable[[Any, Any], Any] | None = None,
+    before: Callable[[Any, Any, str], Any] | None = None,
 ) -> Callable[[CallHandler], CallHandler]:
     """Register the function that answers ``request`` inside one transaction."""
 
