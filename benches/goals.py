@@ -21,6 +21,7 @@ from benches import (
     goal_ingest,
     goal_ledger,
     goal_recovery,
+    goal_watch,
 )
 from benches.figures import (
     RESULTS,
@@ -55,6 +56,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "unary_calls": goal_calls.unary_calls,
     "batched_checks": goal_calls.batched_checks,
     "coalesced_calls": goal_asyncio.coalesced_calls,
+    "pushed_balances": goal_watch.pushed_balances,
     "many_grants": goal_costs.many_grants,
     "many_accounts": goal_costs.many_accounts,
     "memory": goal_costs.memory,
