@@ -185,7 +185,7 @@ impl Engine {
         for number in (group.accounts_mark..self.accounts.len() as u32).rev() {
             let account = self.accounts.pop().expect("counted");
             self.index.remove(self.key.account_hash(account.id.as_bytes()), number);
-            self.open_reservations.replace(&account, &Account::new(""));
+            self.open_reservations.replace(number, &account, &Account::new(""));
         }
         if self.accounts.len() < before {
             self.passes.forget_from(group.accounts_mark);
@@ -194,7 +194,7 @@ impl Engine {
         for (number, mut account) in group.touched {
             // Its lists keep it: an image too many costs little, one too few would lose a change.
             account.dirty = self.accounts[number as usize].dirty;
-            self.open_reservations.replace(&self.accounts[number as usize], &account);
+            self.open_reservations.replace(number, &self.accounts[number as usize], &account);
             self.accounts[number as usize] = account;
         }
         if let Some(catalog) = group.catalog {

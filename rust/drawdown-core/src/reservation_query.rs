@@ -26,7 +26,7 @@ impl Engine {
         };
         let from = after.map_or(accounts.start, |(number, _)| number.max(accounts.start));
         let mut page: Vec<Value> = Vec::new();
-        for number in from..accounts.end {
+        for number in self.open_reservations.accounts_from(from).take_while(|number| *number < accounts.end) {
             let account = &self.accounts[number as usize];
             let mut open = self.open_at(account, account.now(stamp));
             open.retain(|(id, _)| after.is_none_or(|(last, last_id)| number > last || id.as_str() > last_id));
