@@ -124,6 +124,15 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     reserve_bytes: Annotated[
         int, Meta(ge=0, le=1 << 32, description="Ballast freed on a full disk, so that closing still works")
     ] = 64 << 20
+    retention_s: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100 * 366 * 86_400,
+            description="Journal is kept at least this long for the ledger, never less than event ids are "
+            "remembered; 0: for ever",
+        ),
+    ] = 0
     checkpoint_interval_s: Annotated[
         int,
         Meta(
@@ -213,6 +222,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             "accept_clock": self.process.accept_clock,
             "segment_bytes": self.process.segment_bytes,
             "reserve_bytes": self.process.reserve_bytes,
+            "retention_s": self.process.retention_s,
             "dedupe_window_us": engine.dedupe_window_s * second,
             "guaranteed_window_us": engine.guaranteed_window_s * second,
             "dedupe_bucket_us": engine.dedupe_bucket_s * second,

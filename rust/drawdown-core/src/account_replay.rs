@@ -154,14 +154,6 @@ impl AccountReplay {
         answer
     }
 
-    /// Units of the counter before which a stateful price stood.
-    pub fn counted_units(&self, meter: u16, match_id: u32, period: i64) -> i64 {
-        self.engine
-            .accounts
-            .first()
-            .map_or(0, |account| account.counter(meter, match_id, period).map_or(0, |counter| counter.units))
-    }
-
     /// Open debt of one meter (`None`: direct debits), in smallest units.
     pub fn debt(&self, credit_type: u16, meter: Option<u16>) -> i64 {
         let pool = self.engine.accounts.first().and_then(|account| account.pool(credit_type));

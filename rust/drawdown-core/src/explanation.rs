@@ -46,8 +46,7 @@ impl Explanation {
         answer.insert("credit_type".into(), credit_type_name.clone().into());
         answer.insert("scale".into(), scale.into());
         answer.insert("rate".into(), rate.into());
-        let tier = usage.counted.map(|c| replay.counted_units(usage.subject, c.match_id, c.period));
-        answer.insert("units_before".into(), tier.into());
+        answer.insert("units_before".into(), usage.counted.map(|counted| counted.before).into());
         let before = view(&mut replay, &names, &credit_type_name, received_at)?;
         replay.apply(record)?;
         let after = view(&mut replay, &names, &credit_type_name, received_at)?;

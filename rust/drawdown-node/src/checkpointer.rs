@@ -10,6 +10,7 @@ use crate::error::NodeError;
 use crate::faults;
 use crate::meta::StoreId;
 use crate::node::{Drive, Shared};
+use crate::retention::forget_old_journal;
 use crate::segment::{ARCHIVE, SegmentName, segments};
 use crate::settings::NodeSettings;
 use std::io;
@@ -99,6 +100,7 @@ pub(crate) fn run(shared: &Shared) -> Result<u64, NodeError> {
         return Ok(newest.map_or(0, |info| info.start_seq));
     }
     let taken = Pass { shared, checkpointer: &mut checkpointer }.take();
+    let taken = taken.and_then(|info| forget_old_journal(shared).map(|()| info));
     let mut status = shared.checkpoint_status.lock();
     match taken {
         Ok(info) => {

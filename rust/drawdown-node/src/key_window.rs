@@ -143,7 +143,7 @@ fn unreadable(name: &SegmentName, frame: &FrameHeader, what: &str) -> NodeError 
 }
 
 /// Stamp of a segment's first frame; `None` if none stands there.
-fn first_stamp(disk: &dyn Disk, store: StoreId, name: &SegmentName) -> Result<Option<i64>, NodeError> {
+pub(crate) fn first_stamp(disk: &dyn Disk, store: StoreId, name: &SegmentName) -> Result<Option<i64>, NodeError> {
     let reading = || NodeError::io(format!("read {}", name.path()));
     // The checkpointer of a running node may just have archived it.
     let archived = SegmentName { archived: true, ..name.clone() };

@@ -40,6 +40,7 @@ mod recovery;
 mod remote_pass;
 mod repair;
 mod restore;
+mod retention;
 mod scan;
 mod segment;
 mod segment_feed;

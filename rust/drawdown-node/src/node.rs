@@ -24,6 +24,7 @@ use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -69,7 +70,10 @@ pub(crate) struct Shared {
     pub(crate) environment: Environment,
     pub(crate) settings: NodeSettings,
     pub(crate) drive: Drive,
+    /// As the opening wrote it.
     pub(crate) meta: Meta,
+    /// Where the journal begins: `meta.first_seq`, until older segments are let go.
+    pub(crate) first_kept_seq: AtomicU64,
     pub(crate) writer: Mutex<Writer>,
     /// Wakes the commit thread; goes with `writer`.
     pub(crate) work: Condvar,
@@ -369,7 +373,8 @@ impl Node {
         // Without a checkpoint the next start only takes longer.
         let checkpoint = if self.shared.settings.checkpoint_on_close { self.checkpoint().map(|_| ()) } else { Ok(()) };
         threads::write_digest(&self.shared)?;
-        let meta = Meta { durable_seq: applied, ..self.shared.meta.clone() };
+        let first_seq = self.shared.first_kept_seq.load(SeqCst);
+        let meta = Meta { durable_seq: applied, first_seq, ..self.shared.meta.clone() };
         meta.write(&*self.shared.environment.disk).map_err(NodeError::io("write META"))?;
         checkpoint
     }

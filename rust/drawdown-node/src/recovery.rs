@@ -25,6 +25,7 @@ use drawdown_core::{Engine, Settings, StoreKey};
 use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 /// What opening found and did.
@@ -349,6 +350,7 @@ impl Recovered {
             checkpointer: Mutex::new(checkpointer),
             checkpoint_status: Mutex::new(status),
             remote: Mutex::default(),
+            first_kept_seq: AtomicU64::new(meta.first_seq),
             indexed: Mutex::default(),
             halted: Mutex::new(None),
             environment,

@@ -72,6 +72,9 @@ pub struct NodeSettings {
     pub reserve_bytes: u64,
     /// Follow the wall clock at start however far it is from the journal's last stamp.
     pub accept_clock: bool,
+    /// Journal is kept at least this long for the ledger; 0: for ever. Never less than event ids
+    /// are remembered.
+    pub retention_s: u64,
     /// Make indexes of closed segments beside other work; else only questions make them.
     pub index_in_background: bool,
     /// At start a longer gap than this is followed only with a synchronised or accepted clock.
@@ -92,6 +95,7 @@ impl Default for NodeSettings {
             checkpoint_on_close: true,
             reserve_bytes: 64 << 20,
             accept_clock: false,
+            retention_s: 0,
             index_in_background: true,
             start_gap_max_s: 35 * 24 * 3600,
         }
@@ -111,6 +115,7 @@ impl NodeSettings {
             ("checkpoint_journal_bytes_min", self.checkpoint_journal_bytes_min, 1, 1 << 50),
             ("checkpoint_deltas_max", self.checkpoint_deltas_max.into(), 0, 64),
             ("reserve_bytes", self.reserve_bytes, 0, 1 << 32),
+            ("retention_s", self.retention_s, 0, 1 << 38),
             ("start_gap_max_s", self.start_gap_max_s, 0, 1 << 32),
         ];
         for (name, value, least, most) in bounds {

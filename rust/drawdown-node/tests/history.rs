@@ -2,7 +2,9 @@
 
 mod support;
 
-use drawdown_core::{Fact, Rights};
+use drawdown_core::{Fact, Rights, Status};
+use drawdown_node::{Clock, Node, NodeSettings, verify_disk};
+use serde_json::{Value, json};
 use support::{START_US, World, account_id, record, set_up, small_settings};
 
 #[test]
@@ -69,4 +71,50 @@ fn a_counter_has_the_events_of_its_own_period_and_match() {
     let ids: Vec<String> = counter(counted.period).records.iter().map(|r| r.event_id().unwrap().to_owned()).collect();
     assert_eq!(["a", "c"], ids[..]);
     assert!(counter(counted.period + 1).records.is_empty());
+}
+
+#[test]
+fn journal_older_than_it_is_kept_goes_and_questions_beyond_it_say_so() {
+    let world = World::new(4);
+    let settings = NodeSettings { retention_s: 24 * 3600, ..small_settings() };
+    let node = world.open(settings.clone()).unwrap();
+    set_up(&node, 1);
+    let day = |node: &Node, number: u64| {
+        for batch in 0..60 {
+            let now = world.clock.read().wall_us;
+            record(node, &[(1_000 * number + batch, 0, 1)], now).unwrap();
+            while node.step_commit() {}
+            node.step_prepare();
+        }
+        node.checkpoint().unwrap();
+        world.clock.advance(24 * 3_600_000_000);
+    };
+    for number in 0..40 {
+        day(&node, number);
+    }
+    let ask = |node: &Node, request: Value| node.query(&request).unwrap().1.unwrap();
+    let listing = json!({"type": "ledger", "account": account_id(0), "limit": 10_000});
+    let listed = ask(&node, listing.clone());
+    let first_kept = listed["first_kept_seq"].as_u64().unwrap();
+    assert!(first_kept > 1, "nothing was let go in 40 days of a window of 35");
+    let entries = listed["entries"].as_array().unwrap();
+    assert!(entries.len() > 30 * 60, "what must be kept for the event ids is gone");
+    assert!(entries.iter().all(|entry| entry["seq"].as_u64().unwrap() >= first_kept));
+    let explain = |id: &str| json!({"type": "explain", "account": account_id(0), "event_id": id});
+    let unknown = ask(&node, explain("event-00000000"));
+    assert_eq!("EVENT_UNKNOWN", unknown["status"]);
+    assert!(unknown["reason"].as_str().unwrap().contains("journal kept"));
+    let newest = entries[0]["event_id"].as_str().unwrap();
+    assert_eq!("BEYOND_RETENTION", ask(&node, explain(newest))["status"]);
+    let past = json!({"type": "balance", "account": account_id(0), "credit_type": "credits", "at": START_US + 1});
+    assert_eq!("BEYOND_RETENTION", ask(&node, past)["status"]);
+    let digest = node.read(|engine, _| engine.digest()).unwrap();
+    node.close().unwrap();
+    drop(node);
+    verify_disk(&world.disk).unwrap();
+    let node = world.open(settings).unwrap();
+    assert_eq!(digest, node.read(|engine, _| engine.digest()).unwrap());
+    assert_eq!(listed["entries"], ask(&node, listing)["entries"]);
+    let (_, outcomes) = record(&node, &[(39_000, 0, 1)], world.clock.read().wall_us - 24 * 3_600_000_000).unwrap();
+    assert_eq!(Status::Duplicate, outcomes[0].status, "an event id within the window was forgotten");
 }
