@@ -169,6 +169,11 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     stripe_webhook_secret: Annotated[
         str, Meta(description="Secret of Stripe's webhook endpoint: what its calls are verified with")
     ] = ""
+    seller_name: Annotated[str, Meta(description="Who issues the invoices, as printed on them")] = ""
+    seller_address: Annotated[str, Meta(description="Its address, rows separated by ';'")] = ""
+    seller_note: Annotated[
+        str, Meta(description="At the foot of every invoice: tax id, bank account, register")
+    ] = ""
     scheduler_interval_ms: Annotated[
         int, Meta(ge=10, le=3_600_000, description="Pause between looks for due jobs of the control plane")
     ] = 250

@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from drawdown.billing.page_sums import CreditApplication, Totals
 from drawdown.model.money import Money, total
 from drawdown.model.request import Value
 from drawdown.subscriptions.calendar import Period
@@ -59,6 +60,13 @@ class Invoice(Value, frozen=True):
     finalized_at: datetime | None = None
     paid_at: datetime | None = None
     payment_failure: str = ""
+    applications: tuple[CreditApplication, ...] = ()
+    """Invoice credits, line by line; settled when it is finalized."""
+    totals: Totals | None = None
+    """The sums at its foot; absent while it is a draft."""
+    corrects: str = ""
+    """Of a credit note: the invoice it takes back from."""
+    note: str = ""
 
     @property
     def gross(self) -> Money:

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from drawdown.billing.invoice import InvoiceLine
+from drawdown.billing.page_sums import CreditApplication
 from drawdown.errors import InvalidRequestError
 from drawdown.model.ids import check_id
 from drawdown.model.money import Money, zero
@@ -84,14 +85,6 @@ class InvoiceCredit(Value, frozen=True):
         if self.expires_at is not None and instant >= self.expires_at:
             return "expired"
         return "active"
-
-
-class CreditApplication(Value, frozen=True):
-    """So much of one credit paid for one line."""
-
-    credit_id: str
-    line_id: str
-    amount: Money
 
 
 def check_invoice_credit(credit: InvoiceCredit) -> None:

@@ -18,8 +18,8 @@ from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, get_currency_symbol
 
 from drawdown.billing.invoice import InvoiceLine
-from drawdown.billing.invoice_credit import CreditApplication, InvoiceCredit
-from drawdown.billing.totals import Totals
+from drawdown.billing.invoice_credit import InvoiceCredit
+from drawdown.billing.page_sums import CreditApplication, Totals
 from drawdown.errors import InvalidRequestError
 from drawdown.model.currencies import decimals_of
 from drawdown.model.money import Money, total

@@ -18,20 +18,9 @@ from fractions import Fraction
 from typing import Protocol
 
 from drawdown.billing.invoice import InvoiceLine
-from drawdown.billing.invoice_credit import CreditApplication
+from drawdown.billing.page_sums import CreditApplication, TaxLine, Totals
 from drawdown.errors import InvalidRequestError
 from drawdown.model.money import Money, total, zero
-from drawdown.model.request import Value
-
-
-class TaxLine(Value, frozen=True):
-    """One tax on the invoice."""
-
-    name: str
-    rate: str
-    """As shown: ``19 %``."""
-    base: Money
-    amount: Money
 
 
 class TaxRule(Protocol):
@@ -66,20 +55,6 @@ class RateByCountry:
         base = total([amount for _, amount in net], net[0][1].currency)
         shown = f"{(rate * 100).limit_denominator(1000)} %"
         return [TaxLine(name=name, rate=shown, base=base, amount=base.times(rate))]
-
-
-class Totals(Value, frozen=True):
-    """The sums at the foot of an invoice."""
-
-    gross: Money
-    credited: Money
-    subtotal: Money
-    taxes: tuple[TaxLine, ...]
-    tax: Money
-    total: Money
-    balance_used: Money
-    """Of credit notes and money paid before."""
-    due: Money
 
 
 def net_of(

@@ -6,6 +6,7 @@ applied state, which may be one commit group ahead of the disk; their ``seq`` sa
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +18,7 @@ from drawdown.engine.snapshots import SnapshotReader
 from drawdown.engine.translate import translating
 from drawdown.model import commands
 from drawdown.model.command_methods import CommandMethods
-from drawdown.model.credits import AmountLike, units_from_credits
+from drawdown.model.credits import AmountLike, credits_from_units, units_from_credits
 from drawdown.model.ids import new_event_id
 from drawdown.model.instants import InstantLike, optional_us
 
@@ -182,6 +183,13 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
         """One pool. Raises ``AccountNotFoundError``, ``NotFoundError`` (credit type)."""
         seq, answer = self._query({"type": "balance", "account": account, "credit_type": credit_type})
         return answers.balance(answer, seq)
+
+    def overage(self, account: str, credit_type: str) -> tuple[Decimal, Decimal]:
+        """Credits past zero of all periods so far, and of the open one among them."""
+        _, answer = self._query({"type": "balance", "account": account, "credit_type": credit_type})
+        scale = int(answer["scale"])
+        total, present = int(answer.get("overage_total", 0)), int(answer.get("overage", 0))
+        return credits_from_units(total, scale), credits_from_units(present, scale)
 
     def balances(self, account: str) -> list[model.Balance]:
         """Every pool of the account. Raises ``AccountNotFoundError``."""

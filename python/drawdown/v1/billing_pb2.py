@@ -22,34 +22,35 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from drawdown.v1 import invoice_credit_pb2 as drawdown_dot_v1_dot_invoice__credit__pb2
 from drawdown.v1 import purchase_pb2 as drawdown_dot_v1_dot_purchase__pb2
 from drawdown.v1 import values_pb2 as drawdown_dot_v1_dot_values__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x64rawdown/v1/billing.proto\x12\x0b\x64rawdown.v1\x1a\x1a\x64rawdown/v1/purchase.proto\x1a\x18\x64rawdown/v1/values.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"S\n\x13ListInvoicesRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\x12\x12\n\x05limit\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_limit\"\'\n\x11GetInvoiceRequest\x12\x12\n\ninvoice_id\x18\x01 \x01(\t\"+\n\x15\x41pproveInvoiceRequest\x12\x12\n\ninvoice_id\x18\x01 \x01(\t\"Y\n\x16MarkInvoicePaidRequest\x12\x12\n\ninvoice_id\x18\x01 \x01(\t\x12+\n\x07paid_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"2\n\x08Invoices\x12&\n\x08invoices\x18\x01 \x03(\x0b\x32\x14.drawdown.v1.Invoice\"\xee\x03\n\x07Invoice\x12\x12\n\ninvoice_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x06period\x18\x07 \x01(\x0b\x32\x13.drawdown.v1.Period\x12\'\n\x05lines\x18\x08 \x03(\x0b\x32\x18.drawdown.v1.InvoiceLine\x12+\n\x08releases\x18\t \x03(\x0b\x32\x19.drawdown.v1.GrantRelease\x12\x0e\n\x06number\x18\n \x01(\t\x12\x12\n\ntest_clock\x18\x0b \x01(\x08\x12\x1f\n\x03\x64ue\x18\x0c \x01(\x0b\x32\x12.drawdown.v1.Money\x12 \n\x04paid\x18\r \x01(\x0b\x32\x12.drawdown.v1.Money\x12\x30\n\x0c\x66inalized_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07paid_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpayment_failure\x18\x10 \x01(\t\"\x80\x02\n\x0bInvoiceLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\"\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x12.drawdown.v1.Money\x12\x15\n\x08quantity\x18\x05 \x01(\tH\x00\x88\x01\x01\x12#\n\x06period\x18\x06 \x01(\x0b\x32\x13.drawdown.v1.Period\x12\x17\n\x0fsubscription_id\x18\x07 \x01(\t\x12\x10\n\x08plan_key\x18\x08 \x01(\t\x12\x11\n\treference\x18\t \x01(\t\x12\x12\n\nin_advance\x18\n \x01(\x08\x42\x0b\n\t_quantity\"I\n\x0cGrantRelease\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x10\n\x08grant_id\x18\x02 \x01(\t\x12\x0f\n\x02on\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x05\n\x03_on2\x9a\x07\n\x0e\x42illingService\x12G\n\x0cListInvoices\x12 .drawdown.v1.ListInvoicesRequest\x1a\x15.drawdown.v1.Invoices\x12\x42\n\nGetInvoice\x12\x1e.drawdown.v1.GetInvoiceRequest\x1a\x14.drawdown.v1.Invoice\x12J\n\x0e\x41pproveInvoice\x12\".drawdown.v1.ApproveInvoiceRequest\x1a\x14.drawdown.v1.Invoice\x12L\n\x0fMarkInvoicePaid\x12#.drawdown.v1.MarkInvoicePaidRequest\x1a\x14.drawdown.v1.Invoice\x12K\n\x0e\x43reatePurchase\x12\".drawdown.v1.CreatePurchaseRequest\x1a\x15.drawdown.v1.Purchase\x12\x45\n\x0bGetPurchase\x12\x1f.drawdown.v1.GetPurchaseRequest\x1a\x15.drawdown.v1.Purchase\x12J\n\rListPurchases\x12!.drawdown.v1.ListPurchasesRequest\x1a\x16.drawdown.v1.Purchases\x12K\n\x0eRefundPurchase\x12\".drawdown.v1.RefundPurchaseRequest\x1a\x15.drawdown.v1.Purchase\x12O\n\x10MarkPurchasePaid\x12$.drawdown.v1.MarkPurchasePaidRequest\x1a\x15.drawdown.v1.Purchase\x12U\n\x10ProviderCallback\x12$.drawdown.v1.ProviderCallbackRequest\x1a\x1b.drawdown.v1.CallbackAnswer\x12\x45\n\x0bSetRecharge\x12\x1f.drawdown.v1.SetRechargeRequest\x1a\x15.drawdown.v1.Recharge\x12\x45\n\x0bGetRecharge\x12\x1f.drawdown.v1.GetRechargeRequest\x1a\x15.drawdown.v1.Rechargeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x64rawdown/v1/billing.proto\x12\x0b\x64rawdown.v1\x1a drawdown/v1/invoice_credit.proto\x1a\x1a\x64rawdown/v1/purchase.proto\x1a\x18\x64rawdown/v1/values.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"S\n\x13ListInvoicesRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\x12\x12\n\x05limit\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_limit\"\'\n\x11GetInvoiceRequest\x12\x12\n\ninvoice_id\x18\x01 \x01(\t\"+\n\x15\x41pproveInvoiceRequest\x12\x12\n\ninvoice_id\x18\x01 \x01(\t\"Y\n\x16MarkInvoicePaidRequest\x12\x12\n\ninvoice_id\x18\x01 \x01(\t\x12+\n\x07paid_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"2\n\x08Invoices\x12&\n\x08invoices\x18\x01 \x03(\x0b\x32\x14.drawdown.v1.Invoice\"\xe9\x04\n\x07Invoice\x12\x12\n\ninvoice_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x06period\x18\x07 \x01(\x0b\x32\x13.drawdown.v1.Period\x12\'\n\x05lines\x18\x08 \x03(\x0b\x32\x18.drawdown.v1.InvoiceLine\x12+\n\x08releases\x18\t \x03(\x0b\x32\x19.drawdown.v1.GrantRelease\x12\x0e\n\x06number\x18\n \x01(\t\x12\x12\n\ntest_clock\x18\x0b \x01(\x08\x12\x1f\n\x03\x64ue\x18\x0c \x01(\x0b\x32\x12.drawdown.v1.Money\x12 \n\x04paid\x18\r \x01(\x0b\x32\x12.drawdown.v1.Money\x12\x30\n\x0c\x66inalized_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07paid_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpayment_failure\x18\x10 \x01(\t\x12\x34\n\x0c\x61pplications\x18\x11 \x03(\x0b\x32\x1e.drawdown.v1.CreditApplication\x12#\n\x06totals\x18\x12 \x01(\x0b\x32\x13.drawdown.v1.Totals\x12\x10\n\x08\x63orrects\x18\x13 \x01(\t\x12\x0c\n\x04note\x18\x14 \x01(\t\"\x80\x02\n\x0bInvoiceLine\x12\x0f\n\x07line_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\"\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x12.drawdown.v1.Money\x12\x15\n\x08quantity\x18\x05 \x01(\tH\x00\x88\x01\x01\x12#\n\x06period\x18\x06 \x01(\x0b\x32\x13.drawdown.v1.Period\x12\x17\n\x0fsubscription_id\x18\x07 \x01(\t\x12\x10\n\x08plan_key\x18\x08 \x01(\t\x12\x11\n\treference\x18\t \x01(\t\x12\x12\n\nin_advance\x18\n \x01(\x08\x42\x0b\n\t_quantity\"I\n\x0cGrantRelease\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x10\n\x08grant_id\x18\x02 \x01(\t\x12\x0f\n\x02on\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x05\n\x03_on2\xdf\x0b\n\x0e\x42illingService\x12G\n\x0cListInvoices\x12 .drawdown.v1.ListInvoicesRequest\x1a\x15.drawdown.v1.Invoices\x12\x42\n\nGetInvoice\x12\x1e.drawdown.v1.GetInvoiceRequest\x1a\x14.drawdown.v1.Invoice\x12J\n\x0e\x41pproveInvoice\x12\".drawdown.v1.ApproveInvoiceRequest\x1a\x14.drawdown.v1.Invoice\x12L\n\x0fMarkInvoicePaid\x12#.drawdown.v1.MarkInvoicePaidRequest\x1a\x14.drawdown.v1.Invoice\x12\x46\n\x0c\x43loseInvoice\x12 .drawdown.v1.CloseInvoiceRequest\x1a\x14.drawdown.v1.Invoice\x12J\n\x0ePreviewInvoice\x12\".drawdown.v1.PreviewInvoiceRequest\x1a\x14.drawdown.v1.Invoice\x12P\n\rRenderInvoice\x12!.drawdown.v1.RenderInvoiceRequest\x1a\x1c.drawdown.v1.RenderedInvoice\x12N\n\x10\x43reateCreditNote\x12$.drawdown.v1.CreateCreditNoteRequest\x1a\x14.drawdown.v1.Invoice\x12Z\n\x13\x43reateInvoiceCredit\x12\'.drawdown.v1.CreateInvoiceCreditRequest\x1a\x1a.drawdown.v1.InvoiceCredit\x12Y\n\x12ListInvoiceCredits\x12&.drawdown.v1.ListInvoiceCreditsRequest\x1a\x1b.drawdown.v1.InvoiceCredits\x12V\n\x11VoidInvoiceCredit\x12%.drawdown.v1.VoidInvoiceCreditRequest\x1a\x1a.drawdown.v1.InvoiceCredit\x12K\n\x0e\x43reatePurchase\x12\".drawdown.v1.CreatePurchaseRequest\x1a\x15.drawdown.v1.Purchase\x12\x45\n\x0bGetPurchase\x12\x1f.drawdown.v1.GetPurchaseRequest\x1a\x15.drawdown.v1.Purchase\x12J\n\rListPurchases\x12!.drawdown.v1.ListPurchasesRequest\x1a\x16.drawdown.v1.Purchases\x12K\n\x0eRefundPurchase\x12\".drawdown.v1.RefundPurchaseRequest\x1a\x15.drawdown.v1.Purchase\x12O\n\x10MarkPurchasePaid\x12$.drawdown.v1.MarkPurchasePaidRequest\x1a\x15.drawdown.v1.Purchase\x12U\n\x10ProviderCallback\x12$.drawdown.v1.ProviderCallbackRequest\x1a\x1b.drawdown.v1.CallbackAnswer\x12\x45\n\x0bSetRecharge\x12\x1f.drawdown.v1.SetRechargeRequest\x1a\x15.drawdown.v1.Recharge\x12\x45\n\x0bGetRecharge\x12\x1f.drawdown.v1.GetRechargeRequest\x1a\x15.drawdown.v1.Rechargeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'drawdown.v1.billing_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTINVOICESREQUEST']._serialized_start=129
-  _globals['_LISTINVOICESREQUEST']._serialized_end=212
-  _globals['_GETINVOICEREQUEST']._serialized_start=214
-  _globals['_GETINVOICEREQUEST']._serialized_end=253
-  _globals['_APPROVEINVOICEREQUEST']._serialized_start=255
-  _globals['_APPROVEINVOICEREQUEST']._serialized_end=298
-  _globals['_MARKINVOICEPAIDREQUEST']._serialized_start=300
-  _globals['_MARKINVOICEPAIDREQUEST']._serialized_end=389
-  _globals['_INVOICES']._serialized_start=391
-  _globals['_INVOICES']._serialized_end=441
-  _globals['_INVOICE']._serialized_start=444
-  _globals['_INVOICE']._serialized_end=938
-  _globals['_INVOICELINE']._serialized_start=941
-  _globals['_INVOICELINE']._serialized_end=1197
-  _globals['_GRANTRELEASE']._serialized_start=1199
-  _globals['_GRANTRELEASE']._serialized_end=1272
-  _globals['_BILLINGSERVICE']._serialized_start=1275
-  _globals['_BILLINGSERVICE']._serialized_end=2197
+  _globals['_LISTINVOICESREQUEST']._serialized_start=163
+  _globals['_LISTINVOICESREQUEST']._serialized_end=246
+  _globals['_GETINVOICEREQUEST']._serialized_start=248
+  _globals['_GETINVOICEREQUEST']._serialized_end=287
+  _globals['_APPROVEINVOICEREQUEST']._serialized_start=289
+  _globals['_APPROVEINVOICEREQUEST']._serialized_end=332
+  _globals['_MARKINVOICEPAIDREQUEST']._serialized_start=334
+  _globals['_MARKINVOICEPAIDREQUEST']._serialized_end=423
+  _globals['_INVOICES']._serialized_start=425
+  _globals['_INVOICES']._serialized_end=475
+  _globals['_INVOICE']._serialized_start=478
+  _globals['_INVOICE']._serialized_end=1095
+  _globals['_INVOICELINE']._serialized_start=1098
+  _globals['_INVOICELINE']._serialized_end=1354
+  _globals['_GRANTRELEASE']._serialized_start=1356
+  _globals['_GRANTRELEASE']._serialized_end=1429
+  _globals['_BILLINGSERVICE']._serialized_start=1432
+  _globals['_BILLINGSERVICE']._serialized_end=2935
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from drawdown.v1 import billing_pb2 as drawdown_dot_v1_dot_billing__pb2
+from drawdown.v1 import invoice_credit_pb2 as drawdown_dot_v1_dot_invoice__credit__pb2
 from drawdown.v1 import purchase_pb2 as drawdown_dot_v1_dot_purchase__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -55,6 +56,41 @@ class BillingServiceStub:
                 '/drawdown.v1.BillingService/MarkInvoicePaid',
                 request_serializer=drawdown_dot_v1_dot_billing__pb2.MarkInvoicePaidRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_billing__pb2.Invoice.FromString,
+                _registered_method=True)
+        self.CloseInvoice = channel.unary_unary(
+                '/drawdown.v1.BillingService/CloseInvoice',
+                request_serializer=drawdown_dot_v1_dot_invoice__credit__pb2.CloseInvoiceRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_billing__pb2.Invoice.FromString,
+                _registered_method=True)
+        self.PreviewInvoice = channel.unary_unary(
+                '/drawdown.v1.BillingService/PreviewInvoice',
+                request_serializer=drawdown_dot_v1_dot_invoice__credit__pb2.PreviewInvoiceRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_billing__pb2.Invoice.FromString,
+                _registered_method=True)
+        self.RenderInvoice = channel.unary_unary(
+                '/drawdown.v1.BillingService/RenderInvoice',
+                request_serializer=drawdown_dot_v1_dot_invoice__credit__pb2.RenderInvoiceRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_invoice__credit__pb2.RenderedInvoice.FromString,
+                _registered_method=True)
+        self.CreateCreditNote = channel.unary_unary(
+                '/drawdown.v1.BillingService/CreateCreditNote',
+                request_serializer=drawdown_dot_v1_dot_invoice__credit__pb2.CreateCreditNoteRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_billing__pb2.Invoice.FromString,
+                _registered_method=True)
+        self.CreateInvoiceCredit = channel.unary_unary(
+                '/drawdown.v1.BillingService/CreateInvoiceCredit',
+                request_serializer=drawdown_dot_v1_dot_invoice__credit__pb2.CreateInvoiceCreditRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_invoice__credit__pb2.InvoiceCredit.FromString,
+                _registered_method=True)
+        self.ListInvoiceCredits = channel.unary_unary(
+                '/drawdown.v1.BillingService/ListInvoiceCredits',
+                request_serializer=drawdown_dot_v1_dot_invoice__credit__pb2.ListInvoiceCreditsRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_invoice__credit__pb2.InvoiceCredits.FromString,
+                _registered_method=True)
+        self.VoidInvoiceCredit = channel.unary_unary(
+                '/drawdown.v1.BillingService/VoidInvoiceCredit',
+                request_serializer=drawdown_dot_v1_dot_invoice__credit__pb2.VoidInvoiceCreditRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_invoice__credit__pb2.InvoiceCredit.FromString,
                 _registered_method=True)
         self.CreatePurchase = channel.unary_unary(
                 '/drawdown.v1.BillingService/CreatePurchase',
@@ -124,6 +160,53 @@ class BillingServiceServicer:
 
     def MarkInvoicePaid(self, request, context):
         """Paid outside the provider; what waits for payment is released.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseInvoice(self, request, context):
+        """Uncollectible, or void where it was wrong; nothing that waited for it is released.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewInvoice(self, request, context):
+        """The open period as its invoice would be now; nothing is stored.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenderInvoice(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateCreditNote(self, request, context):
+        """Takes back from a line of a final invoice.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateInvoiceCredit(self, request, context):
+        """Money off coming invoices; immutable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInvoiceCredits(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VoidInvoiceCredit(self, request, context):
+        """Forfeits what is left, for ever; needs confirm.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -205,6 +288,41 @@ def add_BillingServiceServicer_to_server(servicer, server):
                     servicer.MarkInvoicePaid,
                     request_deserializer=drawdown_dot_v1_dot_billing__pb2.MarkInvoicePaidRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_billing__pb2.Invoice.SerializeToString,
+            ),
+            'CloseInvoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseInvoice,
+                    request_deserializer=drawdown_dot_v1_dot_invoice__credit__pb2.CloseInvoiceRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_billing__pb2.Invoice.SerializeToString,
+            ),
+            'PreviewInvoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewInvoice,
+                    request_deserializer=drawdown_dot_v1_dot_invoice__credit__pb2.PreviewInvoiceRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_billing__pb2.Invoice.SerializeToString,
+            ),
+            'RenderInvoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenderInvoice,
+                    request_deserializer=drawdown_dot_v1_dot_invoice__credit__pb2.RenderInvoiceRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_invoice__credit__pb2.RenderedInvoice.SerializeToString,
+            ),
+            'CreateCreditNote': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateCreditNote,
+                    request_deserializer=drawdown_dot_v1_dot_invoice__credit__pb2.CreateCreditNoteRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_billing__pb2.Invoice.SerializeToString,
+            ),
+            'CreateInvoiceCredit': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateInvoiceCredit,
+                    request_deserializer=drawdown_dot_v1_dot_invoice__credit__pb2.CreateInvoiceCreditRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_invoice__credit__pb2.InvoiceCredit.SerializeToString,
+            ),
+            'ListInvoiceCredits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInvoiceCredits,
+                    request_deserializer=drawdown_dot_v1_dot_invoice__credit__pb2.ListInvoiceCreditsRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_invoice__credit__pb2.InvoiceCredits.SerializeToString,
+            ),
+            'VoidInvoiceCredit': grpc.unary_unary_rpc_method_handler(
+                    servicer.VoidInvoiceCredit,
+                    request_deserializer=drawdown_dot_v1_dot_invoice__credit__pb2.VoidInvoiceCreditRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_invoice__credit__pb2.InvoiceCredit.SerializeToString,
             ),
             'CreatePurchase': grpc.unary_unary_rpc_method_handler(
                     servicer.CreatePurchase,
@@ -356,6 +474,195 @@ class BillingService:
             '/drawdown.v1.BillingService/MarkInvoicePaid',
             drawdown_dot_v1_dot_billing__pb2.MarkInvoicePaidRequest.SerializeToString,
             drawdown_dot_v1_dot_billing__pb2.Invoice.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseInvoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.BillingService/CloseInvoice',
+            drawdown_dot_v1_dot_invoice__credit__pb2.CloseInvoiceRequest.SerializeToString,
+            drawdown_dot_v1_dot_billing__pb2.Invoice.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewInvoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.BillingService/PreviewInvoice',
+            drawdown_dot_v1_dot_invoice__credit__pb2.PreviewInvoiceRequest.SerializeToString,
+            drawdown_dot_v1_dot_billing__pb2.Invoice.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenderInvoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.BillingService/RenderInvoice',
+            drawdown_dot_v1_dot_invoice__credit__pb2.RenderInvoiceRequest.SerializeToString,
+            drawdown_dot_v1_dot_invoice__credit__pb2.RenderedInvoice.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateCreditNote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.BillingService/CreateCreditNote',
+            drawdown_dot_v1_dot_invoice__credit__pb2.CreateCreditNoteRequest.SerializeToString,
+            drawdown_dot_v1_dot_billing__pb2.Invoice.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateInvoiceCredit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.BillingService/CreateInvoiceCredit',
+            drawdown_dot_v1_dot_invoice__credit__pb2.CreateInvoiceCreditRequest.SerializeToString,
+            drawdown_dot_v1_dot_invoice__credit__pb2.InvoiceCredit.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInvoiceCredits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.BillingService/ListInvoiceCredits',
+            drawdown_dot_v1_dot_invoice__credit__pb2.ListInvoiceCreditsRequest.SerializeToString,
+            drawdown_dot_v1_dot_invoice__credit__pb2.InvoiceCredits.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VoidInvoiceCredit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.BillingService/VoidInvoiceCredit',
+            drawdown_dot_v1_dot_invoice__credit__pb2.VoidInvoiceCreditRequest.SerializeToString,
+            drawdown_dot_v1_dot_invoice__credit__pb2.InvoiceCredit.FromString,
             options,
             channel_credentials,
             insecure,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import abc
+import base64
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from drawdown.billing import invoice_credit_requests as crediting
 from drawdown.billing import purchase_requests as buying
 from drawdown.billing import recharge_requests as recharging
 from drawdown.billing import requests as billing_requests
 from drawdown.billing.invoice import Invoice
+from drawdown.billing.invoice_credit import InvoiceCredit
 from drawdown.billing.purchase import Purchase
 from drawdown.billing.recharge import RechargeRule
 from drawdown.billing.recharge_requests import Recharge
@@ -21,9 +24,9 @@ from drawdown.catalog.pack import Pack
 from drawdown.catalog.plan import Plan
 from drawdown.catalog.product import Product
 from drawdown.catalog.rate_card import RateCard
-from drawdown.client.control.content import struct_of
+from drawdown.client.control.content import UNSTAMPED, struct_of
 from drawdown.model.credits import AmountLike, decimal_text
-from drawdown.model.money import Money
+from drawdown.model.money import Money, money_from
 from drawdown.model.request import Request
 from drawdown.subscriptions import requests as subscription_requests
 from drawdown.subscriptions.customer import Customer
@@ -177,6 +180,81 @@ class AwaitedCatalogMethods(AwaitedControlDoor):
     async def dump_catalog(self) -> CatalogContent:
         """The catalog as a file has it: loading that again changes nothing."""
         answer: CatalogContent = await self.control(catalog_requests.DumpCatalog())
+        return answer
+
+
+class AwaitedInvoiceCreditMethods(AwaitedControlDoor):
+    """Money off invoices, and invoices to look at."""
+
+    async def create_invoice_credit(
+        self, account: str, credit_id: str, *, amount: AmountLike, currency: str, name: str, **settings: Any
+    ) -> InvoiceCredit:
+        """Money off the account's coming invoices. ``settings`` are the fields of ``InvoiceCredit``:
+        ``priority``, ``expires_at``, ``scope={"classes": […], "lines": […]}``, ``reason``, ``paid``.
+        """
+        content = {
+            "credit_id": credit_id,
+            "account": account,
+            "name": name,
+            "amount": money_from(amount, currency),
+            "created_at": UNSTAMPED,
+            **settings,
+        }
+        answer: InvoiceCredit = await self.control(
+            crediting.CreateInvoiceCredit(credit=struct_of(InvoiceCredit, content))
+        )
+        return answer
+
+    async def invoice_credits(self, account: str) -> Sequence[InvoiceCredit]:
+        """The account's invoice credits, in the order in which they apply."""
+        answer: crediting.InvoiceCredits = await self.control(crediting.ListInvoiceCredits(account=account))
+        return answer.credits
+
+    async def void_invoice_credit(self, credit_id: str, *, confirm: bool = False) -> InvoiceCredit:
+        """Forfeit what is left of a credit, for ever; needs ``confirm=True``."""
+        answer: InvoiceCredit = await self.control(
+            crediting.VoidInvoiceCredit(credit_id=credit_id, confirm=confirm)
+        )
+        return answer
+
+    async def preview_invoice(self, account: str) -> Invoice:
+        """The open period as its invoice would be now; nothing is stored."""
+        answer: Invoice = await self.control(crediting.PreviewInvoice(account=account))
+        return answer
+
+    async def render_invoice(self, invoice_id: str, format: str = "html", *, locale: str = "en") -> bytes:
+        """The page of an invoice as ``html`` (UTF-8) or ``pdf``."""
+        answer: crediting.RenderedInvoice = await self.control(
+            crediting.RenderInvoice(invoice_id=invoice_id, format=format, locale=locale)
+        )
+        return base64.b64decode(answer.content) if format == "pdf" else answer.content.encode()
+
+    async def create_credit_note(
+        self,
+        note_id: str,
+        invoice_id: str,
+        line_id: str,
+        *,
+        amount: Money,
+        grant_id: str = "",
+        reason: str = "",
+    ) -> Invoice:
+        """Take back from a line of a final invoice; with ``grant_id`` its unspent credits too."""
+        answer: Invoice = await self.control(
+            crediting.CreateCreditNote(
+                note_id=note_id,
+                invoice_id=invoice_id,
+                line_id=line_id,
+                amount=amount,
+                grant_id=grant_id,
+                reason=reason,
+            )
+        )
+        return answer
+
+    async def close_invoice(self, invoice_id: str, state: str) -> Invoice:
+        """Give an unpaid invoice up: ``uncollectible``, or ``void`` where it was wrong."""
+        answer: Invoice = await self.control(crediting.CloseInvoice(invoice_id=invoice_id, state=state))
         return answer
 
 
@@ -460,6 +538,10 @@ class AwaitedSubscriptionMethods(AwaitedControlDoor):
 
 
 class AwaitedControlMethods(
-    AwaitedBillingMethods, AwaitedCatalogMethods, AwaitedPurchaseMethods, AwaitedSubscriptionMethods
+    AwaitedBillingMethods,
+    AwaitedCatalogMethods,
+    AwaitedInvoiceCreditMethods,
+    AwaitedPurchaseMethods,
+    AwaitedSubscriptionMethods,
 ):
     """What ``AioConnection`` gains."""

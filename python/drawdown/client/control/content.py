@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from drawdown.errors import InvalidRequestError
+
+UNSTAMPED: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""For an instant that the server stamps: it only fills the field."""
 
 ValueT = TypeVar("ValueT", bound=msgspec.Struct)
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from drawdown.client.control.billing_methods import BillingMethods
 from drawdown.client.control.catalog_methods import CatalogMethods
+from drawdown.client.control.invoice_credit_methods import InvoiceCreditMethods
 from drawdown.client.control.purchase_methods import PurchaseMethods
 from drawdown.client.control.subscription_methods import SubscriptionMethods
 
 
-class ControlMethods(CatalogMethods, SubscriptionMethods, BillingMethods, PurchaseMethods):
+class ControlMethods(
+    CatalogMethods, SubscriptionMethods, BillingMethods, PurchaseMethods, InvoiceCreditMethods
+):
     """What ``Database`` gains from the control plane."""

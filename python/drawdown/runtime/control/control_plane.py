@@ -17,6 +17,8 @@ from typing import Any, Final
 import msgspec
 
 from drawdown import errors
+from drawdown.billing.page import Party
+from drawdown.billing.totals import NoTax, TaxRule
 from drawdown.engine import Engine
 from drawdown.model.instants import now_us, us_from_instant
 from drawdown.model.request import Request
@@ -42,6 +44,8 @@ class ControlPlane:
         sql: SqlDatabase,
         *,
         provider: PaymentProvider | None = None,
+        tax_rule: TaxRule | None = None,
+        seller: Party | None = None,
         clock: Callable[[], int] = now_us,
     ) -> None:
         """Over an open engine and an open database; ``clock`` answers UTC microseconds."""
@@ -52,6 +56,8 @@ class ControlPlane:
         self.engine = engine
         self.sql = sql
         self.provider = provider or ManualProvider()
+        self.tax_rule = tax_rule or NoTax()
+        self.seller = seller or Party(name="")
         self.now_us = clock
         self.delivery = Delivery(engine, sql)
         self.jobs = JobRunner(self)

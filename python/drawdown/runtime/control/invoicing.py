@@ -8,6 +8,7 @@ from drawdown.billing.invoice import GrantRelease, Invoice, line_of
 from drawdown.catalog.plan import Plan
 from drawdown.model.commands import release_grant
 from drawdown.model.decision import Job
+from drawdown.runtime.control.invoice_foot import foot, use_up
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_hooks import PAID_JOB, tell_subscriptions
 from drawdown.storage.sql import tables
@@ -111,13 +112,14 @@ def finalize(step: Step, invoice: Invoice, at: datetime) -> Invoice:
     if invoice.state not in ("draft", "approved"):
         return invoice
     series = "T" if invoice.test_clock else "I"
+    summed = foot(step, invoice)
     final = msgspec.structs.replace(
-        invoice,
+        summed,
         state="finalized",
         number=f"{series}-{step.work.series.following(f'invoice:{series}'):08d}",
         finalized_at=at,
-        due=invoice.gross,
     )
+    use_up(step, final)
     step.decision.notice(
         "invoice.finalized",
         invoice.account,

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from drawdown.billing.page import Party
 from drawdown.config import ProcessConfig
 from drawdown.engine import Engine
 from drawdown.errors import ConfigError
@@ -15,7 +16,14 @@ def open_control(engine: Engine, process: ProcessConfig, *, recovered_seq: int) 
 
     Raises ``ConfigError`` (a URL it cannot use), ``UnavailableError`` (the database cannot be reached).
     """
-    plane = ControlPlane(engine, open_sql(process.db, process.data), provider=open_provider(process))
+    seller = Party(
+        name=process.seller_name,
+        address=tuple(row.strip() for row in process.seller_address.split(";") if row.strip()),
+        note=process.seller_note,
+    )
+    plane = ControlPlane(
+        engine, open_sql(process.db, process.data), provider=open_provider(process), seller=seller
+    )
     plane.recover(recovered_seq)
     return plane
 

@@ -6,6 +6,7 @@ import msgspec
 
 from drawdown.billing.invoice import Invoice
 from drawdown.catalog.plan import Plan
+from drawdown.runtime.control.arrears_steps import arrears
 from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_calls import begin_paying
@@ -48,6 +49,7 @@ def open_next_period(step: Step, job: StoredJob, _: object) -> None:
         # What was never paid for in its whole first period does not go on.
         end(step, subscription, edge)
         return
+    subscription = _with_arrears(step, subscription, number)
     subscription = _with_term(step, subscription, number, edge)
     planned = subscription.planned_change
     if planned is not None and not planned.invoice_id:
@@ -55,6 +57,12 @@ def open_next_period(step: Step, job: StoredJob, _: object) -> None:
         return
     open_period(step, subscription, plan_of(step, subscription), number)
     tell(step, subscription, "renewed", f"{subscription.epoch}.{number}", period=number)
+
+
+def _with_arrears(step: Step, subscription: Subscription, number: int) -> Subscription:
+    """What the period that ended owes waits for the invoice of the one that begins."""
+    owed = arrears(step, subscription, plan_of(step, subscription), number - 1)
+    return msgspec.structs.replace(subscription, waiting_charges=(*subscription.waiting_charges, *owed))
 
 
 def _is_over(subscription: Subscription, edge: datetime) -> bool:

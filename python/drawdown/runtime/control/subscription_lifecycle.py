@@ -8,6 +8,7 @@ from drawdown import errors
 from drawdown.catalog.plan import Plan
 from drawdown.model.commands import VoidGrant
 from drawdown.model.money import zero
+from drawdown.runtime.control.arrears_steps import arrears
 from drawdown.runtime.control.invoicing import add_lines
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
@@ -78,8 +79,15 @@ def _give_back_unused(step: Step, subscription: Subscription, plan: Plan, now: d
 
 
 def end(step: Step, subscription: Subscription, at: datetime) -> Subscription:
-    """Nothing happens to it any more."""
+    """Nothing happens to it any more; what it still owes is on an invoice of its own."""
     tell(step, subscription, "ended", "")
+    if subscription.state in ("active", "paused"):
+        number = max(0, subscription.billing_next - 1)
+        owed = arrears(step, subscription, plan_of(step, subscription), number, with_open_period=True)
+        if owed:
+            own_id = derived("inv", subscription.subscription_id, "last")
+            period = Period(start=at, end=at)
+            add_lines(step, subscription, plan_of(step, subscription), period, owed, own_id=own_id)
     return step.work.subscriptions.put(
         msgspec.structs.replace(subscription, state="ended", ended_at=at, planned_change=None)
     )

@@ -8,7 +8,9 @@ import msgspec
 from sqlalchemy import Connection
 
 from drawdown import errors
+from drawdown.billing.balances import MoneyBalance, OverageBilled
 from drawdown.billing.invoice import Invoice
+from drawdown.billing.invoice_credit import InvoiceCredit
 from drawdown.billing.purchase import Purchase
 from drawdown.billing.recharge_requests import Recharge
 from drawdown.catalog.pack import Pack
@@ -80,6 +82,27 @@ class Work:
         )
         self.invoices = Documents(
             connection, tables.billing.invoice, Invoice, _invoice_columns, ("invoice_id",)
+        )
+        self.invoice_credits = Documents(
+            connection,
+            tables.invoice_credits.invoice_credit,
+            InvoiceCredit,
+            lambda v: {"credit_id": v.credit_id, "account": v.account},
+            ("credit_id",),
+        )
+        self.money_balances = Documents(
+            connection,
+            tables.invoice_credits.money_balance,
+            MoneyBalance,
+            lambda v: {"account": v.account, "currency": v.balance.currency},
+            ("account", "currency"),
+        )
+        self.overage_billed = Documents(
+            connection,
+            tables.invoice_credits.overage_billed,
+            OverageBilled,
+            lambda v: {"account": v.account, "credit_type": v.credit_type},
+            ("account", "credit_type"),
         )
         self.purchases = Documents(
             connection, tables.payments.purchase, Purchase, _purchase_columns, ("purchase_id",)

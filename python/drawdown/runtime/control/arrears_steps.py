@@ -1,0 +1,50 @@
+"""Arrears on their way to an invoice: what the engine counted past zero, once and to the unit.
+
+The engine's overage is a sum that only usage and corrections move; what stands on invoices is kept
+beside it. A boundary bills the difference of all closed periods, so that usage noted late is on the next
+invoice and nothing is billed twice or forgotten.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from drawdown.billing.balances import OverageBilled
+from drawdown.catalog.plan import Plan
+from drawdown.runtime.control.step import Step
+from drawdown.subscriptions.arrears import minimum_charge, overage_charge
+from drawdown.subscriptions.charge import Charge
+from drawdown.subscriptions.renewing import period_charges
+from drawdown.subscriptions.subscription import Subscription
+
+
+def arrears(
+    step: Step, subscription: Subscription, plan: Plan, number: int, *, with_open_period: bool = False
+) -> list[Charge]:
+    """Overage and true-up of period ``number``, which is over; overage taken is noted as billed."""
+    charges = []
+    overage = _overage(step, subscription, plan, number, with_open_period)
+    if overage is not None:
+        charges.append(overage)
+    if plan.minimum_spend and subscription.state == "active":
+        spent = [each.amount for each in (*period_charges(subscription, plan, number), *charges)]
+        true_up = minimum_charge(subscription, plan, number, spent)
+        if true_up is not None:
+            charges.append(true_up)
+    return charges
+
+
+def _overage(
+    step: Step, subscription: Subscription, plan: Plan, number: int, with_open_period: bool
+) -> Charge | None:
+    if plan.overage is None or plan.credits is None:
+        return None
+    account, credit_type = subscription.account, plan.credits.credit_type
+    so_far, present = step.engine.overage(account, credit_type)
+    closed = so_far if with_open_period else so_far - present
+    billed = step.work.overage_billed.get(account=account, credit_type=credit_type) or OverageBilled(
+        account=account, credit_type=credit_type
+    )
+    charge = overage_charge(subscription, plan, number, credit_type, closed - billed.credits)
+    step.work.overage_billed.put(msgspec.structs.replace(billed, credits=closed))
+    return charge

@@ -1,0 +1,253 @@
+"""Invoice credits, previews, pages, credit notes, and invoices nobody will pay."""
+
+from __future__ import annotations
+
+import base64
+
+import msgspec
+
+from drawdown import errors
+from drawdown.billing.invoice import Invoice, InvoiceLine, line_of
+from drawdown.billing.invoice_credit import InvoiceCredit, check_invoice_credit, in_order, voided
+from drawdown.billing.invoice_credit_requests import (
+    CloseInvoice,
+    CreateCreditNote,
+    CreateInvoiceCredit,
+    InvoiceCredits,
+    ListInvoiceCredits,
+    PreviewInvoice,
+    RenderedInvoice,
+    RenderInvoice,
+    VoidInvoiceCredit,
+)
+from drawdown.billing.page import PageInput, Party, page_of
+from drawdown.billing.totals import NoTax, totals_of
+from drawdown.model.commands import VoidGrant
+from drawdown.model.ids import check_id
+from drawdown.runtime.control.invoice_foot import add_to_balance, credits_of, foot
+from drawdown.runtime.control.registry import handles
+from drawdown.runtime.control.step import Step
+from drawdown.runtime.control.subscription_steps import plan_of
+from drawdown.subscriptions.arrears import overage_charge
+
+
+@handles(CreateInvoiceCredit)
+def create_invoice_credit(step: Step, request: CreateInvoiceCredit) -> InvoiceCredit:
+    """Made as sent, at the account's present; never edited."""
+    given = request.credit
+    check_invoice_credit(given)
+    if given.applied is not None or given.voided_at is not None or given.forfeited is not None:
+        raise errors.InvalidRequestError("applied: a new credit is whole", field="applied")
+    step.profile(given.account)
+    if not step.work.first_time(request, given.credit_id):
+        return _credit(step, given.credit_id)
+    return step.work.invoice_credits.put(
+        msgspec.structs.replace(given, created_at=step.now_of(given.account))
+    )
+
+
+def _credit(step: Step, credit_id: str) -> InvoiceCredit:
+    found = step.work.invoice_credits.get(credit_id=credit_id)
+    if found is None or not found.account.startswith(step.account_prefix):
+        raise errors.NotFoundError(
+            f"there is no invoice credit {credit_id[:128]!r}", reason="CREDIT_UNKNOWN", field="credit_id"
+        )
+    return found
+
+
+@handles(ListInvoiceCredits)
+def list_invoice_credits(step: Step, request: ListInvoiceCredits) -> InvoiceCredits:
+    """All of them, in the order in which they apply."""
+    step.profile(request.account)
+    return InvoiceCredits(credits=tuple(in_order(credits_of(step, request.account))))
+
+
+@handles(VoidInvoiceCredit)
+def void_invoice_credit(step: Step, request: VoidInvoiceCredit) -> InvoiceCredit:
+    """Forfeited for ever; a second void changes nothing."""
+    found = _credit(step, request.credit_id)
+    if not request.confirm:
+        raise errors.InvalidRequestError(
+            "confirm: a void cannot be undone and forfeits what is left; say confirm=True", field="confirm"
+        )
+    return step.work.invoice_credits.put(voided(found, step.now_of(found.account)))
+
+
+@handles(PreviewInvoice)
+def preview_invoice(step: Step, request: PreviewInvoice) -> Invoice:
+    """What the open period owes so far, with its credits: overage until now and charges that wait."""
+    profile = step.profile(request.account)
+    customer = step.customer_of(request.account)
+    now = step.now_of(request.account)
+    lines: list[InvoiceLine] = []
+    for subscription in step.work.subscriptions.find(account=request.account, live=True):
+        lines += [line_of(each) for each in subscription.waiting_charges]
+        plan = plan_of(step, subscription)
+        if plan.overage is None or plan.credits is None:
+            continue
+        credit_type = plan.credits.credit_type
+        so_far, _ = step.engine.overage(request.account, credit_type)
+        billed = step.work.overage_billed.get(account=request.account, credit_type=credit_type)
+        open_credits = so_far - (billed.credits if billed is not None else 0)
+        number = max(0, subscription.billing_next - 1)
+        charge = overage_charge(subscription, plan, number, credit_type, open_credits)
+        if charge is not None:
+            lines.append(line_of(charge))
+    draft = Invoice(
+        invoice_id="preview",
+        account=request.account,
+        customer_id=profile.customer_id,
+        currency=customer.currency,
+        state="draft",
+        created_at=now,
+        lines=tuple(lines),
+        test_clock=profile.test_clock,
+    )
+    return foot(step, draft)
+
+
+@handles(RenderInvoice)
+def render_invoice(step: Step, request: RenderInvoice) -> RenderedInvoice:
+    """The same figures in either form; a draft shows what it would be now."""
+    from drawdown.billing.rendering import html_of, pdf_of
+
+    invoice = step.work.invoice(request.invoice_id, step.account_prefix)
+    if request.format not in ("html", "pdf"):
+        raise errors.InvalidRequestError("format: html or pdf", field="format")
+    shown = foot(step, invoice) if invoice.totals is None else invoice
+    customer = step.customer_of(invoice.account)
+    assert shown.totals is not None
+    page = page_of(
+        PageInput(
+            kind="credit_note" if shown.corrects else shown.state,
+            number=shown.number,
+            account=shown.account,
+            issued_at=shown.finalized_at or shown.created_at,
+            period=shown.period,
+            lines=shown.lines,
+            applications=shown.applications,
+            credits=credits_of(step, shown.account),
+            totals=shown.totals,
+            seller=step.plane.seller,
+            buyer=Party(
+                name=customer.name or customer.customer_id,
+                address=customer.address,
+                email=customer.email,
+                tax_id=customer.tax_id,
+            ),
+            paid_at=None if shown.corrects else shown.paid_at,
+            time_zone=customer.time_zone,
+            locale=request.locale,
+            note=shown.note,
+        )
+    )
+    if request.format == "html":
+        return RenderedInvoice(content_type="text/html; charset=utf-8", content=html_of(page))
+    return RenderedInvoice(content_type="application/pdf", content=base64.b64encode(pdf_of(page)).decode())
+
+
+@handles(CreateCreditNote)
+def create_credit_note(step: Step, request: CreateCreditNote) -> Invoice:
+    """A note of its own: the money is the account's, and what was allocated too much is withdrawn."""
+    check_id(request.note_id, "note_id")
+    invoice = step.work.invoice(request.invoice_id, step.account_prefix)
+    if not step.work.first_time(request, request.note_id):
+        return step.work.invoice(request.note_id)
+    line = _line_taken_back(step, request, invoice)
+    amount = -request.amount
+    series = "TC" if invoice.test_clock else "C"
+    now = step.now_of(invoice.account)
+    lines = (
+        InvoiceLine(
+            line_id=f"{request.note_id}:{line.line_id}",
+            kind="adjustment",
+            description=line.description,
+            amount=amount,
+            period=line.period,
+            subscription_id=line.subscription_id,
+            plan_key=line.plan_key,
+            reference=line.line_id,
+        ),
+    )
+    note = Invoice(
+        invoice_id=request.note_id,
+        account=invoice.account,
+        customer_id=invoice.customer_id,
+        currency=invoice.currency,
+        state="paid",
+        created_at=now,
+        period=invoice.period,
+        lines=lines,
+        number=f"{series}-{step.work.series.following(f'invoice:{series}'):08d}",
+        test_clock=invoice.test_clock,
+        due=request.amount - request.amount,
+        finalized_at=now,
+        paid_at=now,
+        totals=totals_of(lines, [], currency=invoice.currency, rule=NoTax()),
+        corrects=invoice.invoice_id,
+        note=request.reason,
+    )
+    add_to_balance(step, invoice.account, request.amount)
+    if request.grant_id:
+        step.require(
+            invoice.account,
+            VoidGrant(
+                account=invoice.account, grant_id=request.grant_id, reason=f"credit note {note.number}"
+            ),
+        )
+    step.decision.notice(
+        "invoice.created",
+        invoice.account,
+        key=f"invoice.created:{note.invoice_id}",
+        invoice_id=note.invoice_id,
+        corrects=invoice.invoice_id,
+    )
+    return step.work.invoices.put(note)
+
+
+def _line_taken_back(step: Step, request: CreateCreditNote, invoice: Invoice) -> InvoiceLine:
+    """The line; raises where the note would take back more than it charged."""
+    if invoice.state not in ("finalized", "paid", "uncollectible") or invoice.corrects:
+        raise errors.PreconditionError(
+            f"invoice {invoice.invoice_id!r} is {invoice.state}; a note corrects a final invoice",
+            reason="INVOICE_NOT_FINALIZED",
+        )
+    line = next((each for each in invoice.lines if each.line_id == request.line_id), None)
+    if line is None:
+        raise errors.InvalidRequestError(
+            f"line_id: invoice {invoice.invoice_id!r} has no line {request.line_id[:128]!r}", field="line_id"
+        )
+    taken = sum(
+        -each.amount.minor
+        for note in step.work.invoices.find(account=invoice.account, order="row")
+        if note.corrects == invoice.invoice_id
+        for each in note.lines
+        if each.reference == line.line_id
+    )
+    left = line.amount.minor - taken
+    if request.amount.currency != invoice.currency or not 0 < request.amount.minor <= left:
+        raise errors.InvalidRequestError(
+            f"amount: above 0 and at most what is left of the line, {left} minor units of {invoice.currency}",
+            field="amount",
+        )
+    return line
+
+
+@handles(CloseInvoice)
+def close_invoice(step: Step, request: CloseInvoice) -> Invoice:
+    """It will not be paid, and nothing that waited for it is released."""
+    invoice = step.work.invoice(request.invoice_id, step.account_prefix)
+    if request.state not in ("uncollectible", "void"):
+        raise errors.InvalidRequestError("state: uncollectible or void", field="state")
+    if invoice.state == request.state:
+        return invoice
+    if invoice.state not in ("draft", "finalized", "uncollectible"):
+        raise errors.PreconditionError(
+            f"invoice {invoice.invoice_id!r} is {invoice.state}; only an open one is closed",
+            reason="INVOICE_CLOSED",
+        )
+    kind = "invoice.voided" if request.state == "void" else "invoice.uncollectible"
+    step.decision.notice(
+        kind, invoice.account, key=f"{kind}:{invoice.invoice_id}", invoice_id=invoice.invoice_id
+    )
+    return step.work.invoices.put(msgspec.structs.replace(invoice, state=request.state))

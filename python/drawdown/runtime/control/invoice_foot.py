@@ -1,0 +1,66 @@
+"""The foot of an invoice: credits applied, tax, what the account has with us, and what is due."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from drawdown.billing.balances import MoneyBalance
+from drawdown.billing.invoice import Invoice
+from drawdown.billing.invoice_credit import InvoiceCredit, apply_credits, with_applied
+from drawdown.billing.totals import totals_of
+from drawdown.model.money import Money, zero
+from drawdown.runtime.control.step import Step
+
+
+def credits_of(step: Step, account: str) -> list[InvoiceCredit]:
+    """Invoice credits of the account; those of another never pay for it."""
+    return step.work.invoice_credits.find(account=account, order="row")
+
+
+def balance_of(step: Step, account: str, currency: str) -> Money:
+    """What the account has with us from credit notes."""
+    found = step.work.money_balances.get(account=account, currency=currency)
+    return zero(currency) if found is None else found.balance
+
+
+def foot(step: Step, invoice: Invoice) -> Invoice:
+    """The invoice with credits, taxes and sums as they would be now; nothing is used up yet.
+
+    A credit is judged at the last instant of the period that ends where the invoice is made.
+    """
+    judged_at = invoice.created_at - timedelta(microseconds=1)
+    customer = step.customer_of(invoice.account)
+    applications = apply_credits(invoice.lines, credits_of(step, invoice.account), judged_at)
+    totals = totals_of(
+        invoice.lines,
+        applications,
+        currency=invoice.currency,
+        rule=step.plane.tax_rule,
+        country=customer.country,
+        tax_id=customer.tax_id,
+        balance=balance_of(step, invoice.account, invoice.currency),
+    )
+    due = totals.due if totals.due.minor > 0 else zero(invoice.currency)
+    return msgspec.structs.replace(invoice, applications=tuple(applications), totals=totals, due=due)
+
+
+def use_up(step: Step, invoice: Invoice) -> None:
+    """The credits and the balance that a final invoice takes; what it owes the customer is kept for them."""
+    for credit in credits_of(step, invoice.account):
+        used = with_applied(credit, invoice.applications)
+        if used.applied != credit.applied and any(
+            each.credit_id == credit.credit_id for each in invoice.applications
+        ):
+            step.work.invoice_credits.put(used)
+    assert invoice.totals is not None
+    owed_to_customer = -invoice.totals.due if invoice.totals.due.minor < 0 else zero(invoice.currency)
+    add_to_balance(step, invoice.account, owed_to_customer - invoice.totals.balance_used)
+
+
+def add_to_balance(step: Step, account: str, amount: Money) -> None:
+    """More, or less, of what the account has with us."""
+    if amount:
+        balance = balance_of(step, account, amount.currency) + amount
+        step.work.money_balances.put(MoneyBalance(account=account, balance=balance))
