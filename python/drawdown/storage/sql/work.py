@@ -83,6 +83,9 @@ class Work:
         self.invoices = Documents(
             connection, tables.billing.invoice, Invoice, _invoice_columns, ("invoice_id",)
         )
+        self._open_billing(connection)
+
+    def _open_billing(self, connection: Connection) -> None:
         self.invoice_credits = Documents(
             connection,
             tables.invoice_credits.invoice_credit,
