@@ -73,10 +73,14 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
 
     def execute_json(self, group: bytes, *, account_prefix: str = "") -> tuple[int, bytes]:
         """One atomic group as a JSON array; durable when it returns ``(seq, outcomes)``."""
-        with translating():
-            seq, outcomes = self._raw.execute(group, account_prefix=account_prefix)
+        seq, outcomes = self.apply_json(group, account_prefix=account_prefix)
         self.wait_durable(seq)
         return seq, outcomes
+
+    def apply_json(self, group: bytes, *, account_prefix: str = "") -> tuple[int, bytes]:
+        """``execute_json`` for a caller that waits for several groups at once with ``wait_durable``."""
+        with translating():
+            return self._raw.execute(group, account_prefix=account_prefix)
 
     def execute(
         self, group: Sequence[commands.Command | Mapping[str, Any]], *, account_prefix: str = ""

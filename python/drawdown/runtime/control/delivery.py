@@ -35,6 +35,8 @@ class Delivery:
                 if not groups:
                     return count
                 delivered = [self._deliver_one(group) for group in groups]
+                # One wait for all: what is noted as delivered is on disk.
+                self._engine.wait_durable(max(seq for _, seq, _ in delivered))
                 with self._sql.transaction() as work:
                     for group, seq, outcomes in delivered:
                         refused = self._is_refused(group, outcomes)
@@ -43,7 +45,7 @@ class Delivery:
 
     def _deliver_one(self, group: OutboxGroup) -> tuple[OutboxGroup, int, bytes]:
         pass_point()
-        seq, outcomes = self._engine.execute_json(group.commands)
+        seq, outcomes = self._engine.apply_json(group.commands)
         pass_point()
         return group, seq, outcomes
 
@@ -68,6 +70,8 @@ class Delivery:
                 if not groups:
                     return count
                 delivered = [self._deliver_one(group) for group in groups]
+                # One wait for all: what is noted as delivered is on disk.
+                self._engine.wait_durable(max(seq for _, seq, _ in delivered))
                 with self._sql.transaction() as work:
                     for group, seq, outcomes in delivered:
                         work.outbox.delivered(

@@ -20,6 +20,13 @@ DONE: Final = "done"
 PARKED: Final = "parked"
 
 
+# Built once: putting a statement together costs more than running it.
+_KNOWN: Final = sa.select(job.c.row).where(job.c.key == sa.bindparam("job_key"))
+_INSERT: Final = sa.insert(job)
+_DONE: Final = sa.update(job).where(job.c.row == sa.bindparam("job_row")).values(state=DONE)
+_STATE: Final = sa.select(job.c.state).where(job.c.row == sa.bindparam("job_row"))
+
+
 class StoredJob(msgspec.Struct, frozen=True):
     """A job as it waits."""
 
@@ -41,24 +48,22 @@ class Jobs:
 
     def put(self, given: Job, *, clock: str, due_us: int) -> bool:
         """Put the job down; False where one of its key exists, whatever became of it."""
-        known = self._connection.execute(sa.select(job.c.row).where(job.c.key == given.key)).first()
-        if known is not None:
+        if self._connection.execute(_KNOWN, {"job_key": given.key}).first() is not None:
             return False
-        self._connection.execute(
-            sa.insert(job).values(
-                key=given.key,
-                kind=given.kind,
-                lane=given.lane,
-                clock=clock,
-                due_at=due_us,
-                rank=given.rank,
-                state=DUE,
-                attempts=0,
-                not_before=0,
-                failure="",
-                body=msgspec.json.encode(given.payload).decode(),
-            )
-        )
+        row = {
+            "key": given.key,
+            "kind": given.kind,
+            "lane": given.lane,
+            "clock": clock,
+            "due_at": due_us,
+            "rank": given.rank,
+            "state": DUE,
+            "attempts": 0,
+            "not_before": 0,
+            "failure": "",
+            "body": msgspec.json.encode(given.payload).decode(),
+        }
+        self._connection.execute(_INSERT, row)
         return True
 
     def heads(
@@ -114,12 +119,12 @@ class Jobs:
 
     def is_due(self, row: int) -> bool:
         """Whether the job still waits."""
-        found = self._connection.execute(sa.select(job.c.state).where(job.c.row == row)).scalar_one_or_none()
+        found = self._connection.execute(_STATE, {"job_row": row}).scalar_one_or_none()
         return found == DUE
 
     def done(self, row: int) -> None:
         """The job has been carried out."""
-        self._connection.execute(sa.update(job).where(job.c.row == row).values(state=DONE))
+        self._connection.execute(_DONE, {"job_row": row})
 
     def cancel(self, key: str) -> None:
         """A job that waits is not needed any more."""

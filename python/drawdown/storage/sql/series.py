@@ -1,10 +1,21 @@
 """Gap-free numbers: one is taken in the transaction that uses it, so none is ever lost."""
 
+from typing import Final
+
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from drawdown.storage.sql.tables.billing import number_series
 from drawdown.storage.sql.tables.flow import cursor
+
+# Built once: putting a statement together costs more than running it.
+_FOLLOWING: Final = (
+    sa.update(number_series)
+    .where(number_series.c.series == sa.bindparam("of_series"))
+    .values(last=number_series.c.last + 1)
+    .returning(number_series.c.last)
+)
+_BEGIN: Final = sa.insert(number_series)
 
 
 class Series:
@@ -15,17 +26,10 @@ class Series:
 
     def following(self, series: str) -> int:
         """The next number, from 1 on."""
-        changed = self._connection.execute(
-            sa.update(number_series)
-            .where(number_series.c.series == series)
-            .values(last=number_series.c.last + 1)
-        )
-        if changed.rowcount == 0:
-            self._connection.execute(sa.insert(number_series).values(series=series, last=1))
+        found = self._connection.execute(_FOLLOWING, {"of_series": series}).scalar_one_or_none()
+        if found is None:
+            self._connection.execute(_BEGIN, {"series": series, "last": 1})
             return 1
-        found = self._connection.execute(
-            sa.select(number_series.c.last).where(number_series.c.series == series)
-        ).scalar_one()
         return int(found)
 
     def cursor(self, name: str) -> int:

@@ -4,6 +4,9 @@ Rows, outbox, jobs and notices of a step are written through one ``Work``; they 
 or not at all.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import msgspec
 from sqlalchemy import Connection
 
@@ -113,6 +116,18 @@ class Work:
         self.recharges = Documents(
             connection, tables.payments.recharge, Recharge, _recharge_columns, ("account", "credit_type")
         )
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part of the transaction that can fail by itself: leaving it with an exception undoes it."""
+        try:
+            with self.connection.begin_nested():
+                yield
+        except BaseException:
+            for repository in vars(self).values():
+                if isinstance(repository, Documents):
+                    repository.forget()
+            raise
 
     def first_time(self, request: Request, call_id: str) -> bool:
         """Whether a call of this id is new; False for the same content again.
