@@ -69,6 +69,9 @@ class UsageStream:
             raise
         finally:
             self._ended = True
+            if self._reading is not None:
+                # Begun ahead, and now nobody's.
+                self._reading.add_done_callback(_look_at)
             if self._writer_asleep is not None and not self._writer_asleep.done():
                 self._writer_asleep.set_result(None)
             await asyncio.wait((writer,))
@@ -77,9 +80,7 @@ class UsageStream:
 
     def _writer_ended(self, writer: asyncio.Task[None]) -> None:
         """The caller is gone, or all is said: nothing more is read."""
-        if not writer.cancelled():
-            # Where the call itself was cancelled nobody else looks at it, and asyncio would complain.
-            writer.exception()
+        _look_at(writer)
         if not self._ended:
             self.stop()
             if self._reader_asleep is not None and not self._reader_asleep.done():
@@ -219,6 +220,12 @@ class UsageService:
         self._draining = True
         for stream in tuple(self.streams):
             stream.stop()
+
+
+def _look_at(ended: asyncio.Task[Any]) -> None:
+    """Where the call has ended nobody else looks at the failure of a part, and asyncio would complain."""
+    if not ended.cancelled():
+        ended.exception()
 
 
 def draining() -> errors.UnavailableError:

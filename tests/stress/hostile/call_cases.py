@@ -130,7 +130,7 @@ def streams_never_read(target: Target) -> None:
         hold.set()
 
 
-@case("batches-that-are-no-batches-on-a-stream")
+@case("batches-that-are-no-batches-on-a-stream", quick=True)
 def garbage_on_a_stream(target: Target) -> None:
     """One bad message ends its own stream with INVALID_ARGUMENT."""
     with target.channel() as channel:
