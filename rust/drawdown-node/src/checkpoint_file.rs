@@ -17,7 +17,9 @@
 //! Little endian. A delta holds only accounts changed since the checkpoint before it; of several
 //! images of one account the newest counts.
 
-use crate::chunk_file::{ChunkFileReader, ChunkFileWriter, ChunkKind, FileKind};
+use crate::chunk_file::{ChunkKind, FileKind};
+use crate::chunk_reader::ChunkFileReader;
+use crate::chunk_writer::ChunkFileWriter;
 use crate::disk::Disk;
 use crate::error::NodeError;
 use crate::meta::{StoreId, array};
@@ -180,7 +182,7 @@ impl CheckpointWriter {
         mut info: CheckpointInfo,
     ) -> io::Result<CheckpointInfo> {
         self.flush()?;
-        info.global_offset = self.file.bytes();
+        info.global_offset = self.file.offset();
         info.accounts = self.accounts;
         self.file.write_chunk(ChunkKind::Global, global)?;
         self.file.write_chunk(ChunkKind::Footer, &info.encode())?;

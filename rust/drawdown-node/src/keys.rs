@@ -8,7 +8,8 @@
 //! ```
 
 use crate::checkpoint_file::KeyRunName;
-use crate::chunk_file::{ChunkFileReader, ChunkKind, FileKind};
+use crate::chunk_file::{ChunkKind, FileKind};
+use crate::chunk_reader::ChunkFileReader;
 use crate::disk::Disk;
 use crate::error::NodeError;
 use crate::meta::StoreId;

@@ -12,6 +12,8 @@ mod checkpoint_file;
 mod checkpoint_load;
 mod checkpointer;
 mod chunk_file;
+mod chunk_reader;
+mod chunk_writer;
 mod clock;
 mod commit;
 mod crossings;

@@ -14,7 +14,8 @@
 //! ```
 
 use crate::checkpoint_file::KeyRunName;
-use crate::chunk_file::{ChunkFileReader, ChunkKind, FileKind};
+use crate::chunk_file::{ChunkKind, FileKind};
+use crate::chunk_reader::ChunkFileReader;
 use crate::error::{NodeError, SubmitError};
 use crate::journal_reader::JournalReader;
 use crate::key_window::KeyWindow;

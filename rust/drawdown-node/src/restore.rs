@@ -1,7 +1,8 @@
 //! Building a data folder from a remote snapshot.
 
 use crate::checkpoint_file::{CheckpointInfo, CheckpointWriter, KeyRunName, checkpoint_name};
-use crate::chunk_file::{ChunkFileWriter, ChunkKind, FileKind};
+use crate::chunk_file::{ChunkKind, FileKind};
+use crate::chunk_writer::ChunkFileWriter;
 use crate::disk::Disk;
 use crate::error::NodeError;
 use crate::meta::{Meta, StoreId};
