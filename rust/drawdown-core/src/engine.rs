@@ -46,6 +46,8 @@ pub struct Engine {
     pub(crate) crossings_from: u64,
     /// While recovering: seq of each loaded account image; entries at or below are in it.
     pub(crate) image_seqs: Vec<u64>,
+    /// While recovering: the newest of them.
+    pub(crate) last_image_seq: u64,
     /// While recovering: seq of the loaded global image.
     pub(crate) global_seq: u64,
     /// While recovering: stamp of the loaded global image.
@@ -101,6 +103,7 @@ impl Engine {
             crossings: VecDeque::new(),
             crossings_from: 0,
             image_seqs: Vec::new(),
+            last_image_seq: 0,
             global_seq: 0,
             global_stamp: 0,
             expected_keys: 0,

@@ -113,6 +113,7 @@ impl Engine {
             self.index.insert(self.key.account_hash(account.id.as_bytes()), at as u32);
         }
         self.image_seqs[at] = seq;
+        self.last_image_seq = self.last_image_seq.max(seq);
         self.next_seq = self.next_seq.max(seq + 1);
         self.accounts[at] = account;
         Ok(())
@@ -146,6 +147,7 @@ impl Engine {
         // Replay met only those of accounts whose image was older: the journal has them all.
         self.crossings.clear();
         self.crossings_from = self.next_seq - 1;
+        self.last_image_seq = 0;
         self.global_seq = 0;
         self.stamp = self.stamp.max(self.global_stamp);
         self.global_stamp = 0;

@@ -9,11 +9,12 @@ use crate::dedupe_window::lift_for;
 use crate::engine::Engine;
 use crate::entry::CorruptRecord;
 use crate::key_run::{KeyExtractor, UsageKey};
+use crate::record::STAGE;
 use crate::settings::Settings;
 use std::collections::HashSet;
 
-/// Keys on their way into the table: memory fetches the places of later ones meanwhile.
-const LOOKAHEAD: usize = 32;
+const RING: usize = 32;
+const _: () = assert!(RING > 2 * STAGE, "a key's place in the ring is free when its turn comes");
 
 /// An engine's key table, away from it to be filled.
 pub struct KeyScan {
@@ -68,47 +69,57 @@ impl KeyScan {
             return Ok(());
         }
         let KeyScan { extractor, settings, test_clocks, keys, floor, .. } = self;
-        let mut window = Window { settings, keys, floor };
-        let mut block = [UsageKey::default(); LOOKAHEAD];
-        let mut filled = 0;
+        let mut window = Window { settings, keys, floor, ring: [UsageKey::default(); RING], seen: 0 };
         let mut refused = Ok(());
         extractor.each_key(body, 0, |_, usage| {
             let is_wanted = usage.time >= *window.floor;
-            if !is_wanted || (!test_clocks.is_empty() && test_clocks.contains(&usage.account)) {
+            if !is_wanted || (!test_clocks.is_empty() && test_clocks.contains(&usage.account)) || refused.is_err() {
                 return;
             }
-            window.keys.prefetch(usage.key);
-            block[filled] = usage;
-            filled += 1;
-            if filled == LOOKAHEAD {
-                filled = 0;
-                if refused.is_ok() {
-                    refused = window.remember_all(&block);
-                }
-            }
+            refused = window.take(usage);
         })?;
-        refused.and_then(|()| window.remember_all(&block[..filled])).map_err(|what| CorruptRecord { offset: 0, what })
+        refused.and_then(|()| window.drain()).map_err(|what| CorruptRecord { offset: 0, what })
     }
 }
 
+/// The table, and the keys on their way into it: while one is put in, memory fetches the slots of
+/// those `STAGE` behind and the group lines of those twice as far.
 struct Window<'a> {
     settings: &'a Settings,
     keys: &'a mut KeyTable,
     floor: &'a mut i64,
+    ring: [UsageKey; RING],
+    seen: usize,
 }
 
 impl Window<'_> {
-    fn remember_all(&mut self, block: &[UsageKey]) -> Result<(), String> {
-        for usage in block {
-            self.keys.prefetch_slot(usage.key);
+    #[inline]
+    fn take(&mut self, usage: UsageKey) -> Result<(), String> {
+        self.keys.prefetch(usage.key);
+        self.ring[self.seen % RING] = usage;
+        if self.seen >= STAGE {
+            self.keys.prefetch_slot(self.ring[(self.seen - STAGE) % RING].key);
         }
-        for usage in block {
-            let bucket = usage.time.div_euclid(self.settings.dedupe_bucket_us) as u32;
-            if self.keys.insert(usage.key, usage.fingerprint, bucket).is_err() {
-                self.remember_in_less_room(usage, bucket)?;
-            }
+        let due = self.seen.checked_sub(2 * STAGE);
+        self.seen += 1;
+        due.map_or(Ok(()), |due| self.remember(due))
+    }
+
+    fn drain(&mut self) -> Result<(), String> {
+        for left in self.seen.saturating_sub(2 * STAGE)..self.seen {
+            self.remember(left)?;
         }
         Ok(())
+    }
+
+    #[inline]
+    fn remember(&mut self, number: usize) -> Result<(), String> {
+        let usage = self.ring[number % RING];
+        let bucket = usage.time.div_euclid(self.settings.dedupe_bucket_us) as u32;
+        match self.keys.insert(usage.key, usage.fingerprint, bucket) {
+            Ok(()) => Ok(()),
+            Err(_) => self.remember_in_less_room(&usage, bucket),
+        }
     }
 
     /// The budget is smaller than it was when the journal was written: the oldest keys go, and the
@@ -116,7 +127,7 @@ impl Window<'_> {
     #[cold]
     fn remember_in_less_room(&mut self, usage: &UsageKey, bucket: u32) -> Result<(), String> {
         if usage.time < *self.floor {
-            // It rose over this key within the block.
+            // It rose over this key on its way.
             return Ok(());
         }
         let refused = self.keys.insert(usage.key, usage.fingerprint, bucket);

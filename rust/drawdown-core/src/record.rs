@@ -13,7 +13,7 @@ use crate::usage::{Outcome, OutcomeSink, Rights, UsageEvent};
 use crate::usage_entry::{Beyond, UsageEntry, put_usage};
 
 /// Events between one stage of looking up and the next: long enough for memory to answer.
-const STAGE: usize = 8;
+pub(crate) const STAGE: usize = 8;
 
 /// Look-ups under way, kept in a ring: those of the stages between asking and deciding.
 pub(crate) const LOOKAHEAD: usize = 32;

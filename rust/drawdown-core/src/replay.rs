@@ -7,12 +7,13 @@ use crate::engine::{Engine, NO_ACCOUNT, account_key};
 use crate::entry::{self, Control, CorruptRecord};
 use crate::image::is_instant;
 use crate::prefetch::prefetch_whole;
-use crate::record::{LOOKAHEAD, prefetch_grants};
+use crate::record::{LOOKAHEAD, STAGE, prefetch_grants};
 use crate::remembered_ids::used_id;
 use crate::usage_entry::{UsageEntry, UsageScratch, as_event, peek_usage, read_usage};
 use crate::varint::Reader;
 
 /// A record of the journal, about to be applied.
+#[derive(Clone, Copy)]
 struct Ahead<'a> {
     payload: &'a [u8],
     offset: usize,
@@ -20,6 +21,12 @@ struct Ahead<'a> {
     /// Of a usage record.
     key: u128,
 }
+
+impl Ahead<'_> {
+    const NONE: Ahead<'static> = Ahead { payload: &[], offset: 0, account: NO_ACCOUNT, key: 0 };
+}
+
+const _: () = assert!(LOOKAHEAD >= 2 * STAGE + 2, "a record's place in the ring is free when its turn comes");
 
 impl Engine {
     /// Replay a journal body whose first entry has seq `first_seq`. Decides nothing. Entries
@@ -31,10 +38,12 @@ impl Engine {
         let mut scratch = UsageScratch::default();
         self.next_seq = first_seq;
         let mut reader = Reader { rest: body };
-        let mut block: Vec<Ahead<'_>> = Vec::with_capacity(LOOKAHEAD);
-        while !reader.rest.is_empty() {
-            block.clear();
-            while block.len() < LOOKAHEAD && !reader.rest.is_empty() {
+        // As live traffic goes: three stages, `STAGE` records apart, in even flow.
+        let mut ring = [Ahead::NONE; LOOKAHEAD];
+        let (mut read, mut looked_at, mut applied) = (0, 0, 0);
+        while applied < read || !reader.rest.is_empty() {
+            let is_drained = reader.rest.is_empty();
+            if !is_drained {
                 let offset = body.len() - reader.rest.len();
                 let corrupt = |what: String| CorruptRecord { offset, what };
                 let length = reader.unsigned().map_err(|_| corrupt("a record without a length".into()))?;
@@ -42,14 +51,18 @@ impl Engine {
                     .ok()
                     .and_then(|n| reader.bytes(n).ok())
                     .ok_or_else(|| corrupt(format!("a record of {length} bytes runs past the body")))?;
-                block.push(self.look_ahead(payload, offset));
+                ring[read % LOOKAHEAD] = self.look_ahead(payload, offset);
+                read += 1;
             }
-            for ahead in &block {
-                self.look_closer(ahead);
+            if looked_at < read && (is_drained || read - looked_at > STAGE) {
+                self.look_closer(&ring[looked_at % LOOKAHEAD]);
+                looked_at += 1;
             }
-            for ahead in &block {
-                let applied = self.apply_record(ahead, &mut scratch);
-                applied.map_err(|what| CorruptRecord { offset: ahead.offset, what })?;
+            if applied < looked_at && (is_drained || looked_at - applied > STAGE) {
+                let ahead = ring[applied % LOOKAHEAD];
+                let done = self.apply_record(&ahead, &mut scratch);
+                done.map_err(|what| CorruptRecord { offset: ahead.offset, what })?;
+                applied += 1;
             }
         }
         Ok(self.next_seq)
@@ -97,6 +110,7 @@ impl Engine {
     fn replay_usage(&mut self, payload: &[u8], key: u128, scratch: &mut UsageScratch) -> Result<(), Misfit> {
         let decoded = read_usage(payload, self.stamp, scratch).map_err(|_| "a usage record cut short")?;
         let entry = decoded.entry;
+        let is_in_image = self.is_in_image(entry.account);
         let account = self
             .accounts
             .get_mut(entry.account as usize)
@@ -111,7 +125,6 @@ impl Engine {
         let subject = subject.ok_or_else(|| format!("subject {} is unknown", entry.subject))?;
         let event = as_event(&decoded, subject).ok_or("an event id that is not UTF-8")?;
         let fingerprint = event.fingerprint_of(&self.key);
-        let is_in_image = self.image_seqs.get(entry.account as usize).is_some_and(|seq| self.next_seq <= *seq);
         if is_in_image {
             // A test clock's keys are part of its account's image; all others are not.
             if account.test_clock().is_none() {
@@ -126,6 +139,14 @@ impl Engine {
             return self.apply_usage_without_key(&entry, &decoded.dimensions, time);
         }
         self.apply_usage(&entry, &decoded.dimensions, key, fingerprint, time)
+    }
+
+    /// Whether the loaded image of the account contains the entry that is next.
+    #[inline]
+    fn is_in_image(&self, account: u32) -> bool {
+        // Behind the last image nothing is looked up: the seqs of a million accounts fill no cache.
+        self.next_seq <= self.last_image_seq
+            && self.image_seqs.get(account as usize).is_some_and(|seq| self.next_seq <= *seq)
     }
 
     fn remember_again(&mut self, key: u128, fingerprint: u64, time: i64) -> Result<(), Misfit> {
@@ -162,7 +183,7 @@ impl Engine {
             self.remember_id(&used)?;
         }
         let is_in_image = match apply::account_number(&control) {
-            Some(number) => self.image_seqs.get(number as usize).is_some_and(|seq| self.next_seq <= *seq),
+            Some(number) => self.is_in_image(number),
             None => self.next_seq <= self.global_seq,
         };
         let is_passed_over = cfg!(feature = "planted-expiry-repeated") && matches!(control, Control::GrantExpired(_));
