@@ -18,6 +18,7 @@ use crate::id::SmallId;
 use crate::image_messages::{
     AccountImage, ClockImage, DatedTable, DebtImage, ExtraImage, GrantImage, PeriodCredits, PoolImage, UsedId,
 };
+use crate::prefetch::prefetch_whole;
 use crate::reservation_gauges::OpenReservations;
 use prost::Message;
 
@@ -63,12 +64,33 @@ impl Engine {
     /// Images of the next accounts of the pass, as of now. False when it is done.
     pub fn next_images(&mut self, slot: usize, max_accounts: u32, out: &mut Vec<(u32, Vec<u8>)>) -> bool {
         for _ in 0..max_accounts {
+            self.ask_for_images(slot);
             let Some(number) = self.passes.next(slot) else { return false };
             let Some(account) = self.accounts.get_mut(number as usize) else { continue };
             account.dirty &= !(1 << slot);
             out.push((number, self.account_image(number)));
         }
         !self.passes.is_done(slot)
+    }
+
+    /// Ask memory for what the images after this one are made of: an account, then its grants, then
+    /// what stands behind them.
+    fn ask_for_images(&self, slot: usize) {
+        const STAGE: usize = 4;
+        let [near, middle, far] = [1, 2, 3].map(|stage| {
+            let number = self.passes.peek(slot, stage * STAGE)?;
+            self.accounts.get(number as usize)
+        });
+        if let Some(account) = far {
+            prefetch_whole(account);
+        }
+        const GRANTS: usize = 8;
+        if let Some(account) = middle {
+            account.pool.grants.iter().take(GRANTS).for_each(prefetch_whole);
+        }
+        if let Some(account) = near {
+            account.pool.grants.iter().take(GRANTS).for_each(|grant| prefetch_whole(&*grant.detail));
+        }
     }
 
     /// Close the pass; unless complete, its accounts count as dirty again.

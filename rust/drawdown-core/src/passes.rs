@@ -74,6 +74,12 @@ impl Passes {
         Some(number)
     }
 
+    /// The account whose turn comes `ahead` accounts later.
+    pub fn peek(&self, slot: usize, ahead: usize) -> Option<u32> {
+        let waiting = &self.slots[slot].waiting;
+        waiting.len().checked_sub(ahead + 1).map(|at| waiting[at])
+    }
+
     pub fn is_done(&self, slot: usize) -> bool {
         self.slots[slot].waiting.is_empty()
     }

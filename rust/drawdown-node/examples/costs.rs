@@ -174,6 +174,7 @@ fn main() -> Result<(), NodeError> {
     let watch = Watch::start();
     node.checkpoint()?;
     watch.say("delta checkpoint", (accounts / 10) as u64, "event since the last");
+    println!("longest stand-still of the writer for images: {} us", node.stats().image_hold_max_us);
     node.close()?;
     drop(node);
     let node = start(folder, "start from the checkpoints")?;

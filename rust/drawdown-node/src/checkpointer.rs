@@ -195,7 +195,9 @@ impl Pass<'_> {
             let begun = Instant::now();
             let more = {
                 let mut writer = self.shared.writer.lock();
+                let held = Instant::now();
                 let more = writer.engine.next_images(LOCAL_SLOT, ACCOUNTS_PER_HOLD, &mut images);
+                self.shared.counters.imaged(held.elapsed());
                 parking_lot::MutexGuard::unlock_fair(writer);
                 more
             };

@@ -25,6 +25,7 @@ use parking_lot::MutexGuard;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The engine's dirty set for remote snapshots.
 const REMOTE_SLOT: usize = 1;
@@ -119,7 +120,9 @@ impl Node {
         while more && left > 0 {
             let wanted = left.min(ACCOUNTS_PER_HOLD);
             let mut writer = self.shared.writer.lock();
+            let held = Instant::now();
             more = writer.engine.next_images(REMOTE_SLOT, wanted, &mut images);
+            self.shared.counters.imaged(held.elapsed());
             pass.goal_seq = writer.applied_seq();
             MutexGuard::unlock_fair(writer);
             left -= wanted;

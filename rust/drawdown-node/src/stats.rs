@@ -23,6 +23,7 @@ pub(crate) struct Counters {
     fsync_total_us: AtomicU64,
     pub(crate) checkpoints: AtomicU64,
     pub(crate) checkpoint_failures: AtomicU64,
+    image_hold_max_us: AtomicU64,
 }
 
 impl Counters {
@@ -31,6 +32,11 @@ impl Counters {
         let bucket = FSYNC_BUCKETS_US.partition_point(|&end| end < us);
         self.fsync[bucket].fetch_add(1, Relaxed);
         self.fsync_total_us.fetch_add(us, Relaxed);
+    }
+
+    /// The writer stood still this long while accounts were imaged.
+    pub(crate) fn imaged(&self, held: Duration) {
+        self.image_hold_max_us.fetch_max(u64::try_from(held.as_micros()).unwrap_or(u64::MAX), Relaxed);
     }
 
     pub(crate) fn fsync_counts(&self) -> Vec<u64> {
@@ -69,6 +75,8 @@ pub struct NodeStats {
     pub checkpoint_seq: u64,
     pub checkpoint_age_s: Option<u64>,
     pub checkpoint_error: Option<String>,
+    /// The longest the writer stood still for images since the start, checkpoints and remote passes.
+    pub image_hold_max_us: u64,
     /// Journal bytes since the last checkpoint began.
     pub checkpoint_journal_bytes: u64,
     /// Why new work is refused for want of space.
@@ -109,6 +117,7 @@ impl NodeStats {
             checkpoint_seq: checkpoint.start_seq,
             checkpoint_age_s: checkpoint.taken.map(|taken| taken.elapsed().as_secs()),
             checkpoint_error: checkpoint.error.clone(),
+            image_hold_max_us: counters.image_hold_max_us.load(Relaxed),
             checkpoint_journal_bytes: journal_bytes.saturating_sub(checkpoint.journal_bytes_mark),
             read_only: shared.supply.shortage(),
             halted: shared.halted.lock().as_ref().map(|fatal| fatal.what.clone()),
