@@ -320,3 +320,22 @@ fn every_id_above_the_floor_is_remembered_and_no_other_while_the_floor_rises() {
     assert!(seen.crashes > 50 && seen.kills > 10 && seen.from_checkpoint > 10, "{seen:?}");
     assert!(seen.forgotten > 100 && seen.key_segments > 30, "{seen:?}");
 }
+
+/// A power cut straight after each answer, for more groups than any counter of syncs would wrap in.
+#[test]
+fn each_of_many_groups_is_durable_before_its_answer() {
+    let world = World::new(71);
+    let node = open_set_up(&world);
+    let mut random = Random(17);
+    for sent in 1..=230 {
+        let (seq, _) = record(&node, &[(sent, 0, 1)], support::START_US).unwrap();
+        node.step_prepare();
+        while node.step_commit() {}
+        assert!(node.acknowledged_seq() >= seq);
+        for _ in 0..3 {
+            let survivor = world.moved_to(world.disk.after_crash(&mut random)).open(small_settings()).unwrap();
+            let left = survivor.read(|engine, _| available(engine, 0)).unwrap();
+            assert_eq!(GRANTED - sent as i64, left, "answered event {sent} did not survive");
+        }
+    }
+}
