@@ -332,7 +332,7 @@ fn each_of_many_groups_is_durable_before_its_answer() {
         node.step_prepare();
         while node.step_commit() {}
         assert!(node.acknowledged_seq() >= seq);
-        for _ in 0..3 {
+        for _ in 0..8 {
             let survivor = world.moved_to(world.disk.after_crash(&mut random)).open(small_settings()).unwrap();
             let left = survivor.read(|engine, _| available(engine, 0)).unwrap();
             assert_eq!(GRANTED - sent as i64, left, "answered event {sent} did not survive");
