@@ -136,11 +136,11 @@ PLANTS = (
         f"{SERVICES}::test_a_lifetime_equal_to_the_schedule_expires",
     ),
     Plant(
-        "terminated-services-are-extended",
+        "termination-changes-nothing",
         "S4-25",
-        "subscriptions/servicing.py",
-        'if service.state == "active" and service.until == old_end',
-        "if True",
+        "runtime/control/subscription_services.py",
+        'ended = msgspec.structs.replace(service, state="terminated", until=until)',
+        "ended = msgspec.structs.replace(service, until=service.until)",
         f"{SERVICES}::test_a_renewing_licence_extends_its_services_but_not_terminated_ones",
     ),
 )
