@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 import msgspec
-import typst
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from drawdown.billing.page import InvoicePage
+from drawdown.errors import PreconditionError
 
 
 @lru_cache(maxsize=1)
@@ -40,7 +40,16 @@ def html_of(page: InvoicePage) -> str:
 
 
 def pdf_of(page: InvoicePage) -> bytes:
-    """A PDF of A4 pages. The same page gives the same bytes, but for the day it is made."""
+    """A PDF of A4 pages. The same page gives the same bytes, but for the day it is made.
+
+    Raises ``PreconditionError`` where the extra ``drawdown[pdf]`` is not installed.
+    """
+    try:
+        import typst
+    except ImportError as absent:
+        raise PreconditionError(
+            "PDF needs typst: pip install 'drawdown[pdf]'; HTML works without", reason="PDF_UNAVAILABLE"
+        ) from absent
     rendered = typst.compile(
         _typst_source(),
         format="pdf",
