@@ -59,6 +59,10 @@ class LedgerFold:
             self.grants[grant_id].held += units
         for grant_id, units in facts.get("forfeited_units", ()):
             self.grants[grant_id].take(voided=units)
+        for grant_id, units in facts.get("expired_units", ()):
+            self.grants[grant_id].take(expired=units)
+        for grant_id, units in facts.get("moved_units", ()):
+            self.grants[grant_id].take(moved=units)
         self.overdraft[credit_type] += amounts.get("overdraft", 0)
         self.overage[credit_type] += amounts.get("overage", 0)
         self.charged[credit_type] += entry.get("charged") or 0

@@ -50,6 +50,9 @@ pub struct AccountExtra {
     /// Ascending.
     pub period_edges: Vec<i64>,
     pub counters: Vec<Counter>,
+    /// (event time, keyed hash of the event id) of corrected events at or above the floor, and
+    /// the position of their newest correction.
+    pub corrected: BTreeMap<(i64, u128), u64>,
     pub more_pools: Vec<Pool>,
     /// Ids used up by formulas that computed 0, with their content's fingerprint.
     pub used_grant_ids: Vec<(SmallId, u64)>,
@@ -65,6 +68,7 @@ impl Default for AccountExtra {
             older_tables: Vec::new(),
             period_edges: Vec::new(),
             counters: Vec::new(),
+            corrected: BTreeMap::new(),
             more_pools: Vec::new(),
             used_grant_ids: Vec::new(),
         }
@@ -117,6 +121,9 @@ pub struct PoolExtra {
     pub overage_headroom_held: i64,
     /// Open, by the instant they lapse at, then by creation.
     pub reservations: Vec<Arc<Reservation>>,
+    /// Payments of debt that corrections may give back, oldest first; of one meter's in a row by
+    /// one grant, their sum.
+    pub settled: Vec<Settled>,
     /// (period start, credits) of periods with overage, oldest first.
     pub overage: Vec<(i64, i64)>,
     /// Absolute thresholds, descending.
@@ -128,6 +135,14 @@ pub struct PoolExtra {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Debt {
     pub meter: Option<u16>,
+    pub amount: i64,
+}
+
+/// A grant paid so much of one meter's debt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    pub meter: Option<u16>,
+    pub number: u32,
     pub amount: i64,
 }
 

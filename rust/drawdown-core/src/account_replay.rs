@@ -6,6 +6,7 @@
 
 use crate::account::Account;
 use crate::apply::{self, Misfit};
+use crate::apply_correction::note_correction;
 use crate::apply_counters::Moment;
 use crate::catalog::Catalog;
 use crate::engine::Engine;
@@ -112,6 +113,7 @@ impl AccountReplay {
             return Ok(());
         }
         let value = record.usage().and_then(|usage| self.engine.counted_value_of(usage));
+        let key = self.engine.key;
         let Engine { accounts, catalog, stamp, .. } = &mut self.engine;
         let account = accounts.first_mut().ok_or("the account does not exist yet")?;
         let now = account.now(*stamp);
@@ -123,7 +125,13 @@ impl AccountReplay {
                 let moment = Moment { seq: record.seq, time, floor: i64::MIN, value };
                 apply::apply_usage(account, catalog, &usage.as_entry(), &moment)
             }
-            Fact::Control(control) => apply::apply_account(account, catalog, control, *stamp, i64::MIN),
+            Fact::Control(control) => {
+                apply::apply_account(account, catalog, control, *stamp, i64::MIN)?;
+                match control {
+                    Control::UsageCorrected(e) => note_correction(account, e, record.seq, &key, i64::MIN),
+                    _ => Ok(()),
+                }
+            }
         }
     }
 

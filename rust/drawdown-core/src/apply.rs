@@ -5,6 +5,7 @@
 
 use crate::account::{Account, DEPLETED, Debt, Pool, SUSPENDED, TestClock};
 use crate::amount::SCALE_MAX;
+use crate::apply_correction::{apply_corrected, note_settlement};
 use crate::apply_counters::{Moment, count};
 use crate::apply_reservations::{apply_released, apply_reserved, apply_settled};
 use crate::catalog::{Catalog, CreditType, Meter, Policy, Rate};
@@ -122,9 +123,8 @@ pub(crate) fn add_overage(pool: &mut Pool, period: i64, credits: i64) {
     }
 }
 
-/// A grant pays open debt: burned, and the debt is smaller by as much.
-pub fn apply_settlement(pool: &mut Pool, number: u32, meter: Option<u16>, amount: i64) -> Result<(), Misfit> {
-    draw_from(pool, number, 0, amount)?;
+/// The meter's open debt is less by `amount`.
+pub(crate) fn lower_debt(pool: &mut Pool, meter: Option<u16>, amount: i64) -> Result<(), Misfit> {
     let extra = pool.extra_mut();
     let at = extra.debts.iter().position(|d| d.meter == meter && d.amount >= amount).ok_or("no such open debt")?;
     extra.debts[at].amount -= amount;
@@ -133,6 +133,14 @@ pub fn apply_settlement(pool: &mut Pool, number: u32, meter: Option<u16>, amount
     }
     extra.overdraft -= amount;
     pool.available += amount;
+    Ok(())
+}
+
+/// A grant pays open debt: burned, and the debt is smaller by as much.
+pub fn apply_settlement(pool: &mut Pool, number: u32, meter: Option<u16>, amount: i64) -> Result<(), Misfit> {
+    draw_from(pool, number, 0, amount)?;
+    lower_debt(pool, meter, amount)?;
+    note_settlement(pool, meter, number, amount);
     pool.skip_spent();
     Ok(())
 }
@@ -233,6 +241,7 @@ pub fn account_number(entry: &Control) -> Option<u32> {
         Control::Reserved(e) => Some(e.account),
         Control::ReservationSettled(e) => Some(e.account),
         Control::ReservationReleased(e) => Some(e.account),
+        Control::UsageCorrected(e) => Some(e.account),
         _ => None,
     }
 }
@@ -279,6 +288,7 @@ pub fn apply_account(
         Control::Reserved(e) => apply_reserved(account, e)?,
         Control::ReservationSettled(e) => apply_settled(account, e, floor)?,
         Control::ReservationReleased(e) => apply_released(account, e)?,
+        Control::UsageCorrected(e) => apply_corrected(account, e, stamp)?,
         _ => return Err("an entry that concerns no account".into()),
     }
     Ok(())

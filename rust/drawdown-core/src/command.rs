@@ -359,6 +359,26 @@ pub struct Release {
     pub reservation_id: String,
 }
 
+/// An applied event gets another quantity (or, a direct debit, other credits), or is cancelled.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Correct {
+    pub account: String,
+    pub event_id: String,
+    #[serde(default)]
+    pub quantity: Option<Amount>,
+    #[serde(default)]
+    pub credits: Option<Amount>,
+    #[serde(default)]
+    pub cancel: bool,
+    /// Makes a repeat of a change safe; without it, correcting to the present quantity is `DUPLICATE`.
+    #[serde(default)]
+    pub correction_id: Option<String>,
+    /// What would come back to a voided or expired grant becomes a new grant.
+    #[serde(default)]
+    pub regrant: bool,
+}
+
 /// One command. In JSON: `{"type": "create_grant", "account": "acme", "grant": {…}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -381,4 +401,5 @@ pub enum Command {
     Reserve(Reserve),
     Settle(Settle),
     Release(Release),
+    Correct(Correct),
 }

@@ -93,6 +93,7 @@ const TYPES: &[&str] = &[
     "reserve",
     "settle",
     "release",
+    "correct",
 ];
 
 fn of_type<'de, A: MapAccess<'de>>(name: &str, map: A) -> Result<Command, A::Error> {
@@ -115,6 +116,7 @@ fn of_type<'de, A: MapAccess<'de>>(name: &str, map: A) -> Result<Command, A::Err
         "void_and_replace" => Command::VoidAndReplace(Deserialize::deserialize(fields)?),
         "reserve" => Command::Reserve(Deserialize::deserialize(fields)?),
         "settle" => Command::Settle(Deserialize::deserialize(fields)?),
+        "correct" => Command::Correct(Deserialize::deserialize(fields)?),
         "release" => Command::Release(Deserialize::deserialize(fields)?),
         other => return Err(A::Error::unknown_variant(other, TYPES)),
     })

@@ -19,6 +19,7 @@ impl Engine {
                 // When a dead counter is dropped depends on when its account is next touched.
                 let floor = account.test_clock().map_or(self.floor, |clock| clock.floor);
                 let edges = account.period_edges();
+                extra.corrected.retain(|c| c.time >= floor);
                 extra.counters.retain(|c| period_end(edges, c.period).is_none_or(|end| end > floor));
             }
             self.key.event_hash(&image.encode_to_vec())

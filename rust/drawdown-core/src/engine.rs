@@ -3,6 +3,7 @@
 use crate::account::Account;
 use crate::account_index::AccountIndex;
 use crate::apply::{self, Misfit};
+use crate::apply_correction::note_correction;
 use crate::apply_counters::Moment;
 use crate::calendar::Calendar;
 use crate::catalog::Catalog;
@@ -234,6 +235,10 @@ impl Engine {
             && let Some(used) = used_id(control, &self.key)
         {
             clock.keys.insert(used.key, (used.fingerprint, used.time));
+        }
+        if let Control::UsageCorrected(e) = control {
+            let floor = account.test_clock().map_or(self.floor, |clock| clock.floor);
+            note_correction(account, e, self.next_seq, &self.key, floor)?;
         }
         self.passes.mark(account, number);
         if matches!(control, Control::ClockAdvanced(_)) {

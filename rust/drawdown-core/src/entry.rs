@@ -12,6 +12,7 @@
 //! how much), so that replay never decides again and later code can't reinterpret history.
 //! Format 1. Raise `JOURNAL_FORMAT` for a change old readers can't skip, and keep a golden file.
 
+use crate::correction_entry::UsageCorrected;
 use crate::reservation_entry::{ReservationReleased, ReservationSettled, Reserved};
 use crate::varint;
 use prost::Message;
@@ -58,7 +59,7 @@ pub(crate) fn may_use_up_ids(bytes: &[u8]) -> bool {
 
 #[derive(Clone, PartialEq, Message)]
 pub struct ControlEntry {
-    #[prost(oneof = "Control", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21")]
+    #[prost(oneof = "Control", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 24")]
     pub control: Option<Control>,
 }
 
@@ -107,6 +108,8 @@ pub enum Control {
     ReservationSettled(ReservationSettled),
     #[prost(message, tag = "21")]
     ReservationReleased(ReservationReleased),
+    #[prost(message, tag = "24")]
+    UsageCorrected(UsageCorrected),
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -6,6 +6,7 @@ use crate::catalog::Catalog;
 use crate::command::Command;
 use crate::engine::Engine;
 use crate::entry::Control;
+use crate::event_history::{EventHistories, HistoryOutdated};
 use crate::id::is_valid_id;
 use crate::remembered_ids::{UsedId, used_id};
 use crate::status::Status;
@@ -99,8 +100,41 @@ impl Engine {
         rights: &Rights<'_>,
         journal: &mut Vec<u8>,
     ) -> Vec<CommandOutcome> {
+        self.execute_group(commands, &mut EventHistories::new(), stamp_us, rights, journal)
+    }
+
+    /// `execute` of a group that corrects events, whose histories the caller has read; an event
+    /// without one is unknown.
+    ///
+    /// # Errors
+    /// A history is not the whole story any more: nothing was done, read again.
+    pub fn execute_on(
+        &mut self,
+        commands: &[Command],
+        histories: &mut EventHistories,
+        stamp_us: i64,
+        rights: &Rights<'_>,
+        journal: &mut Vec<u8>,
+    ) -> Result<Vec<CommandOutcome>, HistoryOutdated> {
+        if histories.iter().any(|((account, _), history)| self.is_outdated(account, history)) {
+            return Err(HistoryOutdated);
+        }
+        Ok(self.execute_group(commands, histories, stamp_us, rights, journal))
+    }
+
+    fn execute_group(
+        &mut self,
+        commands: &[Command],
+        histories: &mut EventHistories,
+        stamp_us: i64,
+        rights: &Rights<'_>,
+        journal: &mut Vec<u8>,
+    ) -> Vec<CommandOutcome> {
         self.begin(stamp_us, journal);
-        let ids = commands.iter().filter(|c| matches!(c, Command::Reserve(_) | Command::Settle(_))).count();
+        let ids = commands
+            .iter()
+            .filter(|c| matches!(c, Command::Reserve(_) | Command::Settle(_) | Command::Correct(_)))
+            .count();
         let has_room = ids == 0 || self.make_room(ids, journal).is_ok();
         let mut group = Group {
             journal_mark: journal.len(),
@@ -115,7 +149,7 @@ impl Engine {
         };
         let mut outcomes = Vec::with_capacity(commands.len());
         for (at, command) in commands.iter().enumerate() {
-            match self.step(command, &mut group) {
+            match self.step(command, histories, &mut group) {
                 Ok(done) => outcomes.push(CommandOutcome { status: Some(done.status), facts: done.facts }),
                 Err(refusal) => {
                     self.undo(group);
@@ -129,7 +163,12 @@ impl Engine {
         outcomes
     }
 
-    fn step(&mut self, command: &Command, group: &mut Group<'_>) -> Result<Done, Refusal> {
+    fn step(
+        &mut self,
+        command: &Command,
+        histories: &mut EventHistories,
+        group: &mut Group<'_>,
+    ) -> Result<Done, Refusal> {
         match command {
             Command::CreateCreditType(c) => self.create_credit_type(c, group),
             Command::CreateMeter(c) => self.create_meter(c, group),
@@ -149,6 +188,7 @@ impl Engine {
             Command::Reserve(c) => self.reserve(c, group),
             Command::Settle(c) => self.settle(c, group),
             Command::Release(c) => self.release(c, group),
+            Command::Correct(c) => self.correct(c, histories, group),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::account::{Account, AccountExtra, Debt, NO_CREDIT_TYPE, Pool, PoolExtr
 use crate::apply::{source_of, text_of};
 use crate::apply_reservations::{check_held, insert_open, reservation_of, reserved_entry};
 use crate::catalog::{Catalog, Policy};
+use crate::correction_image::{corrected_from, corrected_image, settled_from, settled_image};
 use crate::counter_image::{counter_from, counter_image};
 use crate::engine::Engine;
 use crate::entry::{GrantTextEntry, Pair};
@@ -212,6 +213,7 @@ fn extra_image(extra: &AccountExtra) -> ExtraImage {
             .map(|(from, table)| DatedTable { from: *from, table: *table })
             .collect(),
         period_edges: extra.period_edges.clone(),
+        corrected: extra.corrected.iter().map(corrected_image).collect(),
         counters: extra.counters.iter().map(counter_image).collect(),
         used_grant_ids: extra
             .used_grant_ids
@@ -239,6 +241,7 @@ fn pool_image(account: u32, pool: &Pool, catalog: &Catalog) -> PoolImage {
             .collect(),
         headroom_held: extra.headroom_held,
         overage_headroom_held: extra.overage_headroom_held,
+        settled: extra.settled.iter().map(settled_image).collect(),
         reservations: extra.reservations.iter().map(|r| reserved_entry(account, pool.credit_type, r)).collect(),
         overage: extra
             .overage
@@ -308,6 +311,7 @@ fn extra_from(image: ExtraImage) -> Result<AccountExtra, CorruptImage> {
         rate_table_from: i64::MIN,
         older_tables: image.older_tables.iter().map(|t| (t.from, t.table)).collect(),
         period_edges: image.period_edges,
+        corrected: image.corrected.iter().map(corrected_from).collect::<Result<_, _>>()?,
         counters: image.counters.iter().map(counter_from).collect::<Result<_, _>>()?,
         more_pools: Vec::new(),
         used_grant_ids: image.used_grant_ids.iter().map(|u| (SmallId::new(&u.id), u.fingerprint)).collect(),
@@ -344,6 +348,7 @@ fn pool_from(image: PoolImage, catalog: &mut Catalog) -> Result<Pool, CorruptIma
         headroom_held: image.headroom_held,
         overage_headroom_held: image.overage_headroom_held,
         reservations: Vec::new(),
+        settled: image.settled.iter().map(settled_from).collect(),
         overage: image.overage.iter().map(|o| (o.period, o.credits)).collect(),
         thresholds: image.thresholds,
         fired: image.fired,

@@ -43,6 +43,8 @@ pub struct ExtraImage {
     pub counters: Vec<CounterImage>,
     #[prost(message, repeated, tag = "7")]
     pub used_grant_ids: Vec<UsedId>,
+    #[prost(message, repeated, tag = "20")]
+    pub corrected: Vec<CorrectedImage>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -135,6 +137,31 @@ pub struct PoolImage {
     pub reservations: Vec<Reserved>,
     #[prost(int64, tag = "15")]
     pub overage_headroom_held: i64,
+    /// Payments of debt, oldest first.
+    #[prost(message, repeated, tag = "20")]
+    pub settled: Vec<SettledImage>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct SettledImage {
+    #[prost(uint32, tag = "1")]
+    pub meter_plus_one: u32,
+    #[prost(uint32, tag = "2")]
+    pub number: u32,
+    #[prost(int64, tag = "3")]
+    pub amount: i64,
+}
+
+/// A corrected event at or above the floor.
+#[derive(Clone, PartialEq, Message)]
+pub struct CorrectedImage {
+    #[prost(sint64, tag = "1")]
+    pub time: i64,
+    /// Keyed hash of the event id, 16 bytes, little-endian.
+    #[prost(bytes = "vec", tag = "2")]
+    pub event: Vec<u8>,
+    #[prost(uint64, tag = "3")]
+    pub seq: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -6,6 +6,7 @@
 
 use crate::account::Account;
 use crate::catalog::Catalog;
+use crate::correction_entry::{UsageCorrected, WentTo};
 use crate::engine::Engine;
 use crate::entry::{Control, Crossing, GrantCreated, PolicySet};
 use crate::ledger_record::{AppliedUsage, Fact, LedgerRecord};
@@ -70,6 +71,7 @@ pub fn kind_of(what: &Fact) -> &'static str {
             Control::ReservationSettled(_) => "settled",
             Control::ReservationReleased(e) if e.lapsed => "lapsed",
             Control::ReservationReleased(_) => "released",
+            Control::UsageCorrected(_) => "corrected",
         },
     }
 }
@@ -91,6 +93,7 @@ pub fn credit_type_of(what: &Fact, catalog: &Catalog) -> Option<u16> {
             Control::Reserved(e) => e.credit_type,
             Control::ReservationSettled(e) => e.credit_type,
             Control::ReservationReleased(e) => e.credit_type,
+            Control::UsageCorrected(e) => e.credit_type,
             _ => return None,
         },
     };
@@ -285,6 +288,7 @@ impl LedgerNames {
             }
             Control::Reserved(e) => self.reserved(e, entry),
             Control::ReservationSettled(e) => self.settled(e, entry),
+            Control::UsageCorrected(e) => self.corrected(e, entry),
             Control::ReservationReleased(e) => {
                 entry.fact("reservation_id", e.id.as_str());
                 entry.fact("at", e.at);
@@ -330,6 +334,52 @@ impl LedgerNames {
         entry.amount("overage", e.overage);
         entry.amount("uncovered", e.uncovered);
         entry.fact("period", e.period);
+    }
+
+    fn corrected(&self, e: &UsageCorrected, entry: &mut Entry<'_>) {
+        entry.field("event_id", e.event_id.as_str());
+        if let Some(meter) = e.meter_plus_one.checked_sub(1) {
+            entry.field("meter", self.meter_key(meter));
+            let meter = self.catalog.meters.get(meter as usize);
+            entry.field("quantity_scale", meter.map_or(0, |meter| meter.quantity_scale));
+            entry.field("quantity", e.quantity);
+        }
+        entry.field("time", e.event_time);
+        entry.field("charged", e.difference());
+        entry.fact("correction_id", e.correction_id.as_deref());
+        entry.fact("cancelled", e.cancelled);
+        entry.fact("corrects_seq", e.event_seq);
+        entry.fact("period", e.period);
+        entry.amount("event_charged", e.charged);
+        for draw in &e.draws {
+            entry.draw(draw.number, draw.amount);
+        }
+        let mut gone: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+        for part in &e.returns {
+            entry.draw(part.number, -part.amount);
+            let into = match WentTo::of(part.into) {
+                Some(WentTo::Voided) => "forfeited_units",
+                Some(WentTo::Expired) => "expired_units",
+                Some(WentTo::Moved) => "moved_units",
+                _ => continue,
+            };
+            gone.entry(into).or_default().push(json!([self.grant_id(part.number), part.amount]));
+        }
+        for (into, parts) in gone {
+            entry.fact(into, parts);
+        }
+        for (name, units) in [("uncovered", e.uncovered), ("overdraft", e.overdraft), ("overage", e.overage)] {
+            if units != 0 {
+                entry.amount(name, units);
+            }
+        }
+        if e.overage != 0 {
+            entry.fact("overage_period", e.period);
+        }
+        if let Some(counter) = &e.counter {
+            entry.fact("counted_units", e.units);
+            entry.fact("counted_period", counter.period);
+        }
     }
 
     fn grant_created(&self, e: &GrantCreated, entry: &mut Entry<'_>) {

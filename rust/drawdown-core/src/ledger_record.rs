@@ -117,8 +117,11 @@ impl LedgerRecord {
 }
 
 /// The event id that a later entry changes.
-pub fn corrected_event(_control: &Control) -> Option<&str> {
-    None
+pub fn corrected_event(control: &Control) -> Option<&str> {
+    match control {
+        Control::UsageCorrected(e) => Some(&e.event_id),
+        _ => None,
+    }
 }
 
 /// A record where it stands in a body. Stamps are no records: they take no seq.

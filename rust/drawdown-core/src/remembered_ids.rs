@@ -11,6 +11,7 @@ use crate::hash::StoreKey;
 pub(crate) enum IdDomain {
     Reserve,
     Settle,
+    Correct,
 }
 
 impl IdDomain {
@@ -19,6 +20,7 @@ impl IdDomain {
         match self {
             IdDomain::Reserve => 0x5bf0_3635_dcd1_a3c2_8e1f_94d7_60b2_c5a9,
             IdDomain::Settle => 0xc3d2_7f61_0a9e_b48d_2d7c_e05b_f1a8_3694,
+            IdDomain::Correct => 0x71e4_a8d3_5c0b_f296_b93f_06ce_4d81_2a57,
         }
     }
 }
@@ -44,6 +46,11 @@ pub(crate) fn used_id(control: &Control, key: &StoreKey) -> Option<UsedId> {
     let (account, domain, id, fingerprint, time) = match control {
         Control::Reserved(e) => (e.account, IdDomain::Reserve, &e.id, e.fingerprint, e.created_at),
         Control::ReservationSettled(e) => (e.account, IdDomain::Settle, &e.id, e.fingerprint, e.at),
+        Control::UsageCorrected(e) => {
+            // Not before the event itself: whoever finds the id forgotten finds the event so too.
+            let time = e.at.max(e.event_time);
+            (e.account, IdDomain::Correct, e.correction_id.as_ref()?, e.fingerprint, time)
+        }
         _ => return None,
     };
     Some(UsedId { account, key: id_key(key, account, domain, id), fingerprint, time })

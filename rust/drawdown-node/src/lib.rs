@@ -16,6 +16,7 @@ mod chunk_reader;
 mod chunk_writer;
 mod clock;
 mod commit;
+mod correcting;
 mod crossings;
 mod disk;
 mod error;

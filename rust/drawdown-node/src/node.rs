@@ -128,7 +128,10 @@ impl Shared {
     }
 
     /// One change: stamp, engine, records into the open group. Returns the seq to wait for.
-    fn change<R>(&self, change: impl FnOnce(&mut Engine, i64, &mut Vec<u8>) -> R) -> Result<(u64, R), SubmitError> {
+    pub(crate) fn change<R>(
+        &self,
+        change: impl FnOnce(&mut Engine, i64, &mut Vec<u8>) -> R,
+    ) -> Result<(u64, R), SubmitError> {
         let mut writer = self.admit()?;
         let stamp_us = writer.stamps.stamp(self.environment.clock.read());
         let changed = catch_unwind(AssertUnwindSafe(|| {
@@ -242,6 +245,9 @@ impl Node {
     /// # Errors
     /// As `submit`.
     pub fn execute(&self, group: &[Command], rights: &Rights<'_>) -> Result<(u64, Vec<CommandOutcome>), SubmitError> {
+        if group.iter().any(|command| matches!(command, Command::Correct(_))) {
+            return self.execute_corrections(group, rights);
+        }
         self.shared.change(|engine, stamp_us, journal| engine.execute(group, stamp_us, rights, journal))
     }
 

@@ -1,0 +1,127 @@
+//! Corrections → state: the part of `apply` that moves the difference of one event.
+
+use crate::account::{Account, AccountExtra, Pool, Settled};
+use crate::apply::{self, Misfit};
+use crate::correction_entry::{CounterMoved, ReturnedPart, UsageCorrected, WentTo};
+use crate::hash::StoreKey;
+
+pub fn apply_corrected(account: &mut Account, e: &UsageCorrected, stamp: i64) -> Result<(), Misfit> {
+    let now = account.now(stamp);
+    if e.draws.is_empty() && e.returns.is_empty() && e.overdraft == 0 && e.overage == 0 {
+        return Ok(());
+    }
+    let pool = account.pool_or_new(e.credit_type as u16);
+    for draw in &e.draws {
+        apply::draw_from(pool, draw.number, 0, draw.amount)?;
+    }
+    for part in &e.returns {
+        if part.is_settlement {
+            take_settlement_back(pool, e.meter(), part)?;
+        }
+        give_back(pool, part)?;
+    }
+    if e.overdraft > 0 {
+        apply::open_debt(pool, e.meter(), e.overdraft);
+    } else if e.overdraft < 0 {
+        apply::lower_debt(pool, e.meter(), e.overdraft.checked_neg().ok_or("no such debt")?)?;
+    }
+    if e.overage != 0 {
+        change_overage(pool, e.period, e.overage)?;
+    }
+    pool.charged = pool.charged.wrapping_add(e.difference());
+    pool.recount(now);
+    Ok(())
+}
+
+/// What the grant paid of the meter's debt is less by so much: of the latest payment, which is its.
+fn take_settlement_back(pool: &mut Pool, meter: Option<u16>, part: &ReturnedPart) -> Result<(), Misfit> {
+    let settled = &mut pool.extra_mut().settled;
+    let at = settled.iter().rposition(|s| s.meter == meter).ok_or("no debt of the meter was ever paid")?;
+    if settled[at].number != part.number || settled[at].amount < part.amount {
+        return Err(format!("grant {} did not pay the meter's debt last", part.number));
+    }
+    settled[at].amount -= part.amount;
+    if settled[at].amount == 0 {
+        settled.remove(at);
+    }
+    Ok(())
+}
+
+fn give_back(pool: &mut Pool, part: &ReturnedPart) -> Result<(), Misfit> {
+    let at = pool.position(part.number, 0).ok_or_else(|| format!("grant {} is not in the pool", part.number))?;
+    let grant = &mut pool.grants[at];
+    if part.amount < 0 || part.amount > grant.burned {
+        return Err(format!("grant {} burned {}, less than came back", part.number, grant.burned));
+    }
+    grant.burned -= part.amount;
+    match WentTo::of(part.into).ok_or("credits came back to nowhere")? {
+        WentTo::Remaining => grant.remaining += part.amount,
+        WentTo::Voided => grant.ended_mut().voided += part.amount,
+        WentTo::Expired => grant.ended_mut().expired += part.amount,
+        WentTo::Moved => grant.ended_mut().moved += part.amount,
+    }
+    Ok(())
+}
+
+fn change_overage(pool: &mut Pool, period: i64, change: i64) -> Result<(), Misfit> {
+    if change > 0 {
+        apply::add_overage(pool, period, change);
+        return Ok(());
+    }
+    let overage = &mut pool.extra_mut().overage;
+    let at = overage.iter().position(|(start, _)| *start == period).ok_or("no overage in that period")?;
+    overage[at].1 = overage[at].1.checked_add(change).filter(|sum| *sum >= 0).ok_or("less overage than came back")?;
+    Ok(())
+}
+
+/// Remember that the event was corrected at `seq`, and move its counter.
+pub fn note_correction(
+    account: &mut Account,
+    e: &UsageCorrected,
+    seq: u64,
+    key: &StoreKey,
+    floor: i64,
+) -> Result<(), Misfit> {
+    let extra = account.extra_mut();
+    // Below the floor nothing is corrected any more.
+    extra.corrected = extra.corrected.split_off(&(floor, 0));
+    if e.event_time >= floor {
+        extra.corrected.insert((e.event_time, key.event_hash(e.event_id.as_bytes())), seq);
+    }
+    match (&e.counter, e.meter()) {
+        (Some(moved), Some(meter)) => move_counter(extra, meter, moved, seq, key),
+        _ => Ok(()),
+    }
+}
+
+fn move_counter(
+    extra: &mut AccountExtra,
+    meter: u16,
+    moved: &CounterMoved,
+    seq: u64,
+    key: &StoreKey,
+) -> Result<(), Misfit> {
+    let is_it =
+        |c: &&mut crate::counter::Counter| c.meter == meter && c.match_id == moved.match_id && c.period == moved.period;
+    let counter = extra.counters.iter_mut().find(is_it).ok_or("a corrected event without its counter")?;
+    let changed = |of: i64, by: i64| of.checked_add(by).filter(|sum| *sum >= 0).ok_or("a counter below zero");
+    counter.units = changed(counter.units, moved.units)?;
+    if let Some(change) = &moved.aggregate {
+        let aggregate = counter.aggregate.as_mut().ok_or("a corrected event without its aggregate")?;
+        aggregate.burned = changed(aggregate.burned, change.burned)?;
+        (aggregate.value, aggregate.at, aggregate.changed) = (change.value.max(0), change.at, seq);
+        if let Some(gone) = &change.gone {
+            aggregate.values.remove(&key.event_hash(gone.as_bytes()));
+        }
+    }
+    Ok(())
+}
+
+/// A payment of debt, kept so that a correction can give it back: the latest first.
+pub fn note_settlement(pool: &mut Pool, meter: Option<u16>, number: u32, amount: i64) {
+    let settled = &mut pool.extra_mut().settled;
+    match settled.iter_mut().rfind(|s| s.meter == meter) {
+        Some(last) if last.number == number && last.amount.checked_add(amount).is_some() => last.amount += amount,
+        _ => settled.push(Settled { meter, number, amount }),
+    }
+}
