@@ -111,7 +111,9 @@ def _target(
         _, units = burns(meter.aggregation, others, (event.time, event.order, value))
     scale = ledger.credit_types[event.credit_type]
     charge = event.rate.charge(event.before, units, quantity_scale=meter.quantity_scale, scale=scale)
-    if charge > I64_MAX:
+    stands = account.counters.get(event.counter, 0) if event.counter is not None else 0
+    position = max(event.before + units, stands + units - event.units)
+    if charge > I64_MAX or (event.rate.keeps_a_counter and position > I64_MAX):
         raise Refused("OVERFLOW")
     return Target(command["quantity"], units, value, charge, is_cancelled=False)
 

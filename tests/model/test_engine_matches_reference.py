@@ -20,14 +20,14 @@ from hypothesis.stateful import (
 
 from tests.model import generators
 from tests.model.conftest import MODEL_PROFILE
-from tests.model.hold_story import Holds
+from tests.model.correction_story import HoldsAndCorrections
 from tests.model.reference_account import Account
 from tests.model.reference_ledger import Event
 from tests.model.side_by_side import SideBySide
 from tests.model.worlds import DAY, HOUR, MINUTE, NOON
 
 
-class EngineAndReference(Holds):
+class EngineAndReference(HoldsAndCorrections):
     """Each rule is one thing a caller may do; each step ends by comparing everything readable."""
 
     @initialize(data=st.data())
