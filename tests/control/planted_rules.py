@@ -106,10 +106,10 @@ PLANTS = (
     Plant(
         "a-card-is-not-pinned",
         "S3-15",
-        "runtime/control/catalog_file_calls.py",
-        'table = derived("card", wanted.card_id, version)',
-        'table = derived("plan", "any", 1)',
-        "tests/control/test_catalog_file.py::test_a_file_is_loaded_once_and_changed_by_new_versions",
+        "subscriptions/entitling.py",
+        'return derived("plan", plan.plan_id, plan.version)',
+        'return derived("plan", "one-table-for-all")',
+        "tests/control/test_catalog_file.py::test_a_subscription_keeps_the_rates_it_began_with",
     ),
     Plant(
         "delivered-before-approval",

@@ -165,6 +165,7 @@ def test_a_subscription_keeps_the_rates_it_began_with(db: Database, account: str
     assert second.version == 2
     assert db.record(account, "calls", quantity=1, time=START).charged == Decimal(2)
     later = published(db, name("later"), rates=[], rate_card=name("card"))
+    assert db.record(account, "calls", quantity=1, time=START).charged == Decimal(2)
     db.cancel_subscription(name("sub"), when="now")
     db.subscribe(account, later.plan_id, subscription_id=name("second"))
     assert db.record(account, "calls", quantity=1, time=START).charged == Decimal(3)
