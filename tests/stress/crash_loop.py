@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.stress.corrections import CorrectionBook, CorrectionClient, repeat_corrections
 from tests.stress.reservation_clients import ReservationClient, repeat_reservations
 from tests.stress.sent_events import Book, SentBatch, SentEvent
 from tests.stress.sent_reservations import ReservationBook, now_us
@@ -29,6 +30,7 @@ from tests.stress.usage_streams import EventMaker, UsageStream, repeat
 PRICES = {"calls": 1, "tokens": 3}
 STREAMS = 4
 RESERVATION_CLIENTS = 12
+CORRECTION_CLIENTS = 3
 ACCOUNTS = 24
 BATCH_EVENTS = 50
 POOR_GRANT = 3_000
@@ -67,6 +69,11 @@ class CrashLoop:
         ]
         self.streams = [UsageStream(n, maker.batch, self.book) for n, maker in enumerate(self.makers)]
         self.holds = ReservationBook()
+        self.corrections = CorrectionBook(self.book)
+        self.correctors = [
+            CorrectionClient(number, PRICES, self.seed * 100 + number, self.corrections)
+            for number in range(CORRECTION_CLIENTS)
+        ]
         self.reservers = [
             ReservationClient(self.accounts, PRICES, self.seed * 100 + number, self.holds)
             for number in range(RESERVATION_CLIENTS)
@@ -108,7 +115,7 @@ class CrashLoop:
     async def _live_and_die(self, number: int) -> None:
         before = len(self.book.applied)
         load_s = self.random.uniform(0.02, self.load_s_max)
-        clients = [*self.streams, *self.reservers]
+        clients = [*self.streams, *self.reservers, *self.correctors]
         running = [asyncio.create_task(client.run(self.server.target)) for client in clients]
         await asyncio.sleep(load_s)
         await asyncio.to_thread(self.server.kill)
@@ -134,13 +141,15 @@ class CrashLoop:
             grants, available, listed, read_us = self._read(account)
             held = sum(grant["held"] for grant in grants)
             self.holds.compare(account, listed, held, read_us)
+            less, more = self.corrections.unanswered(account)
             self.book.compare(
                 account,
                 burned=sum(grant["burned"] for grant in grants),
                 available=available,
                 held=held,
                 settled=self.holds.charged[account],
-                unanswered=in_flight[account] + self.holds.unanswered_charge(account),
+                unanswered=in_flight[account] + self.holds.unanswered_charge(account) + more,
+                less=less,
             )
         conservation = self.server.query(type="conservation")
         if conservation["violations"] or not conservation["holds"]:
@@ -158,12 +167,13 @@ class CrashLoop:
 
     async def _finish(self) -> None:
         """Answer everything, then repeat everything that was ever acknowledged."""
-        clients = [*self.streams, *self.reservers]
+        clients = [*self.streams, *self.reservers, *self.correctors]
         await asyncio.gather(*(client.run(self.server.target, fresh=False) for client in clients))
         await asyncio.to_thread(self._compare)
         if any(self._read(account)[2] for account in self.accounts):
             self.holds.leaked.append("something is held after every reservation ended")
         await repeat_reservations(self.server.target, self.holds)
+        await repeat_corrections(self.server.target, self.corrections)
         await repeat(self.server.target, _batches(list(self.book.applied.values())), self.book)
         await asyncio.to_thread(self._compare)
         code = await asyncio.to_thread(self.server.stop)
@@ -182,7 +192,7 @@ class CrashLoop:
             "lost": len(self.book.lost),
             "doubled": len(self.book.doubled),
             "overspent": len(self.book.overspent),
-            "wrong": len(self.book.wrong) + len(self.holds.wrong),
+            "wrong": len([*self.book.wrong, *self.holds.wrong, *self.corrections.wrong]),
             "reserved": self.holds.reserved,
             "settled": self.holds.settled,
             "released": self.holds.released,
@@ -191,6 +201,10 @@ class CrashLoop:
             "holds_known_by_duplicate": self.holds.duplicates,
             "holds_lost": len(self.holds.lost),
             "holds_leaked": len(self.holds.leaked),
+            "corrected": len(self.corrections.acknowledged),
+            "corrections_known_by_duplicate": self.corrections.duplicates,
+            "corrections_refused": self.corrections.refused,
+            "corrections_lost": len(self.corrections.lost),
             "restart_s": {
                 "p50": round(restarts[len(restarts) // 2], 3) if restarts else None,
                 "max": round(restarts[-1], 3) if restarts else None,
@@ -200,8 +214,8 @@ class CrashLoop:
 
     @property
     def faults(self) -> list[str]:
-        """Of events and of reservations."""
-        return [*self.book.faults, *self.holds.faults]
+        """Of events, reservations and corrections."""
+        return [*self.book.faults, *self.holds.faults, *self.corrections.faults]
 
 
 def _batches(events: list[SentEvent], size: int = 1_000) -> list[SentBatch]:

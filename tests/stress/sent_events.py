@@ -104,15 +104,24 @@ class Book:
                 self.lost.append(f"{event.event_id}: acknowledged once, now status {status}")
 
     def compare(
-        self, account: str, *, burned: int, available: int, unanswered: int, held: int = 0, settled: int = 0
+        self,
+        account: str,
+        *,
+        burned: int,
+        available: int,
+        unanswered: int,
+        less: int = 0,
+        held: int = 0,
+        settled: int = 0,
     ) -> None:
         """Hold a durable reading of one account against the book.
 
         ``unanswered`` is the price of what is in flight: nobody knows whether it was applied.
+        ``less`` is what corrections in flight may have taken back.
         ``settled`` is what acknowledged settles of reservations charged, ``held`` what is set aside now.
         """
         least = self.charged[account] + settled
-        if burned < least:
+        if burned < least - less:
             self.lost.append(f"{account}: {burned} burned, acknowledged {least}")
         if burned > least + unanswered:
             self.doubled.append(f"{account}: {burned} burned, at most {least + unanswered} was sent")

@@ -20,4 +20,5 @@ def test_nothing_acknowledged_is_lost_doubled_or_overspent(tmp_path: Path) -> No
     assert summary["acknowledged"] > 1_000, "the load was too thin to show anything"
     assert summary["refused"] > 0, "no account ran dry, so overspending was never tempted"
     assert summary["known_by_duplicate"] > 0, "no sudden end fell between write and answer"
-    assert summary["settled"] > 50 and summary["released"] > 10 and summary["lapsed"] > 0, summary
+    assert summary["corrected"] > 20, summary
+    assert summary["settled"] > 20 and summary["released"] > 5 and summary["lapsed"] > 0, summary
