@@ -169,6 +169,9 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     stripe_webhook_secret: Annotated[
         str, Meta(description="Secret of Stripe's webhook endpoint: what its calls are verified with")
     ] = ""
+    webhook_allow_private: Annotated[
+        bool, Meta(description="Webhooks may go to private addresses and over plain HTTP: for development")
+    ] = False
     seller_name: Annotated[str, Meta(description="Who issues the invoices, as printed on them")] = ""
     seller_address: Annotated[str, Meta(description="Its address, rows separated by ';'")] = ""
     seller_note: Annotated[

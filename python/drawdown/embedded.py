@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
     from drawdown.runtime.control.relay import Relay
     from drawdown.runtime.control.scheduler import Scheduler
+    from drawdown.runtime.control.webhooks import Webhooks
 
 # Its presence says that this folder has a control plane, whose jobs go on from where they were.
 CONTROL_FILE: Final = "control.sqlite3"
@@ -74,6 +75,7 @@ class EmbeddedDatabase(Database):
         self._plane: ControlPlane | None = None
         self._scheduler: Scheduler | None = None
         self._relay: Relay | None = None
+        self._webhooks: Webhooks | None = None
         if self._config.process.db or (Path(path) / CONTROL_FILE).exists():
             self._control_plane()
         self._watches = EmbeddedWatches(engine)
@@ -211,6 +213,7 @@ class EmbeddedDatabase(Database):
                 from drawdown.runtime.control.opening import open_control
                 from drawdown.runtime.control.relay import Relay
                 from drawdown.runtime.control.scheduler import Scheduler
+                from drawdown.runtime.control.webhooks import Webhooks
 
                 process = msgspec.structs.replace(self._config.process, data=self.path)
                 self._plane = open_control(self.engine, process, recovered_seq=self._recovered_seq)
@@ -223,6 +226,8 @@ class EmbeddedDatabase(Database):
                 self._scheduler.background.start()
                 self._relay = Relay(self._plane)
                 self._relay.background.start()
+                self._webhooks = Webhooks(self._plane)
+                self._webhooks.background.start()
             return self._plane
 
     def balance(self, account: str, credit_type: str, at: InstantLike | None = None) -> Balance:
@@ -301,6 +306,9 @@ class EmbeddedDatabase(Database):
         for account, reservation_id in tuple(self._released_at_close):
             self.release(account, reservation_id)
         with self._opening:
+            if self._webhooks is not None:
+                self._webhooks.stop()
+                self._webhooks = None
             if self._relay is not None:
                 self._relay.background.stop()
                 self._relay = None

@@ -44,12 +44,17 @@ KINDS: Final[dict[str, str]] = {
     "runway": "At the present rate the balance lasts for less time than was set.",
     "subscription.activated": "A subscription began.",
     "subscription.cancelled": "A subscription was cancelled, at once or for its period's end.",
+    "subscription.change_failed": "A planned change could not be made; the plan stays.",
+    "subscription.change_planned": "A change of plan waits for the period's end.",
     "subscription.changed": "A subscription moved to another plan.",
     "subscription.converted": "A trial became a paid subscription.",
+    "subscription.created": "A subscription was made.",
     "subscription.ended": "A subscription is over.",
     "subscription.paused": "A subscription rests: no renewals.",
     "subscription.renewed": "A period began; its credits are there.",
     "subscription.resumed": "A paused subscription goes on.",
+    "subscription.service_added": "A service was added to a subscription.",
+    "subscription.service_terminated": "A service of a subscription ended.",
 }
 """Every kind and what it says. Kinds are for ever; new ones may come."""
 

@@ -20,6 +20,7 @@ from drawdown.runtime.checkpointer import Checkpointer
 from drawdown.runtime.control.opening import open_control
 from drawdown.runtime.control.relay import Relay
 from drawdown.runtime.control.scheduler import Scheduler
+from drawdown.runtime.control.webhooks import Webhooks
 from drawdown.runtime.snapshotter import Snapshotter
 from drawdown.runtime.sweeper import Sweeper
 from drawdown.storage import open_snapshot_store
@@ -65,6 +66,7 @@ class App:
             share_percent=process.scheduler_share_percent,
         )
         self.relay = Relay(self.control)
+        self.webhooks = Webhooks(self.control)
         self.checkpointer = (
             Checkpointer(self.engine, interval_s=process.checkpoint_interval_s)
             if process.checkpoint_interval_s
@@ -81,7 +83,12 @@ class App:
 
     def background(self) -> list[Background]:
         """What runs beside the calls."""
-        found = [self.relay.background, self.scheduler.background, self.sweeper.background]
+        found = [
+            self.relay.background,
+            self.webhooks.background,
+            self.scheduler.background,
+            self.sweeper.background,
+        ]
         if self.checkpointer is not None:
             found.append(self.checkpointer.background)
         if self.snapshotter is not None:
@@ -97,6 +104,7 @@ class App:
         """Stop the background work, flush, checkpoint, unlock."""
         for each in self.background():
             each.stop()
+        self.webhooks.stop()
         if self.snapshotter is not None:
             self.snapshotter.close()
         self.control.close()

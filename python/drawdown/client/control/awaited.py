@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -28,6 +28,9 @@ from drawdown.client.control.content import UNSTAMPED, struct_of
 from drawdown.model.credits import AmountLike, decimal_text
 from drawdown.model.money import Money, money_from
 from drawdown.model.request import Request
+from drawdown.notices import requests as notice_requests
+from drawdown.notices import webhook_requests as webhooking
+from drawdown.notices.endpoint import WebhookDelivery, WebhookEndpoint
 from drawdown.subscriptions import requests as subscription_requests
 from drawdown.subscriptions.customer import Customer
 from drawdown.subscriptions.subscription import Subscription
@@ -255,6 +258,22 @@ class AwaitedInvoiceCreditMethods(AwaitedControlDoor):
     async def close_invoice(self, invoice_id: str, state: str) -> Invoice:
         """Give an unpaid invoice up: ``uncollectible``, or ``void`` where it was wrong."""
         answer: Invoice = await self.control(crediting.CloseInvoice(invoice_id=invoice_id, state=state))
+        return answer
+
+
+class AwaitedNoticeMethods(AwaitedControlDoor):
+    """What changed."""
+
+    async def notices(
+        self, account: str = "", *, kinds: Iterable[str] = (), after: int = 0, limit: int = 100
+    ) -> notice_requests.NoticePage:
+        """A page of notices, oldest first; ask again with ``after=page.next``.
+
+        ``kinds`` like ``balance.low`` or ``balance.*``. Raises ``InvalidRequestError`` for an unknown one.
+        """
+        answer: notice_requests.NoticePage = await self.control(
+            notice_requests.ListNotices(account=account, kinds=tuple(kinds), after=after, limit=limit)
+        )
         return answer
 
 
@@ -537,11 +556,85 @@ class AwaitedSubscriptionMethods(AwaitedControlDoor):
         return answer
 
 
+class AwaitedWebhookMethods(AwaitedControlDoor):
+    """Notices, carried to where they are wanted."""
+
+    async def create_webhook_endpoint(
+        self,
+        endpoint_id: str,
+        url: str,
+        *,
+        kinds: Iterable[str] = (),
+        account_prefix: str = "",
+        secret: str = "",
+    ) -> WebhookEndpoint:
+        """Send notices from now on to ``url``, signed as Standard Webhooks; keep the ``secret`` answered.
+
+        Raises ``ForbiddenAddressError`` for a URL that is not HTTPS to a public address.
+        """
+        answer: WebhookEndpoint = await self.control(
+            webhooking.CreateWebhookEndpoint(
+                endpoint_id=endpoint_id,
+                url=url,
+                kinds=tuple(kinds),
+                account_prefix=account_prefix,
+                secret=secret,
+            )
+        )
+        return answer
+
+    async def webhook_endpoints(self) -> Sequence[WebhookEndpoint]:
+        """Every endpoint by id, without its secret."""
+        answer: webhooking.WebhookEndpoints = await self.control(webhooking.ListWebhookEndpoints())
+        return answer.endpoints
+
+    async def update_webhook_endpoint(
+        self, endpoint_id: str, *, url: str = "", kinds: Iterable[str] = (), enabled: bool | None = None
+    ) -> WebhookEndpoint:
+        """Change what is given. A disabled endpoint gets nothing; the feed has it."""
+        answer: WebhookEndpoint = await self.control(
+            webhooking.UpdateWebhookEndpoint(
+                endpoint_id=endpoint_id, url=url, kinds=tuple(kinds), enabled=enabled
+            )
+        )
+        return answer
+
+    async def rotate_webhook_secret(
+        self, endpoint_id: str, *, secret: str = "", overlap_s: int = 86400
+    ) -> WebhookEndpoint:
+        """A new secret, answered; the old one signs as well for ``overlap_s`` seconds.
+
+        A repeat without ``secret`` makes another one: give it where the call may be repeated.
+        """
+        answer: WebhookEndpoint = await self.control(
+            webhooking.RotateWebhookSecret(endpoint_id=endpoint_id, secret=secret, overlap_s=overlap_s)
+        )
+        return answer
+
+    async def webhook_deliveries(
+        self, endpoint_id: str, *, state: str = "", after: int = 0, limit: int = 100
+    ) -> webhooking.WebhookDeliveries:
+        """A page of what went to the endpoint and what waits; go on with ``after=page.next``."""
+        answer: webhooking.WebhookDeliveries = await self.control(
+            webhooking.ListWebhookDeliveries(endpoint_id=endpoint_id, state=state, after=after, limit=limit)
+        )
+        return answer
+
+    async def redeliver(self, endpoint_id: str, notice_id: str) -> WebhookDelivery:
+        """Send a notice to the endpoint once more, now. Raises ``NotFoundError``."""
+        answer: WebhookDelivery = await self.control(
+            webhooking.Redeliver(endpoint_id=endpoint_id, notice_id=notice_id)
+        )
+        return answer
+
+
 class AwaitedControlMethods(
     AwaitedBillingMethods,
     AwaitedCatalogMethods,
     AwaitedInvoiceCreditMethods,
+    AwaitedNoticeMethods,
     AwaitedPurchaseMethods,
     AwaitedSubscriptionMethods,
+    AwaitedWebhookMethods,
 ):
     """What ``AioConnection`` gains."""

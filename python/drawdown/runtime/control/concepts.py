@@ -7,6 +7,7 @@ from drawdown.runtime.control import (
     invoice_calls,
     invoice_credit_calls,
     invoice_jobs,
+    notice_calls,
     purchase_calls,
     purchase_jobs,
     recharge_calls,
@@ -15,6 +16,7 @@ from drawdown.runtime.control import (
     subscription_jobs,
     subscription_lifecycle,
     subscription_services,
+    webhook_calls,
 )
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "invoice_calls",
     "invoice_credit_calls",
     "invoice_jobs",
+    "notice_calls",
     "purchase_calls",
     "purchase_jobs",
     "recharge_calls",
@@ -32,4 +35,5 @@ __all__ = [
     "subscription_jobs",
     "subscription_lifecycle",
     "subscription_services",
+    "webhook_calls",
 ]

@@ -22,6 +22,7 @@ from drawdown.billing.totals import NoTax, TaxRule
 from drawdown.engine import Engine
 from drawdown.model.instants import now_us, us_from_instant
 from drawdown.model.request import Request
+from drawdown.notices import AddressPolicy
 from drawdown.payments import ManualProvider, PaymentProvider
 from drawdown.runtime.control.delivery import Delivery
 from drawdown.runtime.control.fault_points import pass_point
@@ -46,6 +47,7 @@ class ControlPlane:
         provider: PaymentProvider | None = None,
         tax_rule: TaxRule | None = None,
         seller: Party | None = None,
+        webhook_policy: AddressPolicy | None = None,
         clock: Callable[[], int] = now_us,
     ) -> None:
         """Over an open engine and an open database; ``clock`` answers UTC microseconds."""
@@ -58,6 +60,7 @@ class ControlPlane:
         self.provider = provider or ManualProvider()
         self.tax_rule = tax_rule or NoTax()
         self.seller = seller or Party(name="")
+        self.webhook_policy = webhook_policy or AddressPolicy()
         self.now_us = clock
         self.delivery = Delivery(engine, sql)
         self.jobs = JobRunner(self)

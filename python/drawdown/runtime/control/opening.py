@@ -6,6 +6,7 @@ from drawdown.billing.page import Party
 from drawdown.config import ProcessConfig
 from drawdown.engine import Engine
 from drawdown.errors import ConfigError
+from drawdown.notices import AddressPolicy
 from drawdown.payments import ManualProvider, PaymentProvider, ScriptedProvider
 from drawdown.runtime.control.control_plane import ControlPlane
 from drawdown.storage.sql import open_sql
@@ -22,7 +23,13 @@ def open_control(engine: Engine, process: ProcessConfig, *, recovered_seq: int) 
         note=process.seller_note,
     )
     plane = ControlPlane(
-        engine, open_sql(process.db, process.data), provider=open_provider(process), seller=seller
+        engine,
+        open_sql(process.db, process.data),
+        provider=open_provider(process),
+        seller=seller,
+        webhook_policy=AddressPolicy(
+            allow_http=process.webhook_allow_private, allow_private=process.webhook_allow_private
+        ),
     )
     plane.recover(recovered_seq)
     return plane

@@ -30,6 +30,7 @@ from drawdown.storage.sql.jobs import Jobs
 from drawdown.storage.sql.notice_feed import NoticeFeed
 from drawdown.storage.sql.outbox import Outbox
 from drawdown.storage.sql.series import Series
+from drawdown.storage.sql.webhook_book import WebhookBook
 from drawdown.subscriptions.customer import AccountProfile, Customer
 from drawdown.subscriptions.subscription import Subscription
 
@@ -42,6 +43,7 @@ class Work:
         self.outbox = Outbox(connection)
         self.jobs = Jobs(connection)
         self.notices = NoticeFeed(connection)
+        self.webhooks = WebhookBook(connection)
         self.calls_seen = CallsSeen(connection)
         self.series = Series(connection)
         self.products = Documents(

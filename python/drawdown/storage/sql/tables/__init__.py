@@ -1,5 +1,13 @@
 """Every table of the control plane, one file per concept."""
 
-from drawdown.storage.sql.tables import billing, catalog, flow, invoice_credits, payments, subscriptions
+from drawdown.storage.sql.tables import (
+    billing,
+    catalog,
+    flow,
+    invoice_credits,
+    notices,
+    payments,
+    subscriptions,
+)
 
-__all__ = ["billing", "catalog", "flow", "invoice_credits", "payments", "subscriptions"]
+__all__ = ["billing", "catalog", "flow", "invoice_credits", "notices", "payments", "subscriptions"]

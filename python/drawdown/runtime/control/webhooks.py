@@ -1,0 +1,124 @@
+"""The way of notices to webhook endpoints: spread over those that want them, sent, tried again, parked.
+
+The cursor over the feed moves in the same transaction that puts the deliveries down, so after a crash
+none is missing. An endpoint has one sender at a time, and its own: one that hangs holds up nobody else.
+A crash between the answer and its note sends the notice again, under the same id: at least once.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Final
+
+from drawdown import errors
+from drawdown.model.instants import instant_from_us
+from drawdown.notices.endpoint import HeldEndpoint, WebhookDelivery, after_attempt
+from drawdown.notices.notice import Notice
+from drawdown.notices.retry import RetrySchedule
+from drawdown.notices.sender import Delivery, WebhookSender
+from drawdown.notices.webhook import signed_request
+from drawdown.runtime.background import Background
+from drawdown.runtime.control.control_plane import ControlPlane
+
+CURSOR: Final = "webhooks"
+NOTICES_AT_ONCE: Final = 256
+SENDERS: Final = 16
+INTERVAL_S: Final = 0.1
+
+
+class Webhooks:
+    """``background`` spreads and starts senders; ``stop`` waits for those that are under way."""
+
+    def __init__(self, plane: ControlPlane, *, schedule: RetrySchedule | None = None) -> None:
+        self._plane = plane
+        self._schedule = schedule or RetrySchedule()
+        self._sender = WebhookSender(plane.webhook_policy)
+        self._pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="webhook")
+        self._sending: set[str] = set()
+        self._guard = threading.Lock()
+        self.background = Background("webhooks", self.step, fault_pause_s=1.0)
+
+    def stop(self) -> None:
+        """End after the attempts that are under way."""
+        self.background.stop()
+        self._pool.shutdown()
+
+    def step(self) -> float:
+        """Spread what is new and see that what is due is sent; answers the pause until the next look."""
+        spread = self._spread()
+        with self._plane.sql.transaction() as work:
+            due = work.webhooks.endpoints_due(_instant(self._plane))
+        for endpoint_id in due:
+            self._begin(endpoint_id)
+        return 0.0 if spread == NOTICES_AT_ONCE else INTERVAL_S
+
+    def _spread(self) -> int:
+        with self._plane.sql.transaction() as work:
+            cursor = work.series.cursor(CURSOR)
+            found = work.notices.after(cursor, NOTICES_AT_ONCE)
+            if not found:
+                return 0
+            endpoints = work.webhooks.endpoints.find()
+            now = _instant(self._plane)
+            for _, notice in found:
+                for held in endpoints:
+                    if held.wants(notice) and notice.at >= held.endpoint.created_at:
+                        work.webhooks.deliveries.put(new_delivery(held, notice, now))
+            work.series.move_cursor(CURSOR, found[-1][0])
+            return len(found)
+
+    def _begin(self, endpoint_id: str) -> None:
+        with self._guard:
+            if endpoint_id in self._sending:
+                return
+            self._sending.add(endpoint_id)
+        self._pool.submit(self._send_all, endpoint_id)
+
+    def _send_all(self, endpoint_id: str) -> None:
+        try:
+            while not self.background.stopping and self._send_one(endpoint_id):
+                pass
+        except errors.UnavailableError:
+            # The database is away; the next look begins anew.
+            return
+        finally:
+            with self._guard:
+                self._sending.discard(endpoint_id)
+
+    def _send_one(self, endpoint_id: str) -> bool:
+        with self._plane.sql.transaction() as work:
+            delivery = work.webhooks.first_due(endpoint_id, _instant(self._plane))
+            held = work.webhooks.endpoints.get(endpoint_id=endpoint_id)
+            found = None if delivery is None else work.notices.get(delivery.notice_id)
+        if delivery is None or held is None or found is None:
+            return False
+        outcome = self._attempt(held, found[1])
+        with self._plane.sql.transaction() as work:
+            tried = after_attempt(delivery, outcome, _instant(self._plane), self._schedule)
+            work.webhooks.deliveries.put(tried)
+        return True
+
+    def _attempt(self, held: HeldEndpoint, notice: Notice) -> Delivery:
+        if not held.endpoint.enabled:
+            return Delivery(delivered=False, error="the endpoint is disabled", is_final=True)
+        now = _instant(self._plane)
+        body, headers = signed_request(notice, held.secrets_at(now), now)
+        return self._sender.post(held.endpoint.url, body, headers)
+
+
+def new_delivery(held: HeldEndpoint, notice: Notice, now: datetime) -> WebhookDelivery:
+    """To be sent at once."""
+    return WebhookDelivery(
+        endpoint_id=held.endpoint.endpoint_id,
+        notice_id=notice.notice_id,
+        account=notice.account,
+        kind=notice.kind,
+        next_attempt_at=now,
+        changed_at=now,
+    )
+
+
+def _instant(plane: ControlPlane) -> datetime:
+    return instant_from_us(plane.now_us())

@@ -1,0 +1,25 @@
+"""Webhook endpoints and the deliveries to them. The notices themselves are in ``flow``."""
+
+from sqlalchemy import Column, Index, String, Table, UniqueConstraint
+
+from drawdown.storage.sql.metadata import RowNumber, body, instant, metadata
+
+webhook_endpoint = Table(
+    "webhook_endpoint",
+    metadata,
+    Column("endpoint_id", String(128), primary_key=True),
+    body(),
+)
+
+webhook_delivery = Table(
+    "webhook_delivery",
+    metadata,
+    Column("row", RowNumber, primary_key=True, autoincrement=True),
+    Column("endpoint_id", String(128), nullable=False),
+    Column("notice_id", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    instant("next_attempt_at"),
+    body(),
+    UniqueConstraint("endpoint_id", "notice_id"),
+    Index("ix_webhook_delivery_state_due", "state", "endpoint_id", "next_attempt_at"),
+)

@@ -1,0 +1,81 @@
+"""Webhook endpoints and deliveries in one transaction's view."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from drawdown.model.instants import us_from_instant
+from drawdown.notices.endpoint import HeldEndpoint, WebhookDelivery
+from drawdown.storage.sql.documents import Documents
+from drawdown.storage.sql.tables.notices import webhook_delivery, webhook_endpoint
+
+_decoder = msgspec.json.Decoder(WebhookDelivery)
+
+
+class WebhookBook:
+    """Who wants to be told, and what was."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.endpoints = Documents(
+            connection,
+            webhook_endpoint,
+            HeldEndpoint,
+            lambda v: {"endpoint_id": v.endpoint.endpoint_id},
+            ("endpoint_id",),
+        )
+        self.deliveries = Documents(
+            connection,
+            webhook_delivery,
+            WebhookDelivery,
+            lambda v: {
+                "endpoint_id": v.endpoint_id,
+                "notice_id": v.notice_id,
+                "state": v.state,
+                "next_attempt_at": us_from_instant(v.next_attempt_at),
+            },
+            ("endpoint_id", "notice_id"),
+        )
+
+    def endpoints_due(self, at: datetime) -> list[str]:
+        """Endpoints to which something is to be sent now."""
+        rows = self._connection.execute(
+            sa.select(webhook_delivery.c.endpoint_id)
+            .where(
+                webhook_delivery.c.state == "pending",
+                webhook_delivery.c.next_attempt_at <= us_from_instant(at),
+            )
+            .distinct()
+        )
+        return [endpoint_id for (endpoint_id,) in rows]
+
+    def first_due(self, endpoint_id: str, at: datetime) -> WebhookDelivery | None:
+        """What goes next to the endpoint: what waits longest."""
+        body = self._connection.execute(
+            sa.select(webhook_delivery.c.body)
+            .where(
+                webhook_delivery.c.state == "pending",
+                webhook_delivery.c.endpoint_id == endpoint_id,
+                webhook_delivery.c.next_attempt_at <= us_from_instant(at),
+            )
+            .order_by(webhook_delivery.c.next_attempt_at, webhook_delivery.c.row)
+            .limit(1)
+        ).scalar_one_or_none()
+        return None if body is None else _decoder.decode(body)
+
+    def page(self, endpoint_id: str, state: str, after: int, limit: int) -> tuple[list[WebhookDelivery], int]:
+        """Deliveries of an endpoint behind a row, oldest first, and the row of the last."""
+        statement = (
+            sa.select(webhook_delivery.c.row, webhook_delivery.c.body)
+            .where(webhook_delivery.c.endpoint_id == endpoint_id, webhook_delivery.c.row > after)
+            .order_by(webhook_delivery.c.row)
+            .limit(limit)
+        )
+        if state:
+            statement = statement.where(webhook_delivery.c.state == state)
+        rows = self._connection.execute(statement).all()
+        return [_decoder.decode(body) for _, body in rows], rows[-1][0] if rows else after
