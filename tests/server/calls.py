@@ -10,6 +10,8 @@ from drawdown.v1 import (
     catalog_pb2,
     entitlement_pb2,
     grant_pb2,
+    notice_pb2,
+    report_pb2,
     subscription_pb2,
     usage_pb2,
 )
@@ -25,6 +27,8 @@ SERVICES = {
     "EntitlementService": entitlement_pb2,
     "SubscriptionService": subscription_pb2,
     "BillingService": billing_pb2,
+    "NoticeService": notice_pb2,
+    "ReportService": report_pb2,
 }
 
 

@@ -14,7 +14,9 @@ from drawdown.v1 import (
     catalog_pb2,
     entitlement_pb2,
     grant_pb2,
+    notice_pb2,
     purchase_pb2,
+    report_pb2,
     subscription_pb2,
     usage_pb2,
 )
@@ -82,6 +84,8 @@ PER_ACCOUNT: dict[str, Any] = {
     "SubscriptionService/ListSubscriptions": subscription_pb2.ListSubscriptionsRequest(),
     "BillingService/ListInvoices": billing_pb2.ListInvoicesRequest(),
     "BillingService/ListPurchases": purchase_pb2.ListPurchasesRequest(),
+    "NoticeService/ListNotices": notice_pb2.ListNoticesRequest(),
+    "ReportService/ReportSales": report_pb2.ReportSalesRequest(),
     "BillingService/GetRecharge": purchase_pb2.GetRechargeRequest(credit_type="credits"),
     "AdminService/AdvanceClock": admin_pb2.AdvanceClockRequest(to={"seconds": 4_000_000_000}),
 }
@@ -107,6 +111,8 @@ EMPTY_LISTS = {
     "SubscriptionService/ListSubscriptions",
     "BillingService/ListInvoices",
     "BillingService/ListPurchases",
+    "NoticeService/ListNotices",
+    "ReportService/ReportSales",
 }
 
 
@@ -230,6 +236,22 @@ def test_lists_hold_ones_own_accounts_only(bound: Calls) -> None:
         assert {each["account"] for each in json.loads(answer.answer_json)["accounts"]} <= {MINE}, prefix
     answer = bound.call("AccountService/ListAccounts", account_pb2.ListAccountsRequest())
     assert [each.account_id for each in answer.accounts] == [MINE]
+
+
+@pytest.mark.usefixtures("billed")
+def test_feeds_reports_and_webhooks_hold_ones_own_accounts_only(bound: Calls) -> None:
+    feed = bound.call("NoticeService/ListNotices", notice_pb2.ListNoticesRequest())
+    assert {each.account for each in feed.notices} <= {MINE}
+    assert not bound.call("ReportService/ReportSales", report_pb2.ReportSalesRequest()).packs
+    sums = bound.call("ReportService/ReportCredits", report_pb2.ReportCreditsRequest(account_prefix=FOREIGN))
+    assert not sums.rows
+    for prefix in ("", FOREIGN):
+        request = notice_pb2.CreateWebhookEndpointRequest(
+            endpoint_id="hook", url="https://93.184.215.14/hook", account_prefix=prefix
+        )
+        with pytest.raises(grpc.RpcError) as failure:
+            bound.call("NoticeService/CreateWebhookEndpoint", request)
+        assert failure.value.code() == Code.INVALID_ARGUMENT
 
 
 @pytest.mark.parametrize("kind", ["account", "balance", "balances", "grants", "conservation"])

@@ -20,6 +20,7 @@ from drawdown.cli import (
     keys_commands,
     ledger_commands,
     replay_command,
+    report_commands,
     serve_command,
     subscription_commands,
     top_command,
@@ -74,6 +75,7 @@ account_commands.register(app)
 catalog_commands.register(app)
 catalog_file_commands.register(app)
 subscription_commands.register(app)
+report_commands.register(app)
 keys_commands.register(app)
 
 

@@ -17,13 +17,14 @@ from drawdown.runtime.control.control_plane import ControlPlane
 from drawdown.runtime.control.registry import CALLS
 from drawdown.server.access import Principal, Right
 from drawdown.server.typed import TypedService
-from drawdown.v1 import billing_pb2, notice_pb2, subscription_pb2
+from drawdown.v1 import billing_pb2, notice_pb2, report_pb2, subscription_pb2
 
 # Services that only the control plane has.
 _OWN: Final = (
     subscription_pb2.DESCRIPTOR.services_by_name["SubscriptionService"],
     billing_pb2.DESCRIPTOR.services_by_name["BillingService"],
     notice_pb2.DESCRIPTOR.services_by_name["NoticeService"],
+    report_pb2.DESCRIPTOR.services_by_name["ReportService"],
 )
 
 Method = Callable[[messages.Message, Principal], messages.Message]

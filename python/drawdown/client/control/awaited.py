@@ -12,12 +12,14 @@ from typing import Any
 from drawdown.billing import invoice_credit_requests as crediting
 from drawdown.billing import purchase_requests as buying
 from drawdown.billing import recharge_requests as recharging
+from drawdown.billing import report_requests as reporting
 from drawdown.billing import requests as billing_requests
 from drawdown.billing.invoice import Invoice
 from drawdown.billing.invoice_credit import InvoiceCredit
 from drawdown.billing.purchase import Purchase
 from drawdown.billing.recharge import RechargeRule
 from drawdown.billing.recharge_requests import Recharge
+from drawdown.billing.report import CreditReport, SalesReport
 from drawdown.catalog import requests as catalog_requests
 from drawdown.catalog.catalog_file import CatalogContent, CatalogDiff
 from drawdown.catalog.pack import Pack
@@ -383,6 +385,24 @@ class AwaitedPurchaseMethods(AwaitedControlDoor):
         return answer
 
 
+class AwaitedReportMethods(AwaitedControlDoor):
+    """Sums over everything."""
+
+    async def report_sales(
+        self, *, since: datetime | None = None, until: datetime | None = None, account: str = ""
+    ) -> SalesReport:
+        """Packs sold by type and their revenue, recharges and failures, begun in ``[since, until)``."""
+        answer: SalesReport = await self.control(
+            reporting.ReportSales(since=since, until=until, account=account)
+        )
+        return answer
+
+    async def report_credits(self, *, account_prefix: str = "") -> CreditReport:
+        """Granted, burned, expired, voided, outstanding; recognised and deferred revenue. As it is now."""
+        answer: CreditReport = await self.control(reporting.ReportCredits(account_prefix=account_prefix))
+        return answer
+
+
 class AwaitedSubscriptionMethods(AwaitedControlDoor):
     """Who is on what plan."""
 
@@ -634,6 +654,7 @@ class AwaitedControlMethods(
     AwaitedInvoiceCreditMethods,
     AwaitedNoticeMethods,
     AwaitedPurchaseMethods,
+    AwaitedReportMethods,
     AwaitedSubscriptionMethods,
     AwaitedWebhookMethods,
 ):

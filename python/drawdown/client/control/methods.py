@@ -7,6 +7,7 @@ from drawdown.client.control.catalog_methods import CatalogMethods
 from drawdown.client.control.invoice_credit_methods import InvoiceCreditMethods
 from drawdown.client.control.notice_methods import NoticeMethods
 from drawdown.client.control.purchase_methods import PurchaseMethods
+from drawdown.client.control.report_methods import ReportMethods
 from drawdown.client.control.subscription_methods import SubscriptionMethods
 from drawdown.client.control.webhook_methods import WebhookMethods
 
@@ -18,6 +19,7 @@ class ControlMethods(
     PurchaseMethods,
     InvoiceCreditMethods,
     NoticeMethods,
+    ReportMethods,
     WebhookMethods,
 ):
     """What ``Database`` gains from the control plane."""

@@ -1,0 +1,122 @@
+"""Reports add up: packs and recharges of a period, credits and their money of all time."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import drawdown
+import pytest
+from drawdown.billing.report import shares_of
+from drawdown.cli.main import app
+from drawdown.client.interface import Database
+from drawdown.errors import InvalidRequestError
+from drawdown.model import Grant
+from drawdown.model.money import Money
+from typer.testing import CliRunner
+
+from .conftest import SMALL, START, prepare
+from .test_purchases import pack
+from .waiting import wait_until
+
+Name = Callable[[str], str]
+
+
+@pytest.mark.behaviour("S2-6", "S2-16")
+def test_packs_and_recharges_of_any_period(db: Database, account: str, name: Name) -> None:
+    """By type, in number and money; what failed is no sale, and periods are half open."""
+    small, large = pack(db, name("small")), pack(db, name("large"), amount="50", price="150")
+    db.buy_pack(account, small, purchase_id=name("one"), quantity=2)
+    db.buy_pack(account, small, purchase_id=name("no"), payment_method="test_decline")
+    later = START + timedelta(days=10)
+    db.advance_clock(account, later)
+    db.buy_pack(account, large, purchase_id=name("two"))
+    whole = db.report_sales(account=account)
+    assert [
+        (each.pack_id, each.packs, each.purchases, each.credits, each.revenue) for each in whole.packs
+    ] == [
+        (large, 1, 1, Decimal(50), Money(15_000, "USD")),
+        (small, 2, 1, Decimal(40), Money(12_000, "USD")),
+    ]
+    assert whole.recharges == ()
+    early = db.report_sales(account=account, since=START, until=later)
+    late = db.report_sales(account=account, since=later)
+    assert (early.packs, late.packs) == (whole.packs[1:], whole.packs[:1])
+    with pytest.raises(InvalidRequestError):
+        db.report_sales(since=later, until=START)
+
+    db.set_recharge(account, "credits", threshold="5", pack_id=small)
+    db.record(account, credit_type="credits", credits="86", event_id=name("use"))
+    wait_until(lambda: db.report_sales(account=account, since=later).recharges)
+    wait_until(lambda: db.balance(account, "credits").available == Decimal(24))
+    (recharged,) = db.report_sales(account=account, since=later).recharges
+    assert (recharged.recharges, recharged.failures, recharged.money) == (1, 0, Money(6_000, "USD"))
+    db.put_customer(name("customer"), payment_method="test_decline")
+    db.record(account, credit_type="credits", credits="20", event_id=name("more"))
+    wait_until(lambda: db.report_sales(account=account).recharges[0].failures == 1)
+
+
+def test_credits_and_their_money_add_up(db: Database, name: Name) -> None:
+    """A third burned, the rest void or left: recognised, forfeited and deferred make up what was paid."""
+    db.put_customer(name("buyer"), payment_method="test_ok")
+    for number in (1, 2):
+        assert db.create_account(f"{name('books')}-{number}", customer_id=name("buyer"))
+    first, second = f"{name('books')}-1", f"{name('books')}-2"
+    sold = pack(db, name("pack"), amount="30", price="100")
+    db.buy_pack(first, sold, purchase_id=name("p1"))
+    db.buy_pack(second, sold, purchase_id=name("p2"))
+    db.record(first, credit_type="credits", credits="10", event_id=name("use"))
+    db.void_grant(second, f"purchase:{name('p2')}", confirm=True)
+    db.create_grant(first, "credits", "7", grant_id="gift", source="promotion", category="promotional")
+    gift, paid = db.report_credits(account_prefix=f"{name('books')}-").rows
+    assert (gift.source, gift.granted, gift.cost, gift.deferred) == ("promotion", Decimal(7), None, None)
+    assert (paid.grants, paid.granted, paid.burned, paid.voided) == (2, Decimal(60), Decimal(10), Decimal(30))
+    assert paid.outstanding == Decimal(20)
+    assert (paid.cost, paid.forfeited) == (Money(20_000, "USD"), Money(10_000, "USD"))
+    assert (paid.recognised, paid.deferred) == (Money(3_333, "USD"), Money(6_667, "USD"))
+
+
+def test_a_cost_is_shared_out_to_the_last_cent() -> None:
+    """However it is cut, the shares make up the cost, and nothing is deferred where nothing is left."""
+    for cost in (1, 2, 99, 100, 10**15 + 1):
+        for burned, expired, voided in ((1, 1, 1), (3, 0, 0), (0, 2, 0), (1, 0, 1)):
+            left = 3 - burned - expired - voided
+            grant = Grant(
+                account="a",
+                grant_id="g",
+                credit_type="c",
+                scale=0,
+                amount=Decimal(3),
+                remaining=Decimal(left),
+                state="active",
+                burned=Decimal(burned),
+                expired=Decimal(expired),
+                voided=Decimal(voided),
+                cost_minor=cost,
+                cost_currency="USD",
+            )
+            shares = shares_of(grant)
+            assert sum(shares) == cost
+            assert all(share >= 0 for share in shares)
+            assert left or shares[-1] == 0
+
+
+def test_the_command_line_prints_them(tmp_path: Path) -> None:
+    folder = str(tmp_path / "data")
+    with drawdown.open(folder, **SMALL) as db:
+        prepare(db)
+        db.put_customer("acme", payment_method="test_ok")
+        db.create_account("acme", customer_id="acme")
+        db.buy_pack("acme", pack(db, "pack"), purchase_id="p")
+    runner = CliRunner()
+    printed = runner.invoke(app, ["report", "packs", "--data", folder, "--csv"])
+    (row,) = csv.DictReader(io.StringIO(printed.stdout))
+    assert (row["pack_id"], row["packs"]) == ("pack", "1"), printed.output
+    found = json.loads(runner.invoke(app, ["report", "credits", "--data", folder, "--json"]).stdout)
+    assert [each["granted"] for each in found["rows"]] == ["20"]
+    assert "pack" in runner.invoke(app, ["report", "packs", "--data", folder]).stdout
