@@ -7,6 +7,7 @@ A crash between the answer and its note sends the notice again, under the same i
 
 from __future__ import annotations
 
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -22,10 +23,13 @@ from drawdown.notices.webhook import signed_request
 from drawdown.runtime.background import Background
 from drawdown.runtime.control.control_plane import ControlPlane
 
+_log = logging.getLogger("drawdown.control")
+
 CURSOR: Final = "webhooks"
 NOTICES_AT_ONCE: Final = 256
 SENDERS: Final = 16
 INTERVAL_S: Final = 0.1
+FAULT_PAUSE_S: Final = 1.0
 
 
 class Webhooks:
@@ -38,7 +42,7 @@ class Webhooks:
         self._pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="webhook")
         self._sending: set[str] = set()
         self._guard = threading.Lock()
-        self.background = Background("webhooks", self.step, fault_pause_s=1.0)
+        self.background = Background("webhooks", self.step, fault_pause_s=FAULT_PAUSE_S)
 
     def stop(self) -> None:
         """End after the attempts that are under way."""
@@ -83,6 +87,10 @@ class Webhooks:
         except errors.UnavailableError:
             # The database is away; the next look begins anew.
             return
+        except Exception:
+            # Nobody waits for this thread's answer; rest, so that a fault that stays is no loop.
+            _log.exception("a webhook could not be sent", extra={"endpoint": endpoint_id})
+            self.background.pause(FAULT_PAUSE_S)
         finally:
             with self._guard:
                 self._sending.discard(endpoint_id)
