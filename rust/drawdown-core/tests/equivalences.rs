@@ -6,6 +6,12 @@
 mod aggregates;
 #[path = "model/commands.rs"]
 mod commands;
+#[path = "model/correction_story.rs"]
+mod correction_story;
+#[path = "model/corrections.rs"]
+mod corrections;
+#[path = "model/grants.rs"]
+mod grants;
 #[path = "model/hold_story.rs"]
 mod hold_story;
 #[path = "model/holds.rs"]

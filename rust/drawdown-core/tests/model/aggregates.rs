@@ -10,10 +10,13 @@ pub struct Burned {
     pub quantity: i128,
     pub model: &'static str,
     pub units: i128,
+    /// Cancelled.
+    pub is_gone: bool,
 }
 
 /// What these uses, in order, come to.
 pub fn aggregate(how: How, uses: &[&Burned]) -> i128 {
+    let uses: Vec<&&Burned> = uses.iter().filter(|b| !b.is_gone).collect();
     match how {
         How::Max => uses.iter().map(|b| b.quantity).max().unwrap_or(0),
         // Of equal times the later one comes last.

@@ -3,6 +3,8 @@
 
 use crate::aggregates::{Burned, aggregate};
 use crate::commands::GrantSent;
+use crate::corrections::{Applied, CorrectSent};
+pub use crate::grants::Grant;
 use crate::holds::{Hold, ReserveSent, SettleSent};
 use crate::prices::{How, METERS, Rate, month_of};
 use crate::zero::at_zero;
@@ -12,62 +14,6 @@ pub const MAX: i128 = i64::MAX as i128;
 pub const FOREVER: i64 = i64::MAX;
 pub const CREDIT_TYPES: [&str; 2] = ["credits", "usd"];
 const MINUTE: i64 = 60_000_000;
-
-#[derive(Clone, Debug)]
-pub struct Grant {
-    pub id: String,
-    pub credit_type: &'static str,
-    pub promotional: bool,
-    pub priority: i64,
-    pub effective_at: i64,
-    pub expires_at: i64,
-    /// Empty: all.
-    pub scope: Vec<&'static str>,
-    pub pending: bool,
-    pub is_voided: bool,
-    pub amount: i128,
-    pub remaining: i128,
-    pub held: i128,
-    /// When a reservation last gave something back.
-    pub returned_at: i64,
-    pub burned: i128,
-    pub expired: i128,
-    pub voided: i128,
-    pub moved: i128,
-    pub created: usize,
-}
-
-impl Grant {
-    pub fn is_valid_at(&self, t: i64) -> bool {
-        !self.pending && !self.is_voided && self.effective_at <= t && t < self.expires_at
-    }
-
-    pub fn free(&self) -> i128 {
-        self.remaining - self.held
-    }
-
-    pub fn can_pay(&self, meter: Option<&str>) -> bool {
-        self.scope.is_empty() || meter.is_some_and(|m| self.scope.contains(&m))
-    }
-
-    /// §4.3.
-    pub fn burns_at(&self) -> (i64, i64, bool, usize, i64, usize) {
-        let width = if self.scope.is_empty() { usize::MAX } else { self.scope.len() };
-        (self.priority, self.expires_at, !self.promotional, width, self.effective_at, self.created)
-    }
-
-    /// §4.5.
-    pub fn state(&self, now: i64) -> &'static str {
-        match () {
-            () if self.is_voided => "voided",
-            () if self.pending => "pending",
-            () if now >= self.expires_at => "expired",
-            () if now < self.effective_at => "scheduled",
-            () if self.remaining == 0 => "exhausted",
-            () => "active",
-        }
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub enum Policy {
@@ -85,6 +31,8 @@ pub struct Pool {
     pub debts: Vec<(Option<String>, i128)>,
     pub overage: BTreeMap<i64, i128>,
     pub charged: i128,
+    /// Debt of a meter paid by a grant, oldest first.
+    pub settled: Vec<(Option<String>, String, i128)>,
     /// Headroom of open reservations.
     pub held_overdraft: i128,
     pub held_overage: i128,
@@ -164,6 +112,9 @@ pub struct Account {
     pub settles: Vec<(String, SettleSent, i64)>,
     /// What each applied use of an aggregating meter burned, in order.
     pub burned: Vec<Burned>,
+    pub applied: Vec<Applied>,
+    /// With the instant each ages by.
+    pub corrections: Vec<(CorrectSent, i64)>,
 }
 
 impl Account {
@@ -205,6 +156,9 @@ impl Account {
                     grant.remaining -= part;
                     grant.burned += part;
                     *debt -= part;
+                    if part > 0 {
+                        pool.settled.push((meter.clone(), grant.id.clone(), part));
+                    }
                 }
             }
             pool.debts.retain(|debt| debt.1 > 0);
@@ -241,6 +195,7 @@ pub struct Priced {
     pub counter: Option<(String, String, i64)>,
     pub used: i128,
     pub burned: Option<Burned>,
+    pub rate: Option<(Rate, i128)>,
 }
 
 impl Ledger {
@@ -274,6 +229,7 @@ impl Ledger {
                 counter: None,
                 used: 0,
                 burned: None,
+                rate: None,
             });
         }
         let meter = METERS.iter().find(|m| m.key == u.subject).ok_or(("METER_UNKNOWN", None))?;
@@ -281,7 +237,14 @@ impl Ledger {
         let model = if meter.key == "tokens" { u.model } else { "" };
         let rate = self.rate(meter.key, model, at).ok_or(("NOT_ENTITLED", None))?;
         let counter = (meter.key.to_string(), rate.matches.to_string(), month_of(at));
-        let this = Burned { counter: counter.clone(), at, quantity: u.quantity.into(), model: u.model, units: 0 };
+        let this = Burned {
+            counter: counter.clone(),
+            at,
+            quantity: u.quantity.into(),
+            model: u.model,
+            units: 0,
+            is_gone: false,
+        };
         let used = match meter.how {
             How::Sum => i128::from(u.quantity),
             How::Count => 1,
@@ -298,9 +261,17 @@ impl Ledger {
         if rate.keeps_a_counter() && before + used > MAX {
             return Err(overflow);
         }
-        let counter = rate.keeps_a_counter().then_some(counter);
+        let (counter, rate) = (rate.keeps_a_counter().then_some(counter), rate.clone());
         let burned = meter.how.is_aggregate().then_some(Burned { units: used, ..this });
-        Ok(Priced { credit_type: rate.credit_type, meter: Some(meter.key), charge, counter, used, burned })
+        Ok(Priced {
+            credit_type: rate.credit_type,
+            meter: Some(meter.key),
+            charge,
+            counter,
+            used,
+            burned,
+            rate: Some((rate, before)),
+        })
     }
 
     /// §5.1–§5.5.
@@ -368,17 +339,34 @@ impl Ledger {
             // A use that costs nothing makes no pool.
             account.pools.insert(priced.credit_type, pool);
         }
-        let mut left = covered;
+        let (mut left, mut draws) = (covered, Vec::new());
         for i in payers {
             let part = account.grants[i].free().min(left);
             account.grants[i].remaining -= part;
             account.grants[i].burned += part;
             left -= part;
+            draws.extend((part > 0).then(|| (account.grants[i].id.clone(), part)));
         }
         if let Some(counter) = &priced.counter {
             *account.counters.entry(counter.clone()).or_default() += priced.used;
         }
         account.burned.extend(priced.burned.clone());
+        account.applied.push(Applied {
+            id: u.id.clone(),
+            at,
+            credit_type: priced.credit_type,
+            meter: priced.meter,
+            rate: priced.rate.clone(),
+            counter: priced.counter.clone(),
+            quantity: u.quantity,
+            units: if u.is_direct { u.quantity.into() } else { priced.used },
+            draws,
+            owed,
+            overage,
+            uncovered,
+            is_cancelled: false,
+            burned: priced.burned.as_ref().map(|_| account.burned.len() - 1),
+        });
         account.uses.push((u.clone(), at));
         let available = account.shown(priced.credit_type, now);
         Answer { status: "OK", charged: priced.charge - uncovered, uncovered, available, shortfall: None }

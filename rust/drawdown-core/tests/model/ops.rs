@@ -41,6 +41,14 @@ pub struct UseOp {
     pub force: bool,
 }
 
+/// Which applied event is corrected, to what, and whether with an id of its own.
+#[derive(Clone, Debug)]
+pub struct CorrectOp {
+    pub event: usize,
+    pub how: usize,
+    pub has_id: bool,
+}
+
 /// How an earlier event comes again.
 #[derive(Clone, Copy, Debug)]
 pub enum Again {
@@ -147,6 +155,8 @@ pub enum Op {
     Thresholds(usize, Vec<i64>),
     Use(UseOp),
     UseAgain(usize, Again),
+    Correct(CorrectOp),
+    CorrectAgain(usize, bool),
     Reserve(ReserveOp),
     ReserveAgain(usize, bool),
     Settle(SettleOp),
@@ -340,6 +350,9 @@ pub fn op() -> impl Strategy<Value = Op> {
         1 => (0..3usize, prop::collection::vec(0..20_000i64, 0..3)).prop_map(|(a, list)| Op::Thresholds(a, list)),
         18 => usage().prop_map(Op::Use),
         3 => (any::<usize>(), again).prop_map(|(n, again)| Op::UseAgain(n, again)),
+        6 => (any::<usize>(), 0..20usize, any::<bool>())
+            .prop_map(|(event, how, has_id)| Op::Correct(CorrectOp { event, how, has_id })),
+        1 => (any::<usize>(), any::<bool>()).prop_map(|(n, other)| Op::CorrectAgain(n, other)),
         4 => reserve().prop_map(Op::Reserve),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(n, other)| Op::ReserveAgain(n, other)),
         4 => settle().prop_map(Op::Settle),

@@ -2,6 +2,7 @@
 //! every step, everything that can be read of every account must be the same in both.
 
 use crate::commands::{GrantSent, Sent};
+use crate::corrections::CorrectSent;
 use crate::holds::ReserveSent;
 use crate::ledger::{Account, Answer, FOREVER, Ledger, Policy, Use};
 use crate::ops::{Again, FormulaOp, GrantOp, Op, SECOND, Step, UseOp};
@@ -27,6 +28,7 @@ pub struct Story {
     pub chunks: Vec<Chunk>,
     /// Every event sent, in order, with what was answered.
     pub uses: Vec<(Use, Answer)>,
+    pub corrections: Vec<CorrectSent>,
     grants: usize,
     pub reserves: Vec<ReserveSent>,
     /// Settles that were taken: the account, and the command as sent.
@@ -91,6 +93,7 @@ impl Story {
             journal: Vec::new(),
             chunks: Vec::new(),
             uses: Vec::new(),
+            corrections: Vec::new(),
             grants: 0,
             reserves: Vec::new(),
             settles: Vec::new(),
@@ -215,6 +218,8 @@ impl Story {
                 self.record(&sent);
             }
             Op::UseAgain(n, again) => self.use_again(*n, *again),
+            Op::Correct(op) => self.correct_use(op),
+            Op::CorrectAgain(n, other) => self.correct_again(*n, *other),
             Op::Reserve(op) => self.reserve(op),
             Op::ReserveAgain(n, other) => self.reserve_again(*n, *other),
             Op::Settle(op) => self.settle_hold(op),
