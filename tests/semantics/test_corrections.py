@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.model.engine_world import EngineWorld
+from tests.model.reference_ledger import Event
 from tests.model.worlds import (
     DAY,
     HOUR,
@@ -14,6 +17,7 @@ from tests.model.worlds import (
     NOON,
     World,
     advance,
+    catalog,
     create_grant,
     policy,
     set_rate,
@@ -327,3 +331,40 @@ def test_a_correction_of_a_closed_period_names_it(engine: EngineWorld) -> None:
     entry = next(entry for entry in page["entries"] if entry["kind"] == "corrected")
     june = 1_748_736_000_000_000
     assert (entry["facts"]["period"], entry["amounts"]["overage"], entry["charged"]) == (june, -200, -200)
+
+
+def test_corrections_beside_running_usage_lose_nothing(engine: EngineWorld) -> None:
+    """What a correction reads changes under it, and it reads again; cancelled all, nothing is burned."""
+    aggregates(engine)
+    for number in range(20):
+        engine.use("peak", 5 * number, event_id=f"old-{number}")
+
+    def ingest() -> None:
+        for number in range(200):
+            engine.side.record(Event(f"new-{number}", "acme", "peak", 7 * number % 150))
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(ingest)
+        for number in range(20):
+            assert correct(engine, f"old-{number}", 3 * number + 1)["status"] == "OK"
+        running.result()
+    assert engine.conserves()
+    engine.reopen()
+    for event_id in [f"old-{n}" for n in range(20)] + [f"new-{n}" for n in range(200)]:
+        assert correct(engine, event_id, cancel=True)["status"] == "OK"
+    assert engine.of("g") == ("active", 100_000, 0)
+    assert engine.use("peak", 3).charged == 300
+
+
+def test_on_the_real_clock_a_correction_id_survives_a_restart(tmp_path: Path) -> None:
+    world = EngineWorld(tmp_path / "real")
+    world.do(*catalog(), {"type": "create_account", "account": "acme"}, create_grant("g", "10"))
+    world.use("calls", 5, event_id="e")
+    assert correct(world, "e", 3, correction_id="c")["status"] == "OK"
+    for _ in range(2):
+        world.reopen()
+        assert correct(world, "e", 3, correction_id="c")["status"] == "DUPLICATE"
+        assert correct(world, "e", 1, correction_id="c")["status"] == "CONFLICT"
+        assert world.use("calls", 5, event_id="c").status in ("OK", "DUPLICATE"), "an id space of its own"
+    assert moved(correct(world, "e", 2, correction_id="d")) == ("OK", 200, -100, 100)
+    world.close()
