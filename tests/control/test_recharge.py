@@ -73,7 +73,7 @@ def test_threshold_five_to_twenty_buys_twenty_then_fifteen(db: Database, name: N
     assert [each.kind for each in db.purchases(account)] == ["recharge", "recharge"]
 
 
-@pytest.mark.behaviour("S3-30", "S2-12")
+@pytest.mark.behaviour("S3-30", "S2-12", "S2-10")
 def test_the_purchase_is_the_target_less_the_balance_at_the_trigger(db: Database, name: Name) -> None:
     """From 6 to 3: 17. At exactly the threshold it fires."""
     account = topped(db, name)

@@ -68,6 +68,7 @@ class Purchase(Value, frozen=True):
     bill_later: bool = False
     """Granted at once; the money stands on the next invoice."""
     invoice_id: str = ""
+    """Under ``bill_later``: the billing period whose invoice has the line; empty: not yet."""
     refunded: Money | None = None
     changed_at: datetime | None = None
 

@@ -7,6 +7,8 @@ invoice and nothing is billed twice or forgotten.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
 from drawdown.billing.balances import OverageBilled
@@ -26,11 +28,37 @@ def arrears(
     overage = _overage(step, subscription, plan, number, with_open_period)
     if overage is not None:
         charges.append(overage)
+    charges += _bought_before(step, subscription, plan, number)
     if plan.minimum_spend and subscription.state == "active":
         spent = [each.amount for each in (*period_charges(subscription, plan, number), *charges)]
         true_up = minimum_charge(subscription, plan, number, spent)
         if true_up is not None:
             charges.append(true_up)
+    return charges
+
+
+def _bought_before(step: Step, subscription: Subscription, plan: Plan, number: int) -> list[Charge]:
+    """Packs and top-ups whose credits came first: their money, once."""
+    charges = []
+    for purchase in step.work.purchases.find(account=subscription.account, state="granted", order="row"):
+        if not purchase.bill_later or purchase.invoice_id or purchase.price.currency != subscription.currency:
+            continue
+        charges.append(
+            Charge(
+                charge_id=f"purchase:{purchase.purchase_id}",
+                kind="pack" if purchase.pack_id else "top_up",
+                description=f"{purchase.credits.normalize():f} {purchase.credit_type}",
+                amount=purchase.price,
+                quantity=Decimal(purchase.quantity),
+                period=subscription.billing.period(number),
+                subscription_id=subscription.subscription_id,
+                plan_key=plan.key,
+                reference=purchase.pack_id,
+                in_advance=False,
+            )
+        )
+        on = f"{subscription.subscription_id}:{subscription.epoch}.{number}"
+        step.work.purchases.put(msgspec.structs.replace(purchase, invoice_id=on))
     return charges
 
 
