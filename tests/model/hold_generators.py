@@ -98,6 +98,8 @@ def corrections(
         wanted = draw(mostly(st.sampled_from(beside), st.sampled_from([I64_MAX, 10**9])))
         name = "credits" if event.meter is None else "quantity"
         command[name] = min(I64_MAX, max(0, wanted))
+    if draw(one_in(4)):
+        command["regrant"] = True
     if draw(st.booleans()):
         command["correction_id"] = f"correction-{serial}"
     return command

@@ -51,7 +51,11 @@ def correct(ledger: ReferenceLedger, command: Command) -> Facts:
     if event.is_cancelled:
         raise Refused("CONFLICT", "event_id")
     target = _target(ledger, account, event, basis, command)
-    facts = _move(ledger, account, command["event_id"], event, target)
+    carried: dict[str, int] | None = {} if command.get("regrant") else None
+    facts = _move(ledger, account, command["event_id"], event, target, carried)
+    if carried:
+        _regrant(ledger, account, account.pool(event.credit_type), carried, command["regranted"])
+        facts["available"] = account.pool(event.credit_type).available(account.now)
     if correction_id is not None:
         account.corrections[correction_id] = sent
     return facts
@@ -118,8 +122,46 @@ def _target(
     return Target(command["quantity"], units, value, charge, is_cancelled=False)
 
 
+def _regrant(
+    ledger: ReferenceLedger, account: Account, pool: Pool, carried: dict[str, int], ids: list[str]
+) -> None:
+    """A grant that is over goes on in a new one of its kind, valid from now and without end. The ids
+    are the engine's; they end in the number of the old grant."""
+    olds = sorted((pool.grants[grant_id] for grant_id in carried), key=lambda grant: grant.created)
+    assert len(ids) == len(olds), f"carried {carried}, the engine made {ids}"
+    for grant_id, old in zip(sorted(ids, key=_old_number), olds, strict=True):
+        ledger.steps += 1
+        pool.grants[grant_id] = replace(
+            old,
+            grant_id=grant_id,
+            amount=carried[old.grant_id],
+            effective_at=account.now,
+            expires_at=None,
+            pending=False,
+            created=ledger.steps,
+            held=0,
+            burned=0,
+            expired=0,
+            voided=0,
+            moved=0,
+            is_void=False,
+        )
+    if pool.remaining > I64_MAX:
+        raise Refused("OVERFLOW")
+    pool.settle(account.now)
+
+
+def _old_number(grant_id: str) -> int:
+    return int(grant_id.rstrip("+").rsplit(":", 1)[1])
+
+
 def _move(
-    ledger: ReferenceLedger, account: Account, event_id: str, event: AppliedEvent, target: Target
+    ledger: ReferenceLedger,
+    account: Account,
+    event_id: str,
+    event: AppliedEvent,
+    target: Target,
+    carried: dict[str, int] | None,
 ) -> Facts:
     """Move the difference, let open debt take what returned, remember the event as it is now."""
     pool = account.pool(event.credit_type)
@@ -138,7 +180,7 @@ def _move(
             event.payment.uncovered,
         )
     else:
-        payment, returned = _unwind(ledger, account, pool, event, -difference)
+        payment, returned = _unwind(ledger, account, pool, event, -difference, carried)
         pool.charged -= event.payment.charged - payment.charged
         pool.settle(account.now)
     if pool.remaining > I64_MAX:
@@ -163,7 +205,12 @@ def _move(
 
 
 def _unwind(
-    ledger: ReferenceLedger, account: Account, pool: Pool, event: AppliedEvent, amount: int
+    ledger: ReferenceLedger,
+    account: Account,
+    pool: Pool,
+    event: AppliedEvent,
+    amount: int,
+    carried: dict[str, int] | None,
 ) -> tuple[Payment, int]:
     """Uncovered, overage, the meter's debt (open, then settled, latest first), own grants reversed.
 
@@ -181,9 +228,9 @@ def _unwind(
     left -= from_owed
     returned = from_owed - _forgive(pool, event.meter, from_owed)
     settled = pool.settled.get(event.meter, [])
-    _return_latest_first(pool, settled, returned, now, grace)
+    _return_latest_first(pool, settled, returned, now, grace, carried)
     draws = list(paid.draws)
-    _return_latest_first(pool, draws, left, now, grace)
+    _return_latest_first(pool, draws, left, now, grace, carried)
     returned += left
     unwound = Payment(
         tuple(draws), paid.owed - from_owed, paid.overage - from_overage, paid.uncovered - from_uncovered
@@ -203,13 +250,17 @@ def _forgive(pool: Pool, meter: str | None, amount: int) -> int:
     return part
 
 
-def _return_latest_first(pool: Pool, draws: list[Draw], amount: int, now: int, late_grace: int) -> None:
+def _return_latest_first(
+    pool: Pool, draws: list[Draw], amount: int, now: int, late_grace: int, carried: dict[str, int] | None
+) -> None:
     """Back to the grants of these draws, the last draw first; the draws keep what is not returned."""
     left = amount
     while left > 0:
         grant_id, drawn = draws.pop()
         part = min(left, drawn)
-        pool.grants[grant_id].unburn(part, now, late_grace)
+        gone = pool.grants[grant_id].unburn(part, now, late_grace, regrant=carried is not None)
+        if carried is not None and gone > 0:
+            carried[grant_id] = carried.get(grant_id, 0) + gone
         left -= part
         if part < drawn:
             draws.append((grant_id, drawn - part))

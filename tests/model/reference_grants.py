@@ -114,11 +114,16 @@ class Grant:
         self.remaining -= amount
         self._take_back(amount, now, late_grace)
 
-    def unburn(self, amount: int, now: int, late_grace: int) -> None:
-        """§7: what a correction returns, with the same two exceptions."""
+    def unburn(self, amount: int, now: int, late_grace: int, *, regrant: bool = False) -> int:
+        """§7: what a correction returns, with the same two exceptions, or carried to a new grant by
+        ``regrant`` where this one is over; how much is carried."""
         assert 0 <= amount <= self.burned
         self.burned -= amount
+        if regrant and (self.is_void or self.ends <= now):
+            self.moved += amount
+            return amount
         self._take_back(amount, now, late_grace)
+        return 0
 
     def _take_back(self, amount: int, now: int, late_grace: int) -> None:
         if self.is_void:

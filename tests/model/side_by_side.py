@@ -33,8 +33,14 @@ class SideBySide:
 
     def execute(self, *group: dict[str, Any]) -> list[str]:
         """One atomic group on both sides; the statuses both gave."""
-        wanted = execute(self.reference, list(group))
         given = self.engine.execute(list(group))
+        wanted = execute(
+            self.reference,
+            [
+                {**command, "regranted": outcome.get("regranted", [])} if command.get("regrant") else command
+                for command, outcome in zip(group, given, strict=True)
+            ],
+        )
         expected = [outcome["status"] for outcome in wanted]
         answered = [outcome["status"] for outcome in given]
         for index, command in enumerate(group):
