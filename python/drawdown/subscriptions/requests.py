@@ -184,3 +184,41 @@ class ListSubscriptions(Request, frozen=True):
     account: str = ""
     after: str = ""
     limit: int = 100
+
+
+class Feature(Value, frozen=True):
+    """The answer about one feature that is not metered."""
+
+    feature: str
+    kind: str
+    """``boolean`` or ``config``."""
+    allowed: bool
+    value: str = ""
+    """Of a ``config`` feature, as the plan has it."""
+    reason: str = "OK"
+    """``NOT_ENTITLED`` where no live plan has it, ``ACCOUNT_SUSPENDED`` while the account is suspended."""
+    subscription_id: str = ""
+    """Of the newest live subscription that has it: that one decides."""
+
+
+class Features(Value, frozen=True):
+    """Every feature of the account, by name."""
+
+    features: tuple[Feature, ...] = ()
+
+
+class GetFeature(Request, frozen=True):
+    """May this account use this feature, and with which value?"""
+
+    rpc = "SubscriptionService/GetFeature"
+    right = "read"
+    answer = Feature
+    account: str
+    feature: str
+
+
+class ListFeatures(Request, frozen=True):
+    rpc = "SubscriptionService/ListFeatures"
+    right = "read"
+    answer = Features
+    account: str

@@ -346,3 +346,39 @@ class ChangePreview(_message.Message):
     credits_forfeited: str
     credits_granted: str
     def __init__(self, subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., policy: _Optional[str] = ..., effective_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., due_now: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., charges: _Optional[_Iterable[_Union[Charge, _Mapping]]] = ..., grants_voided: _Optional[_Iterable[str]] = ..., credits_forfeited: _Optional[str] = ..., credits_granted: _Optional[str] = ...) -> None: ...
+
+class GetFeatureRequest(_message.Message):
+    __slots__ = ("account", "feature")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    FEATURE_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    feature: str
+    def __init__(self, account: _Optional[str] = ..., feature: _Optional[str] = ...) -> None: ...
+
+class ListFeaturesRequest(_message.Message):
+    __slots__ = ("account",)
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    def __init__(self, account: _Optional[str] = ...) -> None: ...
+
+class Features(_message.Message):
+    __slots__ = ("features",)
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    features: _containers.RepeatedCompositeFieldContainer[Feature]
+    def __init__(self, features: _Optional[_Iterable[_Union[Feature, _Mapping]]] = ...) -> None: ...
+
+class Feature(_message.Message):
+    __slots__ = ("feature", "kind", "allowed", "value", "reason", "subscription_id")
+    FEATURE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ALLOWED_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
+    feature: str
+    kind: str
+    allowed: bool
+    value: str
+    reason: str
+    subscription_id: str
+    def __init__(self, feature: _Optional[str] = ..., kind: _Optional[str] = ..., allowed: _Optional[bool] = ..., value: _Optional[str] = ..., reason: _Optional[str] = ..., subscription_id: _Optional[str] = ...) -> None: ...

@@ -50,6 +50,16 @@ class SubscriptionServiceStub:
                 request_serializer=drawdown_dot_v1_dot_subscription__pb2.ListSubscriptionsRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_subscription__pb2.Subscriptions.FromString,
                 _registered_method=True)
+        self.GetFeature = channel.unary_unary(
+                '/drawdown.v1.SubscriptionService/GetFeature',
+                request_serializer=drawdown_dot_v1_dot_subscription__pb2.GetFeatureRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_subscription__pb2.Feature.FromString,
+                _registered_method=True)
+        self.ListFeatures = channel.unary_unary(
+                '/drawdown.v1.SubscriptionService/ListFeatures',
+                request_serializer=drawdown_dot_v1_dot_subscription__pb2.ListFeaturesRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_subscription__pb2.Features.FromString,
+                _registered_method=True)
         self.PreviewChange = channel.unary_unary(
                 '/drawdown.v1.SubscriptionService/PreviewChange',
                 request_serializer=drawdown_dot_v1_dot_subscription__pb2.PreviewChangeRequest.SerializeToString,
@@ -117,6 +127,19 @@ class SubscriptionServiceServicer:
     def ListSubscriptions(self, request, context):
         """By id.
         """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFeature(self, request, context):
+        """May this account use a feature that is not metered, and with which value?
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFeatures(self, request, context):
+        """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -195,6 +218,16 @@ def add_SubscriptionServiceServicer_to_server(servicer, server):
                     servicer.ListSubscriptions,
                     request_deserializer=drawdown_dot_v1_dot_subscription__pb2.ListSubscriptionsRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_subscription__pb2.Subscriptions.SerializeToString,
+            ),
+            'GetFeature': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFeature,
+                    request_deserializer=drawdown_dot_v1_dot_subscription__pb2.GetFeatureRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_subscription__pb2.Feature.SerializeToString,
+            ),
+            'ListFeatures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFeatures,
+                    request_deserializer=drawdown_dot_v1_dot_subscription__pb2.ListFeaturesRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_subscription__pb2.Features.SerializeToString,
             ),
             'PreviewChange': grpc.unary_unary_rpc_method_handler(
                     servicer.PreviewChange,
@@ -324,6 +357,60 @@ class SubscriptionService:
             '/drawdown.v1.SubscriptionService/ListSubscriptions',
             drawdown_dot_v1_dot_subscription__pb2.ListSubscriptionsRequest.SerializeToString,
             drawdown_dot_v1_dot_subscription__pb2.Subscriptions.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFeature(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.SubscriptionService/GetFeature',
+            drawdown_dot_v1_dot_subscription__pb2.GetFeatureRequest.SerializeToString,
+            drawdown_dot_v1_dot_subscription__pb2.Feature.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFeatures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.SubscriptionService/ListFeatures',
+            drawdown_dot_v1_dot_subscription__pb2.ListFeaturesRequest.SerializeToString,
+            drawdown_dot_v1_dot_subscription__pb2.Features.FromString,
             options,
             channel_credentials,
             insecure,

@@ -575,6 +575,20 @@ class AwaitedSubscriptionMethods(AwaitedControlDoor):
         )
         return answer
 
+    async def feature(self, account: str, feature: str) -> subscription_requests.Feature:
+        """Whether the account may use a feature that is not metered, and its value. Out of its live plans."""
+        answer: subscription_requests.Feature = await self.control(
+            subscription_requests.GetFeature(account=account, feature=feature)
+        )
+        return answer
+
+    async def features(self, account: str) -> Sequence[subscription_requests.Feature]:
+        """Every feature of the account's live plans, by name."""
+        answer: subscription_requests.Features = await self.control(
+            subscription_requests.ListFeatures(account=account)
+        )
+        return answer.features
+
 
 class AwaitedWebhookMethods(AwaitedControlDoor):
     """Notices, carried to where they are wanted."""

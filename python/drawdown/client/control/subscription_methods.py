@@ -177,3 +177,13 @@ class SubscriptionMethods(ControlDoor):
             )
         )
         return answer
+
+    def feature(self, account: str, feature: str) -> requests.Feature:
+        """Whether the account may use a feature that is not metered, and its value. Out of its live plans."""
+        answer: requests.Feature = self.control(requests.GetFeature(account=account, feature=feature))
+        return answer
+
+    def features(self, account: str) -> Sequence[requests.Feature]:
+        """Every feature of the account's live plans, by name."""
+        answer: requests.Features = self.control(requests.ListFeatures(account=account))
+        return answer.features
