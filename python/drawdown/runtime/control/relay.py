@@ -24,7 +24,7 @@ CURSOR: Final = "crossings"
 CROSSINGS_AT_ONCE: Final = 256
 # Longest wait for a durable group; only the time to notice that the thread is to stop.
 WAIT_S: Final = 0.25
-REST_S: Final = 0.002
+REST_S: Final = 0.01
 
 
 class Relay:
@@ -32,6 +32,7 @@ class Relay:
 
     def __init__(self, plane: ControlPlane) -> None:
         self._plane = plane
+        self._cursor: int | None = None
         self.relayed = 0
         self.background = Background("relay", self.step, fault_pause_s=1.0)
 
@@ -52,19 +53,24 @@ class Relay:
     def relay_some(self) -> int:
         """Relay up to a bounded number of crossings; answers how many."""
         plane = self._plane
-        with plane.sql.transaction() as work:
-            cursor = work.series.cursor(CURSOR)
+        if self._cursor is None:
+            with plane.sql.transaction() as work:
+                self._cursor = work.series.cursor(CURSOR)
+        cursor = self._cursor
+        # Most looks find nothing: only a crossing is worth a transaction.
         following, crossings = plane.engine.crossings(cursor, CROSSINGS_AT_ONCE)
         if following == cursor:
             return 0
         with plane.sql.transaction() as work:
             if work.series.cursor(CURSOR) != cursor:
+                self._cursor = None
                 return 0
             step = Step(plane, work)
             for crossing in crossings:
                 relay_crossing(step, crossing)
             work.series.move_cursor(CURSOR, following)
             work.carry_out(step.decision, plane.now_us())
+        self._cursor = following
         if step.decision.groups:
             plane.delivery.deliver()
         # Jobs that came of it, payments among them, are the scheduler's: the relay waits for nobody.
