@@ -178,8 +178,13 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         str, Meta(description="At the foot of every invoice: tax id, bank account, register")
     ] = ""
     scheduler_interval_ms: Annotated[
-        int, Meta(ge=10, le=3_600_000, description="Pause between looks for due jobs of the control plane")
-    ] = 250
+        int,
+        Meta(
+            ge=10,
+            le=3_600_000,
+            description="Longest pause between looks for due jobs; a job put down or falling due wakes",
+        ),
+    ] = 5_000
     scheduler_jobs: Annotated[
         int, Meta(ge=1, le=10_000, description="Jobs done per step of the scheduler")
     ] = 100

@@ -11,12 +11,14 @@ from drawdown.errors import EngineHaltedError
 _log = logging.getLogger("drawdown.runtime")
 
 STOP_S_MAX: Final = 30.0
+_FOR_EVER_US: Final = 2**62
 
 
 class Background:
     """Calls ``step`` until stopped; ``step`` answers how many seconds to pause before the next call.
 
-    A fault is logged and ``fault_pause_s`` waited; an engine that has halted ends the thread.
+    ``wake`` ends a pause early. A fault is logged and ``fault_pause_s`` waited, woken or not; an engine that
+    has halted ends the thread.
     """
 
     def __init__(self, name: str, step: Callable[[], float], *, fault_pause_s: float) -> None:
@@ -27,6 +29,8 @@ class Background:
         self._step = step
         self._fault_pause_s = fault_pause_s
         self._stopping = threading.Event()
+        self._woken = threading.Event()
+        self._asleep_until_us = 0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     @property
@@ -41,8 +45,18 @@ class Background:
     def stop(self) -> None:
         """End after the present step; returns when it has, or after 30 s."""
         self._stopping.set()
+        self._woken.set()
         if self._thread.is_alive():
             self._thread.join(STOP_S_MAX)
+
+    def wake(self) -> None:
+        """Call the next step at once, or as soon as the present one ends. From any thread."""
+        self._woken.set()
+
+    def wake_by(self, at_us: int) -> None:
+        """The same, unless the thread wakes by itself by this instant (microseconds UTC)."""
+        if at_us < self._asleep_until_us:
+            self._woken.set()
 
     def pause(self, seconds: float) -> bool:
         """Wait inside a step; True when the thread is to stop."""
@@ -51,6 +65,9 @@ class Background:
     def _run(self) -> None:
         while not self._stopping.is_set():
             began = time.monotonic()
+            self._woken.clear()
+            # Whatever is written from here on may be missed by this step: it wakes.
+            self._asleep_until_us = _FOR_EVER_US
             try:
                 pause = self._step()
                 self.steps += 1
@@ -60,6 +77,14 @@ class Background:
             except Exception:
                 self.faults += 1
                 _log.exception("background work failed", extra={"work": self.name})
-                pause = self._fault_pause_s
+                # Not to be woken from: a fault that stays is no loop.
+                self._stopping.wait(self._fault_pause_s)
+                pause = 0.0
             self.busy_s += time.monotonic() - began
-            self._stopping.wait(pause)
+            if pause > 0:
+                self._rest(pause)
+
+    def _rest(self, pause: float) -> None:
+        self._asleep_until_us = time.time_ns() // 1000 + int(pause * 1e6)
+        if not self._stopping.is_set():
+            self._woken.wait(pause)

@@ -6,6 +6,7 @@ A job whose handler fails is tried again with back-off, and holds its lane meanw
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from drawdown import errors
@@ -36,6 +37,9 @@ class JobRunner:
         self._plane = plane
         self._lanes_running: set[str] = set()
         self._lane_free = threading.Condition()
+        self._turned_away: set[str] = set()
+        self.lane_left: Callable[[], None] = lambda: None
+        """Called when a lane is free again that somebody found taken."""
         self.done = 0
         self.failures = 0
 
@@ -208,6 +212,7 @@ class JobRunner:
         """Take the lane unless someone is in it, who will see to its jobs."""
         with self._lane_free:
             if lane in self._lanes_running:
+                self._turned_away.add(lane)
                 return False
             self._lanes_running.add(lane)
             return True
@@ -216,3 +221,7 @@ class JobRunner:
         with self._lane_free:
             self._lanes_running.discard(lane)
             self._lane_free.notify_all()
+            was_wanted = lane in self._turned_away
+            self._turned_away.discard(lane)
+        if was_wanted:
+            self.lane_left()

@@ -1,4 +1,4 @@
-"""The thread that does due jobs of real time.
+"""The thread that does due jobs of real time: woken when one is put down, asleep until the next is due.
 
 Budget: at most ``jobs`` per step, and the thread rests so that it works at most ``share_percent`` of
 the time; a backlog after downtime is worked off at that rate, in order. Never on the event loop.
@@ -8,17 +8,21 @@ import time
 
 from drawdown.runtime.background import Background
 from drawdown.runtime.control.control_plane import ControlPlane
+from drawdown.storage.sql.wakes import JOBS
 
 
 class Scheduler:
     """Runs due jobs again and again."""
 
     def __init__(self, plane: ControlPlane, *, interval_s: float, jobs: int, share_percent: int) -> None:
+        """``interval_s``: it looks at least this often, woken or not."""
         self._plane = plane
         self._interval_s = interval_s
         self._jobs = jobs
         self._share_percent = share_percent
-        self.background = Background("scheduler", self.step, fault_pause_s=max(1.0, interval_s))
+        self.background = Background("scheduler", self.step, fault_pause_s=1.0)
+        plane.sql.wakes.add(JOBS, self.background.wake_by)
+        plane.jobs.lane_left = self.background.wake
 
     def step(self) -> float:
         """One step; answers the pause until the next."""
@@ -27,5 +31,13 @@ class Scheduler:
         tried = self._plane.jobs.run_due(self._jobs)
         took = time.monotonic() - began
         if tried < self._jobs:
-            return self._interval_s
-        return took * (100 - self._share_percent) / self._share_percent
+            return self._until_next()
+        # Not to be woken from: more jobs do not make its share larger.
+        self.background.pause(took * (100 - self._share_percent) / self._share_percent)
+        return 0.0
+
+    def _until_next(self) -> float:
+        now_us = self._plane.now_us()
+        with self._plane.sql.transaction() as work:
+            following = work.jobs.next_look_us(now_us)
+        return self._interval_s if following is None else min((following - now_us) / 1e6, self._interval_s)

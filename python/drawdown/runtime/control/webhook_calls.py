@@ -120,7 +120,7 @@ def redeliver(step: Step, request: Redeliver) -> WebhookDelivery:
         )
     if not held.endpoint.enabled:
         raise errors.PreconditionError("the endpoint is disabled; enable it first", reason="DISABLED")
-    return step.work.webhooks.deliveries.put(new_delivery(held, found[1], step.real_now()))
+    return step.work.webhooks.send(new_delivery(held, found[1], step.real_now()))
 
 
 def _held(step: Step, endpoint_id: str) -> HeldEndpoint:

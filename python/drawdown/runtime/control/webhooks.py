@@ -22,13 +22,15 @@ from drawdown.notices.sender import Delivery, WebhookSender
 from drawdown.notices.webhook import signed_request
 from drawdown.runtime.background import Background
 from drawdown.runtime.control.control_plane import ControlPlane
+from drawdown.storage.sql.wakes import DELIVERIES, NOTICES
 
 _log = logging.getLogger("drawdown.control")
 
 CURSOR: Final = "webhooks"
 NOTICES_AT_ONCE: Final = 256
 SENDERS: Final = 16
-INTERVAL_S: Final = 0.1
+# Commits and due attempts wake it; a look all the same, should a clock have been set.
+LOOK_S_MAX: Final = 10.0
 FAULT_PAUSE_S: Final = 1.0
 
 
@@ -43,20 +45,29 @@ class Webhooks:
         self._sending: set[str] = set()
         self._guard = threading.Lock()
         self.background = Background("webhooks", self.step, fault_pause_s=FAULT_PAUSE_S)
+        for topic in (NOTICES, DELIVERIES):
+            plane.sql.wakes.add(topic, self.background.wake_by)
 
     def stop(self) -> None:
         """End after the attempts that are under way."""
+        for topic in (NOTICES, DELIVERIES):
+            self._plane.sql.wakes.discard(topic, self.background.wake_by)
         self.background.stop()
         self._pool.shutdown()
 
     def step(self) -> float:
         """Spread what is new and see that what is due is sent; answers the pause until the next look."""
         spread = self._spread()
+        now_us = self._plane.now_us()
+        now = instant_from_us(now_us)
         with self._plane.sql.transaction() as work:
-            due = work.webhooks.endpoints_due(_instant(self._plane))
+            due = work.webhooks.endpoints_due(now)
+            following = work.webhooks.next_attempt_us(now)
         for endpoint_id in due:
             self._begin(endpoint_id)
-        return 0.0 if spread == NOTICES_AT_ONCE else INTERVAL_S
+        if spread == NOTICES_AT_ONCE:
+            return 0.0
+        return LOOK_S_MAX if following is None else min((following - now_us) / 1e6, LOOK_S_MAX)
 
     def _spread(self) -> int:
         with self._plane.sql.transaction() as work:
@@ -69,7 +80,7 @@ class Webhooks:
             for _, notice in found:
                 for held in endpoints:
                     if held.wants(notice) and notice.at >= held.endpoint.created_at:
-                        work.webhooks.deliveries.put(new_delivery(held, notice, now))
+                        work.webhooks.send(new_delivery(held, notice, now))
             work.series.move_cursor(CURSOR, found[-1][0])
             return len(found)
 
@@ -86,7 +97,7 @@ class Webhooks:
                 pass
         except errors.UnavailableError:
             # The database is away; the next look begins anew.
-            return
+            self.background.pause(FAULT_PAUSE_S)
         except Exception:
             # Nobody waits for this thread's answer; rest, so that a fault that stays is no loop.
             _log.exception("a webhook could not be sent", extra={"endpoint": endpoint_id})
@@ -94,6 +105,8 @@ class Webhooks:
         finally:
             with self._guard:
                 self._sending.discard(endpoint_id)
+            # What fell due after this sender's last look is another's.
+            self.background.wake()
 
     def _send_one(self, endpoint_id: str) -> bool:
         with self._plane.sql.transaction() as work:
@@ -105,7 +118,7 @@ class Webhooks:
         outcome = self._attempt(held, found[1])
         with self._plane.sql.transaction() as work:
             tried = after_attempt(delivery, outcome, _instant(self._plane), self._schedule)
-            work.webhooks.deliveries.put(tried)
+            work.webhooks.send(tried)
         return True
 
     def _attempt(self, held: HeldEndpoint, notice: Notice) -> Delivery:

@@ -17,6 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
 from drawdown import errors
+from drawdown.storage.sql.wakes import Wakes
 from drawdown.storage.sql.work import Work
 
 FILE_NAME: Final = "control.sqlite3"
@@ -39,6 +40,7 @@ class SqlDatabase:
     def __init__(self, engine: sqlalchemy.Engine) -> None:
         self._engine = engine
         self._one_at_a_time = threading.RLock()
+        self.wakes = Wakes()
 
     @property
     def dialect(self) -> str:
@@ -54,9 +56,11 @@ class SqlDatabase:
         with self._one_at_a_time:
             try:
                 with self._engine.begin() as connection:
-                    yield Work(connection)
+                    work = Work(connection)
+                    yield work
             except DBAPIError as raised:
                 raise _translated(raised) from raised
+        self.wakes.tell(work.written)
 
     def close(self) -> None:
         """Close the connections."""

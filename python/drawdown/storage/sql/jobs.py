@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from drawdown.model.decision import Job
 from drawdown.model.instants import instant_from_us
 from drawdown.storage.sql.tables.flow import job
+from drawdown.storage.sql.wakes import JOBS, Written
 
 DUE: Final = "due"
 DONE: Final = "done"
@@ -24,6 +25,12 @@ PARKED: Final = "parked"
 _KNOWN: Final = sa.select(job.c.row).where(job.c.key == sa.bindparam("job_key"))
 _INSERT: Final = sa.insert(job)
 _DONE: Final = sa.update(job).where(job.c.row == sa.bindparam("job_row")).values(state=DONE)
+_NEXT_LOOK: Final = tuple(
+    sa.select(sa.func.min(column)).where(
+        job.c.clock == "", job.c.state == DUE, column > sa.bindparam("job_now")
+    )
+    for column in (job.c.due_at, job.c.not_before)
+)
 _STATE: Final = sa.select(job.c.state).where(job.c.row == sa.bindparam("job_row"))
 
 
@@ -43,8 +50,9 @@ class StoredJob(msgspec.Struct, frozen=True):
 class Jobs:
     """Jobs of one transaction's view."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, written: Written) -> None:
         self._connection = connection
+        self._written = written
 
     def put(self, given: Job, *, clock: str, due_us: int) -> bool:
         """Put the job down; False where one of its key exists, whatever became of it."""
@@ -64,6 +72,8 @@ class Jobs:
             "body": msgspec.json.encode(given.payload).decode(),
         }
         self._connection.execute(_INSERT, row)
+        if not clock:
+            self._written.note(JOBS, due_us)
         return True
 
     def heads(
@@ -131,6 +141,7 @@ class Jobs:
         self._connection.execute(
             sa.update(job).where(job.c.key == key, job.c.state == DUE).values(state=DONE, failure="cancelled")
         )
+        self._written.note(JOBS)
 
     def failed(self, row: int, *, failure: str, not_before_us: int, park: bool) -> None:
         """An attempt failed: again later, or not at all."""
@@ -144,6 +155,7 @@ class Jobs:
                 state=PARKED if park else DUE,
             )
         )
+        self._written.note(JOBS, 0 if park else not_before_us)
 
     def next_due_us(self, clock: str) -> int | None:
         """When the earliest waiting job of a clock is due."""
@@ -151,6 +163,11 @@ class Jobs:
             sa.select(sa.func.min(job.c.due_at)).where(job.c.clock == clock, job.c.state == DUE)
         ).scalar_one()
         return None if found is None else int(found)
+
+    def next_look_us(self, now_us: int) -> int | None:
+        """The next instant after ``now_us`` at which a job of the wall clock may be done that may not yet."""
+        found = [self._connection.execute(each, {"job_now": now_us}).scalar_one() for each in _NEXT_LOOK]
+        return min((int(each) for each in found if each is not None), default=None)
 
     def counts(self) -> dict[str, int]:
         """Jobs by state."""

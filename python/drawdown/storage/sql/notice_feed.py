@@ -12,6 +12,7 @@ from drawdown.model.instants import instant_from_us
 from drawdown.notices.notice import Notice as StoredNotice
 from drawdown.storage.sql.series import Series
 from drawdown.storage.sql.tables.flow import notice
+from drawdown.storage.sql.wakes import NOTICES, Written
 
 _PREFIX: Final = "notice-"
 
@@ -24,8 +25,9 @@ def notice_id_of(row: int) -> str:
 class NoticeFeed:
     """Notices of one transaction's view."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, written: Written) -> None:
         self._connection = connection
+        self._written = written
 
     def put(self, given: Notice, at_us: int) -> int | None:
         """Append; answers its row, or ``None`` where a notice of the same key exists."""
@@ -42,6 +44,7 @@ class NoticeFeed:
                 body=msgspec.json.encode(given.body).decode(),
             )
         )
+        self._written.note(NOTICES)
         (row,) = added.inserted_primary_key or (0,)
         return int(row)
 

@@ -12,6 +12,7 @@ from drawdown.model.instants import us_from_instant
 from drawdown.notices.endpoint import HeldEndpoint, WebhookDelivery
 from drawdown.storage.sql.documents import Documents
 from drawdown.storage.sql.tables.notices import webhook_delivery, webhook_endpoint
+from drawdown.storage.sql.wakes import DELIVERIES, Written
 
 _decoder = msgspec.json.Decoder(WebhookDelivery)
 
@@ -19,8 +20,9 @@ _decoder = msgspec.json.Decoder(WebhookDelivery)
 class WebhookBook:
     """Who wants to be told, and what was."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, written: Written) -> None:
         self._connection = connection
+        self._written = written
         self.endpoints = Documents(
             connection,
             webhook_endpoint,
@@ -40,6 +42,22 @@ class WebhookBook:
             },
             ("endpoint_id", "notice_id"),
         )
+
+    def send(self, delivery: WebhookDelivery) -> WebhookDelivery:
+        """Put a delivery down, and see that whoever sends looks at it when its time comes."""
+        if delivery.state == "pending":
+            self._written.note(DELIVERIES, us_from_instant(delivery.next_attempt_at))
+        return self.deliveries.put(delivery)
+
+    def next_attempt_us(self, after: datetime) -> int | None:
+        """When something is to be sent next, of what is not due at ``after``."""
+        found = self._connection.execute(
+            sa.select(sa.func.min(webhook_delivery.c.next_attempt_at)).where(
+                webhook_delivery.c.state == "pending",
+                webhook_delivery.c.next_attempt_at > us_from_instant(after),
+            )
+        ).scalar_one()
+        return None if found is None else int(found)
 
     def endpoints_due(self, at: datetime) -> list[str]:
         """Endpoints to which something is to be sent now."""

@@ -30,6 +30,7 @@ from drawdown.storage.sql.jobs import Jobs
 from drawdown.storage.sql.notice_feed import NoticeFeed
 from drawdown.storage.sql.outbox import Outbox
 from drawdown.storage.sql.series import Series
+from drawdown.storage.sql.wakes import Written
 from drawdown.storage.sql.webhook_book import WebhookBook
 from drawdown.subscriptions.customer import AccountProfile, Customer
 from drawdown.subscriptions.subscription import Subscription
@@ -40,10 +41,11 @@ class Work:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.written = Written()
         self.outbox = Outbox(connection)
-        self.jobs = Jobs(connection)
-        self.notices = NoticeFeed(connection)
-        self.webhooks = WebhookBook(connection)
+        self.jobs = Jobs(connection, self.written)
+        self.notices = NoticeFeed(connection, self.written)
+        self.webhooks = WebhookBook(connection, self.written)
         self.calls_seen = CallsSeen(connection)
         self.series = Series(connection)
         self.products = Documents(
