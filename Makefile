@@ -66,8 +66,11 @@ bench-large: setup ## Every goal under its conditions, comparison and curves; re
 	$(BIN)/python -m benches.compare --accounts 1000000 --results
 	$(BIN)/python -m benches.curves --accounts-max 1000000 --results
 
-stress: setup ## Long forms: crash loop of 100 cycles, hostile clients, larger model runs, damage at every byte, planted bugs
-	$(BIN)/python -m tests.stress.crash_loop --cycles 100
+stress: setup ## Long forms: crash loop, faults of system calls, power cuts, hostile clients, larger model runs, damage at every byte, planted bugs
+	$(BIN)/python -m tests.stress.crash_loop --cycles 200
+	$(BIN)/python -m tests.stress.syscall_faults --points 300
+	$(BIN)/python -m tests.stress.power_cut --cycles 100
+	$(BIN)/python -m tests.stress.power_cut --cycles 4 --lie
 	$(BIN)/python -m tests.stress.hostile.run --scale 20
 	rm -rf target/crash-story && $(BIN)/python -m tests.control.crash_story target/crash-story
 	$(BIN)/python -m tests.control.planted_rules

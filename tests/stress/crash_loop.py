@@ -56,6 +56,7 @@ class CrashLoop:
     seed: int
     load_s_max: float = 0.8
     flags: tuple[str, ...] = ()
+    load_s_min: float = 0.02
     cycles: list[Cycle] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -86,6 +87,9 @@ class CrashLoop:
             self._set_up()
             for number in range(cycles):
                 await self._live_and_die(number)
+                if self.faults:
+                    # Clients would ask for ever after what was lost.
+                    return
             await self._finish()
         finally:
             if self.server.is_running:
@@ -114,11 +118,11 @@ class CrashLoop:
 
     async def _live_and_die(self, number: int) -> None:
         before = len(self.book.applied)
-        load_s = self.random.uniform(0.02, self.load_s_max)
+        load_s = self.random.uniform(self.load_s_min, self.load_s_max)
         clients = [*self.streams, *self.reservers, *self.correctors]
         running = [asyncio.create_task(client.run(self.server.target)) for client in clients]
         await asyncio.sleep(load_s)
-        await asyncio.to_thread(self.server.kill)
+        await asyncio.to_thread(self._end)
         await asyncio.gather(*running)
         unanswered = sum(len(stream.unanswered) for stream in self.streams)
         acknowledged = len(self.book.applied) - before
@@ -126,6 +130,10 @@ class CrashLoop:
         self.cycles.append(Cycle(number, restart_s, load_s, acknowledged, unanswered))
         await asyncio.to_thread(self._compare)
         await asyncio.to_thread(self._top_up, number)
+
+    def _end(self) -> None:
+        """End the server under load, without warning."""
+        self.server.kill()
 
     def _top_up(self, number: int) -> None:
         """A grant to one account that may have run dry, so that refused and taken events mix."""

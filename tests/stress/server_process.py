@@ -19,13 +19,21 @@ START_SECONDS_MAX = 60.0
 
 
 class ServerProcess:
-    """``drawdown serve`` over one data folder; every start takes a free port of its own."""
+    """``drawdown serve`` over one data folder; every start takes a free port of its own.
 
-    def __init__(self, folder: Path, *flags: str) -> None:
+    ``under`` is a command in front of it that must leave the process to us (``strace -D``).
+    """
+
+    def __init__(self, folder: Path, *flags: str, under: tuple[str, ...] = ()) -> None:
         self.folder = folder
         self.flags = flags
+        self.under = under
         self.process: subprocess.Popen[bytes] | None = None
         self.target = ""
+        self.exit_code = 0
+        """Of the last end."""
+        self.was_killed = False
+        """Whether we ended it, not itself."""
         self.log = folder.parent / f"{folder.name}.log"
 
     def start(self) -> float:
@@ -34,7 +42,8 @@ class ServerProcess:
         Raises ``RuntimeError`` with the end of the server's log when it does not come up.
         """
         began = time.monotonic()
-        command = [sys.executable, "-m", "drawdown", "serve", "--data", str(self.folder)]
+        self.was_killed = False
+        command = [*self.under, sys.executable, "-m", "drawdown", "serve", "--data", str(self.folder)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "--listen", "127.0.0.1:0", *self.flags], stdout=subprocess.PIPE, stderr=log
@@ -60,8 +69,9 @@ class ServerProcess:
     def kill(self) -> None:
         """kill -9: no handler runs, nothing is flushed."""
         assert self.process is not None
+        self.was_killed = self.process.poll() is None
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(timeout=30)
+        self.exit_code = self.process.wait(timeout=30)
         if self.process.stdout is not None:
             self.process.stdout.close()
 
@@ -69,10 +79,10 @@ class ServerProcess:
         """SIGTERM, a full drain, and the exit code."""
         assert self.process is not None
         self.process.terminate()
-        code = self.process.wait(timeout=60)
+        self.exit_code = self.process.wait(timeout=60)
         if self.process.stdout is not None:
             self.process.stdout.close()
-        return code
+        return self.exit_code
 
     @property
     def is_running(self) -> bool:

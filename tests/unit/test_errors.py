@@ -5,6 +5,7 @@ import re
 import grpc
 import pytest
 from drawdown import errors
+from drawdown.cli.exit_codes import DISK, INTERNAL, exit_code_of
 from drawdown.engine import RawEngineError, status_names, translated
 from drawdown.model.status import STATUS_NAMES, status_name
 from drawdown.server import status
@@ -71,3 +72,10 @@ def test_statuses_are_the_same_everywhere() -> None:
     assert status_name(1) == "OK"
     with pytest.raises(ValueError, match="not known"):
         status_name(len(STATUS_NAMES) + 1)
+
+
+def test_a_file_that_cannot_be_written_ends_a_command_as_a_failed_disk() -> None:
+    """Found by a rename that failed while ``serve`` closed: it ended with 70, a fault of this software."""
+    raised = errors.InternalError("could not write META: no space left on device", reason="IO")
+    assert exit_code_of(raised) == DISK
+    assert exit_code_of(errors.InternalError("a wrong assumption")) == INTERNAL

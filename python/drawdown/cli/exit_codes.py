@@ -25,7 +25,7 @@ MEANINGS = {
     CORRUPT: "stored data is damaged; nothing was changed",
     UNAVAILABLE: "not reachable, overloaded or stopped: try again",
     INTERNAL: "a fault of this software",
-    DISK: "serve: the disk failed",
+    DISK: "the disk failed: what was acknowledged is safe, the next start recovers",
     LOCKED: "another process uses the data folder",
 }
 
@@ -41,5 +41,6 @@ def exit_code_of(error: errors.DrawdownError) -> int:
     if error.retryable or isinstance(error, errors.SnapshotError):
         return UNAVAILABLE
     if isinstance(error, errors.InternalError):
-        return INTERNAL
+        # The engine could not write a file: that is nobody's fault here but the disk's.
+        return DISK if error.reason == "IO" else INTERNAL
     return REFUSED
