@@ -78,3 +78,20 @@ def test_from_a_catalog_file_to_an_upgrade(run: Run, tmp_path: Path, monkeypatch
     assert "plans:" in done("catalog", "dump", "--format", "yaml")
     refused = run("subscription", "create", "acme", "small", "--id", "t", "--quantity", "0")
     assert (refused.code, "quantity" in refused.err) == (64, True)
+
+
+def test_close_an_account_and_erase_its_customer(run: Run) -> None:
+    """What is owed is printed; without --yes nothing happens."""
+    assert run("credit-type", "create", "credits").code == 0
+    assert run("customer", "put", "cus", "name=Ada Quillfeather").code == 0
+    assert run("account", "create", "acme", "--customer", "cus").code == 0
+    assert run("grant", "acme", "10", "--id", "g").code == 0
+    refused = run("account", "close", "acme")
+    assert refused.code == 64 and "confirm" in refused.err
+    closed = run("account", "close", "acme", "--remainder", "pay_out", "--yes")
+    assert closed.code == 0, closed.err
+    assert "owed to cus: nothing" in closed.out
+    assert run("account", "closing", "acme", "--json").json()["lines"][0]["credits"] == "10"
+    assert run("account", "resume", "acme").code == 1
+    erased = run("customer", "erase", "cus", "--yes")
+    assert erased.code == 0 and "cus is erased" in erased.out, erased.err

@@ -14,7 +14,7 @@ from drawdown.client.interface import Database
 from drawdown.storage.sql.database import url_of
 from drawdown.storage.sql.metadata import metadata
 
-from . import test_catalog, test_changes, test_lifecycle, test_subscribing, test_trials
+from . import test_catalog, test_changes, test_closing, test_lifecycle, test_subscribing, test_trials
 from .conftest import SMALL, START, prepare
 from .plans import published
 from .postgresql import SKIP_REASON, PostgresqlServer, binaries
@@ -83,3 +83,5 @@ test_decline = test_changes.test_a_change_whose_payment_is_declined_does_not_hap
 test_cancel = test_lifecycle.test_cancelled_at_the_end_of_the_period
 test_rollover = test_lifecycle.test_a_remainder_rolls_within_its_caps
 test_trial = test_trials.test_a_trial_charges_nothing_and_converts_by_rule
+test_closing_pays_out = test_closing.test_what_is_left_is_paid_out_as_it_was_paid_for
+test_erasing = test_closing.test_a_customer_is_forgotten_and_the_figures_stay

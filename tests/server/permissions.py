@@ -43,6 +43,9 @@ NEEDED: dict[str, dict[str, Right]] = {
         "WatchBalances": READ,
         "PutCustomer": MANAGE,
         "GetCustomer": READ,
+        "CloseAccount": MANAGE,
+        "GetAccountClosing": READ,
+        "EraseCustomer": MANAGE,
     },
     "GrantService": {
         "CreateGrant": MANAGE,

@@ -14,6 +14,7 @@ from drawdown.v1 import (
     catalog_pb2,
     entitlement_pb2,
     grant_pb2,
+    housekeeping_pb2,
     invoice_credit_pb2,
     notice_pb2,
     purchase_pb2,
@@ -67,6 +68,8 @@ PER_ACCOUNT: dict[str, Any] = {
     "AccountService/SetThresholds": account_pb2.SetThresholdsRequest(credit_type="credits", thresholds=["1"]),
     "AccountService/GetBalance": account_pb2.GetBalanceRequest(credit_type="credits"),
     "AccountService/ListBalances": account_pb2.ListBalancesRequest(),
+    "AccountService/CloseAccount": housekeeping_pb2.CloseAccountRequest(confirm=True),
+    "AccountService/GetAccountClosing": housekeeping_pb2.GetAccountClosingRequest(),
     "GrantService/CreateGrant": grant_pb2.CreateGrantRequest(grant=GRANT),
     "GrantService/GetGrant": grant_pb2.GetGrantRequest(grant_id="welcome"),
     "GrantService/ListGrants": grant_pb2.ListGrantsRequest(),
@@ -167,6 +170,7 @@ BY_ID: dict[str, Any] = {
     "BillingService/ApproveInvoice": billing_pb2.ApproveInvoiceRequest(),
     "BillingService/MarkInvoicePaid": billing_pb2.MarkInvoicePaidRequest(),
     "AccountService/GetCustomer": account_pb2.GetCustomerRequest(),
+    "AccountService/EraseCustomer": housekeeping_pb2.EraseCustomerRequest(confirm=True),
 }
 
 

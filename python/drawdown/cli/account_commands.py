@@ -16,6 +16,7 @@ from drawdown.cli.options import (
 )
 from drawdown.cli.output import print_json, print_result, print_table
 from drawdown.model import Account
+from drawdown.subscriptions.closing import AccountClosing
 
 accounts = typer.Typer(help="Holders of balances.", no_args_is_help=True)
 
@@ -123,6 +124,50 @@ def policy(
     with open_database(data, target, api_key, create=False) as database:
         result = database.set_policy(account, credit_type, kind, limit=limit, price=price, cap=cap)
         print_result(result, f"at zero {credit_type} of {account}: {kind}", json)
+
+
+@accounts.command("close")
+def close(
+    account: AccountArgument,
+    remainder: Annotated[str, typer.Option(help="What is left: forfeit or pay_out.")] = "forfeit",
+    reason: Annotated[str, typer.Option(help="For the record.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="It cannot be undone.")] = False,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """End an account: no further usage, what is left is forfeited or owed to the customer."""
+    with open_database(data, target, api_key, create=False) as database:
+        _show_closing(database.close_account(account, remainder=remainder, reason=reason, confirm=yes), json)
+
+
+@accounts.command("closing")
+def closing(
+    account: AccountArgument,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show how an account was closed and what is owed."""
+    with open_database(data, target, api_key, create=False) as database:
+        _show_closing(database.account_closing(account), json)
+
+
+def _show_closing(found: AccountClosing, json: bool) -> None:
+    if json:
+        print_json(found)
+        return
+    owed = ", ".join(map(str, found.payouts)) or "nothing"
+    print_table(
+        f"Account {found.account} is {found.state}; owed to {found.customer_id}: {owed}",
+        ["grant", "credit type", "credits", "category", "payout"],
+        [
+            (each.grant_id, each.credit_type, each.credits, each.category, each.payout and str(each.payout))
+            for each in found.lines
+        ],
+    )
 
 
 def _print_accounts(found: list[Account]) -> None:

@@ -254,6 +254,26 @@ def put_customer(
         console.print(f"customer {found.customer_id}: {found.currency}, {found.time_zone}", markup=False)
 
 
+@customers.command("erase")
+def erase_customer(
+    customer_id: Annotated[str, typer.Argument(help="Customer id.")],
+    yes: Annotated[bool, typer.Option("--yes", help="It cannot be had back.")] = False,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Forget who a customer was; its accounts are closed, their figures stay."""
+    with open_database(data, target, api_key, create=False) as database:
+        done = database.erase_customer(customer_id, confirm=yes)
+    if json:
+        print_json(done)
+    else:
+        console.print(
+            f"customer {done.customer_id} is erased, in {done.texts} places beside its own row", markup=False
+        )
+
+
 def _show(found: Subscription, as_json: bool) -> None:
     if as_json:
         print_json(found)

@@ -5,7 +5,7 @@ cannot be understood raises ``InvalidRequestError`` with ``.reason`` and ``.fiel
 applied state, which may be one commit group ahead of the disk; their ``seq`` says where.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -48,6 +48,8 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
         self.next_transition = raw.next_transition
         self.store_id = raw.store_id
         self.snapshots = SnapshotReader(raw)
+        self.guard: Callable[[bytes], None] | None = None
+        """Sees every group before the engine does and may raise; ``apply_json`` goes past it."""
 
     @classmethod
     def open(cls, path: str, settings: Mapping[str, Any] | None = None) -> "Engine":
@@ -73,6 +75,8 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
 
     def execute_json(self, group: bytes, *, account_prefix: str = "") -> tuple[int, bytes]:
         """One atomic group as a JSON array; durable when it returns ``(seq, outcomes)``."""
+        if self.guard is not None:
+            self.guard(group)
         seq, outcomes = self.apply_json(group, account_prefix=account_prefix)
         self.wait_durable(seq)
         return seq, outcomes

@@ -33,6 +33,8 @@ class AccountProfile(Value, frozen=True):
     customer_id: str
     test_clock: bool = False
     signed_up: bool = False
+    closed: bool = False
+    """No further usage, for good."""
 
 
 def check_customer(customer: Customer) -> None:

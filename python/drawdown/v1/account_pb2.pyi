@@ -1,5 +1,6 @@
 import datetime
 
+from drawdown.v1 import housekeeping_pb2 as _housekeeping_pb2
 from drawdown.v1 import usage_pb2 as _usage_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from drawdown.v1 import account_pb2 as drawdown_dot_v1_dot_account__pb2
+from drawdown.v1 import housekeeping_pb2 as drawdown_dot_v1_dot_housekeeping__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -115,6 +116,21 @@ class AccountServiceStub:
                 '/drawdown.v1.AccountService/GetCustomer',
                 request_serializer=drawdown_dot_v1_dot_account__pb2.GetCustomerRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_account__pb2.Customer.FromString,
+                _registered_method=True)
+        self.CloseAccount = channel.unary_unary(
+                '/drawdown.v1.AccountService/CloseAccount',
+                request_serializer=drawdown_dot_v1_dot_housekeeping__pb2.CloseAccountRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_housekeeping__pb2.AccountClosing.FromString,
+                _registered_method=True)
+        self.GetAccountClosing = channel.unary_unary(
+                '/drawdown.v1.AccountService/GetAccountClosing',
+                request_serializer=drawdown_dot_v1_dot_housekeeping__pb2.GetAccountClosingRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_housekeeping__pb2.AccountClosing.FromString,
+                _registered_method=True)
+        self.EraseCustomer = channel.unary_unary(
+                '/drawdown.v1.AccountService/EraseCustomer',
+                request_serializer=drawdown_dot_v1_dot_housekeeping__pb2.EraseCustomerRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_housekeeping__pb2.Erasure.FromString,
                 _registered_method=True)
 
 
@@ -234,6 +250,29 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CloseAccount(self, request, context):
+        """No further usage, for good: subscriptions and recharges end, what is left is forfeited or owed to
+        the customer. Needs confirm; again answers the original.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAccountClosing(self, request, context):
+        """NOT_FOUND while the account is open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EraseCustomer(self, request, context):
+        """Forgets name, address and the like; ids and figures stay. FAILED_PRECONDITION while an account of
+        the customer is open. Needs confirm.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccountServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -311,6 +350,21 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.GetCustomer,
                     request_deserializer=drawdown_dot_v1_dot_account__pb2.GetCustomerRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_account__pb2.Customer.SerializeToString,
+            ),
+            'CloseAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseAccount,
+                    request_deserializer=drawdown_dot_v1_dot_housekeeping__pb2.CloseAccountRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_housekeeping__pb2.AccountClosing.SerializeToString,
+            ),
+            'GetAccountClosing': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAccountClosing,
+                    request_deserializer=drawdown_dot_v1_dot_housekeeping__pb2.GetAccountClosingRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_housekeeping__pb2.AccountClosing.SerializeToString,
+            ),
+            'EraseCustomer': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseCustomer,
+                    request_deserializer=drawdown_dot_v1_dot_housekeeping__pb2.EraseCustomerRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_housekeeping__pb2.Erasure.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -725,6 +779,87 @@ class AccountService:
             '/drawdown.v1.AccountService/GetCustomer',
             drawdown_dot_v1_dot_account__pb2.GetCustomerRequest.SerializeToString,
             drawdown_dot_v1_dot_account__pb2.Customer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.AccountService/CloseAccount',
+            drawdown_dot_v1_dot_housekeeping__pb2.CloseAccountRequest.SerializeToString,
+            drawdown_dot_v1_dot_housekeeping__pb2.AccountClosing.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAccountClosing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.AccountService/GetAccountClosing',
+            drawdown_dot_v1_dot_housekeeping__pb2.GetAccountClosingRequest.SerializeToString,
+            drawdown_dot_v1_dot_housekeeping__pb2.AccountClosing.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.AccountService/EraseCustomer',
+            drawdown_dot_v1_dot_housekeeping__pb2.EraseCustomerRequest.SerializeToString,
+            drawdown_dot_v1_dot_housekeeping__pb2.Erasure.FromString,
             options,
             channel_credentials,
             insecure,

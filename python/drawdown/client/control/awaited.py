@@ -34,7 +34,9 @@ from drawdown.notices import requests as notice_requests
 from drawdown.notices import webhook_requests as webhooking
 from drawdown.notices.endpoint import WebhookDelivery, WebhookEndpoint
 from drawdown.subscriptions import requests as subscription_requests
+from drawdown.subscriptions.closing import AccountClosing, CloseAccount, GetAccountClosing
 from drawdown.subscriptions.customer import Customer
+from drawdown.subscriptions.erasing import EraseCustomer, Erasure
 from drawdown.subscriptions.subscription import Subscription
 
 
@@ -185,6 +187,38 @@ class AwaitedCatalogMethods(AwaitedControlDoor):
     async def dump_catalog(self) -> CatalogContent:
         """The catalog as a file has it: loading that again changes nothing."""
         answer: CatalogContent = await self.control(catalog_requests.DumpCatalog())
+        return answer
+
+
+class AwaitedHousekeepingMethods(AwaitedControlDoor):
+    """What is done to accounts and customers as a whole."""
+
+    async def close_account(
+        self, account: str, *, remainder: str = "forfeit", reason: str = "", confirm: bool = False
+    ) -> AccountClosing:
+        """No further usage, for good; subscriptions and recharges end now. Again changes nothing.
+
+        What is left is forfeited, or with ``remainder="pay_out"`` owed to the customer in proportion to
+        what was paid for it: ``payouts`` of the answer. Raises ``AlreadyExistsError`` where it is closed
+        with the other remainder, ``InvalidRequestError`` without ``confirm``.
+        """
+        answer: AccountClosing = await self.control(
+            CloseAccount(account=account, remainder=remainder, reason=reason, confirm=confirm)
+        )
+        return answer
+
+    async def account_closing(self, account: str) -> AccountClosing:
+        """How the account was closed. Raises ``NotFoundError`` while it is open."""
+        answer: AccountClosing = await self.control(GetAccountClosing(account=account))
+        return answer
+
+    async def erase_customer(self, customer_id: str, *, confirm: bool = False) -> Erasure:
+        """Forget name, e-mail, address, tax id, payment method and metadata; ids and figures stay.
+
+        Raises ``PreconditionError`` while an account of the customer is open, ``InvalidRequestError``
+        without ``confirm``.
+        """
+        answer: Erasure = await self.control(EraseCustomer(customer_id=customer_id, confirm=confirm))
         return answer
 
 
@@ -665,6 +699,7 @@ class AwaitedWebhookMethods(AwaitedControlDoor):
 class AwaitedControlMethods(
     AwaitedBillingMethods,
     AwaitedCatalogMethods,
+    AwaitedHousekeepingMethods,
     AwaitedInvoiceCreditMethods,
     AwaitedNoticeMethods,
     AwaitedPurchaseMethods,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from drawdown.client.control.billing_methods import BillingMethods
 from drawdown.client.control.catalog_methods import CatalogMethods
+from drawdown.client.control.housekeeping_methods import HousekeepingMethods
 from drawdown.client.control.invoice_credit_methods import InvoiceCreditMethods
 from drawdown.client.control.notice_methods import NoticeMethods
 from drawdown.client.control.purchase_methods import PurchaseMethods
@@ -18,6 +19,7 @@ class ControlMethods(
     BillingMethods,
     PurchaseMethods,
     InvoiceCreditMethods,
+    HousekeepingMethods,
     NoticeMethods,
     ReportMethods,
     WebhookMethods,

@@ -3,7 +3,9 @@
 from drawdown.runtime.control import (
     catalog_calls,
     catalog_file_calls,
+    closing_calls,
     customer_calls,
+    erasing_calls,
     feature_calls,
     invoice_calls,
     invoice_credit_calls,
@@ -24,7 +26,9 @@ from drawdown.runtime.control import (
 __all__ = [
     "catalog_calls",
     "catalog_file_calls",
+    "closing_calls",
     "customer_calls",
+    "erasing_calls",
     "feature_calls",
     "invoice_calls",
     "invoice_credit_calls",

@@ -28,12 +28,13 @@ from drawdown.runtime.control.delivery import Delivery
 from drawdown.runtime.control.fault_points import pass_point
 from drawdown.runtime.control.job_runner import JobRunner
 from drawdown.runtime.control.registry import CALLS
-from drawdown.runtime.control.step import Step
+from drawdown.runtime.control.step import Step, account_closed
 from drawdown.storage.sql import SqlDatabase
 
 _log = logging.getLogger("drawdown.control")
 
 JOBS_PER_CALL: Final = 1_000
+_LIFE_GIVING: Final = (b"resume_account", b"create_grant", b"void_and_replace")
 
 
 class ControlPlane:
@@ -65,6 +66,9 @@ class ControlPlane:
         self.delivery = Delivery(engine, sql)
         self.jobs = JobRunner(self)
         self._advancing = threading.RLock()
+        with sql.transaction() as work:
+            self.closed_accounts = {each.account for each in work.closings.find()}
+        engine.guard = self._refuse_closed
 
     def recover(self, recovered_seq: int) -> None:
         """Bring the engine to where the database is: commands not delivered, or forgotten by a restore."""
@@ -120,6 +124,15 @@ class ControlPlane:
                 account_prefix
             ):
                 self._live_through(each)
+
+    def _refuse_closed(self, group: bytes) -> None:
+        """Raises ``PreconditionError`` where a group from outside would give a closed account life."""
+        if not self.closed_accounts or not any(each in group for each in _LIFE_GIVING):
+            return
+        for each in _commands_in(group):
+            gives = str(each.get("type")).encode() in _LIFE_GIVING and each.get("create") != []
+            if gives and each.get("account") in self.closed_accounts:
+                raise account_closed(str(each["account"]))
 
     def _live_through(self, command: dict[str, Any]) -> None:
         account, to = command.get("account"), command.get("to")

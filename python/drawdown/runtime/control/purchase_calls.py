@@ -57,6 +57,7 @@ def create_purchase(step: Step, request: CreatePurchase) -> Purchase:
     if not step.work.first_time(request, request.purchase_id):
         step.run_now(lane_of_purchase(request.purchase_id))
         return step.work.purchase(request.purchase_id)
+    step.open_profile(request.account)
     purchase = _pack(step, request) if request.pack_id else _top_up(step, request)
     if purchase.price.minor > 0 and not purchase.payment_method and not request.bill_later:
         raise errors.PreconditionError(

@@ -110,6 +110,9 @@ def apply_charge(step: Step, purchase: Purchase, charge: Charge) -> Purchase:
 
 def grant(step: Step, purchase: Purchase) -> Purchase:
     """The credits are there: row and command are one transaction, the engine takes the grant once."""
+    if step.profile(purchase.account).closed:
+        # Paid when the account was closed already: the money is there to be refunded, no credits.
+        return step.work.purchases.put(purchase)
     pack = step.work.packs.get(pack_id=purchase.pack_id) if purchase.pack_id else None
     expires_at = purchase.expires_at
     if expires_at is None and pack is not None:

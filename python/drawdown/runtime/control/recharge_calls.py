@@ -42,7 +42,7 @@ def set_recharge(step: Step, request: SetRecharge) -> Recharge:
     """The rule holds from now on; the threshold is in the engine, and an enabled rule is looked at."""
     rule = request.rule
     recharge.check_rule(rule)
-    step.profile(rule.account)
+    step.open_profile(rule.account)
     _require_buyable(step, rule)
     known = step.work.recharges.get(account=rule.account, credit_type=rule.credit_type)
     standing = RechargeStanding() if known is None else known.standing

@@ -78,6 +78,13 @@ class Step:
             )
         )
 
+    def open_profile(self, account: str) -> AccountProfile:
+        """The profile of an account that is not closed. Raises ``PreconditionError``."""
+        found = self.profile(account)
+        if found.closed:
+            raise account_closed(account)
+        return found
+
     def customer_of(self, account: str) -> Customer:
         """The account's customer; one that nobody has described has the defaults."""
         customer_id = self.profile(account).customer_id
@@ -95,6 +102,15 @@ class Step:
                 raise refusal(result)
         self.decision.command(account, *group)
         return results
+
+
+def account_closed(account: str) -> errors.PreconditionError:
+    """What a closed account answers to whatever would begin anew."""
+    return errors.PreconditionError(
+        f"account {account[:128]!r} is closed for good; create another one",
+        reason="ACCOUNT_CLOSED",
+        field="account",
+    )
 
 
 def refusal(result: CommandResult) -> errors.DrawdownError:

@@ -39,6 +39,7 @@ def subscribe(step: Step, request: Subscribe) -> Subscription:
     step.run_now(lane_of(request.account))
     if not step.work.first_time(request, request.subscription_id):
         return step.work.subscription(request.subscription_id)
+    step.open_profile(request.account)
     plan = plan_in_force(step, request.plan_id)
     start = Start(request=request, plan=plan, customer=customer, now=step.now_of(request.account))
     check_start(start)

@@ -1,4 +1,10 @@
-"""Idempotent creates: the same id with the same content is the same call."""
+"""Idempotent creates: the same id with the same content is the same call.
+
+Of the content a digest is kept, enough to tell it from another: what people are called stands in one
+place only, and can be erased there.
+"""
+
+import hashlib
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -15,13 +21,14 @@ class CallsSeen:
 
     def first_time(self, kind: str, call_id: str, content: str) -> bool:
         """Remember the call. False for the same again; raises ``AlreadyExistsError`` for other content."""
+        digest = hashlib.blake2b(content.encode(), digest_size=32).hexdigest()
         known = self._connection.execute(
             sa.select(call_seen.c.content).where(call_seen.c.kind == kind, call_seen.c.id == call_id)
         ).first()
         if known is None:
-            self._connection.execute(sa.insert(call_seen).values(kind=kind, id=call_id, content=content))
+            self._connection.execute(sa.insert(call_seen).values(kind=kind, id=call_id, content=digest))
             return True
-        if known[0] != content:
+        if known[0] != digest:
             raise AlreadyExistsError(
                 f"{call_id!r} exists with other content; nothing changed, use another id"
             )

@@ -4,6 +4,7 @@ One process owns the data folder, so transactions are taken one at a time: a loc
 database, whatever it is. The schema is brought up to date when it is opened.
 """
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,6 +62,27 @@ class SqlDatabase:
             except DBAPIError as raised:
                 raise _translated(raised) from raised
         self.wakes.tell(work.written)
+
+    def compact(self) -> None:
+        """Rewrite the database, so that nothing that was overwritten can be read from its files."""
+        with self._one_at_a_time:
+            borrowed = self._engine.raw_connection()
+            try:
+                connection: Any = borrowed.driver_connection
+                connection.rollback()
+                if self.dialect == "postgresql":
+                    connection.autocommit = True
+                    connection.execute("VACUUM")
+                else:
+                    connection.execute("VACUUM")
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            except (sqlite3.Error, OSError) as raised:
+                raise errors.UnavailableError(
+                    f"the control plane's database: {raised}", reason="SQL_UNAVAILABLE"
+                ) from raised
+            finally:
+                # Its settings were changed: the pool gets a new one.
+                borrowed.invalidate()
 
     def close(self) -> None:
         """Close the connections."""

@@ -32,6 +32,7 @@ from drawdown.storage.sql.outbox import Outbox
 from drawdown.storage.sql.series import Series
 from drawdown.storage.sql.wakes import Written
 from drawdown.storage.sql.webhook_book import WebhookBook
+from drawdown.subscriptions.closing import AccountClosing
 from drawdown.subscriptions.customer import AccountProfile, Customer
 from drawdown.subscriptions.subscription import Subscription
 
@@ -77,6 +78,13 @@ class Work:
             connection,
             tables.subscriptions.account_profile,
             AccountProfile,
+            lambda v: {"account": v.account, "customer_id": v.customer_id},
+            ("account",),
+        )
+        self.closings = Documents(
+            connection,
+            tables.subscriptions.account_closing,
+            AccountClosing,
             lambda v: {"account": v.account, "customer_id": v.customer_id},
             ("account",),
         )
@@ -128,10 +136,14 @@ class Work:
             with self.connection.begin_nested():
                 yield
         except BaseException:
-            for repository in vars(self).values():
-                if isinstance(repository, Documents):
-                    repository.forget()
+            self.forget()
             raise
+
+    def forget(self) -> None:
+        """Rows were changed past the repositories: what they have at hand may be old."""
+        for repository in vars(self).values():
+            if isinstance(repository, Documents):
+                repository.forget()
 
     def first_time(self, request: Request, call_id: str) -> bool:
         """Whether a call of this id is new; False for the same content again.

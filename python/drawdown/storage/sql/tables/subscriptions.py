@@ -23,3 +23,11 @@ subscription = Table(
     Column("live", Boolean, nullable=False),
     body(),
 )
+
+account_closing = Table(
+    "account_closing",
+    metadata,
+    Column("account", String(128), primary_key=True),
+    Column("customer_id", String(128), nullable=False, index=True),
+    body(),
+)

@@ -1,0 +1,121 @@
+"""Close an account: in the engine first, so that what is left is measured when nothing uses it any more."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from drawdown import errors
+from drawdown.billing.recharge_requests import Recharge
+from drawdown.model.commands import SuspendAccount
+from drawdown.runtime.control.registry import carries_out, handles
+from drawdown.runtime.control.step import Step
+from drawdown.runtime.control.subscription_lifecycle import end
+from drawdown.runtime.control.subscription_steps import tell
+from drawdown.storage.sql.jobs import StoredJob
+from drawdown.subscriptions.closing import (
+    CLOSING_JOB,
+    AccountClosing,
+    CloseAccount,
+    GetAccountClosing,
+    check_close,
+    closed,
+    closing_job,
+    voids_of,
+)
+from drawdown.subscriptions.identifiers import lane_of
+
+if TYPE_CHECKING:
+    from drawdown.runtime.control.control_plane import ControlPlane
+
+
+def _stored(step: Step, account: str) -> AccountClosing:
+    step.profile(account)
+    found = step.work.closings.get(account=account)
+    if found is None:
+        raise errors.NotFoundError(f"account {account[:128]!r} is not closed", reason="ACCOUNT_NOT_CLOSED")
+    return found
+
+
+@handles(GetAccountClosing)
+def get_account_closing(step: Step, request: GetAccountClosing) -> AccountClosing:
+    """Raises ``NotFoundError`` where the account is open."""
+    return _stored(step, request.account)
+
+
+def _reread(step: Step, request: CloseAccount) -> AccountClosing:
+    return _stored(step, request.account)
+
+
+@handles(CloseAccount, reread=_reread)
+def close_account(step: Step, request: CloseAccount) -> AccountClosing:
+    """Usage is refused from here on; the rest follows, whatever fails in between."""
+    check_close(request)
+    account = request.account
+    profile = step.profile(account)
+    step.run_now(lane_of(account))
+    known = step.work.closings.get(account=account)
+    if known is not None:
+        if known.remainder != request.remainder:
+            raise errors.AlreadyExistsError(
+                f"account {account!r} is closed already, its remainder by {known.remainder!r}",
+                field="remainder",
+            )
+        return known
+    step.require(account, SuspendAccount(account=account))
+    now = step.now_of(account)
+    _end_subscriptions(step, account)
+    _end_recharges(step, account)
+    voids = voids_of(account, step.engine.grants(account))
+    if voids:
+        step.decision.command(account, *voids)
+    closing = AccountClosing(
+        account=account,
+        customer_id=profile.customer_id,
+        remainder=request.remainder,
+        closed_at=now,
+        reason=request.reason,
+        grants=tuple(each.grant_id for each in voids),
+    )
+    step.work.profiles.put(msgspec.structs.replace(profile, closed=True))
+    step.decision.job(closing_job(closing))
+    step.plane.closed_accounts.add(account)
+    return step.work.closings.put(closing)
+
+
+def _end_subscriptions(step: Step, account: str) -> None:
+    now = step.now_of(account)
+    for subscription in step.work.subscriptions.find(account=account, live=True):
+        tell(step, subscription, "cancelled", "", ends_at=now.isoformat())
+        end(step, msgspec.structs.replace(subscription, ends_at=now), now)
+
+
+def _end_recharges(step: Step, account: str) -> None:
+    for each in step.work.recharges.find(account=account):
+        rule = msgspec.structs.replace(each.rule, enabled=False)
+        standing = msgspec.structs.replace(each.standing, state="off", reason="account_closed")
+        step.work.recharges.put(Recharge(rule=rule, standing=standing))
+        step.decision.notice(
+            "recharge.disabled", account, credit_type=rule.credit_type, reason=standing.reason
+        )
+
+
+def _deliver(plane: "ControlPlane", job: StoredJob) -> None:
+    """The voids are in the engine."""
+    plane.delivery.deliver()
+
+
+@carries_out(CLOSING_JOB, effect=_deliver)
+def measure_remainder(step: Step, job: StoredJob, _: object) -> None:
+    """What the voids took is on the closing, once."""
+    account = str(job.payload["account"])
+    closing = step.work.closings.get(account=account)
+    if closing is None or closing.state == "closed":
+        return
+    settled = step.work.closings.put(closed(closing, step.engine.grants(account)))
+    step.decision.notice(
+        "account.closed",
+        account,
+        key=f"account.closed:{account}",
+        remainder=settled.remainder,
+        payouts=", ".join(map(str, settled.payouts)),
+    )
