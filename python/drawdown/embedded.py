@@ -18,6 +18,7 @@ from drawdown.client.recorder import Recorder, RecorderOptions
 from drawdown.client.usage_event import encode_event, event_from, seal
 from drawdown.client.watch import Watch
 from drawdown.config import Config, load
+from drawdown.embedded_notices import EmbeddedNoticeWatch
 from drawdown.embedded_recorder import EmbeddedRecorder
 from drawdown.embedded_watch import EmbeddedWatch, EmbeddedWatches
 from drawdown.engine import BatchEncoder, Engine, RawEngineError, answers, translated
@@ -51,6 +52,7 @@ from drawdown.model.reservation_results import (
     reservation_result,
     settle_result,
 )
+from drawdown.notices.requests import FeedNotice
 
 if TYPE_CHECKING:
     from drawdown.payments import PaymentProvider
@@ -79,6 +81,7 @@ class EmbeddedDatabase(Database):
         if self._config.process.db or (Path(path) / CONTROL_FILE).exists():
             self._control_plane()
         self._watches = EmbeddedWatches(engine)
+        self._notice_watches: set[EmbeddedNoticeWatch] = set()
         # Reservations to release when the database is closed in order; after a crash they lapse.
         self._released_at_close: set[tuple[str, str]] = set()
 
@@ -152,6 +155,14 @@ class EmbeddedDatabase(Database):
             ]
 
         return EmbeddedWatch(self._watches, [check_id(each[0], "account") for each in asked], read)
+
+    def watch_notices(
+        self, account: str = "", *, kinds: Iterable[str] = (), after: int | None = None
+    ) -> Watch[FeedNotice]:
+        """Notices as they are stored, of one account or of all, from now on or behind a cursor."""
+        watch = EmbeddedNoticeWatch(self._control_plane(), account, kinds, after, self._notice_watches)
+        self._notice_watches.add(watch)
+        return watch
 
     def _reserve(self, command: commands.Reserve, release_on_disconnect: bool) -> ReservationResult:
         result = reservation_result(self._one(command), command.reservation_id)
@@ -303,6 +314,8 @@ class EmbeddedDatabase(Database):
     def close(self) -> None:
         """Flush, checkpoint and release the folder. A second call changes nothing."""
         self._watches.close()
+        for watch in tuple(self._notice_watches):
+            watch.close()
         for account, reservation_id in tuple(self._released_at_close):
             self.release(account, reservation_id)
         with self._opening:

@@ -14,7 +14,7 @@ from .waiting import wait_until
 
 def test_an_idle_control_plane_sleeps_and_wakes_for_what_is_put_down(tmp_path: Path) -> None:
     """Three seconds of nothing are a handful of looks; a crossing is a notice within a moment."""
-    settings = {"payments": "test", "segment_bytes": 1 << 20, "reserve_bytes": 0}
+    settings = {"payments": "test", "segment_bytes": str(1 << 20), "reserve_bytes": "0"}
     with (
         ServerProcess(tmp_path / "data", settings=settings) as process,
         drawdown.connect(process.target) as db,

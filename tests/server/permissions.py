@@ -78,6 +78,7 @@ NEEDED: dict[str, dict[str, Right]] = {
     },
     "NoticeService": {
         "ListNotices": READ,
+        "WatchNotices": READ,
         "CreateWebhookEndpoint": MANAGE,
         "ListWebhookEndpoints": MANAGE,
         "UpdateWebhookEndpoint": MANAGE,

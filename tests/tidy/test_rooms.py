@@ -24,6 +24,7 @@ ORDER = (
     "runtime",
     "server",
     "client",
+    "embedded_notices",
     "embedded_recorder",
     "embedded_watch",
     "embedded",

@@ -30,6 +30,7 @@ from drawdown.client.backoff import Backoff
 from drawdown.client.control import over_grpc
 from drawdown.client.control.awaited import AwaitedControlMethods
 from drawdown.client.interface import CheckLike, EventLike
+from drawdown.client.notice_watch import notice_stream, notices_request
 from drawdown.client.recorder import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, RecorderOptions, UsageException
 from drawdown.client.reservation_session import AioReservationSession
 from drawdown.client.rpc_errors import error_of
@@ -57,7 +58,15 @@ from drawdown.model.command_methods import CommandMethods, require_valid
 from drawdown.model.credits import credits_from_units, optional_credits
 from drawdown.model.request import Request
 from drawdown.model.status import status_name
-from drawdown.v1 import account_pb2_grpc, admin_pb2, admin_pb2_grpc, entitlement_pb2_grpc, usage_pb2_grpc
+from drawdown.notices.requests import FeedNotice
+from drawdown.v1 import (
+    account_pb2_grpc,
+    admin_pb2,
+    admin_pb2_grpc,
+    entitlement_pb2_grpc,
+    notice_pb2_grpc,
+    usage_pb2_grpc,
+)
 
 __all__ = ["AioConnection", "AioRecorder", "connect"]
 
@@ -91,6 +100,7 @@ class AioConnection(
         self._entitlement = entitlement_pb2_grpc.EntitlementServiceStub(self._channel)
         self._account = account_pb2_grpc.AccountServiceStub(self._channel)
         self._usage = usage_pb2_grpc.UsageServiceStub(self._channel)
+        self._notice = notice_pb2_grpc.NoticeServiceStub(self._channel)
         self._session = AioReservationSession(self._entitlement, self._metadata)
         self._catalog = Catalog()
         self._known_types: set[str] = set()
@@ -293,6 +303,15 @@ class AioConnection(
         )
         async for change in watch:
             yield change
+
+    def watch_notices(
+        self, account: str = "", *, kinds: Iterable[str] = (), after: int | None = None
+    ) -> AsyncIterator[FeedNotice]:
+        """Notices as they are stored, from now on or behind a cursor: ``async for notice in …``."""
+        return notice_stream(
+            lambda request: self._notice.WatchNotices(request, metadata=self._metadata),
+            notices_request(account, kinds, after),
+        )
 
     # Commands and reads
 

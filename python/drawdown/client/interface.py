@@ -42,6 +42,7 @@ from drawdown.model import (
 )
 from drawdown.model.command_methods import CommandMethods, require_valid
 from drawdown.model.reservation_commands import TtlLike
+from drawdown.notices.requests import FeedNotice
 
 EventLike = UsageEvent | Mapping[str, Any]
 CheckLike = tuple[str, str] | tuple[str, str, int] | tuple[str, str, int, Mapping[str, str]]
@@ -121,6 +122,17 @@ class Database(CommandMethods[CommandResult], ControlMethods):
     @abc.abstractmethod
     def watch_entitlements(self, checks: Iterable[CheckLike]) -> Watch[EntitlementChange]:
         """The answer to each question (1–1000), then each again when it changes; as ``watch_balances``."""
+
+    @abc.abstractmethod
+    def watch_notices(
+        self, account: str = "", *, kinds: Iterable[str] = (), after: int | None = None
+    ) -> Watch[FeedNotice]:
+        """Notices as they are stored, of one account or of all: pushed, each once, in order.
+
+        Begins behind the cursor ``after`` (0: with the oldest), or with what comes from now on. Keep the
+        ``cursor`` of the last one to go on behind it after a restart; a connection that breaks is mended
+        in the same way by itself. Raises ``InvalidRequestError`` for an unknown kind.
+        """
 
     # Reservations
 

@@ -21,6 +21,7 @@ from drawdown.client.backoff import Backoff
 from drawdown.client.control import over_grpc
 from drawdown.client.correction_messages import correct_request, corrected
 from drawdown.client.interface import CheckLike, Database, EventLike
+from drawdown.client.notice_watch import NoticeStream, notices_request
 from drawdown.client.recorder import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, Recorder, RecorderOptions
 from drawdown.client.reservation_session import ReservationSession
 from drawdown.client.rpc_errors import error_of
@@ -51,12 +52,14 @@ from drawdown.model import (
     commands,
 )
 from drawdown.model.request import Request
+from drawdown.notices.requests import FeedNotice
 from drawdown.v1 import (
     account_pb2_grpc,
     admin_pb2,
     admin_pb2_grpc,
     entitlement_pb2,
     entitlement_pb2_grpc,
+    notice_pb2_grpc,
     usage_pb2_grpc,
 )
 
@@ -85,6 +88,7 @@ class Connection(LedgerReads, Database):
         self._entitlement = entitlement_pb2_grpc.EntitlementServiceStub(self._channel)
         self._account = account_pb2_grpc.AccountServiceStub(self._channel)
         self._usage = usage_pb2_grpc.UsageServiceStub(self._channel)
+        self._notice = notice_pb2_grpc.NoticeServiceStub(self._channel)
         self._session = ReservationSession(self._entitlement, self._metadata)
         self._scales = Scales(self.catalog, lambda account: self.account(account).rate_table)
 
@@ -156,6 +160,16 @@ class Connection(LedgerReads, Database):
         return StreamWatch(
             lambda: self._entitlement.WatchEntitlements(request, metadata=self._metadata),
             lambda response: watches.entitlement_changes(asked, response, self._scales),
+        )
+
+    def watch_notices(
+        self, account: str = "", *, kinds: Iterable[str] = (), after: int | None = None
+    ) -> Watch[FeedNotice]:
+        """Notices as they are stored; mended by the cursor when the connection breaks."""
+        return NoticeStream(
+            lambda request: self._notice.WatchNotices(request, metadata=self._metadata),
+            notices_request(account, kinds, after),
+            timeout_s=self._timeout_s,
         )
 
     # Reservations

@@ -22,6 +22,7 @@ from drawdown.client.rpc_errors import error_of
 from drawdown.model import Balance, EntitlementChange
 
 TellsT = TypeVar("TellsT", bound=Balance | EntitlementChange)
+ToldT = TypeVar("ToldT")
 
 Decode = Callable[[Any], Iterable[TellsT]]
 """What a response tells."""
@@ -48,7 +49,7 @@ def _key_and_state(tells: Balance | EntitlementChange) -> tuple[Any, Any]:
     return tells.index, msgspec.structs.replace(tells.check, seq=0)
 
 
-class Watch(abc.ABC, Iterator[TellsT]):
+class Watch(abc.ABC, Iterator[ToldT]):
     """Iterate over it, from one thread; close it from any, which ends the iteration."""
 
     @abc.abstractmethod

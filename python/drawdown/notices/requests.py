@@ -16,6 +16,8 @@ class FeedNotice(Value, frozen=True):
     kind: str
     at: datetime
     data: dict[str, str] = {}
+    cursor: int = 0
+    """Ask for what lies ``after`` this to go on behind it."""
 
 
 class NoticePage(Value, frozen=True):

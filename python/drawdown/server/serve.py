@@ -38,6 +38,7 @@ from drawdown.server.durability import Durability
 from drawdown.server.entitlement_service import EntitlementService
 from drawdown.server.grant_service import GrantService
 from drawdown.server.metrics import serve_metrics
+from drawdown.server.notice_watch_service import NoticeWatchService
 from drawdown.server.options import CALLS_MAX, channel_arguments, require_safe
 from drawdown.server.reservation_service import ReservationKeeper, ReservationService, ReservationSessions
 from drawdown.server.tls import server_credentials
@@ -168,6 +169,7 @@ class Server:
             calls_max=process.control_calls_max,
         )
         self._watches = WatchService(app.engine, durability, access)
+        self._notice_watches = NoticeWatchService(app.control, access, loop)
         self._health = health.aio.HealthServicer()
         server = grpc.aio.server(options=channel_arguments(process), maximum_concurrent_rpcs=CALLS_MAX)
         names = self._register(server, EntitlementService(app.engine, durability, access))
@@ -190,6 +192,7 @@ class Server:
         await self._draining.wait()
         await self._drain(server)
         durability.close()
+        self._notice_watches.close()
         self._control.close()
         return EXIT_DRAINED
 
@@ -218,6 +221,7 @@ class Server:
         )
         streams: list[tuple[str, dict[str, Handler]]] = [
             *self._watches.handlers(),
+            self._notice_watches.handlers(),
             (
                 entitlement_service.SERVICE,
                 {"KeepReservations": grpc.unary_stream_rpc_method_handler(self._keeper.keep_reservations)},
@@ -283,6 +287,7 @@ class Server:
         self._usage.drain()
         self._keeper.drain()
         self._watches.drain()
+        self._notice_watches.drain()
         stopping = asyncio.ensure_future(server.stop(self._config.process.drain_s))
         at_once = asyncio.ensure_future(self._stop_at_once.wait())
         await asyncio.wait((stopping, at_once), return_when=asyncio.FIRST_COMPLETED)
@@ -302,6 +307,8 @@ class Server:
             "batch_bytes_total": self._usage.bytes_in,
             "shed_total": self._usage.shed,
             "watches_open": self._watches.open_watches,
+            "notice_watches_open": self._notice_watches.open_watches,
+            "notice_watch_messages_total": self._notice_watches.sent,
             "watch_messages_total": self._watches.sent,
             "reservation_sessions_open": len(self._sessions),
             "reservations_released_total": self._keeper.released,

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64rawdown/v1/notice.proto\x12\x0b\x64rawdown.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"a\n\x12ListNoticesRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\r\n\x05kinds\x18\x02 \x03(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\x03\x12\x12\n\x05limit\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_limit\"R\n\nNoticePage\x12(\n\x07notices\x18\x01 \x03(\x0b\x32\x17.drawdown.v1.FeedNotice\x12\x0c\n\x04next\x18\x02 \x01(\x03\x12\x0c\n\x04more\x18\x03 \x01(\x08\"\xd6\x01\n\nFeedNotice\x12\x11\n\tnotice_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x03\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x04\x64\x61ta\x18\x06 \x03(\x0b\x32!.drawdown.v1.FeedNotice.DataEntry\x1a+\n\tDataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"w\n\x1c\x43reateWebhookEndpointRequest\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\r\n\x05kinds\x18\x03 \x03(\t\x12\x16\n\x0e\x61\x63\x63ount_prefix\x18\x04 \x01(\t\x12\x0e\n\x06secret\x18\x05 \x01(\t\"\x1d\n\x1bListWebhookEndpointsRequest\"q\n\x1cUpdateWebhookEndpointRequest\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\r\n\x05kinds\x18\x03 \x03(\t\x12\x14\n\x07\x65nabled\x18\x04 \x01(\x08H\x00\x88\x01\x01\x42\n\n\x08_enabled\"g\n\x1aRotateWebhookSecretRequest\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x16\n\toverlap_s\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x0c\n\n_overlap_s\"o\n\x1cListWebhookDeliveriesRequest\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\x03\x12\x12\n\x05limit\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_limit\":\n\x10RedeliverRequest\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x11\n\tnotice_id\x18\x02 \x01(\t\"\xbc\x01\n\x0fWebhookEndpoint\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05kinds\x18\x04 \x03(\t\x12\x16\n\x0e\x61\x63\x63ount_prefix\x18\x05 \x01(\t\x12\x14\n\x07\x65nabled\x18\x06 \x01(\x08H\x00\x88\x01\x01\x12\x0e\n\x06secret\x18\x07 \x01(\tB\n\n\x08_enabled\"C\n\x10WebhookEndpoints\x12/\n\tendpoints\x18\x01 \x03(\x0b\x32\x1c.drawdown.v1.WebhookEndpoint\"S\n\x11WebhookDeliveries\x12\x30\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1c.drawdown.v1.WebhookDelivery\x12\x0c\n\x04next\x18\x02 \x01(\x03\"\x8c\x02\n\x0fWebhookDelivery\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x11\n\tnotice_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x33\n\x0fnext_attempt_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x05state\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x10\n\x08\x61ttempts\x18\x07 \x01(\x03\x12\x0e\n\x06status\x18\x08 \x01(\x03\x12\r\n\x05\x65rror\x18\t \x01(\t\x12.\n\nchanged_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06_state2\x89\x05\n\rNoticeService\x12G\n\x0bListNotices\x12\x1f.drawdown.v1.ListNoticesRequest\x1a\x17.drawdown.v1.NoticePage\x12`\n\x15\x43reateWebhookEndpoint\x12).drawdown.v1.CreateWebhookEndpointRequest\x1a\x1c.drawdown.v1.WebhookEndpoint\x12_\n\x14ListWebhookEndpoints\x12(.drawdown.v1.ListWebhookEndpointsRequest\x1a\x1d.drawdown.v1.WebhookEndpoints\x12`\n\x15UpdateWebhookEndpoint\x12).drawdown.v1.UpdateWebhookEndpointRequest\x1a\x1c.drawdown.v1.WebhookEndpoint\x12\\\n\x13RotateWebhookSecret\x12\'.drawdown.v1.RotateWebhookSecretRequest\x1a\x1c.drawdown.v1.WebhookEndpoint\x12\x62\n\x15ListWebhookDeliveries\x12).drawdown.v1.ListWebhookDeliveriesRequest\x1a\x1e.drawdown.v1.WebhookDeliveries\x12H\n\tRedeliver\x12\x1d.drawdown.v1.RedeliverRequest\x1a\x1c.drawdown.v1.WebhookDeliveryb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64rawdown/v1/notice.proto\x12\x0b\x64rawdown.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"a\n\x12ListNoticesRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\r\n\x05kinds\x18\x02 \x03(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\x03\x12\x12\n\x05limit\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_limit\"S\n\x13WatchNoticesRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\r\n\x05kinds\x18\x02 \x03(\t\x12\x12\n\x05\x61\x66ter\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_after\"R\n\nNoticePage\x12(\n\x07notices\x18\x01 \x03(\x0b\x32\x17.drawdown.v1.FeedNotice\x12\x0c\n\x04next\x18\x02 \x01(\x03\x12\x0c\n\x04more\x18\x03 \x01(\x08\"\xe6\x01\n\nFeedNotice\x12\x11\n\tnotice_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x03\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12&\n\x02\x61t\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x04\x64\x61ta\x18\x06 \x03(\x0b\x32!.drawdown.v1.FeedNotice.DataEntry\x12\x0e\n\x06\x63ursor\x18\x07 \x01(\x03\x1a+\n\tDataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"w\n\x1c\x43reateWebhookEndpointRequest\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\r\n\x05kinds\x18\x03 \x03(\t\x12\x16\n\x0e\x61\x63\x63ount_prefix\x18\x04 \x01(\t\x12\x0e\n\x06secret\x18\x05 \x01(\t\"\x1d\n\x1bListWebhookEndpointsRequest\"q\n\x1cUpdateWebhookEndpointRequest\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\r\n\x05kinds\x18\x03 \x03(\t\x12\x14\n\x07\x65nabled\x18\x04 \x01(\x08H\x00\x88\x01\x01\x42\n\n\x08_enabled\"g\n\x1aRotateWebhookSecretRequest\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x16\n\toverlap_s\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x0c\n\n_overlap_s\"o\n\x1cListWebhookDeliveriesRequest\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x03 \x01(\x03\x12\x12\n\x05limit\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_limit\":\n\x10RedeliverRequest\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x11\n\tnotice_id\x18\x02 \x01(\t\"\xbc\x01\n\x0fWebhookEndpoint\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05kinds\x18\x04 \x03(\t\x12\x16\n\x0e\x61\x63\x63ount_prefix\x18\x05 \x01(\t\x12\x14\n\x07\x65nabled\x18\x06 \x01(\x08H\x00\x88\x01\x01\x12\x0e\n\x06secret\x18\x07 \x01(\tB\n\n\x08_enabled\"C\n\x10WebhookEndpoints\x12/\n\tendpoints\x18\x01 \x03(\x0b\x32\x1c.drawdown.v1.WebhookEndpoint\"S\n\x11WebhookDeliveries\x12\x30\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1c.drawdown.v1.WebhookDelivery\x12\x0c\n\x04next\x18\x02 \x01(\x03\"\x8c\x02\n\x0fWebhookDelivery\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x11\n\tnotice_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x33\n\x0fnext_attempt_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x05state\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x10\n\x08\x61ttempts\x18\x07 \x01(\x03\x12\x0e\n\x06status\x18\x08 \x01(\x03\x12\r\n\x05\x65rror\x18\t \x01(\t\x12.\n\nchanged_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06_state2\xd6\x05\n\rNoticeService\x12G\n\x0bListNotices\x12\x1f.drawdown.v1.ListNoticesRequest\x1a\x17.drawdown.v1.NoticePage\x12K\n\x0cWatchNotices\x12 .drawdown.v1.WatchNoticesRequest\x1a\x17.drawdown.v1.NoticePage0\x01\x12`\n\x15\x43reateWebhookEndpoint\x12).drawdown.v1.CreateWebhookEndpointRequest\x1a\x1c.drawdown.v1.WebhookEndpoint\x12_\n\x14ListWebhookEndpoints\x12(.drawdown.v1.ListWebhookEndpointsRequest\x1a\x1d.drawdown.v1.WebhookEndpoints\x12`\n\x15UpdateWebhookEndpoint\x12).drawdown.v1.UpdateWebhookEndpointRequest\x1a\x1c.drawdown.v1.WebhookEndpoint\x12\\\n\x13RotateWebhookSecret\x12\'.drawdown.v1.RotateWebhookSecretRequest\x1a\x1c.drawdown.v1.WebhookEndpoint\x12\x62\n\x15ListWebhookDeliveries\x12).drawdown.v1.ListWebhookDeliveriesRequest\x1a\x1e.drawdown.v1.WebhookDeliveries\x12H\n\tRedeliver\x12\x1d.drawdown.v1.RedeliverRequest\x1a\x1c.drawdown.v1.WebhookDeliveryb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,32 +36,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FEEDNOTICE_DATAENTRY']._serialized_options = b'8\001'
   _globals['_LISTNOTICESREQUEST']._serialized_start=74
   _globals['_LISTNOTICESREQUEST']._serialized_end=171
-  _globals['_NOTICEPAGE']._serialized_start=173
-  _globals['_NOTICEPAGE']._serialized_end=255
-  _globals['_FEEDNOTICE']._serialized_start=258
-  _globals['_FEEDNOTICE']._serialized_end=472
-  _globals['_FEEDNOTICE_DATAENTRY']._serialized_start=429
-  _globals['_FEEDNOTICE_DATAENTRY']._serialized_end=472
-  _globals['_CREATEWEBHOOKENDPOINTREQUEST']._serialized_start=474
-  _globals['_CREATEWEBHOOKENDPOINTREQUEST']._serialized_end=593
-  _globals['_LISTWEBHOOKENDPOINTSREQUEST']._serialized_start=595
-  _globals['_LISTWEBHOOKENDPOINTSREQUEST']._serialized_end=624
-  _globals['_UPDATEWEBHOOKENDPOINTREQUEST']._serialized_start=626
-  _globals['_UPDATEWEBHOOKENDPOINTREQUEST']._serialized_end=739
-  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_start=741
-  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_end=844
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_start=846
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_end=957
-  _globals['_REDELIVERREQUEST']._serialized_start=959
-  _globals['_REDELIVERREQUEST']._serialized_end=1017
-  _globals['_WEBHOOKENDPOINT']._serialized_start=1020
-  _globals['_WEBHOOKENDPOINT']._serialized_end=1208
-  _globals['_WEBHOOKENDPOINTS']._serialized_start=1210
-  _globals['_WEBHOOKENDPOINTS']._serialized_end=1277
-  _globals['_WEBHOOKDELIVERIES']._serialized_start=1279
-  _globals['_WEBHOOKDELIVERIES']._serialized_end=1362
-  _globals['_WEBHOOKDELIVERY']._serialized_start=1365
-  _globals['_WEBHOOKDELIVERY']._serialized_end=1633
-  _globals['_NOTICESERVICE']._serialized_start=1636
-  _globals['_NOTICESERVICE']._serialized_end=2285
+  _globals['_WATCHNOTICESREQUEST']._serialized_start=173
+  _globals['_WATCHNOTICESREQUEST']._serialized_end=256
+  _globals['_NOTICEPAGE']._serialized_start=258
+  _globals['_NOTICEPAGE']._serialized_end=340
+  _globals['_FEEDNOTICE']._serialized_start=343
+  _globals['_FEEDNOTICE']._serialized_end=573
+  _globals['_FEEDNOTICE_DATAENTRY']._serialized_start=530
+  _globals['_FEEDNOTICE_DATAENTRY']._serialized_end=573
+  _globals['_CREATEWEBHOOKENDPOINTREQUEST']._serialized_start=575
+  _globals['_CREATEWEBHOOKENDPOINTREQUEST']._serialized_end=694
+  _globals['_LISTWEBHOOKENDPOINTSREQUEST']._serialized_start=696
+  _globals['_LISTWEBHOOKENDPOINTSREQUEST']._serialized_end=725
+  _globals['_UPDATEWEBHOOKENDPOINTREQUEST']._serialized_start=727
+  _globals['_UPDATEWEBHOOKENDPOINTREQUEST']._serialized_end=840
+  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_start=842
+  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_end=945
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_start=947
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_end=1058
+  _globals['_REDELIVERREQUEST']._serialized_start=1060
+  _globals['_REDELIVERREQUEST']._serialized_end=1118
+  _globals['_WEBHOOKENDPOINT']._serialized_start=1121
+  _globals['_WEBHOOKENDPOINT']._serialized_end=1309
+  _globals['_WEBHOOKENDPOINTS']._serialized_start=1311
+  _globals['_WEBHOOKENDPOINTS']._serialized_end=1378
+  _globals['_WEBHOOKDELIVERIES']._serialized_start=1380
+  _globals['_WEBHOOKDELIVERIES']._serialized_end=1463
+  _globals['_WEBHOOKDELIVERY']._serialized_start=1466
+  _globals['_WEBHOOKDELIVERY']._serialized_end=1734
+  _globals['_NOTICESERVICE']._serialized_start=1737
+  _globals['_NOTICESERVICE']._serialized_end=2463
 # @@protoc_insertion_point(module_scope)

@@ -21,6 +21,16 @@ class ListNoticesRequest(_message.Message):
     limit: int
     def __init__(self, account: _Optional[str] = ..., kinds: _Optional[_Iterable[str]] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
 
+class WatchNoticesRequest(_message.Message):
+    __slots__ = ("account", "kinds", "after")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    kinds: _containers.RepeatedScalarFieldContainer[str]
+    after: int
+    def __init__(self, account: _Optional[str] = ..., kinds: _Optional[_Iterable[str]] = ..., after: _Optional[int] = ...) -> None: ...
+
 class NoticePage(_message.Message):
     __slots__ = ("notices", "next", "more")
     NOTICES_FIELD_NUMBER: _ClassVar[int]
@@ -32,7 +42,7 @@ class NoticePage(_message.Message):
     def __init__(self, notices: _Optional[_Iterable[_Union[FeedNotice, _Mapping]]] = ..., next: _Optional[int] = ..., more: _Optional[bool] = ...) -> None: ...
 
 class FeedNotice(_message.Message):
-    __slots__ = ("notice_id", "account", "sequence", "kind", "at", "data")
+    __slots__ = ("notice_id", "account", "sequence", "kind", "at", "data", "cursor")
     class DataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -46,13 +56,15 @@ class FeedNotice(_message.Message):
     KIND_FIELD_NUMBER: _ClassVar[int]
     AT_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
     notice_id: str
     account: str
     sequence: int
     kind: str
     at: _timestamp_pb2.Timestamp
     data: _containers.ScalarMap[str, str]
-    def __init__(self, notice_id: _Optional[str] = ..., account: _Optional[str] = ..., sequence: _Optional[int] = ..., kind: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    cursor: int
+    def __init__(self, notice_id: _Optional[str] = ..., account: _Optional[str] = ..., sequence: _Optional[int] = ..., kind: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data: _Optional[_Mapping[str, str]] = ..., cursor: _Optional[int] = ...) -> None: ...
 
 class CreateWebhookEndpointRequest(_message.Message):
     __slots__ = ("endpoint_id", "url", "kinds", "account_prefix", "secret")

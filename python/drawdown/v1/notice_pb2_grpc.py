@@ -40,6 +40,11 @@ class NoticeServiceStub:
                 request_serializer=drawdown_dot_v1_dot_notice__pb2.ListNoticesRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_notice__pb2.NoticePage.FromString,
                 _registered_method=True)
+        self.WatchNotices = channel.unary_stream(
+                '/drawdown.v1.NoticeService/WatchNotices',
+                request_serializer=drawdown_dot_v1_dot_notice__pb2.WatchNoticesRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_notice__pb2.NoticePage.FromString,
+                _registered_method=True)
         self.CreateWebhookEndpoint = channel.unary_unary(
                 '/drawdown.v1.NoticeService/CreateWebhookEndpoint',
                 request_serializer=drawdown_dot_v1_dot_notice__pb2.CreateWebhookEndpointRequest.SerializeToString,
@@ -78,6 +83,14 @@ class NoticeServiceServicer:
 
     def ListNotices(self, request, context):
         """Oldest first, by a cursor; the truth.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchNotices(self, request, context):
+        """The same, and then each as it is stored: pages without end. The first comes at once, perhaps empty,
+        and says where the stream begins. A stream that ends is opened again behind the last cursor seen.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,6 +143,11 @@ def add_NoticeServiceServicer_to_server(servicer, server):
             'ListNotices': grpc.unary_unary_rpc_method_handler(
                     servicer.ListNotices,
                     request_deserializer=drawdown_dot_v1_dot_notice__pb2.ListNoticesRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_notice__pb2.NoticePage.SerializeToString,
+            ),
+            'WatchNotices': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchNotices,
+                    request_deserializer=drawdown_dot_v1_dot_notice__pb2.WatchNoticesRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_notice__pb2.NoticePage.SerializeToString,
             ),
             'CreateWebhookEndpoint': grpc.unary_unary_rpc_method_handler(
@@ -190,6 +208,33 @@ class NoticeService:
             target,
             '/drawdown.v1.NoticeService/ListNotices',
             drawdown_dot_v1_dot_notice__pb2.ListNoticesRequest.SerializeToString,
+            drawdown_dot_v1_dot_notice__pb2.NoticePage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchNotices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/drawdown.v1.NoticeService/WatchNotices',
+            drawdown_dot_v1_dot_notice__pb2.WatchNoticesRequest.SerializeToString,
             drawdown_dot_v1_dot_notice__pb2.NoticePage.FromString,
             options,
             channel_credentials,

@@ -16,11 +16,10 @@ from drawdown.runtime.control.step import Step
 @handles(ListNotices)
 def list_notices(step: Step, request: ListNotices) -> NoticePage:
     """A page; the same cursor answers the same page and what came since."""
-    if request.after < 0:
-        raise InvalidRequestError("after: 0, or the 'next' of a page", field="after")
-    patterns = check_patterns(request.kinds)
+    check_asked(request)
     if request.account and not step.sees(request.account):
         return NoticePage(next=request.after)
+    patterns = request.kinds
     limit = min(max(request.limit, 1), 1_000)
     found = step.work.notices.after(
         request.after,
@@ -31,13 +30,20 @@ def list_notices(step: Step, request: ListNotices) -> NoticePage:
     )
     page = found[:limit]
     return NoticePage(
-        notices=tuple(_shown(notice) for _, notice in page),
+        notices=tuple(_shown(row, notice) for row, notice in page),
         next=page[-1][0] if page else request.after,
         more=len(found) > limit,
     )
 
 
-def _shown(notice: Notice) -> FeedNotice:
+def check_asked(request: ListNotices) -> None:
+    """Raises ``InvalidRequestError`` naming the field."""
+    if request.after < 0:
+        raise InvalidRequestError("after: 0, or the 'next' of a page", field="after")
+    check_patterns(request.kinds)
+
+
+def _shown(row: int, notice: Notice) -> FeedNotice:
     return FeedNotice(
         notice_id=notice.notice_id,
         account=notice.account,
@@ -45,6 +51,7 @@ def _shown(notice: Notice) -> FeedNotice:
         kind=notice.kind,
         at=notice.at,
         data={name: _text(value) for name, value in notice.data.items()},
+        cursor=row,
     )
 
 
