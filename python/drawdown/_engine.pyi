@@ -127,6 +127,14 @@ class Engine:
         force: bool = False,
     ) -> Recorded:
         """One event without encoding; ``direct`` makes ``subject`` a credit type. Not yet durable."""
+    def scale_of_use(
+        self,
+        account: str,
+        meter: str,
+        time_us: int | None = None,
+        dimensions: tuple[tuple[str, str], ...] | None = None,
+    ) -> int:
+        """Scale of the credit type that a use at that instant is priced in; 0 where it has no price."""
     def execute(self, commands: bytes, *, account_prefix: str = "") -> tuple[int, bytes]:
         """Apply one atomic group: a JSON array of commands (``drawdown-core/src/command.rs``).
 

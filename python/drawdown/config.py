@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from drawdown.errors import ConfigError
+from drawdown.model.event_mapping import SECTION, EventTypes, event_types_from
 
 PREFIX: Final = "DRAWDOWN_"
 
@@ -60,6 +61,13 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     data: Annotated[str, Meta(min_length=1, description="Data folder; created if absent or empty")] = "./data"
     listen: Annotated[str, Meta(description="HOST:PORT of gRPC; port 0 picks a free one")] = "127.0.0.1:7070"
+    http: Annotated[
+        str,
+        Meta(description="HOST:PORT of CloudEvents and checks over HTTP; empty: none"),
+    ] = ""
+    http_body_bytes_max: Annotated[
+        int, Meta(ge=4 << 10, le=64 << 20, description="Largest body of an HTTP request")
+    ] = 1 << 20
     insecure_listen: Annotated[
         bool, Meta(description="Allow plaintext off loopback (behind a proxy that ends TLS)")
     ] = False
@@ -225,6 +233,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     process: ProcessConfig = msgspec.field(default_factory=ProcessConfig)
     engine: EngineConfig = msgspec.field(default_factory=EngineConfig)
+    event_types: EventTypes = {}
+    """What CloudEvents of which type mean; from the settings file alone."""
 
     def engine_settings(self) -> dict[str, Any]:
         """What the extension is opened with; its times are microseconds."""
@@ -304,8 +314,10 @@ def load(
     """
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
+    in_file = _from_file(file) if file else {}
+    event_types = event_types_from(in_file.pop(SECTION, {}), f"file {file}")
     for source, given in (
-        (f"file {file}", _from_file(file) if file else {}),
+        (f"file {file}", in_file),
         ("environment", _from_environment(os.environ if environment is None else environment)),
         ("flags", {key: value for key, value in (flags or {}).items() if value is not None}),
     ):
@@ -315,7 +327,9 @@ def load(
             values[name] = value
             sources[name] = source
     config = Config(
-        process=_convert(ProcessConfig, values, sources), engine=_convert(EngineConfig, values, sources)
+        process=_convert(ProcessConfig, values, sources),
+        engine=_convert(EngineConfig, values, sources),
+        event_types=event_types,
     )
     _check_relations(config)
     return config
@@ -388,7 +402,7 @@ def _check_relations(config: Config) -> None:
             f"dedupe_window_s ({engine.dedupe_window_s})",
             field="guaranteed_window_s",
         )
-    for name in ("listen", "metrics"):
+    for name in ("listen", "http", "metrics"):
         address = getattr(config.process, name)
         if address:
             host_and_port(address, name)

@@ -16,7 +16,9 @@ LAUNCH = """
 import json, sys
 from drawdown import config
 from drawdown.server import serve
-sys.exit(serve.run(config.load(environment={}, flags=json.loads(sys.argv[1]))))
+flags = json.loads(sys.argv[1])
+file = flags.pop("config", None)
+sys.exit(serve.run(config.load(file=file, environment={}, flags=flags)))
 """
 
 START_S = 30.0

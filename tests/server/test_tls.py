@@ -14,6 +14,7 @@ from drawdown.storage.key_file import KeyFile
 
 from tests.server import conftest
 from tests.server.calls import Calls, set_up
+from tests.server.http_calls import Http, event
 from tests.server.processes import ServerProcess, eventually, serving
 
 CERTIFICATES = Path(__file__).parent / "certificates"
@@ -170,3 +171,50 @@ def test_half_of_tls_is_a_wrong_setting(tmp_path: Path, flags: dict[str, str], s
     code, log = ServerProcess(data=str(tmp_path / "data"), **flags).wait()
     assert code == 64
     assert said in log
+
+
+def https(*client: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=CA.decode())
+    for name in client:
+        context.load_cert_chain(CERTIFICATES / f"{name}.pem", CERTIFICATES / f"{name}.key")
+    return context
+
+
+def test_http_has_the_same_certificates_and_renews_them(tmp_path: Path) -> None:
+    folder = tmp_path / "pem"
+    folder.mkdir()
+    for name in ("server.pem", "server.key"):
+        shutil.copy(CERTIFICATES / name, folder / name)
+    with serving(tmp_path / "data", http="127.0.0.1:0", **tls_flags(folder)) as server:
+        port = int(server.announced["http"].rpartition(":")[2])
+        address = f"localhost:{port}"
+        assert Http(address, tls=https()).ask("GET", "/health").status == 200
+        with pytest.raises(OSError):
+            Http(address).ask("GET", "/health")
+        before = ssl.get_server_certificate(("127.0.0.1", port), timeout=10)
+        # Half of a change is no change.
+        shutil.copy(CERTIFICATES / "stranger.pem", folder / "server.pem")
+        (folder / "server.key").write_bytes(b"half")
+        assert ssl.get_server_certificate(("127.0.0.1", port), timeout=10) == before
+        shutil.copy(CERTIFICATES / "stranger.key", folder / "server.key")
+        shown = ssl.get_server_certificate(("127.0.0.1", port), timeout=10)
+        assert shown.strip() == pem("stranger")[1].decode().strip()
+
+
+def test_a_client_certificate_stands_for_its_key_over_http(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    keys = KeyFile(data)
+    _, text = keys.create("root", set(Right))
+    keys.create("tenant a", {Right.INGEST, Right.READ}, certificate="tenant-a.example", account_prefix="a-")
+    with serving(data, http="127.0.0.1:0", **mtls_flags()) as server:
+        root = Calls(target(server), text, credentials("stranger"))
+        set_up(root, "a-one")
+        root.close()
+        address = f"localhost:{server.announced['http'].rpartition(':')[2]}"
+        known = Http(address, tls=https("client"))
+        assert known.events(event("1", subject="a-one")).result["status"] == "OK"
+        assert known.events(event("1", subject="b-one")).result["status"] == "ACCOUNT_UNKNOWN"
+        assert Http(address, tls=https("stranger")).events(event("2", subject="a-one")).status == 401
+        for nobody in (https(), https("forged")):
+            with pytest.raises(OSError):
+                Http(address, text, tls=nobody).events(event("3", subject="a-one"))

@@ -15,6 +15,10 @@ def serve(
     listen: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="gRPC address; port 0 picks a free one.")
     ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="CloudEvents and checks over HTTP; default: none."),
+    ] = None,
     redis: Annotated[
         str | None, typer.Option(metavar="URL", help="Snapshots to Redis or Valkey; default: local only.")
     ] = None,
@@ -59,6 +63,7 @@ def serve(
         flags={
             "data": None if data is None else str(data),
             "listen": listen,
+            "http": http,
             "redis": redis,
             "fsync": fsync,
             "metrics": metrics,

@@ -39,6 +39,7 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
         self.submit_checks = raw.submit_checks
         self.check_units = raw.check
         self.record_units = raw.record
+        self.scale_of_use = raw.scale_of_use
         self.durable_seq = raw.durable_seq
         self.applied_seq = raw.applied_seq
         self.notify_fd = raw.notify_fd

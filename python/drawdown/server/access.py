@@ -1,12 +1,12 @@
 """Who calls and what they may do: decided once per call, from the credential, never from the request."""
 
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from drawdown import errors
 from drawdown.model.rights import Right
-from drawdown.server.context import Context
 from drawdown.server.key_ring import HeldKey, KeyRing
 
 __all__ = ["LOCAL", "Access", "Principal", "Right"]
@@ -15,6 +15,14 @@ AUTHORIZATION: Final = "authorization"
 BEARER: Final = "bearer "
 # Names of a verified client certificate, the most telling first.
 CERTIFICATE_NAMES: Final = ("x509_subject_alternative_name", "x509_common_name")
+
+
+class Credential(Protocol):
+    """What a call shows of its caller: that of a gRPC call is its context."""
+
+    def invocation_metadata(self) -> Iterable[tuple[str, Any]] | None: ...
+
+    def auth_context(self) -> Mapping[str, Any]: ...
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +59,7 @@ class Access:
         self._principals: dict[str, Principal] = {}
         self.refused = 0
 
-    def principal(self, context: Context, right: Right) -> Principal:
+    def principal(self, context: Credential, right: Right) -> Principal:
         """The caller, who holds ``right``; the call counts against the key's rate.
 
         Raises ``UnauthenticatedError`` without a known credential, ``PermissionDeniedError`` without
@@ -63,7 +71,7 @@ class Access:
         self.admit(caller, right)
         return caller
 
-    def caller(self, context: Context) -> Principal:
+    def caller(self, context: Credential) -> Principal:
         """Whose credential it is. Raises ``UnauthenticatedError`` without a known one."""
         if self._ring is None:
             return LOCAL
@@ -103,7 +111,7 @@ class Access:
         if self._ring is not None and caller.key_id and self._ring.live(caller.key_id) is None:
             raise _unknown()
 
-    def _held(self, ring: KeyRing, context: Context) -> HeldKey:
+    def _held(self, ring: KeyRing, context: Credential) -> HeldKey:
         for key, value in context.invocation_metadata() or ():
             if key == AUTHORIZATION:
                 text = value if isinstance(value, str) else ""
@@ -117,7 +125,7 @@ class Access:
             raise _unknown()
         return found
 
-    def _of_certificate(self, ring: KeyRing, context: Context) -> HeldKey | None:
+    def _of_certificate(self, ring: KeyRing, context: Credential) -> HeldKey | None:
         if not ring.has_certificates:
             return None
         facts = context.auth_context()

@@ -9,7 +9,7 @@ from drawdown.config import ProcessConfig, host_and_port
 from drawdown.errors import ConfigError
 from drawdown.server.access import Access
 from drawdown.server.key_ring import KeyRing
-from drawdown.server.options import is_loopback
+from drawdown.server.options import is_loopback, listening_addresses
 from drawdown.storage.audit_file import AuditFile
 from drawdown.storage.key_file import KeyFile
 
@@ -63,12 +63,16 @@ def keys_needed(config: ProcessConfig, keys: KeyFile) -> bool:
 
     Raises ``ConfigError`` for ``access=open`` off loopback.
     """
-    host, _ = host_and_port(config.listen, "listen")
+    exposed = [
+        address
+        for field, address in listening_addresses(config).items()
+        if not is_loopback(host_and_port(address, field)[0])
+    ]
     if config.access == "open":
-        if not is_loopback(host):
+        if exposed:
             raise ConfigError(
-                f"access: {config.listen} can be reached from elsewhere; calls without keys are for loopback",
+                f"access: {exposed[0]} can be reached from elsewhere; calls without keys are for loopback",
                 field="access",
             )
         return False
-    return config.access == "keys" or not is_loopback(host) or keys.version() is not None
+    return config.access == "keys" or bool(exposed) or keys.version() is not None

@@ -38,7 +38,12 @@ _COUNTERS: Final = frozenset(
 )
 
 # Nested figures that are one metric with a label.
-_LABELLED: Final = {"events_by_status": "status", "typed_calls": "call", "background": "work"}
+_LABELLED: Final = {
+    "events_by_status": "status",
+    "typed_calls": "call",
+    "http_calls": "call",
+    "background": "work",
+}
 
 # Parts of the histogram below, and texts.
 _ELSEWHERE: Final = frozenset({"fsync_buckets_us", "fsync_counts", "fsync_total_us", "store_id"})

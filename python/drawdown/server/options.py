@@ -51,14 +51,20 @@ def require_safe(config: ProcessConfig) -> None:
         raise ConfigError(
             "tls_client_ca: client certificates need TLS: give tls_certificate", field="tls_client_ca"
         )
-    host, _ = host_and_port(config.listen, "listen")
-    if config.tls_certificate or config.insecure_listen or is_loopback(host):
+    if config.tls_certificate or config.insecure_listen:
         return
-    raise ConfigError(
-        f"listen: {config.listen} is not loopback and this connection is plaintext; give tls_certificate "
-        "and tls_key, listen on 127.0.0.1 behind a proxy that ends TLS, or say --insecure-listen",
-        field="listen",
-    )
+    for field, address in listening_addresses(config).items():
+        if not is_loopback(host_and_port(address, field)[0]):
+            raise ConfigError(
+                f"{field}: {address} is not loopback and this connection is plaintext; give tls_certificate "
+                "and tls_key, listen on 127.0.0.1 behind a proxy that ends TLS, or say --insecure-listen",
+                field=field,
+            )
+
+
+def listening_addresses(config: ProcessConfig) -> dict[str, str]:
+    """Where callers are served, by the setting's name."""
+    return {"listen": config.listen, **({"http": config.http} if config.http else {})}
 
 
 def is_loopback(host: str) -> bool:

@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 import msgspec
@@ -47,6 +47,9 @@ from drawdown.server.usage_record_service import UsageRecordService
 from drawdown.server.usage_service import UsageService
 from drawdown.server.watch_service import WatchService
 from drawdown.v1 import entitlement_pb2, usage_pb2
+
+if TYPE_CHECKING:
+    from drawdown.server.http.listener import HttpListener
 
 _log = logging.getLogger("drawdown.server")
 
@@ -149,6 +152,7 @@ class Server:
         self._config = config
         self._control = control
         self._tls = tls
+        self._http: HttpListener | None = None
         self._signals = 0
         self._draining = asyncio.Event()
         self._stop_at_once = asyncio.Event()
@@ -175,7 +179,10 @@ class Server:
         names = self._register(server, EntitlementService(app.engine, durability, access))
         try:
             listening = self._bind(server)
+            self._http = self._http_listener(durability)
             metrics = self._serve_metrics()
+        except errors.ConfigError as raised:
+            return _refuse(raised, EXIT_USAGE)
         except (RuntimeError, OSError) as raised:
             return _refuse(raised, EXIT_UNAVAILABLE)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -183,12 +190,16 @@ class Server:
         app.start()
         self._control.start()
         await server.start()
+        if self._http is not None:
+            await self._http.start()
         for name in ("", *names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         # What was made so far lives as long as the process: the collector need not walk it again.
         gc.collect()
         gc.freeze()
-        self._announce(listening, metrics)
+        self._announce(
+            listening=listening, http=None if self._http is None else self._http.address, metrics=metrics
+        )
         await self._draining.wait()
         await self._drain(server)
         durability.close()
@@ -259,10 +270,30 @@ class Server:
         )
         return address
 
-    def _announce(self, listening: str, metrics: str | None) -> None:
+    def _http_listener(self, durability: Durability) -> "HttpListener | None":
+        """The door for callers without gRPC, bound. Raises ``ConfigError`` where its extra is missing."""
+        process = self._config.process
+        if not process.http:
+            return None
+        try:
+            from drawdown.server.http.http_calls import HttpCalls
+            from drawdown.server.http.listener import HttpListener
+        except ModuleNotFoundError as raised:
+            raise errors.ConfigError(
+                f"http: needs {raised.name}; install the extra: pip install 'drawdown[http]'", field="http"
+            ) from raised
+        calls = HttpCalls(
+            self._app.engine,
+            durability,
+            self._control.access,
+            self._config.event_types,
+            body_bytes_max=process.http_body_bytes_max,
+        )
+        return HttpListener(process, calls)
+
+    def _announce(self, **addresses: str | None) -> None:
         line = {
-            "listening": listening,
-            "metrics": metrics,
+            **addresses,
             "pid": os.getpid(),
             "recovered_seq": self._app.recovered_seq,
         }
@@ -288,6 +319,7 @@ class Server:
         self._keeper.drain()
         self._watches.drain()
         self._notice_watches.drain()
+        http = asyncio.ensure_future(self._http.stop()) if self._http is not None else None
         stopping = asyncio.ensure_future(server.stop(self._config.process.drain_s))
         at_once = asyncio.ensure_future(self._stop_at_once.wait())
         await asyncio.wait((stopping, at_once), return_when=asyncio.FIRST_COMPLETED)
@@ -295,6 +327,8 @@ class Server:
             await server.stop(None)
         at_once.cancel()
         await stopping
+        if http is not None:
+            await http
         await asyncio.get_running_loop().run_in_executor(None, self._typed.close)
         _log.info("drained", extra={"durable_seq": self._app.engine.durable_seq()})
 
@@ -302,6 +336,7 @@ class Server:
         """Figures of server and process."""
         return {
             **self._app.stats(),
+            **({} if self._http is None else self._http.stats()),
             "streams_open": len(self._usage.streams),
             "batches_total": self._usage.batches,
             "batch_bytes_total": self._usage.bytes_in,

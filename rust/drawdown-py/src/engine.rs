@@ -102,6 +102,24 @@ impl Engine {
         Ok(Recorded { outcome: last.outcome()?, scale: scale.map_err(errors::from_submit)?, seq })
     }
 
+    #[pyo3(signature = (account, meter, time_us = None, dimensions = None))]
+    fn scale_of_use(
+        &self,
+        account: &str,
+        meter: &str,
+        time_us: Option<i64>,
+        dimensions: Option<Pairs>,
+    ) -> PyResult<u32> {
+        let dimensions = dimensions.unwrap_or_default();
+        let pairs = borrowed(&dimensions);
+        self.node
+            .read(|engine, _| {
+                let credit_type = engine.credit_type_of_subject(account, Subject::Meter(meter), &pairs, time_us);
+                credit_type.map_or(0, |credit_type| engine.scale_of(credit_type))
+            })
+            .map_err(errors::from_submit)
+    }
+
     #[pyo3(signature = (commands, *, account_prefix = ""))]
     fn execute<'py>(
         &self,

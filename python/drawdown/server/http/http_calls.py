@@ -1,0 +1,142 @@
+"""The calls of this door and where they are: routes, rights, bounds, drain and figures, the same for each.
+
+| path | right | does |
+|---|---|---|
+| ``POST /v1/events`` | ingest | CloudEvents → usage events |
+| ``GET`` and ``POST /v1/check`` | read | entitlement |
+| ``GET /health`` | none | 200 while serving, else 503 |
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from drawdown import errors
+from drawdown.engine import Engine
+from drawdown.model.event_mapping import EventTypes
+from drawdown.model.rights import Right
+from drawdown.server.access import Access, Principal
+from drawdown.server.durability import Durability
+from drawdown.server.http import check_calls, problem, usage_calls
+from drawdown.server.http.problem import HttpRefusal
+from drawdown.server.http.request import HttpCredential, body_of
+from drawdown.server.usage_service import draining
+
+JSON: Final = "application/json"
+# Requests in hand at once, over all connections; what comes beyond is refused before its body is read.
+CALLS_MAX: Final = 256
+THREADS: Final = 2
+
+_Answer = TypeVar("_Answer")
+_Call = Callable[[Request, Principal], Awaitable[Response]]
+
+
+class HttpCalls:
+    """The application of this door. For use on the loop's thread."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        durability: Durability,
+        access: Access,
+        types: EventTypes,
+        *,
+        body_bytes_max: int,
+    ) -> None:
+        self._engine = engine
+        self._durability = durability
+        self._access = access
+        self._types = types
+        self._bytes_max = body_bytes_max
+        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="http-call")
+        self._draining = False
+        self.open_calls = 0
+        self.calls: dict[tuple[str, int], int] = {}
+        self.app = Starlette(
+            routes=[
+                Route("/v1/events", self._guarded(Right.INGEST, self._events), methods=["POST"]),
+                Route("/v1/check", self._guarded(Right.READ, self._check), methods=["GET", "POST"]),
+                Route("/health", self._health, methods=["GET"]),
+            ],
+            exception_handlers={HTTPException: self._no_such_call},
+        )
+
+    def _guarded(self, right: Right, call: _Call) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            try:
+                caller = self._access.principal(HttpCredential(request), right)
+                self._admit()
+                self.open_calls += 1
+                try:
+                    response = await call(request, caller)
+                finally:
+                    self.open_calls -= 1
+            except asyncio.CancelledError:
+                raise
+            except Exception as raised:
+                response = problem.of_fault(raised)
+            return self._counted(request, response)
+
+        return answer
+
+    def _admit(self) -> None:
+        if self._draining:
+            raise draining()
+        if self.open_calls >= CALLS_MAX:
+            raise errors.OverloadedError(f"{CALLS_MAX} requests are in hand; retry after a pause")
+
+    async def _events(self, request: Request, caller: Principal) -> Response:
+        body = await body_of(request, self._bytes_max)
+        headers = request.headers
+        return await self._durable(
+            lambda: usage_calls.answered(self._engine, self._types, caller, headers, body)
+        )
+
+    async def _check(self, request: Request, caller: Principal) -> Response:
+        if request.method == "GET":
+            alone, questions = True, [check_calls.from_address(request.query_params)]
+        else:
+            alone, questions = check_calls.from_body(await body_of(request, self._bytes_max))
+        return await self._durable(lambda: check_calls.answered(self._engine, caller, alone, questions))
+
+    async def _durable(self, work: Callable[[], tuple[int, bytes]]) -> Response:
+        """The answer of ``work``, done in a worker thread, once what it stands on is on disk."""
+        seq, answer = await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        await self._durability.reached(seq)
+        return Response(answer, media_type=JSON)
+
+    async def _health(self, request: Request) -> Response:
+        status, text = (503, "NOT_SERVING") if self._draining else (200, "SERVING")
+        return JSONResponse({"status": text}, status, {"cache-control": "no-store"})
+
+    async def _no_such_call(self, request: Request, raised: Exception) -> Response:
+        assert isinstance(raised, HTTPException)
+        if raised.status_code == 405:
+            refusal = HttpRefusal(405, f"{request.method} is not for this path", field="method")
+        else:
+            refusal = HttpRefusal(404, "there is /v1/events, /v1/check and /health", field="path")
+        response = problem.of_fault(refusal)
+        response.headers.update(raised.headers or {})
+        return self._counted(request, response)
+
+    def _counted(self, request: Request, response: Response) -> Response:
+        # Paths of strangers are not kept: the number of figures is bounded.
+        path = request.url.path if request.url.path in ("/v1/events", "/v1/check") else "other"
+        key = (path, response.status_code)
+        self.calls[key] = self.calls.get(key, 0) + 1
+        return response
+
+    def drain(self) -> None:
+        """Take no further calls; health says so."""
+        self._draining = True
+
+    def close(self) -> None:
+        """Wait for running calls and end the threads."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
