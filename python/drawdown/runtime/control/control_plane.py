@@ -92,8 +92,8 @@ class ControlPlane:
             step.prior = prior
             answer = call.handler(step, request)
             work.carry_out(step.decision, self.now_us())
-            pass_point()
-        pass_point()
+            pass_point("call.decided")
+        pass_point("call.committed")
         self.follow_up(step)
         if call.reread is None:
             return answer

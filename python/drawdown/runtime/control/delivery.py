@@ -9,11 +9,18 @@ import msgspec
 from drawdown.engine import Engine
 from drawdown.runtime.control.fault_points import pass_point
 from drawdown.storage.sql import SqlDatabase
-from drawdown.storage.sql.outbox import OutboxGroup
+from drawdown.storage.sql.outbox import DeliveredGroup, OutboxGroup
 
 _log = logging.getLogger("drawdown.control")
-_GROUPS_AT_ONCE: Final = 256
+_GROUPS_AT_ONCE: Final = 1_024
 _APPLIED: Final = frozenset({"OK", "DUPLICATE"})
+
+
+class _Outcome(msgspec.Struct, frozen=True):
+    status: str
+
+
+_outcomes = msgspec.json.Decoder(list[_Outcome])
 
 
 class Delivery:
@@ -29,36 +36,15 @@ class Delivery:
         """Deliver what waits; answers how many groups. Durable in the engine when this returns."""
         count = 0
         with self._one_at_a_time:
+            delivered: list[DeliveredGroup] = []
             while True:
                 with self._sql.transaction() as work:
+                    work.outbox.delivered(delivered)
                     groups = work.outbox.waiting(_GROUPS_AT_ONCE)
                 if not groups:
                     return count
-                delivered = [self._deliver_one(group) for group in groups]
-                # One wait for all: what is noted as delivered is on disk.
-                self._engine.wait_durable(max(seq for _, seq, _ in delivered))
-                with self._sql.transaction() as work:
-                    for group, seq, outcomes in delivered:
-                        refused = self._is_refused(group, outcomes)
-                        work.outbox.delivered(group.row, seq=seq, outcomes=outcomes.decode(), refused=refused)
+                delivered = self._deliver_all(groups)
                 count += len(groups)
-
-    def _deliver_one(self, group: OutboxGroup) -> tuple[OutboxGroup, int, bytes]:
-        pass_point()
-        seq, outcomes = self._engine.apply_json(group.commands)
-        pass_point()
-        return group, seq, outcomes
-
-    def _is_refused(self, group: OutboxGroup, outcomes: bytes) -> bool:
-        statuses = [each["status"] for each in msgspec.json.decode(outcomes)]
-        if all(status in _APPLIED for status in statuses):
-            return False
-        self.refused += 1
-        _log.error(
-            "the engine refused a command of the control plane",
-            extra={"account": group.account, "outbox": group.row, "outcomes": outcomes.decode()[:500]},
-        )
-        return True
 
     def issue_again(self, recovered_seq: int) -> int:
         """Deliver again what was delivered above a restored engine's recovery point; answers how many."""
@@ -69,16 +55,32 @@ class Delivery:
                     groups = work.outbox.delivered_above(recovered_seq, after, _GROUPS_AT_ONCE)
                 if not groups:
                     return count
-                delivered = [self._deliver_one(group) for group in groups]
-                # One wait for all: what is noted as delivered is on disk.
-                self._engine.wait_durable(max(seq for _, seq, _ in delivered))
+                delivered = self._deliver_all(groups)
                 with self._sql.transaction() as work:
-                    for group, seq, outcomes in delivered:
-                        work.outbox.delivered(
-                            group.row,
-                            seq=seq,
-                            outcomes=outcomes.decode(),
-                            refused=self._is_refused(group, outcomes),
-                        )
+                    work.outbox.delivered(delivered)
                 after = groups[-1].row
                 count += len(groups)
+
+    def _deliver_all(self, groups: list[OutboxGroup]) -> list[DeliveredGroup]:
+        delivered = [self._deliver_one(group) for group in groups]
+        # One wait for all: what is noted as delivered is on disk.
+        self._engine.wait_durable(max(each.seq for each in delivered))
+        pass_point("groups.durable")
+        return delivered
+
+    def _deliver_one(self, group: OutboxGroup) -> DeliveredGroup:
+        pass_point("group.delivering")
+        seq, outcomes = self._engine.apply_json(group.commands)
+        pass_point("group.applied")
+        text = outcomes.decode()
+        return DeliveredGroup(group.row, seq, text, self._is_refused(group, outcomes))
+
+    def _is_refused(self, group: OutboxGroup, outcomes: bytes) -> bool:
+        if all(each.status in _APPLIED for each in _outcomes.decode(outcomes)):
+            return False
+        self.refused += 1
+        _log.error(
+            "the engine refused a command of the control plane",
+            extra={"account": group.account, "outbox": group.row, "outcomes": outcomes.decode()[:500]},
+        )
+        return True

@@ -5,14 +5,34 @@ Without ``arm`` (tests only) passing a point costs one comparison.
 
 import os
 import signal
+from typing import Final
+
+# Every point by name; each stands between two things that must not come apart.
+POINTS: Final = {
+    "call.decided": "a call's rows are written, its transaction is not committed",
+    "call.committed": "a call is committed, nothing of it has reached the engine",
+    "group.delivering": "the next group of the outbox is about to go to the engine",
+    "group.applied": "the engine has applied a group, the outbox does not know",
+    "groups.durable": "the engine has delivered groups on disk, the outbox does not know",
+    "effect.asking": "a job is about to ask the outside world",
+    "effect.answered": "the outside world has answered, nothing of it is written",
+    "jobs.decided": "rows of jobs are written, their transaction is not committed",
+    "jobs.committed": "jobs are committed, nothing of them has reached the engine",
+    "clock.advanced": "an account's own clock has moved to the instant of a job that is not done",
+}
 
 _left: int | None = None
+_only: str | None = None
 
 
-def arm(number: int) -> None:
-    """Kill this process, without any clean-up, when it passes its ``number``-th point from now."""
-    global _left
-    _left = number
+def arm(number: int, only: str | None = None) -> None:
+    """Kill this process, without any clean-up, when it passes its ``number``-th point from now.
+
+    With ``only`` the points of that name are counted and no others.
+    """
+    global _left, _only
+    assert only is None or only in POINTS, only
+    _left, _only = number, only
 
 
 def disarm() -> int:
@@ -22,11 +42,12 @@ def disarm() -> int:
     return left
 
 
-def pass_point() -> None:
-    """A point of the control plane's work."""
+def pass_point(name: str) -> None:
+    """A point of the control plane's work, by its name in ``POINTS``."""
     global _left
-    if _left is None:
+    if _left is None or (_only is not None and name != _only):
         return
+    assert name in POINTS, name
     _left -= 1
     if _left <= 0:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from drawdown.payments import Charge, ChargeState, PaymentRequest
+from drawdown.runtime.control.bringing import bring_invoices
 from drawdown.runtime.control.invoicing import COLLECT_JOB, FINALIZE_JOB, finalize, settle
 from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
@@ -15,37 +16,37 @@ if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
 
 
-@carries_out(FINALIZE_JOB)
+@carries_out(FINALIZE_JOB, bring=bring_invoices)
 def finalize_invoice(step: Step, job: StoredJob, _: object) -> None:
     """The draft becomes final."""
     finalize(step, step.work.invoice(job.payload["invoice_id"]), job.due_at)
 
 
-def ask_for_money(plane: "ControlPlane", job: StoredJob) -> Charge | None:
+def payment_of(step: Step, job: StoredJob) -> PaymentRequest | None:
+    """What to ask the provider for; nothing where the invoice is not open any more."""
+    invoice = step.work.invoice(job.payload["invoice_id"])
+    if invoice.state != "finalized" or invoice.due is None:
+        return None
+    customer = step.customer_of(invoice.account)
+    subscribed = [
+        step.work.subscription(line.subscription_id) for line in invoice.lines if line.subscription_id
+    ]
+    method = next((each.payment_method for each in subscribed if each.payment_method), "")
+    return PaymentRequest(
+        key=invoice.invoice_id,
+        customer_reference=customer.provider_id,
+        payment_method=method or customer.payment_method,
+        amount=invoice.due,
+        description=f"invoice {invoice.number}",
+    )
+
+
+def ask_for_money(plane: "ControlPlane", request: PaymentRequest) -> Charge:
     """Charge the invoice, once per invoice however often this runs."""
-
-    def request_of(step: Step) -> PaymentRequest | None:
-        invoice = step.work.invoice(job.payload["invoice_id"])
-        if invoice.state != "finalized" or invoice.due is None:
-            return None
-        customer = step.customer_of(invoice.account)
-        subscribed = [
-            step.work.subscription(line.subscription_id) for line in invoice.lines if line.subscription_id
-        ]
-        method = next((each.payment_method for each in subscribed if each.payment_method), "")
-        return PaymentRequest(
-            key=invoice.invoice_id,
-            customer_reference=customer.provider_id,
-            payment_method=method or customer.payment_method,
-            amount=invoice.due,
-            description=f"invoice {invoice.number}",
-        )
-
-    request: PaymentRequest | None = plane.read(request_of)
-    return None if request is None else plane.provider.charge(request)
+    return plane.provider.charge(request)
 
 
-@carries_out(COLLECT_JOB, effect=ask_for_money)
+@carries_out(COLLECT_JOB, ask=payment_of, effect=ask_for_money, bring=bring_invoices)
 def collect_invoice(step: Step, job: StoredJob, result: Charge | None) -> None:
     """What the provider said is on the invoice."""
     invoice = step.work.invoice(job.payload["invoice_id"])

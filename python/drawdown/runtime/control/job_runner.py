@@ -1,4 +1,4 @@
-"""Jobs, one by one per lane: the effect outside, then one transaction with all that follows from it.
+"""Which lanes' jobs are done when, by whom: the scheduler, a caller that waits, an account's own clock.
 
 A job whose handler fails is tried again with back-off, and holds its lane meanwhile; after
 ``attempts_max`` of its kind it is parked for an operator.
@@ -6,16 +6,18 @@ A job whose handler fails is tried again with back-off, and holds its lane meanw
 
 import logging
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 from drawdown import errors
 from drawdown.model.commands import AdvanceClock
 from drawdown.model.instants import us_from_instant
 from drawdown.runtime.control.fault_points import pass_point
-from drawdown.runtime.control.registry import JOBS, JobKind
-from drawdown.runtime.control.step import Step, refusal
-from drawdown.storage.sql.jobs import Jobs, StoredJob
+from drawdown.runtime.control.job_batch import JobBatch
+from drawdown.runtime.control.registry import JOBS
+from drawdown.runtime.control.step import refusal
+from drawdown.storage.sql.jobs import StoredJob
 
 if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
@@ -24,7 +26,9 @@ _log = logging.getLogger("drawdown.control")
 
 BACKOFF_US: Final = 1_000_000
 BACKOFF_US_MAX: Final = 3_600_000_000
-HEADS_AT_ONCE: Final = 64
+# Lanes whose jobs share transactions: enough that a commit costs each of them little, few enough that a
+# call that waits for the database meanwhile waits for tenths of a second at most.
+LANES_AT_ONCE: Final = 128
 # A clock that needs more steps than this between two instants is stuck in a loop of its own jobs.
 STEPS_MAX: Final = 1_000_000
 _FAR_FUTURE_US: Final = 2**62
@@ -44,88 +48,48 @@ class JobRunner:
         self.failures = 0
 
     def run_due(self, budget: int) -> int:
-        """Do up to ``budget`` jobs that are due by the wall clock; answers how many were tried."""
+        """Do up to about ``budget`` jobs that are due by the wall clock; answers how many were tried."""
         now = self._plane.now_us()
         tried = 0
         while tried < budget:
             with self._plane.sql.transaction() as work:
-                heads = work.jobs.heads("", now, now, min(HEADS_AT_ONCE, budget - tried))
-            if not heads:
+                heads = work.jobs.heads("", now, now, LANES_AT_ONCE)
+            with self._free_lanes([job.lane for job in heads]) as lanes:
+                batch = self._batch("", now, now, budget - tried)
+                batch.run(lanes)
+                self._note(batch)
+            if not batch.tried:
                 break
-            self.run_batch(heads)
-            tried += len(heads)
+            tried += batch.tried
         return tried
-
-    def run_batch(self, heads: list[StoredJob]) -> None:
-        """The next jobs of several lanes: their effects, then one transaction for all that succeeded.
-
-        Each is within a savepoint of its own, so that one that fails takes nothing of the others along.
-        """
-        jobs = [job for job in heads if self._try_enter(job.lane)]
-        try:
-            with self._plane.sql.transaction() as work:
-                due = [job for job in jobs if work.jobs.is_due(job.row)]
-            prepared: list[tuple[StoredJob, JobKind, Any]] = []
-            failed: list[tuple[StoredJob, Exception]] = []
-            for job in due:
-                try:
-                    prepared.append((job, *self._prepare(job)))
-                except Exception as fault:
-                    failed.append((job, fault))
-            failed += self._carry_out_together(prepared)
-            for job, raised in failed:
-                if isinstance(raised, errors.EngineHaltedError):
-                    raise raised
-                self._note_failure(job, raised)
-            self.done += len(due) - len(failed)
-        finally:
-            for job in jobs:
-                self._leave(job.lane)
-
-    def _prepare(self, job: StoredJob) -> "tuple[JobKind, Any]":
-        kind = JOBS.get(job.kind)
-        if kind is None:
-            raise errors.InternalError(f"nothing carries out jobs of kind {job.kind!r}")
-        return kind, None if kind.effect is None else kind.effect(self._plane, job)
-
-    def _carry_out_together(
-        self, prepared: "list[tuple[StoredJob, JobKind, Any]]"
-    ) -> list[tuple[StoredJob, Exception]]:
-        failed: list[tuple[StoredJob, Exception]] = []
-        with self._plane.sql.transaction() as work:
-            for job, kind, outcome in prepared:
-                try:
-                    with work.savepoint():
-                        step = Step(self._plane, work)
-                        kind.handler(step, job, outcome)
-                        work.carry_out(step.decision, self._plane.now_us())
-                        work.jobs.done(job.row)
-                except Exception as fault:
-                    failed.append((job, fault))
-            pass_point()
-        pass_point()
-        self._plane.delivery.deliver()
-        return failed
 
     def run_lanes(self, lanes: tuple[str, ...], budget: int) -> None:
         """Do what is due now in these lanes, for a caller that waits; trouble is left to the scheduler."""
         now = self._plane.now_us()
-        for _ in range(budget):
-            with self._plane.sql.transaction() as work:
-                heads = work.jobs.heads("", now, now, 1, lanes)
-                if not heads:
-                    heads = self._due_by_own_clock(work.jobs, lanes, now)
-            if not heads or self.run_one(heads[0]) is not None:
-                return
+        with self._held_lanes(lanes):
+            left, failed = budget, False
+            while left > 0 and not failed:
+                tried = 0
+                for clock, up_to in self._clocks_of(lanes, now):
+                    batch = self._batch(clock, up_to, now, left - tried)
+                    batch.run(list(lanes))
+                    self._note(batch)
+                    tried += batch.tried
+                    failed = failed or bool(batch.failed)
+                if not tried:
+                    return
+                left -= tried
 
-    def _due_by_own_clock(self, jobs: Jobs, lanes: tuple[str, ...], now: int) -> list[StoredJob]:
-        for clock in jobs.clocks_of(lanes):
-            stands = self._plane.engine.account(clock).test_clock
+    def _clocks_of(self, lanes: tuple[str, ...], now: int) -> list[tuple[str, int]]:
+        """The wall clock and accounts' own clocks that jobs of these lanes wait for, and where they stand."""
+        with self._plane.sql.transaction() as work:
+            own = work.jobs.clocks_of(lanes)
+        found = [("", now)]
+        for account in own:
+            stands = self._plane.engine.account(account).test_clock
             if stands is not None:
-                heads = jobs.heads(clock, us_from_instant(stands), now, 1, lanes)
-                if heads:
-                    return heads
-        return []
+                found.append((account, us_from_instant(stands)))
+        return found
 
     def live_through(self, account: str, stands_us: int, to_us: int) -> None:
         """Do the jobs of an account's own clock up to ``to_us``, moving the clock to each on the way.
@@ -137,49 +101,31 @@ class JobRunner:
                 heads = work.jobs.heads(account, to_us, _FAR_FUTURE_US, 1)
             if not heads:
                 return
-            due = us_from_instant(heads[0].due_at)
+            due = max(us_from_instant(heads[0].due_at), stands_us)
             if due > stands_us:
                 (result,) = self._plane.engine.execute([AdvanceClock(account=account, to=due)])
                 if not result.applied:
                     raise refusal(result)
                 stands_us = due
-            fault = self.run_one(heads[0])
-            if fault is not None:
+                pass_point("clock.advanced")
+            lane = heads[0].lane
+            with self._held_lanes((lane,)):
+                batch = self._batch(account, due, _FAR_FUTURE_US, STEPS_MAX)
+                batch.run([lane])
+                self._note(batch)
+            for _, fault in batch.failed:
                 raise fault
         raise errors.InternalError(f"account {account!r}: its jobs do not come to an end at one instant")
 
-    def run_one(self, job: StoredJob) -> Exception | None:
-        """Do one job, unless it was done meanwhile; answers the fault if it failed."""
-        self._enter(job.lane)
-        try:
-            try:
-                self._carry_out(job)
-            except errors.EngineHaltedError:
-                raise
-            except Exception as fault:
-                self._note_failure(job, fault)
-                return fault
-            self.done += 1
-            return None
-        finally:
-            self._leave(job.lane)
+    def _batch(self, clock: str, up_to_us: int, ready_us: int, budget: int) -> JobBatch:
+        return JobBatch(self._plane, clock=clock, up_to_us=up_to_us, ready_us=ready_us, budget=budget)
 
-    def _carry_out(self, job: StoredJob) -> None:
-        with self._plane.sql.transaction() as work:
-            if not work.jobs.is_due(job.row):
-                return
-        pass_point()
-        kind, outcome = self._prepare(job)
-        pass_point()
-        with self._plane.sql.transaction() as work:
-            step = Step(self._plane, work)
-            kind.handler(step, job, outcome)
-            work.carry_out(step.decision, self._plane.now_us())
-            work.jobs.done(job.row)
-            pass_point()
-        pass_point()
-        if step.decision.groups:
-            self._plane.delivery.deliver()
+    def _note(self, batch: JobBatch) -> None:
+        self.done += batch.done
+        for job, fault in batch.failed:
+            if isinstance(fault, errors.EngineHaltedError):
+                raise fault
+            self._note_failure(job, fault)
 
     def _note_failure(self, job: StoredJob, fault: Exception) -> None:
         self.failures += 1
@@ -202,26 +148,37 @@ class JobRunner:
                 park=park,
             )
 
-    def _enter(self, lane: str) -> None:
+    @contextmanager
+    def _held_lanes(self, lanes: tuple[str, ...]) -> Iterator[None]:
+        """Wait until nobody is in these lanes, and be in them. All are taken at once, so nobody waits in a
+        circle."""
+        wanted = set(lanes)
         with self._lane_free:
-            while lane in self._lanes_running:
+            while not wanted.isdisjoint(self._lanes_running):
                 self._lane_free.wait()
-            self._lanes_running.add(lane)
+            self._lanes_running |= wanted
+        try:
+            yield
+        finally:
+            self._leave(wanted)
 
-    def _try_enter(self, lane: str) -> bool:
-        """Take the lane unless someone is in it, who will see to its jobs."""
+    @contextmanager
+    def _free_lanes(self, lanes: list[str]) -> Iterator[list[str]]:
+        """Be in those of these lanes that nobody is in; who is in the others sees to their jobs."""
         with self._lane_free:
-            if lane in self._lanes_running:
-                self._turned_away.add(lane)
-                return False
-            self._lanes_running.add(lane)
-            return True
+            taken = [lane for lane in dict.fromkeys(lanes) if lane not in self._lanes_running]
+            self._turned_away.update(self._lanes_running.intersection(lanes))
+            self._lanes_running.update(taken)
+        try:
+            yield taken
+        finally:
+            self._leave(set(taken))
 
-    def _leave(self, lane: str) -> None:
+    def _leave(self, lanes: set[str]) -> None:
         with self._lane_free:
-            self._lanes_running.discard(lane)
+            self._lanes_running -= lanes
             self._lane_free.notify_all()
-            was_wanted = lane in self._turned_away
-            self._turned_away.discard(lane)
+            was_wanted = not self._turned_away.isdisjoint(lanes)
+            self._turned_away -= lanes
         if was_wanted:
             self.lane_left()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -30,50 +30,53 @@ class Taken(msgspec.Struct, frozen=True):
     credits: Decimal
 
 
-def ask_for_money(plane: ControlPlane, job: StoredJob) -> Charge | None:
-    """Charge the purchase, once however often this runs."""
-
-    def request_of(step: Step) -> tuple[Purchase, PaymentRequest]:
-        purchase = step.work.purchase(job.payload["purchase_id"])
-        customer = step.customer_of(purchase.account)
-        return purchase, PaymentRequest(
-            key=purchase.charge_key,
-            amount=purchase.price,
-            customer_reference=customer.provider_id,
-            payment_method=purchase.payment_method,
-            description=f"{purchase.credits.normalize():f} {purchase.credit_type}",
-            metadata={"purchase_id": purchase.purchase_id, "account": purchase.account},
-        )
-
-    purchase, request = plane.read(request_of)
+def payment_of(step: Step, job: StoredJob) -> PaymentRequest | None:
+    """What to ask the provider for; nothing where the purchase is not open any more."""
+    purchase = step.work.purchase(job.payload["purchase_id"])
     if purchase.state not in ("pending", "action_required"):
         return None
-    if purchase.price.minor == 0:
+    customer = step.customer_of(purchase.account)
+    return PaymentRequest(
+        key=purchase.charge_key,
+        amount=purchase.price,
+        customer_reference=customer.provider_id,
+        payment_method=purchase.payment_method,
+        description=f"{purchase.credits.normalize():f} {purchase.credit_type}",
+        metadata={"purchase_id": purchase.purchase_id, "account": purchase.account},
+    )
+
+
+def ask_for_money(plane: ControlPlane, request: PaymentRequest) -> Charge:
+    """Charge the purchase, once however often this runs."""
+    if request.amount.minor == 0:
         return Charge(key=request.key, reference="", state=ChargeState.SUCCEEDED, amount=request.amount)
-    charge: Charge = plane.provider.charge(request)
-    return charge
+    return plane.provider.charge(request)
 
 
-@carries_out(CHARGE_JOB, effect=ask_for_money)
+@carries_out(CHARGE_JOB, ask=payment_of, effect=ask_for_money)
 def charge_purchase(step: Step, job: StoredJob, charge: Charge | None) -> None:
     """What the provider said is on the purchase, and its credits are there where it said yes."""
     if charge is not None:
         apply_charge(step, step.work.purchase(job.payload["purchase_id"]), charge)
 
 
-def give_back(plane: ControlPlane, job: StoredJob) -> Taken | None:
+def refund_of(step: Step, job: StoredJob) -> tuple[Purchase, dict[str, Any]] | None:
+    """What to give back; nothing where nothing was granted, or it was given back before."""
+    purchase = step.work.purchase(job.payload["purchase_id"])
+    return (purchase, job.payload) if purchase.state == "granted" else None
+
+
+def give_back(plane: ControlPlane, question: tuple[Purchase, dict[str, Any]]) -> Taken:
     """Take credits as the policy says, then give the money back; every part of it once."""
-    purchase: Purchase = plane.read(lambda step: step.work.purchase(job.payload["purchase_id"]))
-    if purchase.state != "granted":
-        return None
-    policy = job.payload["policy"]
+    purchase, payload = question
+    policy = payload["policy"]
     taken = _take(plane, purchase, policy)
     money = purchase.price
     if policy == "take_unspent":
         money = purchase.price.times(Fraction(taken) / Fraction(purchase.credits))
-    if job.payload.get("minor") is not None:
-        money = Money(int(job.payload["minor"]), purchase.price.currency)
-    if job.payload["is_dispute"] or purchase.bill_later:
+    if payload.get("minor") is not None:
+        money = Money(int(payload["minor"]), purchase.price.currency)
+    if payload["is_dispute"] or purchase.bill_later:
         # The bank has the money already, or it was never paid.
         return Taken(money, taken)
     if money.minor > 0:
@@ -107,7 +110,7 @@ def _take(plane: ControlPlane, purchase: Purchase, policy: str) -> Decimal:
     return Decimal(0)
 
 
-@carries_out(REFUND_JOB, effect=give_back)
+@carries_out(REFUND_JOB, ask=refund_of, effect=give_back)
 def refund_purchase(step: Step, job: StoredJob, taken: Taken | None) -> None:
     """The purchase is refunded, with what was taken and given."""
     purchase = step.work.purchase(job.payload["purchase_id"])

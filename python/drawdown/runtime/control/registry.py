@@ -7,6 +7,7 @@ import msgspec
 
 from drawdown.model.request import Request
 from drawdown.storage.sql.jobs import StoredJob
+from drawdown.storage.sql.work import Work
 
 if TYPE_CHECKING:
     from drawdown.runtime.control.step import Step
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 RequestT = TypeVar("RequestT", bound=Request)
 CallHandler = Callable[["Step", Any], Any]
 JobHandler = Callable[["Step", StoredJob, Any], None]
-Effect = Callable[[Any, StoredJob], Any]
+Ask = Callable[["Step", StoredJob], Any]
+Effect = Callable[[Any, Any], Any]
+Bring = Callable[[Work, list[StoredJob]], None]
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -28,11 +31,16 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class JobKind(msgspec.Struct, frozen=True):
-    """How a job is carried out."""
+    """How a job is carried out: brought, asked, effected, handled. All but the last are optional."""
 
     handler: JobHandler
+    ask: Ask | None
+    """Inside a transaction: what the effect needs to know; ``None`` as an answer: no effect is needed."""
     effect: Effect | None
-    """Runs first, outside any transaction: what talks to the world. Safe to repeat, by the job's key."""
+    """Outside any transaction, with plane and question (the job itself where there is no ``ask``): what
+    talks to the world. Safe to repeat, by the job's key. The handler has its answer."""
+    bring: Bring | None
+    """Has what many jobs of the kind will read at hand, asked for together."""
     attempts_max: int
 
 
@@ -57,13 +65,18 @@ def handles(
 
 
 def carries_out(
-    kind: str, *, effect: Effect | None = None, attempts_max: int = 1_000_000
+    kind: str,
+    *,
+    ask: Ask | None = None,
+    effect: Effect | None = None,
+    bring: Bring | None = None,
+    attempts_max: int = 1_000_000,
 ) -> Callable[[JobHandler], JobHandler]:
     """Register the function that does jobs of ``kind``: ``(step, job, what the effect answered)``."""
 
     def register(handler: JobHandler) -> JobHandler:
         assert kind not in JOBS, kind
-        JOBS[kind] = JobKind(handler, effect, attempts_max)
+        JOBS[kind] = JobKind(handler, ask, effect, bring, attempts_max)
         return handler
 
     return register

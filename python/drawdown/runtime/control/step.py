@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from drawdown import errors
 from drawdown.billing.invoice import Invoice
+from drawdown.engine import Engine
 from drawdown.model.commands import Command
 from drawdown.model.decision import Decision
 from drawdown.model.instants import instant_from_us
@@ -17,17 +18,30 @@ if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
 
 
+class EngineBehindError(Exception):
+    """The engine was asked about a lane whose earlier commands it has not got yet: do this step later."""
+
+
 class Step:
     """What a handler works with. It reads and writes through ``work`` and decides into ``decision``."""
 
-    def __init__(self, plane: "ControlPlane", work: Work, *, account_prefix: str = "") -> None:
+    def __init__(
+        self, plane: "ControlPlane", work: Work, *, account_prefix: str = "", engine_behind: bool = False
+    ) -> None:
         self.plane = plane
         self.work = work
-        self.engine = plane.engine
+        self._engine_behind = engine_behind
         self.decision = Decision()
         self.account_prefix = account_prefix
         self.lanes: list[str] = []
         self.prior: Any = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, to read from. Raises ``EngineBehindError`` where it is not where the step stands."""
+        if self._engine_behind:
+            raise EngineBehindError
+        return self.plane.engine
 
     def run_now(self, lane: str) -> None:
         """Do the lane's due jobs before the call is answered."""
@@ -41,7 +55,7 @@ class Step:
     def now_of(self, account: str) -> datetime:
         """The account's present: its own clock, or the wall clock."""
         if self.profile(account).test_clock:
-            clock = self.engine.account(account).test_clock
+            clock = self.plane.engine.account(account).test_clock
             assert clock is not None
             return clock
         return self.real_now()
@@ -69,7 +83,7 @@ class Step:
         known = self.work.profiles.get(account=account)
         if known is not None:
             return known
-        found = self.engine.account(account)
+        found = self.plane.engine.account(account)
         return self.work.profiles.put(
             AccountProfile(
                 account=account,

@@ -7,6 +7,7 @@ import msgspec
 from drawdown.billing.invoice import Invoice
 from drawdown.catalog.plan import Plan
 from drawdown.runtime.control.arrears_steps import arrears
+from drawdown.runtime.control.bringing import bring_invoices, bring_renewals
 from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_calls import begin_paying
@@ -38,7 +39,7 @@ def _subject(step: Step, job: StoredJob) -> Subscription | None:
     return subscription
 
 
-@carries_out(PERIOD_JOB)
+@carries_out(PERIOD_JOB, bring=bring_renewals)
 def open_next_period(step: Step, job: StoredJob, _: object) -> None:
     """A renewal, or the end."""
     subscription = _subject(step, job)
@@ -110,7 +111,7 @@ def _change_at_edge(step: Step, subscription: Subscription, number: int, edge: d
         begin_anew(step, changed, plan, edge)
 
 
-@carries_out(GRANT_JOB)
+@carries_out(GRANT_JOB, bring=bring_renewals)
 def make_next_grant(step: Step, job: StoredJob, _: object) -> None:
     """The next cadence's credits; none while it is paused."""
     subscription = _subject(step, job)
@@ -175,7 +176,7 @@ def _converts(subscription: Subscription, plan: Plan) -> bool:
     return bool(subscription.payment_method) or not costs or plan.release != "on_payment"
 
 
-@carries_out(PAID_JOB)
+@carries_out(PAID_JOB, bring=bring_invoices)
 def go_on_paid(step: Step, job: StoredJob, _: object) -> None:
     """What waited for this invoice happens: the first activation, or a change."""
     subscription = step.work.subscription(job.payload["subscription_id"])
@@ -196,7 +197,7 @@ def _waits_elsewhere(step: Step, subscription: Subscription, job: StoredJob) -> 
     )
 
 
-@carries_out(UNPAID_JOB)
+@carries_out(UNPAID_JOB, bring=bring_invoices)
 def go_on_unpaid(step: Step, job: StoredJob, _: object) -> None:
     """A change whose payment failed does not happen."""
     subscription = step.work.subscription(job.payload["subscription_id"])

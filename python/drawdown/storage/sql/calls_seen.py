@@ -10,23 +10,30 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from drawdown.errors import AlreadyExistsError
+from drawdown.storage.sql.pending import Pending
 from drawdown.storage.sql.tables.flow import call_seen
+
+# Built once: putting a statement together costs more than running it.
+_CONTENT = sa.select(call_seen.c.content).where(
+    call_seen.c.kind == sa.bindparam("of_kind"), call_seen.c.id == sa.bindparam("of_id")
+)
+_INSERT = sa.insert(call_seen)
 
 
 class CallsSeen:
     """Contents of calls by kind and caller's id."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, pending: Pending) -> None:
         self._connection = connection
+        self._pending = pending
 
     def first_time(self, kind: str, call_id: str, content: str) -> bool:
         """Remember the call. False for the same again; raises ``AlreadyExistsError`` for other content."""
         digest = hashlib.blake2b(content.encode(), digest_size=32).hexdigest()
-        known = self._connection.execute(
-            sa.select(call_seen.c.content).where(call_seen.c.kind == kind, call_seen.c.id == call_id)
-        ).first()
+        known = self._connection.execute(_CONTENT, {"of_kind": kind, "of_id": call_id}).first()
         if known is None:
-            self._connection.execute(sa.insert(call_seen).values(kind=kind, id=call_id, content=digest))
+            self._pending.wrote()
+            self._connection.execute(_INSERT, {"kind": kind, "id": call_id, "content": digest})
             return True
         if known[0] != digest:
             raise AlreadyExistsError(

@@ -59,6 +59,7 @@ class SqlDatabase:
                 with self._engine.begin() as connection:
                     work = Work(connection)
                     yield work
+                    work.write_out()
             except DBAPIError as raised:
                 raise _translated(raised) from raised
         self.wakes.tell(work.written)

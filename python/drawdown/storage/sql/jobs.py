@@ -4,6 +4,7 @@ A lane's jobs run in order of ``due_at``, rank and row; a job that failed holds 
 succeeds or is parked. ``due`` → ``done`` | ``parked``.
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from sqlalchemy import Connection
 
 from drawdown.model.decision import Job
 from drawdown.model.instants import instant_from_us
+from drawdown.storage.sql.pending import Pending
 from drawdown.storage.sql.tables.flow import job
 from drawdown.storage.sql.wakes import JOBS, Written
 
@@ -22,7 +24,7 @@ PARKED: Final = "parked"
 
 
 # Built once: putting a statement together costs more than running it.
-_KNOWN: Final = sa.select(job.c.row).where(job.c.key == sa.bindparam("job_key"))
+_KNOWN: Final = sa.select(job.c.key).where(job.c.key.in_(sa.bindparam("wanted", expanding=True)))
 _INSERT: Final = sa.insert(job)
 _DONE: Final = sa.update(job).where(job.c.row == sa.bindparam("job_row")).values(state=DONE)
 _NEXT_LOOK: Final = tuple(
@@ -31,7 +33,9 @@ _NEXT_LOOK: Final = tuple(
     )
     for column in (job.c.due_at, job.c.not_before)
 )
-_STATE: Final = sa.select(job.c.state).where(job.c.row == sa.bindparam("job_row"))
+_STILL_DUE: Final = sa.select(job.c.row).where(
+    job.c.row.in_(sa.bindparam("wanted", expanding=True)), job.c.state == DUE
+)
 
 
 class StoredJob(msgspec.Struct, frozen=True):
@@ -47,78 +51,107 @@ class StoredJob(msgspec.Struct, frozen=True):
     payload: dict[str, Any]
 
 
+class PlacedJob(msgspec.Struct, frozen=True):
+    """A job to put down: whose clock it waits for, and until when."""
+
+    job: Job
+    clock: str
+    due_us: int
+
+
+def _heads_statement(among_lanes: bool) -> sa.Select[Any]:
+    earlier = job.alias("earlier")
+    blocked = sa.exists().where(
+        earlier.c.lane == job.c.lane,
+        earlier.c.state == DUE,
+        sa.tuple_(earlier.c.due_at, earlier.c.rank, earlier.c.row)
+        < sa.tuple_(job.c.due_at, job.c.rank, job.c.row),
+    )
+    columns = (job.c.row, job.c.key, job.c.kind, job.c.lane, job.c.clock, job.c.due_at, job.c.attempts)
+    statement = (
+        sa.select(*columns, job.c.body)
+        .where(
+            job.c.clock == sa.bindparam("of_clock"),
+            job.c.state == DUE,
+            job.c.due_at <= sa.bindparam("up_to"),
+            job.c.not_before <= sa.bindparam("now"),
+            ~blocked,
+        )
+        .order_by(job.c.due_at, job.c.rank, job.c.row)
+        .limit(sa.bindparam("at_most"))
+    )
+    if among_lanes:
+        statement = statement.where(job.c.lane.in_(sa.bindparam("lanes", expanding=True)))
+    return statement
+
+
+_HEADS: Final = _heads_statement(among_lanes=False)
+_HEADS_OF_LANES: Final = _heads_statement(among_lanes=True)
+
+
 class Jobs:
     """Jobs of one transaction's view."""
 
-    def __init__(self, connection: Connection, written: Written) -> None:
+    def __init__(self, connection: Connection, pending: Pending, written: Written) -> None:
         self._connection = connection
+        self._pending = pending
         self._written = written
+        self._put: dict[str, dict[str, Any]] = {}
+        self._done: list[dict[str, int]] = []
 
     def put(self, given: Job, *, clock: str, due_us: int) -> bool:
         """Put the job down; False where one of its key exists, whatever became of it."""
-        if self._connection.execute(_KNOWN, {"job_key": given.key}).first() is not None:
-            return False
-        row = {
-            "key": given.key,
-            "kind": given.kind,
-            "lane": given.lane,
-            "clock": clock,
-            "due_at": due_us,
-            "rank": given.rank,
-            "state": DUE,
-            "attempts": 0,
-            "not_before": 0,
-            "failure": "",
-            "body": msgspec.json.encode(given.payload).decode(),
-        }
-        self._connection.execute(_INSERT, row)
-        if not clock:
-            self._written.note(JOBS, due_us)
-        return True
+        return self.put_many((PlacedJob(given, clock, due_us),)) == 1
+
+    def put_many(self, given: Sequence[PlacedJob]) -> int:
+        """Put jobs down, in this order; those whose key exists stay as they are. Answers how many are new."""
+        if not given:
+            return 0
+        keys = [each.job.key for each in given]
+        known = {key for (key,) in self._connection.execute(_KNOWN, {"wanted": keys})}
+        before = len(self._put)
+        for each in given:
+            if each.job.key not in known:
+                self._put.setdefault(each.job.key, _row_of(each))
+                if not each.clock:
+                    self._written.note(JOBS, each.due_us)
+        return len(self._put) - before
+
+    def done(self, rows: Iterable[int]) -> None:
+        """These jobs have been carried out."""
+        self._done += [{"job_row": row} for row in rows]
+
+    def write_out(self) -> None:
+        """What was put down and done is in the database, though not committed."""
+        if self._put:
+            self._connection.execute(_INSERT, list(self._put.values()))
+            self._put.clear()
+            self._pending.wrote()
+        if self._done:
+            self._connection.execute(_DONE, self._done)
+            self._done.clear()
+            self._pending.wrote()
 
     def heads(
-        self, clock: str, up_to_us: int, now_us: int, limit: int, lanes: tuple[str, ...] = ()
+        self, clock: str, up_to_us: int, now_us: int, limit: int, lanes: Sequence[str] = ()
     ) -> list[StoredJob]:
         """The next job of each lane of a clock that is due at ``up_to_us``, earliest first."""
-        earlier = job.alias("earlier")
-        blocked = sa.exists().where(
-            earlier.c.lane == job.c.lane,
-            earlier.c.state == DUE,
-            sa.tuple_(earlier.c.due_at, earlier.c.rank, earlier.c.row)
-            < sa.tuple_(job.c.due_at, job.c.rank, job.c.row),
-        )
-        statement = (
-            sa.select(
-                job.c.row,
-                job.c.key,
-                job.c.kind,
-                job.c.lane,
-                job.c.clock,
-                job.c.due_at,
-                job.c.attempts,
-                job.c.body,
-            )
-            .where(
-                job.c.clock == clock,
-                job.c.state == DUE,
-                job.c.due_at <= up_to_us,
-                job.c.not_before <= now_us,
-                ~blocked,
-            )
-            .order_by(job.c.due_at, job.c.rank, job.c.row)
-            .limit(limit)
-        )
+        self.write_out()
+        bound: dict[str, Any] = {"of_clock": clock, "up_to": up_to_us, "now": now_us, "at_most": limit}
         if lanes:
-            statement = statement.where(job.c.lane.in_(lanes))
+            found = self._connection.execute(_HEADS_OF_LANES, {**bound, "lanes": list(lanes)})
+        else:
+            found = self._connection.execute(_HEADS, bound)
         return [
             StoredJob(
                 row, key, kind, lane, of_clock, instant_from_us(due), attempts, msgspec.json.decode(body)
             )
-            for row, key, kind, lane, of_clock, due, attempts, body in self._connection.execute(statement)
+            for row, key, kind, lane, of_clock, due, attempts, body in found
         ]
 
-    def clocks_of(self, lanes: tuple[str, ...]) -> list[str]:
+    def clocks_of(self, lanes: Sequence[str]) -> list[str]:
         """Accounts with clocks of their own that have jobs waiting in these lanes."""
+        self.write_out()
         rows = self._connection.execute(
             sa.select(job.c.clock)
             .where(job.c.lane.in_(lanes), job.c.state == DUE, job.c.clock != "")
@@ -127,17 +160,15 @@ class Jobs:
         )
         return [clock for (clock,) in rows]
 
-    def is_due(self, row: int) -> bool:
-        """Whether the job still waits."""
-        found = self._connection.execute(_STATE, {"job_row": row}).scalar_one_or_none()
-        return found == DUE
-
-    def done(self, row: int) -> None:
-        """The job has been carried out."""
-        self._connection.execute(_DONE, {"job_row": row})
+    def still_due(self, rows: Sequence[int]) -> set[int]:
+        """Which of these jobs still wait."""
+        self.write_out()
+        return {row for (row,) in self._connection.execute(_STILL_DUE, {"wanted": list(rows)})}
 
     def cancel(self, key: str) -> None:
         """A job that waits is not needed any more."""
+        self.write_out()
+        self._pending.wrote()
         self._connection.execute(
             sa.update(job).where(job.c.key == key, job.c.state == DUE).values(state=DONE, failure="cancelled")
         )
@@ -145,6 +176,8 @@ class Jobs:
 
     def failed(self, row: int, *, failure: str, not_before_us: int, park: bool) -> None:
         """An attempt failed: again later, or not at all."""
+        self.write_out()
+        self._pending.wrote()
         self._connection.execute(
             sa.update(job)
             .where(job.c.row == row)
@@ -159,6 +192,7 @@ class Jobs:
 
     def next_due_us(self, clock: str) -> int | None:
         """When the earliest waiting job of a clock is due."""
+        self.write_out()
         found = self._connection.execute(
             sa.select(sa.func.min(job.c.due_at)).where(job.c.clock == clock, job.c.state == DUE)
         ).scalar_one()
@@ -166,10 +200,29 @@ class Jobs:
 
     def next_look_us(self, now_us: int) -> int | None:
         """The next instant after ``now_us`` at which a job of the wall clock may be done that may not yet."""
+        self.write_out()
         found = [self._connection.execute(each, {"job_now": now_us}).scalar_one() for each in _NEXT_LOOK]
         return min((int(each) for each in found if each is not None), default=None)
 
     def counts(self) -> dict[str, int]:
         """Jobs by state."""
+        self.write_out()
         rows = self._connection.execute(sa.select(job.c.state, sa.func.count()).group_by(job.c.state))
         return {state: count for state, count in rows}
+
+
+def _row_of(placed: PlacedJob) -> dict[str, Any]:
+    given = placed.job
+    return {
+        "key": given.key,
+        "kind": given.kind,
+        "lane": given.lane,
+        "clock": placed.clock,
+        "due_at": placed.due_us,
+        "rank": given.rank,
+        "state": DUE,
+        "attempts": 0,
+        "not_before": 0,
+        "failure": "",
+        "body": msgspec.json.encode(given.payload).decode(),
+    }

@@ -1,6 +1,6 @@
 """The feed of notices: per account a sequence without gaps, over all one order of rows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -10,11 +10,16 @@ from sqlalchemy import Connection
 from drawdown.model.decision import Notice
 from drawdown.model.instants import instant_from_us
 from drawdown.notices.notice import Notice as StoredNotice
+from drawdown.storage.sql.pending import Pending
 from drawdown.storage.sql.series import Series
 from drawdown.storage.sql.tables.flow import notice
 from drawdown.storage.sql.wakes import NOTICES, Written
 
 _PREFIX: Final = "notice-"
+
+# Built once: putting a statement together costs more than running it.
+_KNOWN: Final = sa.select(notice.c.key).where(notice.c.key.in_(sa.bindparam("wanted", expanding=True)))
+_INSERT: Final = sa.insert(notice)
 
 
 def notice_id_of(row: int) -> str:
@@ -25,32 +30,52 @@ def notice_id_of(row: int) -> str:
 class NoticeFeed:
     """Notices of one transaction's view."""
 
-    def __init__(self, connection: Connection, written: Written) -> None:
+    def __init__(self, connection: Connection, pending: Pending, series: Series, written: Written) -> None:
         self._connection = connection
+        self._pending = pending
+        self._series = series
         self._written = written
+        self._put: list[dict[str, Any]] = []
+        self._keys_put: set[str] = set()
 
-    def put(self, given: Notice, at_us: int) -> int | None:
-        """Append; answers its row, or ``None`` where a notice of the same key exists."""
-        if given.key and self._known(given.key):
-            return None
-        sequence = Series(self._connection).following(f"notice:{given.account}")
-        added = self._connection.execute(
-            sa.insert(notice).values(
-                account=given.account,
-                sequence=sequence,
-                kind=given.kind,
-                key=given.key or None,
-                at=at_us,
-                body=msgspec.json.encode(given.body).decode(),
+    def put_many(self, given: Sequence[Notice], at_us: int) -> None:
+        """Append these in their order; one whose key exists was told before and is not again."""
+        if not given:
+            return
+        keys = [each.key for each in given if each.key]
+        known = self._known(keys)
+        self._series.bring(f"notice:{each.account}" for each in given)
+        for each in given:
+            if each.key in known:
+                continue
+            if each.key:
+                known.add(each.key)
+                self._keys_put.add(each.key)
+            self._put.append(
+                {
+                    "account": each.account,
+                    "sequence": self._series.following(f"notice:{each.account}"),
+                    "kind": each.kind,
+                    "key": each.key or None,
+                    "at": at_us,
+                    "body": msgspec.json.encode(each.body).decode(),
+                }
             )
-        )
-        self._written.note(NOTICES)
-        (row,) = added.inserted_primary_key or (0,)
-        return int(row)
 
-    def _known(self, key: str) -> bool:
-        found = self._connection.execute(sa.select(notice.c.row).where(notice.c.key == key)).first()
-        return found is not None
+    def _known(self, keys: list[str]) -> set[str]:
+        if not keys:
+            return set()
+        known = {key for (key,) in self._connection.execute(_KNOWN, {"wanted": keys})}
+        return known.union(self._keys_put.intersection(keys))
+
+    def write_out(self) -> None:
+        """What was put is in the database, though not committed."""
+        if self._put:
+            self._connection.execute(_INSERT, self._put)
+            self._put.clear()
+            self._keys_put.clear()
+            self._pending.wrote()
+            self._written.note(NOTICES)
 
     def after(
         self,
@@ -62,6 +87,7 @@ class NoticeFeed:
         kinds: Iterable[str] | None = None,
     ) -> list[tuple[int, StoredNotice]]:
         """At most ``limit`` notices behind a row, with their rows, oldest first; ``kinds`` absent: all."""
+        self.write_out()
         statement = sa.select(notice).where(notice.c.row > row).order_by(notice.c.row).limit(limit)
         if account:
             statement = statement.where(notice.c.account == account)
@@ -73,6 +99,7 @@ class NoticeFeed:
 
     def get(self, notice_id: str) -> tuple[int, StoredNotice] | None:
         """One notice with its row, or ``None``."""
+        self.write_out()
         digits = notice_id.removeprefix(_PREFIX)
         if not digits.isascii() or not digits.isdigit() or len(digits) > 18:
             return None
@@ -81,6 +108,7 @@ class NoticeFeed:
 
     def last_row(self) -> int:
         """The row of the newest notice, or 0."""
+        self.write_out()
         return int(self._connection.execute(sa.select(sa.func.max(notice.c.row))).scalar_one() or 0)
 
 

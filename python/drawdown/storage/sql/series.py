@@ -1,36 +1,61 @@
 """Gap-free numbers: one is taken in the transaction that uses it, so none is ever lost."""
 
+from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from drawdown.storage.sql.pending import ABSENT, Pending, put_back
 from drawdown.storage.sql.tables.billing import number_series
 from drawdown.storage.sql.tables.flow import cursor
 
 # Built once: putting a statement together costs more than running it.
-_FOLLOWING: Final = (
-    sa.update(number_series)
-    .where(number_series.c.series == sa.bindparam("of_series"))
-    .values(last=number_series.c.last + 1)
-    .returning(number_series.c.last)
+_LAST: Final = sa.select(number_series.c.series, number_series.c.last).where(
+    number_series.c.series.in_(sa.bindparam("wanted", expanding=True))
 )
-_BEGIN: Final = sa.insert(number_series)
+_MOVE: Final = sa.text(
+    "INSERT INTO number_series (series, last) VALUES (:series, :last)"
+    " ON CONFLICT (series) DO UPDATE SET last = excluded.last"
+)
 
 
 class Series:
     """Counters by name, and cursors by name."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, pending: Pending) -> None:
         self._connection = connection
+        self._pending = pending
+        self._last: dict[str, int] = {}
+        self._moved: dict[str, int] = {}
+
+    def bring(self, names: Iterable[str]) -> None:
+        """Have the last numbers of these series at hand, asked for together."""
+        wanted = [name for name in dict.fromkeys(names) if name not in self._last]
+        if not wanted:
+            return
+        self._last.update(dict.fromkeys(wanted, 0))
+        for name, last in self._connection.execute(_LAST, {"wanted": wanted}):
+            self._last[name] = int(last)
 
     def following(self, series: str) -> int:
         """The next number, from 1 on."""
-        found = self._connection.execute(_FOLLOWING, {"of_series": series}).scalar_one_or_none()
-        if found is None:
-            self._connection.execute(_BEGIN, {"series": series, "last": 1})
-            return 1
-        return int(found)
+        self.bring((series,))
+        self._pending.note(partial(put_back, self._last, series, self._last[series]))
+        self._pending.note(partial(put_back, self._moved, series, self._moved.get(series, ABSENT)))
+        number = self._last[series] + 1
+        self._last[series] = self._moved[series] = number
+        return number
+
+    def write_out(self) -> None:
+        """The numbers that were taken are in the database, though not committed."""
+        if not self._moved:
+            return
+        rows = [{"series": series, "last": last} for series, last in self._moved.items()]
+        self._connection.execute(_MOVE, rows)
+        self._moved.clear()
+        self._pending.wrote()
 
     def cursor(self, name: str) -> int:
         """Where a reader stands; 0 at first."""
@@ -41,6 +66,7 @@ class Series:
 
     def move_cursor(self, name: str, position: int) -> None:
         """The reader has read up to here."""
+        self._pending.wrote()
         changed = self._connection.execute(
             sa.update(cursor).where(cursor.c.name == name).values(position=position)
         )

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from drawdown.model.instants import us_from_instant
 from drawdown.notices.endpoint import HeldEndpoint, WebhookDelivery
 from drawdown.storage.sql.documents import Documents
+from drawdown.storage.sql.pending import Pending
 from drawdown.storage.sql.tables.notices import webhook_delivery, webhook_endpoint
 from drawdown.storage.sql.wakes import DELIVERIES, Written
 
@@ -20,11 +21,12 @@ _decoder = msgspec.json.Decoder(WebhookDelivery)
 class WebhookBook:
     """Who wants to be told, and what was."""
 
-    def __init__(self, connection: Connection, written: Written) -> None:
+    def __init__(self, connection: Connection, pending: Pending, written: Written) -> None:
         self._connection = connection
         self._written = written
         self.endpoints = Documents(
             connection,
+            pending,
             webhook_endpoint,
             HeldEndpoint,
             lambda v: {"endpoint_id": v.endpoint.endpoint_id},
@@ -32,6 +34,7 @@ class WebhookBook:
         )
         self.deliveries = Documents(
             connection,
+            pending,
             webhook_delivery,
             WebhookDelivery,
             lambda v: {
@@ -51,6 +54,7 @@ class WebhookBook:
 
     def next_attempt_us(self, after: datetime) -> int | None:
         """When something is to be sent next, of what is not due at ``after``."""
+        self.deliveries.write_out()
         found = self._connection.execute(
             sa.select(sa.func.min(webhook_delivery.c.next_attempt_at)).where(
                 webhook_delivery.c.state == "pending",
@@ -61,6 +65,7 @@ class WebhookBook:
 
     def endpoints_due(self, at: datetime) -> list[str]:
         """Endpoints to which something is to be sent now."""
+        self.deliveries.write_out()
         rows = self._connection.execute(
             sa.select(webhook_delivery.c.endpoint_id)
             .where(
@@ -73,6 +78,7 @@ class WebhookBook:
 
     def first_due(self, endpoint_id: str, at: datetime) -> WebhookDelivery | None:
         """What goes next to the endpoint: what waits longest."""
+        self.deliveries.write_out()
         body = self._connection.execute(
             sa.select(webhook_delivery.c.body)
             .where(
@@ -87,6 +93,7 @@ class WebhookBook:
 
     def page(self, endpoint_id: str, state: str, after: int, limit: int) -> tuple[list[WebhookDelivery], int]:
         """Deliveries of an endpoint behind a row, oldest first, and the row of the last."""
+        self.deliveries.write_out()
         statement = (
             sa.select(webhook_delivery.c.row, webhook_delivery.c.body)
             .where(webhook_delivery.c.endpoint_id == endpoint_id, webhook_delivery.c.row > after)

@@ -4,8 +4,9 @@ Rows, outbox, jobs and notices of a step are written through one ``Work``; they 
 or not at all.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
@@ -26,9 +27,10 @@ from drawdown.model.request import Request
 from drawdown.storage.sql import tables
 from drawdown.storage.sql.calls_seen import CallsSeen
 from drawdown.storage.sql.documents import Documents
-from drawdown.storage.sql.jobs import Jobs
+from drawdown.storage.sql.jobs import Jobs, PlacedJob
 from drawdown.storage.sql.notice_feed import NoticeFeed
 from drawdown.storage.sql.outbox import Outbox
+from drawdown.storage.sql.pending import Pending
 from drawdown.storage.sql.series import Series
 from drawdown.storage.sql.wakes import Written
 from drawdown.storage.sql.webhook_book import WebhookBook
@@ -41,34 +43,40 @@ class Work:
     """The repositories of one transaction. A concept adds its own here."""
 
     def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.written = Written()
-        self.outbox = Outbox(connection)
-        self.jobs = Jobs(connection, self.written)
-        self.notices = NoticeFeed(connection, self.written)
-        self.webhooks = WebhookBook(connection, self.written)
-        self.calls_seen = CallsSeen(connection)
-        self.series = Series(connection)
+        self._connection = connection
+        self.written = written = Written()
+        self.pending = pending = Pending()
+        self.outbox = Outbox(connection, pending)
+        self.jobs = Jobs(connection, pending, written)
+        self.series = Series(connection, pending)
+        self.notices = NoticeFeed(connection, pending, self.series, written)
+        self.webhooks = WebhookBook(connection, pending, written)
+        self.calls_seen = CallsSeen(connection, pending)
         self.products = Documents(
             connection,
+            pending,
             tables.catalog.product,
             Product,
             lambda v: {"product_id": v.product_id},
             ("product_id",),
         )
-        self.plans = Documents(connection, tables.catalog.plan, Plan, _plan_columns, ("plan_id", "version"))
+        self.plans = Documents(
+            connection, pending, tables.catalog.plan, Plan, _plan_columns, ("plan_id", "version")
+        )
         self.rate_cards = Documents(
             connection,
+            pending,
             tables.catalog.rate_card,
             RateCard,
             lambda v: {"card_id": v.card_id, "version": v.version},
             ("card_id", "version"),
         )
         self.packs = Documents(
-            connection, tables.catalog.pack, Pack, lambda v: {"pack_id": v.pack_id}, ("pack_id",)
+            connection, pending, tables.catalog.pack, Pack, lambda v: {"pack_id": v.pack_id}, ("pack_id",)
         )
         self.customers = Documents(
             connection,
+            pending,
             tables.subscriptions.customer,
             Customer,
             lambda v: {"customer_id": v.customer_id},
@@ -76,6 +84,7 @@ class Work:
         )
         self.profiles = Documents(
             connection,
+            pending,
             tables.subscriptions.account_profile,
             AccountProfile,
             lambda v: {"account": v.account, "customer_id": v.customer_id},
@@ -83,6 +92,7 @@ class Work:
         )
         self.closings = Documents(
             connection,
+            pending,
             tables.subscriptions.account_closing,
             AccountClosing,
             lambda v: {"account": v.account, "customer_id": v.customer_id},
@@ -90,19 +100,26 @@ class Work:
         )
         self.subscriptions = Documents(
             connection,
+            pending,
             tables.subscriptions.subscription,
             Subscription,
             _subscription_columns,
             ("subscription_id",),
         )
         self.invoices = Documents(
-            connection, tables.billing.invoice, Invoice, _invoice_columns, ("invoice_id",)
+            connection, pending, tables.billing.invoice, Invoice, _invoice_columns, ("invoice_id",)
         )
-        self._open_billing(connection)
+        self._open_billing(connection, pending)
+        self._documents: tuple[Documents[Any], ...] = (
+            *(each for each in vars(self).values() if isinstance(each, Documents)),
+            self.webhooks.endpoints,
+            self.webhooks.deliveries,
+        )
 
-    def _open_billing(self, connection: Connection) -> None:
+    def _open_billing(self, connection: Connection, pending: Pending) -> None:
         self.invoice_credits = Documents(
             connection,
+            pending,
             tables.invoice_credits.invoice_credit,
             InvoiceCredit,
             lambda v: {"credit_id": v.credit_id, "account": v.account},
@@ -110,6 +127,7 @@ class Work:
         )
         self.money_balances = Documents(
             connection,
+            pending,
             tables.invoice_credits.money_balance,
             MoneyBalance,
             lambda v: {"account": v.account, "currency": v.balance.currency},
@@ -117,33 +135,49 @@ class Work:
         )
         self.overage_billed = Documents(
             connection,
+            pending,
             tables.invoice_credits.overage_billed,
             OverageBilled,
             lambda v: {"account": v.account, "credit_type": v.credit_type},
             ("account", "credit_type"),
         )
         self.purchases = Documents(
-            connection, tables.payments.purchase, Purchase, _purchase_columns, ("purchase_id",)
+            connection, pending, tables.payments.purchase, Purchase, _purchase_columns, ("purchase_id",)
         )
         self.recharges = Documents(
-            connection, tables.payments.recharge, Recharge, _recharge_columns, ("account", "credit_type")
+            connection,
+            pending,
+            tables.payments.recharge,
+            Recharge,
+            _recharge_columns,
+            ("account", "credit_type"),
         )
 
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """A part of the transaction that can fail by itself: leaving it with an exception undoes it."""
-        try:
-            with self.connection.begin_nested():
-                yield
-        except BaseException:
-            self.forget()
-            raise
+    @property
+    def connection(self) -> Connection:
+        """For statements past the repositories: what was put so far is written. See ``forget``."""
+        self.write_out()
+        self.pending.wrote()
+        return self._connection
 
     def forget(self) -> None:
         """Rows were changed past the repositories: what they have at hand may be old."""
-        for repository in vars(self).values():
-            if isinstance(repository, Documents):
-                repository.forget()
+        for documents in self._documents:
+            documents.forget()
+
+    def part(self) -> AbstractContextManager[None]:
+        """A part of the transaction that can fail by itself: leaving it with an exception undoes it.
+
+        Raises ``PartWrittenError`` where only the whole transaction can be undone.
+        """
+        return self.pending.part()
+
+    def write_out(self) -> None:
+        """Everything put so far is in the database, though not committed."""
+        for documents in self._documents:
+            documents.write_out()
+        for flow in (self.series, self.outbox, self.jobs, self.notices):
+            flow.write_out()
 
     def first_time(self, request: Request, call_id: str) -> bool:
         """Whether a call of this id is new; False for the same content again.
@@ -154,13 +188,18 @@ class Work:
 
     def carry_out(self, decision: Decision, at_us: int) -> None:
         """Put down what a rule decided; commands reach the engine after the transaction."""
-        for account, group in decision.groups:
-            self.outbox.put(account, group)
-        for job in decision.jobs:
-            clock = self._clock_of(job.account)
-            self.jobs.put(job, clock=clock, due_us=us_from_instant(job.due_at))
-        for notice in decision.notices:
-            self.notices.put(notice, at_us)
+        self.carry_out_all((decision,), at_us)
+
+    def carry_out_all(self, decisions: Sequence[Decision], at_us: int) -> None:
+        """The same of several, in their order."""
+        for decision in decisions:
+            for account, group in decision.groups:
+                self.outbox.put(account, group)
+        jobs = [job for decision in decisions for job in decision.jobs]
+        self.jobs.put_many(
+            [PlacedJob(job, self._clock_of(job.account), us_from_instant(job.due_at)) for job in jobs]
+        )
+        self.notices.put_many([notice for decision in decisions for notice in decision.notices], at_us)
 
     def _clock_of(self, account: str) -> str:
         profile = self.profiles.get(account=account) if account else None

@@ -1,0 +1,57 @@
+"""What many jobs of a kind will read, asked for together: one question instead of one per job.
+
+Nothing depends on it: a handler reads through the same repositories and asks for what is missing.
+"""
+
+from collections.abc import Iterable
+
+from drawdown.storage.sql.jobs import StoredJob
+from drawdown.storage.sql.work import Work
+from drawdown.subscriptions.identifiers import invoice_id
+
+
+def bring_renewals(work: Work, jobs: list[StoredJob]) -> None:
+    """Subscriptions whose next period or grant begins, and the invoices it stands on."""
+    bring_subscriptions(work, (job.payload["subscription_id"] for job in jobs))
+    invoices, accounts, pools = [], [], []
+    for job in jobs:
+        subscription = work.subscriptions.get(subscription_id=job.payload["subscription_id"])
+        if subscription is not None:
+            accounts.append(subscription.account)
+            invoices.append((invoice_id(subscription.account, job.due_at, subscription.currency),))
+            plan = work.plans.get(plan_id=subscription.plan_id, version=subscription.version)
+            if plan is not None and plan.overage is not None and plan.credits is not None:
+                pools.append((subscription.account, plan.credits.credit_type))
+    work.invoices.bring(invoices)
+    work.purchases.bring_lists(accounts, by="account", order="row", state="granted")
+    work.overage_billed.bring(pools)
+
+
+def bring_invoices(work: Work, jobs: list[StoredJob]) -> None:
+    """Invoices that become final or are collected, with whom they are for and what is set against them."""
+    work.invoices.bring((job.payload["invoice_id"],) for job in jobs)
+    found = [work.invoices.get(invoice_id=job.payload["invoice_id"]) for job in jobs]
+    invoices = [each for each in found if each is not None]
+    bring_subscriptions(work, (line.subscription_id for each in invoices for line in each.lines))
+    bring_accounts(work, (each.account for each in invoices))
+    drafts = [each for each in invoices if each.state == "draft"]
+    work.invoice_credits.bring_lists((each.account for each in drafts), by="account", order="row")
+    work.money_balances.bring((each.account, each.currency) for each in drafts)
+
+
+def bring_subscriptions(work: Work, subscription_ids: Iterable[str]) -> None:
+    """Subscriptions, their accounts and their plans."""
+    wanted = [each for each in dict.fromkeys(subscription_ids) if each]
+    work.subscriptions.bring((each,) for each in wanted)
+    found = [work.subscriptions.get(subscription_id=each) for each in wanted]
+    subscriptions = [each for each in found if each is not None]
+    bring_accounts(work, (each.account for each in subscriptions))
+    work.plans.bring((each.plan_id, each.version) for each in subscriptions)
+
+
+def bring_accounts(work: Work, accounts: Iterable[str]) -> None:
+    """Profiles of accounts and their customers."""
+    wanted = list(dict.fromkeys(accounts))
+    work.profiles.bring((each,) for each in wanted)
+    profiles = [work.profiles.get(account=each) for each in wanted]
+    work.customers.bring((each.customer_id,) for each in profiles if each is not None)

@@ -1,0 +1,192 @@
+"""Many jobs in one transaction: a lane in order, the engine never read behind its back, faults alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from drawdown.billing.balances import MoneyBalance
+from drawdown.errors import UnavailableError
+from drawdown.model import commands
+from drawdown.model.decision import Job
+from drawdown.model.instants import instant_from_us, now_us, us_from_instant
+from drawdown.model.money import Money
+from drawdown.runtime.control.registry import JOBS, carries_out
+
+Name = Callable[[str], str]
+
+
+@contextmanager
+def kind_of(name: str, handler: Any, **how: Any) -> Iterator[str]:
+    """A kind of job for the length of a test."""
+    carries_out(name, **how)(handler)
+    try:
+        yield name
+    finally:
+        del JOBS[name]
+
+
+@pytest.fixture
+def plane(embedded: Any) -> Any:
+    return embedded._control_plane()
+
+
+def put(plane: Any, kind: str, key: str, lane: str, turn: int = 0, **payload: Any) -> None:
+    """A job that was due long ago, so that no other's look comes first."""
+    due = instant_from_us(now_us()) - timedelta(days=1) + timedelta(microseconds=turn)
+    job = Job(kind=kind, key=key, lane=lane, account="", due_at=due, payload=payload)
+    with plane.sql.transaction() as work:
+        assert work.jobs.put(job, clock="", due_us=us_from_instant(due))
+
+
+def states(plane: Any, kind: str) -> dict[str, int]:
+    """Attempts of the jobs of a kind that still wait."""
+    with plane.sql.transaction() as work:
+        heads = work.jobs.heads("", now_us(), 2**62, 1_000)
+    return {each.key: each.attempts for each in heads if each.kind == kind}
+
+
+def test_a_lane_reads_the_engine_only_when_its_commands_are_there(
+    embedded: Any, plane: Any, account: str, name: Name
+) -> None:
+    """Three jobs of one lane, one batch: each grants 10 and sees what those before it granted."""
+    embedded.create_account(name("real"))
+    holder = name("real")
+    seen: list[str] = []
+
+    def grant(step: Any, job: Any, _: object) -> None:
+        number = job.payload["number"]
+        made = commands.grant_input(f"g{number}", "credits", "10")
+        if number:
+            seen.append(str(step.engine.balance(holder, "credits").available))
+        step.decision.command(holder, commands.CreateGrant(account=holder, grant=made))
+
+    with kind_of(name("kind"), grant) as kind:
+        for number in range(3):
+            put(plane, kind, f"{name('job')}-{number}", name("lane"), number, number=number)
+        plane.jobs.run_lanes((name("lane"),), 100)
+        assert states(plane, kind) == {}
+    assert [float(each) for each in seen] == [10, 20]
+    assert float(embedded.balance(holder, "credits").available) == 30
+
+
+def test_a_lane_goes_on_with_what_its_jobs_put_down(plane: Any, name: Name) -> None:
+    """A job that puts down the next one of its lane, due now: all of the chain in one run, in order."""
+    seen: list[int] = []
+
+    def chain(step: Any, job: Any, _: object) -> None:
+        number = job.payload["number"]
+        seen.append(number)
+        if number < 5:
+            following = Job(
+                kind=job.kind,
+                key=f"{name('job')}-{number + 1}",
+                lane=job.lane,
+                account="",
+                due_at=job.due_at,
+                payload={"number": number + 1},
+            )
+            step.decision.job(following)
+
+    with kind_of(name("kind"), chain) as kind:
+        put(plane, kind, f"{name('job')}-0", name("lane"), number=0)
+        plane.jobs.run_lanes((name("lane"),), 100)
+    assert seen == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_budget_ends_a_run(plane: Any, name: Name) -> None:
+    """Two of five jobs of a lane, then the rest."""
+    seen: list[str] = []
+    with kind_of(name("kind"), lambda step, job, _: seen.append(job.key)) as kind:
+        for number in range(5):
+            put(plane, kind, f"{name('job')}-{number}", name("lane"), number)
+        plane.jobs.run_lanes((name("lane"),), 2)
+        assert len(seen) == 2
+        plane.jobs.run_lanes((name("lane"),), 100)
+    assert seen == [f"{name('job')}-{number}" for number in range(5)]
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_a_fault_takes_its_job_back_and_no_other(plane: Any, name: Name, written: bool) -> None:
+    """Three lanes put a value each; the second fails afterwards, even when its row was written already."""
+
+    def save(step: Any, job: Any, _: object) -> None:
+        value = MoneyBalance(account=job.key, balance=Money(5, "EUR"))
+        step.work.money_balances.put(value)
+        number = step.work.series.following(name("series"))
+        step.decision.notice("invoice.paid", job.key, key=f"{job.key}-{number}")
+        if written:
+            assert step.work.money_balances.find(account=job.key) == [value]
+        if job.payload["fails"]:
+            raise UnavailableError("not now")
+
+    with kind_of(name("kind"), save) as kind:
+        for number in range(3):
+            put(plane, kind, f"{name('job')}-{number}", f"{name('lane')}-{number}", fails=number == 1)
+        plane.jobs.run_lanes(tuple(f"{name('lane')}-{number}" for number in range(3)), 100)
+        assert states(plane, kind) == {f"{name('job')}-1": 1}
+        with plane.sql.transaction() as work:
+            kept = [work.money_balances.get(account=f"{name('job')}-{n}", currency="EUR") for n in range(3)]
+            assert [each is None for each in kept] == [False, True, False]
+            assert work.series.following(name("series")) == 3, "a number was lost, or given twice"
+            work.jobs.cancel(f"{name('job')}-1")
+
+
+def test_an_effect_is_asked_in_a_transaction_and_done_outside(plane: Any, name: Name) -> None:
+    """The question sees what jobs before it wrote; an effect that fails holds its lane."""
+    asked: list[Any] = []
+
+    def ask(step: Any, job: Any) -> Any:
+        found = step.work.money_balances.get(account=job.lane, currency="EUR")
+        return None if found is None else found.balance.minor
+
+    def effect(plane: Any, question: int) -> int:
+        asked.append(question)
+        with plane.sql.transaction() as work:
+            found = work.money_balances.get(account=name("lane"), currency="EUR")
+        assert found is not None and found.balance.minor == question, "asked before it was committed"
+        if len(asked) == 1:
+            raise UnavailableError("the world is away")
+        return question + 1
+
+    def handle(step: Any, job: Any, answer: int | None) -> None:
+        minor = 7 if answer is None else answer
+        step.work.money_balances.put(MoneyBalance(account=job.lane, balance=Money(minor, "EUR")))
+
+    with kind_of(name("kind"), handle, ask=ask, effect=effect) as kind:
+        for number in range(2):
+            put(plane, kind, f"{name('job')}-{number}", name("lane"), number)
+        plane.jobs.run_lanes((name("lane"),), 100)
+        assert states(plane, kind) == {f"{name('job')}-1": 1}
+        plane.jobs.run_due(1)
+        with plane.sql.transaction() as work:
+            (head,) = [each for each in work.jobs.heads("", now_us(), 2**62, 1_000) if each.kind == kind]
+            work.jobs.failed(head.row, failure="", not_before_us=0, park=False)
+        plane.jobs.run_lanes((name("lane"),), 100)
+        with plane.sql.transaction() as work:
+            found = work.money_balances.get(account=name("lane"), currency="EUR")
+    assert asked == [7, 7] and found is not None and found.balance.minor == 8
+
+
+def test_a_value_put_is_found_and_a_transaction_that_fails_leaves_none(plane: Any, name: Name) -> None:
+    """Every way of asking sees what the transaction put; nothing of it is there when it fails."""
+    first = MoneyBalance(account=name("a"), balance=Money(1, "EUR"))
+    second = MoneyBalance(account=name("a"), balance=Money(2, "EUR"))
+    with pytest.raises(ZeroDivisionError), plane.sql.transaction() as work:
+        work.money_balances.bring_lists([name("a")], by="account", order="row")
+        assert work.money_balances.find(account=name("a"), order="row") == []
+        work.money_balances.put(first)
+        assert work.money_balances.find(account=name("a"), order="row") == [first]
+        work.money_balances.put(second)
+        assert work.money_balances.get(account=name("a"), currency="EUR") == second
+        assert work.money_balances.find(account=name("a")) == [second]
+        assert list(work.money_balances.each(work.money_balances.table.c.account == name("a"))) == [second]
+        work.money_balances.delete(account=name("a"))
+        assert work.money_balances.get(account=name("a"), currency="EUR") is None
+        work.money_balances.put(first)
+        raise ZeroDivisionError
+    with plane.sql.transaction() as work:
+        assert work.money_balances.get(account=name("a"), currency="EUR") is None
