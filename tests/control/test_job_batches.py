@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 from drawdown.billing.balances import MoneyBalance
+from drawdown.engine import Engine
 from drawdown.errors import UnavailableError
 from drawdown.model import commands
 from drawdown.model.decision import Job
 from drawdown.model.instants import instant_from_us, now_us, us_from_instant
 from drawdown.model.money import Money
+from drawdown.runtime.control.control_plane import ControlPlane
 from drawdown.runtime.control.registry import JOBS, carries_out
+from drawdown.storage.sql import open_sql
 
 Name = Callable[[str], str]
 
@@ -29,12 +32,18 @@ def kind_of(name: str, handler: Any, **how: Any) -> Iterator[str]:
         del JOBS[name]
 
 
-@pytest.fixture
-def plane(embedded: Any) -> Any:
-    return embedded._control_plane()
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane without a scheduler: nobody but the test runs its jobs."""
+    folder = tmp_path_factory.mktemp("batches") / "data"
+    with Engine.open(str(folder), {"segment_bytes": 1 << 20, "reserve_bytes": 0}) as engine:
+        engine.create_credit_type("credits")
+        opened = ControlPlane(engine, open_sql("", str(folder)))
+        yield opened
+        opened.close()
 
 
-def put(plane: Any, kind: str, key: str, lane: str, turn: int = 0, **payload: Any) -> None:
+def put(plane: ControlPlane, kind: str, key: str, lane: str, turn: int = 0, **payload: Any) -> None:
     """A job that was due long ago, so that no other's look comes first."""
     due = instant_from_us(now_us()) - timedelta(days=1) + timedelta(microseconds=turn)
     job = Job(kind=kind, key=key, lane=lane, account="", due_at=due, payload=payload)
@@ -42,19 +51,17 @@ def put(plane: Any, kind: str, key: str, lane: str, turn: int = 0, **payload: An
         assert work.jobs.put(job, clock="", due_us=us_from_instant(due))
 
 
-def states(plane: Any, kind: str) -> dict[str, int]:
+def states(plane: ControlPlane, kind: str) -> dict[str, int]:
     """Attempts of the jobs of a kind that still wait."""
     with plane.sql.transaction() as work:
         heads = work.jobs.heads("", now_us(), 2**62, 1_000)
     return {each.key: each.attempts for each in heads if each.kind == kind}
 
 
-def test_a_lane_reads_the_engine_only_when_its_commands_are_there(
-    embedded: Any, plane: Any, account: str, name: Name
-) -> None:
+def test_a_lane_reads_the_engine_only_when_its_commands_are_there(plane: ControlPlane, name: Name) -> None:
     """Three jobs of one lane, one batch: each grants 10 and sees what those before it granted."""
-    embedded.create_account(name("real"))
-    holder = name("real")
+    holder = name("holder")
+    plane.engine.create_account(holder)
     seen: list[str] = []
 
     def grant(step: Any, job: Any, _: object) -> None:
@@ -70,10 +77,10 @@ def test_a_lane_reads_the_engine_only_when_its_commands_are_there(
         plane.jobs.run_lanes((name("lane"),), 100)
         assert states(plane, kind) == {}
     assert [float(each) for each in seen] == [10, 20]
-    assert float(embedded.balance(holder, "credits").available) == 30
+    assert float(plane.engine.balance(holder, "credits").available) == 30
 
 
-def test_a_lane_goes_on_with_what_its_jobs_put_down(plane: Any, name: Name) -> None:
+def test_a_lane_goes_on_with_what_its_jobs_put_down(plane: ControlPlane, name: Name) -> None:
     """A job that puts down the next one of its lane, due now: all of the chain in one run, in order."""
     seen: list[int] = []
 
@@ -97,7 +104,7 @@ def test_a_lane_goes_on_with_what_its_jobs_put_down(plane: Any, name: Name) -> N
     assert seen == [0, 1, 2, 3, 4, 5]
 
 
-def test_a_budget_ends_a_run(plane: Any, name: Name) -> None:
+def test_a_budget_ends_a_run(plane: ControlPlane, name: Name) -> None:
     """Two of five jobs of a lane, then the rest."""
     seen: list[str] = []
     with kind_of(name("kind"), lambda step, job, _: seen.append(job.key)) as kind:
@@ -110,7 +117,7 @@ def test_a_budget_ends_a_run(plane: Any, name: Name) -> None:
 
 
 @pytest.mark.parametrize("written", [False, True])
-def test_a_fault_takes_its_job_back_and_no_other(plane: Any, name: Name, written: bool) -> None:
+def test_a_fault_takes_its_job_back_and_no_other(plane: ControlPlane, name: Name, written: bool) -> None:
     """Three lanes put a value each; the second fails afterwards, even when its row was written already."""
 
     def save(step: Any, job: Any, _: object) -> None:
@@ -135,7 +142,7 @@ def test_a_fault_takes_its_job_back_and_no_other(plane: Any, name: Name, written
             work.jobs.cancel(f"{name('job')}-1")
 
 
-def test_an_effect_is_asked_in_a_transaction_and_done_outside(plane: Any, name: Name) -> None:
+def test_an_effect_is_asked_in_a_transaction_and_done_outside(plane: ControlPlane, name: Name) -> None:
     """The question sees what jobs before it wrote; an effect that fails holds its lane."""
     asked: list[Any] = []
 
@@ -143,7 +150,7 @@ def test_an_effect_is_asked_in_a_transaction_and_done_outside(plane: Any, name: 
         found = step.work.money_balances.get(account=job.lane, currency="EUR")
         return None if found is None else found.balance.minor
 
-    def effect(plane: Any, question: int) -> int:
+    def effect(plane: ControlPlane, question: int) -> int:
         asked.append(question)
         with plane.sql.transaction() as work:
             found = work.money_balances.get(account=name("lane"), currency="EUR")
@@ -171,7 +178,9 @@ def test_an_effect_is_asked_in_a_transaction_and_done_outside(plane: Any, name: 
     assert asked == [7, 7] and found is not None and found.balance.minor == 8
 
 
-def test_a_value_put_is_found_and_a_transaction_that_fails_leaves_none(plane: Any, name: Name) -> None:
+def test_a_value_put_is_found_and_a_transaction_that_fails_leaves_none(
+    plane: ControlPlane, name: Name
+) -> None:
     """Every way of asking sees what the transaction put; nothing of it is there when it fails."""
     first = MoneyBalance(account=name("a"), balance=Money(1, "EUR"))
     second = MoneyBalance(account=name("a"), balance=Money(2, "EUR"))

@@ -52,28 +52,7 @@ class Work:
         self.notices = NoticeFeed(connection, pending, self.series, written)
         self.webhooks = WebhookBook(connection, pending, written)
         self.calls_seen = CallsSeen(connection, pending)
-        self.products = Documents(
-            connection,
-            pending,
-            tables.catalog.product,
-            Product,
-            lambda v: {"product_id": v.product_id},
-            ("product_id",),
-        )
-        self.plans = Documents(
-            connection, pending, tables.catalog.plan, Plan, _plan_columns, ("plan_id", "version")
-        )
-        self.rate_cards = Documents(
-            connection,
-            pending,
-            tables.catalog.rate_card,
-            RateCard,
-            lambda v: {"card_id": v.card_id, "version": v.version},
-            ("card_id", "version"),
-        )
-        self.packs = Documents(
-            connection, pending, tables.catalog.pack, Pack, lambda v: {"pack_id": v.pack_id}, ("pack_id",)
-        )
+        self._open_catalog(connection, pending)
         self.customers = Documents(
             connection,
             pending,
@@ -114,6 +93,30 @@ class Work:
             *(each for each in vars(self).values() if isinstance(each, Documents)),
             self.webhooks.endpoints,
             self.webhooks.deliveries,
+        )
+
+    def _open_catalog(self, connection: Connection, pending: Pending) -> None:
+        self.products = Documents(
+            connection,
+            pending,
+            tables.catalog.product,
+            Product,
+            lambda v: {"product_id": v.product_id},
+            ("product_id",),
+        )
+        self.plans = Documents(
+            connection, pending, tables.catalog.plan, Plan, _plan_columns, ("plan_id", "version")
+        )
+        self.rate_cards = Documents(
+            connection,
+            pending,
+            tables.catalog.rate_card,
+            RateCard,
+            lambda v: {"card_id": v.card_id, "version": v.version},
+            ("card_id", "version"),
+        )
+        self.packs = Documents(
+            connection, pending, tables.catalog.pack, Pack, lambda v: {"pack_id": v.pack_id}, ("pack_id",)
         )
 
     def _open_billing(self, connection: Connection, pending: Pending) -> None:
