@@ -95,3 +95,15 @@ def test_close_an_account_and_erase_its_customer(run: Run) -> None:
     assert run("account", "resume", "acme").code == 1
     erased = run("customer", "erase", "cus", "--yes")
     assert erased.code == 0 and "cus is erased" in erased.out, erased.err
+
+
+def test_move_credits_between_accounts(run: Run) -> None:
+    assert run("credit-type", "create", "credits").code == 0
+    for account in ("a", "b"):
+        assert run("account", "create", account, "--customer", "cus").code == 0
+    assert run("grant", "a", "10", "--id", "g").code == 0
+    moved = run("transfer", "4", "--from", "a", "--to", "b", "--id", "t")
+    assert moved.code == 0 and "is done" in moved.out, moved.err
+    assert [run("balance", each, "--json").json()[0]["available"] for each in "ab"] == ["6", "4"]
+    refused = run("transfer", "7", "--from", "a", "--to", "b", "--id", "u")
+    assert refused.code == 1 and "may leave" in refused.err

@@ -14,13 +14,22 @@ from drawdown.client.interface import Database
 from drawdown.storage.sql.database import url_of
 from drawdown.storage.sql.metadata import metadata
 
-from . import test_catalog, test_changes, test_closing, test_lifecycle, test_subscribing, test_trials
+from . import (
+    test_catalog,
+    test_changes,
+    test_closing,
+    test_lifecycle,
+    test_subscribing,
+    test_transfers,
+    test_trials,
+)
 from .conftest import SMALL, START, prepare
 from .plans import published
 from .postgresql import SKIP_REASON, PostgresqlServer, binaries
 from .test_changes import large, small
+from .test_transfers import other
 
-__all__ = ["large", "small"]  # fixtures of the tests that are taken over
+__all__ = ["large", "other", "small"]  # fixtures of the tests that are taken over
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +94,4 @@ test_rollover = test_lifecycle.test_a_remainder_rolls_within_its_caps
 test_trial = test_trials.test_a_trial_charges_nothing_and_converts_by_rule
 test_closing_pays_out = test_closing.test_what_is_left_is_paid_out_as_it_was_paid_for
 test_erasing = test_closing.test_a_customer_is_forgotten_and_the_figures_stay
+test_transfer = test_transfers.test_a_visible_pair_with_validity_and_cost

@@ -54,6 +54,8 @@ NEEDED: dict[str, dict[str, Right]] = {
         "VoidGrant": MANAGE,
         "ReleaseGrant": MANAGE,
         "VoidAndReplace": MANAGE,
+        "TransferCredits": MANAGE,
+        "GetTransfer": READ,
     },
     "CatalogService": {
         "CreateCreditType": ADMIN,

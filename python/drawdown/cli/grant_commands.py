@@ -133,6 +133,45 @@ def grants(
     )
 
 
+def transfer(
+    credits: Annotated[str, typer.Argument(help="How many, as a decimal.")],
+    from_account: Annotated[str, typer.Option("--from", help="The account that gives.")],
+    to_account: Annotated[str, typer.Option("--to", help="Another account of the same customer.")],
+    transfer_id: Annotated[str, typer.Option("--id", help="Your id of it; the same again changes nothing.")],
+    credit_type: Annotated[str, typer.Option(help="Of which balance.")] = "credits",
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Move credits between accounts of one customer, with their validity and what was paid for them."""
+    with open_database(data, target, api_key, create=False) as database:
+        done = database.transfer(
+            transfer_id,
+            from_account=from_account,
+            to_account=to_account,
+            credit_type=credit_type,
+            credits=credits,
+        )
+    if json:
+        print_json(done)
+        return
+    print_table(
+        f"Transfer {done.transfer_id} of {done.credits:f} {done.credit_type} is {done.state}",
+        ["out of", "into", "credits", "cost", "expires"],
+        [
+            (
+                each.from_grant_id,
+                each.to_grant_id,
+                each.credits,
+                each.cost and str(each.cost),
+                each.expires_at,
+            )
+            for each in done.parts
+        ],
+    )
+
+
 def balance(
     account: AccountArgument,
     credit_type: Annotated[str | None, typer.Argument(help="Default: every type the account has.")] = None,
@@ -173,5 +212,5 @@ def balance(
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    for command in (grant, grants, void, balance):
+    for command in (grant, grants, void, transfer, balance):
         app.command()(command)

@@ -183,10 +183,18 @@ class VoidGrant(_Command, frozen=True, tag="void_grant"):
     reason: str = ""
 
 
+class MoveOut(_Command, frozen=True):
+    """So much of what the voided grant ``of`` has free leaves the account; all of it or ``INSUFFICIENT``."""
+
+    of: str
+    amount: str
+
+
 class VoidAndReplace(_Command, frozen=True, tag="void_and_replace"):
     account: str
     void: list[str]
     create: list[GrantInput]
+    move_out: list[MoveOut] = []
 
 
 Command: TypeAlias = (

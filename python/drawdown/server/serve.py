@@ -214,12 +214,12 @@ class Server:
         ]
         app = self._app
         typed: tuple[TypedService, ...] = (
-            GrantService(app.engine),
             ReservationService(app.engine, self._sessions),
             UsageRecordService(app.engine),
             *control_services(
                 app.control,
                 AccountService(app.engine),
+                GrantService(app.engine),
                 CatalogService(app.engine),
                 AdminService(
                     app.engine,

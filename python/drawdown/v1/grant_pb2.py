@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from drawdown.v1 import transfer_pb2 as drawdown_dot_v1_dot_transfer__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64rawdown/v1/grant.proto\x12\x0b\x64rawdown.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"H\n\x0cGrantFormula\x12\n\n\x02of\x18\x01 \x01(\t\x12\x0b\n\x03min\x18\x02 \x01(\t\x12\x10\n\x08\x66raction\x18\x03 \x01(\t\x12\r\n\x05minus\x18\x04 \x01(\t\"\xbd\x04\n\x0cGrantContent\x12\x10\n\x08grant_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x02 \x01(\t\x12\x10\n\x06\x61mount\x18\x03 \x01(\tH\x00\x12,\n\x07\x66ormula\x18\x04 \x01(\x0b\x32\x19.drawdown.v1.GrantFormulaH\x00\x12\x0c\n\x04name\x18\x05 \x01(\t\x12,\n\x08\x63\x61tegory\x18\x06 \x01(\x0e\x32\x1a.drawdown.v1.GrantCategory\x12\x10\n\x08priority\x18\x07 \x01(\x05\x12\x30\n\x0c\x65\x66\x66\x65\x63tive_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05scope\x18\n \x03(\t\x12\x0f\n\x07pending\x18\x0b \x01(\x08\x12(\n\x06source\x18\x0c \x01(\x0e\x32\x18.drawdown.v1.GrantSource\x12\x18\n\x10source_reference\x18\r \x01(\t\x12\x12\n\ncost_minor\x18\x0e \x01(\x03\x12\x15\n\rcost_currency\x18\x0f \x01(\t\x12\x0e\n\x06reason\x18\x10 \x01(\t\x12\x39\n\x08metadata\x18\x11 \x03(\x0b\x32\'.drawdown.v1.GrantContent.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\tamount_of\"\xdf\x01\n\x05Grant\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12*\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x19.drawdown.v1.GrantContent\x12&\n\x05state\x18\x03 \x01(\x0e\x32\x17.drawdown.v1.GrantState\x12\x11\n\tremaining\x18\x04 \x01(\t\x12\x0c\n\x04held\x18\x05 \x01(\t\x12\x0e\n\x06\x62urned\x18\x06 \x01(\t\x12\x0f\n\x07\x65xpired\x18\x07 \x01(\t\x12\x0e\n\x06voided\x18\x08 \x01(\t\x12\r\n\x05moved\x18\t \x01(\t\x12\r\n\x05scale\x18\n \x01(\r\"R\n\x12\x43reateGrantRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12(\n\x05grant\x18\x02 \x01(\x0b\x32\x19.drawdown.v1.GrantContent\"^\n\x13\x43reateGrantResponse\x12!\n\x05grant\x18\x01 \x01(\x0b\x32\x12.drawdown.v1.Grant\x12\x17\n\x0f\x61lready_existed\x18\x02 \x01(\x08\x12\x0b\n\x03seq\x18\x03 \x01(\x04\"7\n\x0fGetGrantRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x10\n\x08grant_id\x18\x02 \x01(\t\"B\n\x10GetGrantResponse\x12!\n\x05grant\x18\x01 \x01(\x0b\x32\x12.drawdown.v1.Grant\x12\x0b\n\x03seq\x18\x02 \x01(\x04\"c\n\x11ListGrantsRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"^\n\x12ListGrantsResponse\x12\"\n\x06grants\x18\x01 \x03(\x0b\x32\x12.drawdown.v1.Grant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0b\n\x03seq\x18\x03 \x01(\x04\"Y\n\x10VoidGrantRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x10\n\x08grant_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07\x63onfirm\x18\x04 \x01(\x08\"n\n\x11VoidGrantResponse\x12\x11\n\tforfeited\x18\x01 \x01(\t\x12\x16\n\x0e\x61lready_voided\x18\x02 \x01(\x08\x12!\n\x05grant\x18\x03 \x01(\x0b\x32\x12.drawdown.v1.Grant\x12\x0b\n\x03seq\x18\x04 \x01(\x04\"\x9d\x01\n\x13ReleaseGrantRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x10\n\x08grant_id\x18\x02 \x01(\t\x12\x30\n\x0c\x65\x66\x66\x65\x63tive_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"`\n\x14ReleaseGrantResponse\x12!\n\x05grant\x18\x01 \x01(\x0b\x32\x12.drawdown.v1.Grant\x12\x18\n\x10\x61lready_released\x18\x02 \x01(\x08\x12\x0b\n\x03seq\x18\x03 \x01(\x04\"\x7f\n\x15VoidAndReplaceRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x16\n\x0evoid_grant_ids\x18\x02 \x03(\t\x12)\n\x06\x63reate\x18\x03 \x03(\x0b\x32\x19.drawdown.v1.GrantContent\x12\x0f\n\x07\x63onfirm\x18\x04 \x01(\x08\"b\n\x16VoidAndReplaceResponse\x12\"\n\x06grants\x18\x01 \x03(\x0b\x32\x12.drawdown.v1.Grant\x12\x17\n\x0f\x61lready_existed\x18\x02 \x01(\x08\x12\x0b\n\x03seq\x18\x03 \x01(\x04*h\n\rGrantCategory\x12\x1e\n\x1aGRANT_CATEGORY_UNSPECIFIED\x10\x00\x12\x17\n\x13GRANT_CATEGORY_PAID\x10\x01\x12\x1e\n\x1aGRANT_CATEGORY_PROMOTIONAL\x10\x02*\x85\x02\n\x0bGrantSource\x12\x1c\n\x18GRANT_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15GRANT_SOURCE_PURCHASE\x10\x01\x12\x1d\n\x19GRANT_SOURCE_SUBSCRIPTION\x10\x02\x12\x19\n\x15GRANT_SOURCE_RECHARGE\x10\x03\x12\x1a\n\x16GRANT_SOURCE_PROMOTION\x10\x04\x12\x17\n\x13GRANT_SOURCE_SIGNUP\x10\x05\x12\x16\n\x12GRANT_SOURCE_TRIAL\x10\x06\x12\x19\n\x15GRANT_SOURCE_ROLLOVER\x10\x07\x12\x1b\n\x17GRANT_SOURCE_ADJUSTMENT\x10\x08*\xc1\x01\n\nGrantState\x12\x1b\n\x17GRANT_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12GRANT_STATE_VOIDED\x10\x01\x12\x17\n\x13GRANT_STATE_PENDING\x10\x02\x12\x17\n\x13GRANT_STATE_EXPIRED\x10\x03\x12\x19\n\x15GRANT_STATE_SCHEDULED\x10\x04\x12\x19\n\x15GRANT_STATE_EXHAUSTED\x10\x05\x12\x16\n\x12GRANT_STATE_ACTIVE\x10\x06\x32\xf4\x03\n\x0cGrantService\x12P\n\x0b\x43reateGrant\x12\x1f.drawdown.v1.CreateGrantRequest\x1a .drawdown.v1.CreateGrantResponse\x12G\n\x08GetGrant\x12\x1c.drawdown.v1.GetGrantRequest\x1a\x1d.drawdown.v1.GetGrantResponse\x12M\n\nListGrants\x12\x1e.drawdown.v1.ListGrantsRequest\x1a\x1f.drawdown.v1.ListGrantsResponse\x12J\n\tVoidGrant\x12\x1d.drawdown.v1.VoidGrantRequest\x1a\x1e.drawdown.v1.VoidGrantResponse\x12S\n\x0cReleaseGrant\x12 .drawdown.v1.ReleaseGrantRequest\x1a!.drawdown.v1.ReleaseGrantResponse\x12Y\n\x0eVoidAndReplace\x12\".drawdown.v1.VoidAndReplaceRequest\x1a#.drawdown.v1.VoidAndReplaceResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64rawdown/v1/grant.proto\x12\x0b\x64rawdown.v1\x1a\x1a\x64rawdown/v1/transfer.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"H\n\x0cGrantFormula\x12\n\n\x02of\x18\x01 \x01(\t\x12\x0b\n\x03min\x18\x02 \x01(\t\x12\x10\n\x08\x66raction\x18\x03 \x01(\t\x12\r\n\x05minus\x18\x04 \x01(\t\"\xbd\x04\n\x0cGrantContent\x12\x10\n\x08grant_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x02 \x01(\t\x12\x10\n\x06\x61mount\x18\x03 \x01(\tH\x00\x12,\n\x07\x66ormula\x18\x04 \x01(\x0b\x32\x19.drawdown.v1.GrantFormulaH\x00\x12\x0c\n\x04name\x18\x05 \x01(\t\x12,\n\x08\x63\x61tegory\x18\x06 \x01(\x0e\x32\x1a.drawdown.v1.GrantCategory\x12\x10\n\x08priority\x18\x07 \x01(\x05\x12\x30\n\x0c\x65\x66\x66\x65\x63tive_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05scope\x18\n \x03(\t\x12\x0f\n\x07pending\x18\x0b \x01(\x08\x12(\n\x06source\x18\x0c \x01(\x0e\x32\x18.drawdown.v1.GrantSource\x12\x18\n\x10source_reference\x18\r \x01(\t\x12\x12\n\ncost_minor\x18\x0e \x01(\x03\x12\x15\n\rcost_currency\x18\x0f \x01(\t\x12\x0e\n\x06reason\x18\x10 \x01(\t\x12\x39\n\x08metadata\x18\x11 \x03(\x0b\x32\'.drawdown.v1.GrantContent.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\tamount_of\"\xdf\x01\n\x05Grant\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12*\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x19.drawdown.v1.GrantContent\x12&\n\x05state\x18\x03 \x01(\x0e\x32\x17.drawdown.v1.GrantState\x12\x11\n\tremaining\x18\x04 \x01(\t\x12\x0c\n\x04held\x18\x05 \x01(\t\x12\x0e\n\x06\x62urned\x18\x06 \x01(\t\x12\x0f\n\x07\x65xpired\x18\x07 \x01(\t\x12\x0e\n\x06voided\x18\x08 \x01(\t\x12\r\n\x05moved\x18\t \x01(\t\x12\r\n\x05scale\x18\n \x01(\r\"R\n\x12\x43reateGrantRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12(\n\x05grant\x18\x02 \x01(\x0b\x32\x19.drawdown.v1.GrantContent\"^\n\x13\x43reateGrantResponse\x12!\n\x05grant\x18\x01 \x01(\x0b\x32\x12.drawdown.v1.Grant\x12\x17\n\x0f\x61lready_existed\x18\x02 \x01(\x08\x12\x0b\n\x03seq\x18\x03 \x01(\x04\"7\n\x0fGetGrantRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x10\n\x08grant_id\x18\x02 \x01(\t\"B\n\x10GetGrantResponse\x12!\n\x05grant\x18\x01 \x01(\x0b\x32\x12.drawdown.v1.Grant\x12\x0b\n\x03seq\x18\x02 \x01(\x04\"c\n\x11ListGrantsRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"^\n\x12ListGrantsResponse\x12\"\n\x06grants\x18\x01 \x03(\x0b\x32\x12.drawdown.v1.Grant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0b\n\x03seq\x18\x03 \x01(\x04\"Y\n\x10VoidGrantRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x10\n\x08grant_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07\x63onfirm\x18\x04 \x01(\x08\"n\n\x11VoidGrantResponse\x12\x11\n\tforfeited\x18\x01 \x01(\t\x12\x16\n\x0e\x61lready_voided\x18\x02 \x01(\x08\x12!\n\x05grant\x18\x03 \x01(\x0b\x32\x12.drawdown.v1.Grant\x12\x0b\n\x03seq\x18\x04 \x01(\x04\"\x9d\x01\n\x13ReleaseGrantRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x10\n\x08grant_id\x18\x02 \x01(\t\x12\x30\n\x0c\x65\x66\x66\x65\x63tive_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"`\n\x14ReleaseGrantResponse\x12!\n\x05grant\x18\x01 \x01(\x0b\x32\x12.drawdown.v1.Grant\x12\x18\n\x10\x61lready_released\x18\x02 \x01(\x08\x12\x0b\n\x03seq\x18\x03 \x01(\x04\"\x7f\n\x15VoidAndReplaceRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x16\n\x0evoid_grant_ids\x18\x02 \x03(\t\x12)\n\x06\x63reate\x18\x03 \x03(\x0b\x32\x19.drawdown.v1.GrantContent\x12\x0f\n\x07\x63onfirm\x18\x04 \x01(\x08\"b\n\x16VoidAndReplaceResponse\x12\"\n\x06grants\x18\x01 \x03(\x0b\x32\x12.drawdown.v1.Grant\x12\x17\n\x0f\x61lready_existed\x18\x02 \x01(\x08\x12\x0b\n\x03seq\x18\x03 \x01(\x04*h\n\rGrantCategory\x12\x1e\n\x1aGRANT_CATEGORY_UNSPECIFIED\x10\x00\x12\x17\n\x13GRANT_CATEGORY_PAID\x10\x01\x12\x1e\n\x1aGRANT_CATEGORY_PROMOTIONAL\x10\x02*\x85\x02\n\x0bGrantSource\x12\x1c\n\x18GRANT_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15GRANT_SOURCE_PURCHASE\x10\x01\x12\x1d\n\x19GRANT_SOURCE_SUBSCRIPTION\x10\x02\x12\x19\n\x15GRANT_SOURCE_RECHARGE\x10\x03\x12\x1a\n\x16GRANT_SOURCE_PROMOTION\x10\x04\x12\x17\n\x13GRANT_SOURCE_SIGNUP\x10\x05\x12\x16\n\x12GRANT_SOURCE_TRIAL\x10\x06\x12\x19\n\x15GRANT_SOURCE_ROLLOVER\x10\x07\x12\x1b\n\x17GRANT_SOURCE_ADJUSTMENT\x10\x08*\xc1\x01\n\nGrantState\x12\x1b\n\x17GRANT_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12GRANT_STATE_VOIDED\x10\x01\x12\x17\n\x13GRANT_STATE_PENDING\x10\x02\x12\x17\n\x13GRANT_STATE_EXPIRED\x10\x03\x12\x19\n\x15GRANT_STATE_SCHEDULED\x10\x04\x12\x19\n\x15GRANT_STATE_EXHAUSTED\x10\x05\x12\x16\n\x12GRANT_STATE_ACTIVE\x10\x06\x32\x8a\x05\n\x0cGrantService\x12P\n\x0b\x43reateGrant\x12\x1f.drawdown.v1.CreateGrantRequest\x1a .drawdown.v1.CreateGrantResponse\x12G\n\x08GetGrant\x12\x1c.drawdown.v1.GetGrantRequest\x1a\x1d.drawdown.v1.GetGrantResponse\x12M\n\nListGrants\x12\x1e.drawdown.v1.ListGrantsRequest\x1a\x1f.drawdown.v1.ListGrantsResponse\x12J\n\tVoidGrant\x12\x1d.drawdown.v1.VoidGrantRequest\x1a\x1e.drawdown.v1.VoidGrantResponse\x12S\n\x0cReleaseGrant\x12 .drawdown.v1.ReleaseGrantRequest\x1a!.drawdown.v1.ReleaseGrantResponse\x12Y\n\x0eVoidAndReplace\x12\".drawdown.v1.VoidAndReplaceRequest\x1a#.drawdown.v1.VoidAndReplaceResponse\x12M\n\x0fTransferCredits\x12#.drawdown.v1.TransferCreditsRequest\x1a\x15.drawdown.v1.Transfer\x12\x45\n\x0bGetTransfer\x12\x1f.drawdown.v1.GetTransferRequest\x1a\x15.drawdown.v1.Transferb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,44 +35,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GRANTCONTENT_METADATAENTRY']._loaded_options = None
   _globals['_GRANTCONTENT_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_GRANTCATEGORY']._serialized_start=2141
-  _globals['_GRANTCATEGORY']._serialized_end=2245
-  _globals['_GRANTSOURCE']._serialized_start=2248
-  _globals['_GRANTSOURCE']._serialized_end=2509
-  _globals['_GRANTSTATE']._serialized_start=2512
-  _globals['_GRANTSTATE']._serialized_end=2705
-  _globals['_GRANTFORMULA']._serialized_start=73
-  _globals['_GRANTFORMULA']._serialized_end=145
-  _globals['_GRANTCONTENT']._serialized_start=148
-  _globals['_GRANTCONTENT']._serialized_end=721
-  _globals['_GRANTCONTENT_METADATAENTRY']._serialized_start=661
-  _globals['_GRANTCONTENT_METADATAENTRY']._serialized_end=708
-  _globals['_GRANT']._serialized_start=724
-  _globals['_GRANT']._serialized_end=947
-  _globals['_CREATEGRANTREQUEST']._serialized_start=949
-  _globals['_CREATEGRANTREQUEST']._serialized_end=1031
-  _globals['_CREATEGRANTRESPONSE']._serialized_start=1033
-  _globals['_CREATEGRANTRESPONSE']._serialized_end=1127
-  _globals['_GETGRANTREQUEST']._serialized_start=1129
-  _globals['_GETGRANTREQUEST']._serialized_end=1184
-  _globals['_GETGRANTRESPONSE']._serialized_start=1186
-  _globals['_GETGRANTRESPONSE']._serialized_end=1252
-  _globals['_LISTGRANTSREQUEST']._serialized_start=1254
-  _globals['_LISTGRANTSREQUEST']._serialized_end=1353
-  _globals['_LISTGRANTSRESPONSE']._serialized_start=1355
-  _globals['_LISTGRANTSRESPONSE']._serialized_end=1449
-  _globals['_VOIDGRANTREQUEST']._serialized_start=1451
-  _globals['_VOIDGRANTREQUEST']._serialized_end=1540
-  _globals['_VOIDGRANTRESPONSE']._serialized_start=1542
-  _globals['_VOIDGRANTRESPONSE']._serialized_end=1652
-  _globals['_RELEASEGRANTREQUEST']._serialized_start=1655
-  _globals['_RELEASEGRANTREQUEST']._serialized_end=1812
-  _globals['_RELEASEGRANTRESPONSE']._serialized_start=1814
-  _globals['_RELEASEGRANTRESPONSE']._serialized_end=1910
-  _globals['_VOIDANDREPLACEREQUEST']._serialized_start=1912
-  _globals['_VOIDANDREPLACEREQUEST']._serialized_end=2039
-  _globals['_VOIDANDREPLACERESPONSE']._serialized_start=2041
-  _globals['_VOIDANDREPLACERESPONSE']._serialized_end=2139
-  _globals['_GRANTSERVICE']._serialized_start=2708
-  _globals['_GRANTSERVICE']._serialized_end=3208
+  _globals['_GRANTCATEGORY']._serialized_start=2169
+  _globals['_GRANTCATEGORY']._serialized_end=2273
+  _globals['_GRANTSOURCE']._serialized_start=2276
+  _globals['_GRANTSOURCE']._serialized_end=2537
+  _globals['_GRANTSTATE']._serialized_start=2540
+  _globals['_GRANTSTATE']._serialized_end=2733
+  _globals['_GRANTFORMULA']._serialized_start=101
+  _globals['_GRANTFORMULA']._serialized_end=173
+  _globals['_GRANTCONTENT']._serialized_start=176
+  _globals['_GRANTCONTENT']._serialized_end=749
+  _globals['_GRANTCONTENT_METADATAENTRY']._serialized_start=689
+  _globals['_GRANTCONTENT_METADATAENTRY']._serialized_end=736
+  _globals['_GRANT']._serialized_start=752
+  _globals['_GRANT']._serialized_end=975
+  _globals['_CREATEGRANTREQUEST']._serialized_start=977
+  _globals['_CREATEGRANTREQUEST']._serialized_end=1059
+  _globals['_CREATEGRANTRESPONSE']._serialized_start=1061
+  _globals['_CREATEGRANTRESPONSE']._serialized_end=1155
+  _globals['_GETGRANTREQUEST']._serialized_start=1157
+  _globals['_GETGRANTREQUEST']._serialized_end=1212
+  _globals['_GETGRANTRESPONSE']._serialized_start=1214
+  _globals['_GETGRANTRESPONSE']._serialized_end=1280
+  _globals['_LISTGRANTSREQUEST']._serialized_start=1282
+  _globals['_LISTGRANTSREQUEST']._serialized_end=1381
+  _globals['_LISTGRANTSRESPONSE']._serialized_start=1383
+  _globals['_LISTGRANTSRESPONSE']._serialized_end=1477
+  _globals['_VOIDGRANTREQUEST']._serialized_start=1479
+  _globals['_VOIDGRANTREQUEST']._serialized_end=1568
+  _globals['_VOIDGRANTRESPONSE']._serialized_start=1570
+  _globals['_VOIDGRANTRESPONSE']._serialized_end=1680
+  _globals['_RELEASEGRANTREQUEST']._serialized_start=1683
+  _globals['_RELEASEGRANTREQUEST']._serialized_end=1840
+  _globals['_RELEASEGRANTRESPONSE']._serialized_start=1842
+  _globals['_RELEASEGRANTRESPONSE']._serialized_end=1938
+  _globals['_VOIDANDREPLACEREQUEST']._serialized_start=1940
+  _globals['_VOIDANDREPLACEREQUEST']._serialized_end=2067
+  _globals['_VOIDANDREPLACERESPONSE']._serialized_start=2069
+  _globals['_VOIDANDREPLACERESPONSE']._serialized_end=2167
+  _globals['_GRANTSERVICE']._serialized_start=2736
+  _globals['_GRANTSERVICE']._serialized_end=3386
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 import datetime
 
+from drawdown.v1 import transfer_pb2 as _transfer_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper

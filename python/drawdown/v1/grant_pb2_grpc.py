@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from drawdown.v1 import grant_pb2 as drawdown_dot_v1_dot_grant__pb2
+from drawdown.v1 import transfer_pb2 as drawdown_dot_v1_dot_transfer__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -65,6 +66,16 @@ class GrantServiceStub:
                 request_serializer=drawdown_dot_v1_dot_grant__pb2.VoidAndReplaceRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_grant__pb2.VoidAndReplaceResponse.FromString,
                 _registered_method=True)
+        self.TransferCredits = channel.unary_unary(
+                '/drawdown.v1.GrantService/TransferCredits',
+                request_serializer=drawdown_dot_v1_dot_transfer__pb2.TransferCreditsRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_transfer__pb2.Transfer.FromString,
+                _registered_method=True)
+        self.GetTransfer = channel.unary_unary(
+                '/drawdown.v1.GrantService/GetTransfer',
+                request_serializer=drawdown_dot_v1_dot_transfer__pb2.GetTransferRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_transfer__pb2.Transfer.FromString,
+                _registered_method=True)
 
 
 class GrantServiceServicer:
@@ -112,6 +123,19 @@ class GrantServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TransferCredits(self, request, context):
+        """Moves credits to another account of the same customer, all of them or none, once per id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTransfer(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GrantServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -144,6 +168,16 @@ def add_GrantServiceServicer_to_server(servicer, server):
                     servicer.VoidAndReplace,
                     request_deserializer=drawdown_dot_v1_dot_grant__pb2.VoidAndReplaceRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_grant__pb2.VoidAndReplaceResponse.SerializeToString,
+            ),
+            'TransferCredits': grpc.unary_unary_rpc_method_handler(
+                    servicer.TransferCredits,
+                    request_deserializer=drawdown_dot_v1_dot_transfer__pb2.TransferCreditsRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_transfer__pb2.Transfer.SerializeToString,
+            ),
+            'GetTransfer': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTransfer,
+                    request_deserializer=drawdown_dot_v1_dot_transfer__pb2.GetTransferRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_transfer__pb2.Transfer.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -309,6 +343,60 @@ class GrantService:
             '/drawdown.v1.GrantService/VoidAndReplace',
             drawdown_dot_v1_dot_grant__pb2.VoidAndReplaceRequest.SerializeToString,
             drawdown_dot_v1_dot_grant__pb2.VoidAndReplaceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TransferCredits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.GrantService/TransferCredits',
+            drawdown_dot_v1_dot_transfer__pb2.TransferCreditsRequest.SerializeToString,
+            drawdown_dot_v1_dot_transfer__pb2.Transfer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTransfer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.GrantService/GetTransfer',
+            drawdown_dot_v1_dot_transfer__pb2.GetTransferRequest.SerializeToString,
+            drawdown_dot_v1_dot_transfer__pb2.Transfer.FromString,
             options,
             channel_credentials,
             insecure,

@@ -307,6 +307,18 @@ pub struct VoidAndReplace {
     pub account: String,
     pub void: Vec<String>,
     pub create: Vec<GrantInput>,
+    /// Credits that leave for another account, which the same group gives there. Needs a `create`,
+    /// by whose ids the command is known again: what is left of a grant, even where that is 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub move_out: Vec<MoveOut>,
+}
+
+/// So much of what the voided grant `of` has free, booked `moved`; all of it or `INSUFFICIENT`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoveOut {
+    pub of: String,
+    pub amount: Amount,
 }
 
 /// Set credits aside for work in progress (semantics §6). Exactly one of `meter` + `quantity`,

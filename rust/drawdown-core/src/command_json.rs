@@ -177,6 +177,8 @@ mod tests {
             r#"{"type":"create_grant","account":"a","grant":{"grant_id":"g","credit_type":"c","amount":7}}"#,
             r#"{"type":"void_and_replace","account":"a","void":["x"],"create":[
                 {"grant_id":"g","credit_type":"c","amount":{"of":"x","min":"3"}}]}"#,
+            r#"{"type":"void_and_replace","account":"a","void":["x"],"move_out":[{"of":"x","amount":"2.5"}],
+                "create":[{"grant_id":"g","credit_type":"c","amount":{"of":"x","minus":"2.5"}}]}"#,
         ];
         for text in texts {
             let first: Command = serde_json::from_str(text).expect("reads");

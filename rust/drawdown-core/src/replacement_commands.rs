@@ -1,7 +1,7 @@
 //! Void-and-replace: the old grants go and the new ones come in one step (semantics §4.10).
 
 use crate::amount::{divide_half_even, parse_rational, pow10};
-use crate::command::{Formula, GrantAmount, GrantInput, VoidAndReplace};
+use crate::command::{Formula, GrantAmount, GrantInput, MoveOut, VoidAndReplace};
 use crate::engine::Engine;
 use crate::entry::{Control, GrantIdUsed};
 use crate::execute::{Done, Group, Refusal, shown};
@@ -25,6 +25,9 @@ impl Engine {
         let mut amounts = Vec::with_capacity(c.create.len());
         for (input, prepared) in c.create.iter().zip(&prepared) {
             amounts.push(self.replacement_amount(number, prepared, input, &mut carried)?);
+        }
+        for out in &c.move_out {
+            self.take_out(number, out, &mut carried)?;
         }
         let forfeited = self.void_all(number, c, &carried, group)?;
         let mut created = Vec::with_capacity(c.create.len());
@@ -66,7 +69,36 @@ impl Engine {
                 self.formula(formula, 0, self.credit_type_of(&input.credit_type)?)?;
             }
         }
+        self.check_move_out(c)?;
         c.create.iter().map(|input| self.prepare_grant(input)).collect()
+    }
+
+    fn check_move_out(&self, c: &VoidAndReplace) -> Result<(), Refusal> {
+        if !c.move_out.is_empty() && c.create.is_empty() {
+            let reason = "credits move out only beside a grant that is created, whose id makes this repeatable";
+            return Err(Refusal::invalid("create", reason));
+        }
+        if let Some(out) = c.move_out.iter().find(|out| !c.void.contains(&out.of)) {
+            let reason = format!("'{}' is not voided by this command", shown(&out.of));
+            return Err(Refusal::invalid("move_out", reason));
+        }
+        Ok(())
+    }
+
+    /// Credits that leave the account: never more than the grant has free beside what formulas carry.
+    fn take_out<'c>(&self, number: u32, out: &'c MoveOut, carried: &mut BTreeMap<&'c str, i64>) -> Result<(), Refusal> {
+        let (credit_type, old) = self.grant_named(number, &out.of)?;
+        let amount = self.amount("move_out", &out.amount, credit_type)?;
+        if amount <= 0 {
+            return Err(Refusal::invalid("move_out", "what moves out is more than 0"));
+        }
+        let free = if old.flags & VOIDED != 0 { 0 } else { old.free() };
+        let taken = carried.entry(out.of.as_str()).or_insert(0);
+        *taken = taken.checked_add(amount).filter(|sum| *sum <= free).ok_or_else(|| {
+            let reason = format!("'{}' has not so much free any more", shown(&out.of));
+            Refusal::new(Status::Insufficient, "move_out", reason)
+        })?;
+        Ok(())
     }
 
     /// Whether the command was applied before; some but not all of its ids is a conflict.

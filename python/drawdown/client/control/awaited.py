@@ -20,6 +20,7 @@ from drawdown.billing.purchase import Purchase
 from drawdown.billing.recharge import RechargeRule
 from drawdown.billing.recharge_requests import Recharge
 from drawdown.billing.report import CreditReport, SalesReport
+from drawdown.billing.transfer import GetTransfer, Transfer, TransferCredits
 from drawdown.catalog import requests as catalog_requests
 from drawdown.catalog.catalog_file import CatalogContent, CatalogDiff
 from drawdown.catalog.pack import Pack
@@ -219,6 +220,30 @@ class AwaitedHousekeepingMethods(AwaitedControlDoor):
         without ``confirm``.
         """
         answer: Erasure = await self.control(EraseCustomer(customer_id=customer_id, confirm=confirm))
+        return answer
+
+    async def transfer(
+        self, transfer_id: str, *, from_account: str, to_account: str, credit_type: str, credits: AmountLike
+    ) -> Transfer:
+        """Move credits to another account of the same customer, all of them or none; once per id.
+
+        What arrives keeps its validity, priority, scope and share of the cost. What a reservation holds and
+        a live subscription's own grants stay. Raises ``PreconditionError``: nothing changed.
+        """
+        answer: Transfer = await self.control(
+            TransferCredits(
+                transfer_id=transfer_id,
+                from_account=from_account,
+                to_account=to_account,
+                credit_type=credit_type,
+                credits=Decimal(decimal_text(credits, "credits")),
+            )
+        )
+        return answer
+
+    async def transfer_of(self, transfer_id: str) -> Transfer:
+        """A transfer as it stands. Raises ``NotFoundError``."""
+        answer: Transfer = await self.control(GetTransfer(transfer_id=transfer_id))
         return answer
 
 

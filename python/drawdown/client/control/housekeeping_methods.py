@@ -1,8 +1,12 @@
-"""Closing accounts and erasing customers, as methods."""
+"""Closing accounts, erasing customers, moving credits, as methods."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from drawdown.billing.transfer import GetTransfer, Transfer, TransferCredits
 from drawdown.client.control.door import ControlDoor
+from drawdown.model.credits import AmountLike, decimal_text
 from drawdown.subscriptions.closing import AccountClosing, CloseAccount, GetAccountClosing
 from drawdown.subscriptions.erasing import EraseCustomer, Erasure
 
@@ -36,4 +40,28 @@ class HousekeepingMethods(ControlDoor):
         without ``confirm``.
         """
         answer: Erasure = self.control(EraseCustomer(customer_id=customer_id, confirm=confirm))
+        return answer
+
+    def transfer(
+        self, transfer_id: str, *, from_account: str, to_account: str, credit_type: str, credits: AmountLike
+    ) -> Transfer:
+        """Move credits to another account of the same customer, all of them or none; once per id.
+
+        What arrives keeps its validity, priority, scope and share of the cost. What a reservation holds and
+        a live subscription's own grants stay. Raises ``PreconditionError``: nothing changed.
+        """
+        answer: Transfer = self.control(
+            TransferCredits(
+                transfer_id=transfer_id,
+                from_account=from_account,
+                to_account=to_account,
+                credit_type=credit_type,
+                credits=Decimal(decimal_text(credits, "credits")),
+            )
+        )
+        return answer
+
+    def transfer_of(self, transfer_id: str) -> Transfer:
+        """A transfer as it stands. Raises ``NotFoundError``."""
+        answer: Transfer = self.control(GetTransfer(transfer_id=transfer_id))
         return answer

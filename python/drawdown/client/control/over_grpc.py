@@ -15,13 +15,23 @@ from drawdown.v1 import (
     admin_pb2,
     billing_pb2,
     catalog_pb2,
+    grant_pb2,
     notice_pb2,
     report_pb2,
     subscription_pb2,
 )
 
 # Importing the schema fills the pool that the methods are looked up in.
-_SCHEMA = (account_pb2, admin_pb2, billing_pb2, catalog_pb2, notice_pb2, report_pb2, subscription_pb2)
+_SCHEMA = (
+    account_pb2,
+    admin_pb2,
+    billing_pb2,
+    catalog_pb2,
+    grant_pb2,
+    notice_pb2,
+    report_pb2,
+    subscription_pb2,
+)
 
 
 @cache

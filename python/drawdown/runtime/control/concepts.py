@@ -20,6 +20,7 @@ from drawdown.runtime.control import (
     subscription_jobs,
     subscription_lifecycle,
     subscription_services,
+    transfer_calls,
     webhook_calls,
 )
 
@@ -43,5 +44,6 @@ __all__ = [
     "subscription_jobs",
     "subscription_lifecycle",
     "subscription_services",
+    "transfer_calls",
     "webhook_calls",
 ]

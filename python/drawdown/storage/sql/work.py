@@ -17,6 +17,7 @@ from drawdown.billing.invoice import Invoice
 from drawdown.billing.invoice_credit import InvoiceCredit
 from drawdown.billing.purchase import Purchase
 from drawdown.billing.recharge_requests import Recharge
+from drawdown.billing.transfer import Transfer
 from drawdown.catalog.pack import Pack
 from drawdown.catalog.plan import Plan
 from drawdown.catalog.product import Product
@@ -146,6 +147,18 @@ class Work:
         )
         self.purchases = Documents(
             connection, pending, tables.payments.purchase, Purchase, _purchase_columns, ("purchase_id",)
+        )
+        self.transfers = Documents(
+            connection,
+            pending,
+            tables.transfers.transfer,
+            Transfer,
+            lambda v: {
+                "transfer_id": v.transfer_id,
+                "from_account": v.from_account,
+                "to_account": v.to_account,
+            },
+            ("transfer_id",),
         )
         self.recharges = Documents(
             connection,

@@ -8,6 +8,16 @@ from drawdown.storage.sql.tables import (
     notices,
     payments,
     subscriptions,
+    transfers,
 )
 
-__all__ = ["billing", "catalog", "flow", "invoice_credits", "notices", "payments", "subscriptions"]
+__all__ = [
+    "billing",
+    "catalog",
+    "flow",
+    "invoice_credits",
+    "notices",
+    "payments",
+    "subscriptions",
+    "transfers",
+]
