@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 
+import drawdown
 import pytest
 from drawdown.billing.recharge_requests import Recharge
 from drawdown.client.interface import Database
 from drawdown.errors import InvalidRequestError, NotFoundError, PreconditionError
 
+from .conftest import SMALL, prepare
 from .plans import published
 from .waiting import wait_until
 
@@ -108,6 +111,28 @@ def test_a_thousand_concurrent_debits_make_one_recharge(db: Database, name: Name
     assert len(bought) == 2 and 1500 <= bought[1] <= Decimal("1501.6")
     wait_until(lambda: available(db, account) == 2000 - 1600 + bought[1])
     assert db.verify(account)
+
+
+def test_a_crossing_that_is_told_late_begins_no_second_recharge(tmp_path: Path, name: Name) -> None:
+    """The relay was away: the recharge that was set meanwhile has looked at what those crossings tell."""
+    with drawdown.open(tmp_path / "data", **SMALL) as db:
+        prepare(db)
+        account = topped(db, name)
+        relay = db._relay
+        assert relay is not None
+        relay.background.stop()
+        use(db, account, "0", "wakes the relay's last wait")
+        db.set_recharge(account, "credits", threshold="5", to="20")
+        assert settled(db, account, 1) == [Decimal(20)]
+        relay._cursor = 0
+        with db._control_plane().sql.transaction() as work:
+            work.series.move_cursor("crossings", 0)
+        assert relay.relay_some() > 0
+        assert len(db.purchases(account)) == 1, "an old crossing began another recharge"
+        use(db, account, "16", "a")
+        use(db, account, "1", "b")
+        assert relay.relay_some() > 0
+        assert settled(db, account, 2) == [Decimal(20), Decimal(16)], "what it was at the crossing counts"
 
 
 @pytest.mark.behaviour("S3-34", "S3-35", "S3-36")

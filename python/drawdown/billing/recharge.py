@@ -52,6 +52,8 @@ class RechargeStanding(Value, frozen=True):
     """Recharges begun in the period."""
     broken_method: str = ""
     """The payment method that failed: nothing is tried with it until the rule is enabled again."""
+    looked_at_seq: int = 0
+    """Journal position at which the balance was looked at last: crossings up to it are over."""
 
 
 def check_rule(rule: RechargeRule) -> None:

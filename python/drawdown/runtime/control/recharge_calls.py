@@ -15,6 +15,7 @@ from drawdown.billing.recharge import RechargeRule, RechargeStanding
 from drawdown.billing.recharge_requests import GetRecharge, Recharge, SetRecharge
 from drawdown.model import commands
 from drawdown.model.money import Money
+from drawdown.model.results import Crossing
 from drawdown.runtime.control.purchase_calls import top_up_of
 from drawdown.runtime.control.purchase_steps import (
     EVALUATE_JOB,
@@ -117,18 +118,35 @@ def next_recharge(step: Step, job: StoredJob, _: object) -> None:
         evaluate(step, purchase.account, purchase.credit_type, cause=job.key)
 
 
-def evaluate(
-    step: Step, account: str, credit_type: str, *, cause: str, available: Decimal | None = None
-) -> Purchase | None:
-    """Begin a recharge where the rule asks for one; the same cause never begins two.
-
-    ``available`` is what it was when the crossing happened; absent: what it is now.
-    """
-    found = step.work.recharges.get(account=account, credit_type=credit_type)
-    if found is None or not found.rule.enabled:
+def evaluate_crossing(step: Step, crossing: Crossing) -> Purchase | None:
+    """Begin a recharge for what was there when the crossing happened, unless the balance was looked at
+    since: then a recharge that has landed meanwhile, or none that was due, has dealt with it."""
+    found = step.work.recharges.get(account=crossing.account, credit_type=crossing.credit_type)
+    if found is None or crossing.seq <= found.standing.looked_at_seq:
         return None
+    cause = f"crossing.{crossing.seq}"
+    if crossing.available is None:
+        return evaluate(step, crossing.account, crossing.credit_type, cause=cause)
+    return _begin(step, found, crossing.available, cause)
+
+
+def evaluate(step: Step, account: str, credit_type: str, *, cause: str) -> Purchase | None:
+    """Look at the balance and begin a recharge where the rule asks for one."""
+    found = step.work.recharges.get(account=account, credit_type=credit_type)
+    if found is None:
+        return None
+    balance = step.engine.balance(account, credit_type)
+    looked = msgspec.structs.replace(found.standing, looked_at_seq=balance.seq)
+    found = step.work.recharges.put(msgspec.structs.replace(found, standing=looked))
+    return _begin(step, found, balance.available, cause)
+
+
+def _begin(step: Step, found: Recharge, present: Decimal, cause: str) -> Purchase | None:
+    """A recharge with ``present`` available; the same cause never begins two."""
     rule = found.rule
-    present = step.engine.balance(account, credit_type).available if available is None else available
+    if not rule.enabled:
+        return None
+    account, credit_type = rule.account, rule.credit_type
     pack = step.work.packs.get(pack_id=rule.pack_id) if rule.pack_id else None
     credits = recharge.credits_to_buy(rule, present, None if pack is None else pack.amount)
     if credits <= 0:

@@ -15,7 +15,7 @@ from drawdown import errors
 from drawdown.model.results import Crossing
 from drawdown.runtime.background import Background
 from drawdown.runtime.control.control_plane import ControlPlane
-from drawdown.runtime.control.recharge_calls import evaluate
+from drawdown.runtime.control.recharge_calls import evaluate_crossing
 from drawdown.runtime.control.step import Step
 
 _log = logging.getLogger("drawdown.control")
@@ -91,13 +91,7 @@ def relay_crossing(step: Step, crossing: Crossing) -> None:
     if crossing.kind not in ("balance.low", "balance.depleted"):
         return
     try:
-        evaluate(
-            step,
-            crossing.account,
-            crossing.credit_type,
-            cause=f"crossing.{crossing.seq}",
-            available=crossing.available,
-        )
+        evaluate_crossing(step, crossing)
     except errors.DrawdownError as fault:
         # A plan without a top-up any more, a currency without a price: told, and the relay goes on.
         _log.warning("a recharge could not begin: %s", fault, extra={"account": crossing.account})
