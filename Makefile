@@ -30,7 +30,7 @@ $(STAMPS)/extension: $(STAMPS)/venv $(RUST_SOURCES) pyproject.toml
 
 setup: $(STAMPS)/extension ## Make the virtual environment and build the extension (release)
 
-demo: setup ## The whole story in about a minute: stream, cut-off at zero, kill -9, recovery, checks
+demo: setup ## The whole story in a minute: plan, stream, cut-off, recharge, kill -9, renewal, invoice, checks
 	$(BIN)/drawdown demo
 
 test: lint types test-rust test-python ## Everything: lint, types, Rust tests, Python tests

@@ -12,13 +12,17 @@ from .conftest import Run
 
 
 @pytest.mark.behaviour("S3-6", "S3-19")
-def test_the_demo_ends_well(run_process: Run) -> None:
-    """Workload, cut-off at zero, kill -9, recovery, books: every check holds."""
+def test_the_demo_ends_well(run_process: Run, tmp_path: Path) -> None:
+    """Plan, workload, cut-off, recharge, kill -9, renewal, upgrade, invoice, books: every check holds."""
     ended = run_process("demo", "--seconds", "6", "--events-per-s", "4000", "--json")
     assert ended.code == 0, ended.out + ended.err
     report = ended.json()
     assert report["holds"]
-    assert len(report["checks"]) == 9
+    assert len(report["checks"]) == 15
+    page = (tmp_path / "demo-invoice.html").read_text(encoding="utf-8")
+    assert "Litware GmbH" in page
+    assert "67.00" in page
+    assert (tmp_path / "demo-invoice.pdf").read_bytes().startswith(b"%PDF-")
 
 
 @pytest.mark.skipif(build_info()["profile"] != "release", reason="a debug build is never measured")
