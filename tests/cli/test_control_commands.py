@@ -107,3 +107,39 @@ def test_move_credits_between_accounts(run: Run) -> None:
     assert [run("balance", each, "--json").json()[0]["available"] for each in "ab"] == ["6", "4"]
     refused = run("transfer", "7", "--from", "a", "--to", "b", "--id", "u")
     assert refused.code == 1 and "may leave" in refused.err
+
+
+def test_import_balances_from_csv_and_json_lines(run: Run, tmp_path: Path) -> None:
+    """A dry run, then the file, then the file again; a bad file is refused by line and field."""
+    assert run("credit-type", "create", "credits").code == 0
+    rows = tmp_path / "rows.csv"
+    rows.write_text(
+        "kind,account,customer_id,grant_id,credit_type,amount\n"
+        "account,a,cus,,,\n"
+        "grant,a,,left,credits,12.50\n",
+        "utf-8",
+    )
+    assert "Would import 2 of 2" in run("import", rows, "--dry-run").out
+    assert run("account", "show", "a").code != 0
+    assert "Imported 2 of 2" in run("import", rows).out
+    assert "Imported 0 of 2" in run("import", rows).out
+    lines = tmp_path / "rows.jsonl"
+    lines.write_text(
+        '{"kind": "grant", "account": "a", "grant_id": "more", "credit_type": "credits", "amount": 0.1}\n'
+        '\n{"kind": "grant", "account": "a", "grant_id": "bad", "credit_type": "credits", "amount": "x"}\n',
+        "utf-8",
+    )
+    refused = run("import", lines, "--json")
+    assert refused.code == 1
+    assert [(each["line"], each["field"]) for each in refused.json()["problems"]] == [(3, "amount")]
+    assert run("balance", "a", "--json").json()[0]["available"] == "12.5"
+    for name, text, said in (
+        ("a.csv", "account\nx\n", "no column kind"),
+        ("b.csv", "kind,account\naccount\n", "line 2"),
+        ("c.jsonl", "{", "line 1"),
+        ("d.jsonl", '{"kind": {}}', "line 1"),
+        ("e.txt", "", "neither"),
+    ):
+        (tmp_path / name).write_text(text, "utf-8")
+        bad = run("import", tmp_path / name)
+        assert bad.code == 64 and said in bad.err, (name, bad.err)

@@ -46,6 +46,7 @@ NEEDED: dict[str, dict[str, Right]] = {
         "CloseAccount": MANAGE,
         "GetAccountClosing": READ,
         "EraseCustomer": MANAGE,
+        "ImportOpening": MANAGE,
     },
     "GrantService": {
         "CreateGrant": MANAGE,

@@ -132,6 +132,11 @@ class AccountServiceStub:
                 request_serializer=drawdown_dot_v1_dot_housekeeping__pb2.EraseCustomerRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_housekeeping__pb2.Erasure.FromString,
                 _registered_method=True)
+        self.ImportOpening = channel.unary_unary(
+                '/drawdown.v1.AccountService/ImportOpening',
+                request_serializer=drawdown_dot_v1_dot_housekeeping__pb2.ImportOpeningRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_housekeeping__pb2.OpeningImport.FromString,
+                _registered_method=True)
 
 
 class AccountServiceServicer:
@@ -273,6 +278,14 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ImportOpening(self, request, context):
+        """Customers, accounts, balances and subscriptions begun elsewhere: all rows or none, with every
+        problem by line and field. The same again changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccountServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -365,6 +378,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.EraseCustomer,
                     request_deserializer=drawdown_dot_v1_dot_housekeeping__pb2.EraseCustomerRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_housekeeping__pb2.Erasure.SerializeToString,
+            ),
+            'ImportOpening': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportOpening,
+                    request_deserializer=drawdown_dot_v1_dot_housekeeping__pb2.ImportOpeningRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_housekeeping__pb2.OpeningImport.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -860,6 +878,33 @@ class AccountService:
             '/drawdown.v1.AccountService/EraseCustomer',
             drawdown_dot_v1_dot_housekeeping__pb2.EraseCustomerRequest.SerializeToString,
             drawdown_dot_v1_dot_housekeeping__pb2.Erasure.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportOpening(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.AccountService/ImportOpening',
+            drawdown_dot_v1_dot_housekeeping__pb2.ImportOpeningRequest.SerializeToString,
+            drawdown_dot_v1_dot_housekeeping__pb2.OpeningImport.FromString,
             options,
             channel_credentials,
             insecure,

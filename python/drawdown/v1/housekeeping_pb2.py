@@ -26,13 +26,15 @@ from drawdown.v1 import values_pb2 as drawdown_dot_v1_dot_values__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64rawdown/v1/housekeeping.proto\x12\x0b\x64rawdown.v1\x1a\x18\x64rawdown/v1/values.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"m\n\x13\x43loseAccountRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x16\n\tremainder\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07\x63onfirm\x18\x04 \x01(\x08\x42\x0c\n\n_remainder\"+\n\x18GetAccountClosingRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\"\x84\x02\n\x0e\x41\x63\x63ountClosing\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x11\n\tremainder\x18\x03 \x01(\t\x12-\n\tclosed_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x12\n\x05state\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06grants\x18\x07 \x03(\t\x12\'\n\x05lines\x18\x08 \x03(\x0b\x32\x18.drawdown.v1.ClosingLine\x12#\n\x07payouts\x18\t \x03(\x0b\x32\x12.drawdown.v1.MoneyB\x08\n\x06_state\"\x8d\x01\n\x0b\x43losingLine\x12\x10\n\x08grant_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x02 \x01(\t\x12\x0f\n\x07\x63redits\x18\x03 \x01(\t\x12\x15\n\x08\x63\x61tegory\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\"\n\x06payout\x18\x05 \x01(\x0b\x32\x12.drawdown.v1.MoneyB\x0b\n\t_category\"<\n\x14\x45raseCustomerRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63onfirm\x18\x02 \x01(\x08\"n\n\x07\x45rasure\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12-\n\terased_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61\x63\x63ounts\x18\x03 \x03(\t\x12\r\n\x05texts\x18\x04 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64rawdown/v1/housekeeping.proto\x12\x0b\x64rawdown.v1\x1a\x18\x64rawdown/v1/values.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"m\n\x13\x43loseAccountRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x16\n\tremainder\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07\x63onfirm\x18\x04 \x01(\x08\x42\x0c\n\n_remainder\"+\n\x18GetAccountClosingRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\"\x84\x02\n\x0e\x41\x63\x63ountClosing\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x11\n\tremainder\x18\x03 \x01(\t\x12-\n\tclosed_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x12\n\x05state\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06grants\x18\x07 \x03(\t\x12\'\n\x05lines\x18\x08 \x03(\x0b\x32\x18.drawdown.v1.ClosingLine\x12#\n\x07payouts\x18\t \x03(\x0b\x32\x12.drawdown.v1.MoneyB\x08\n\x06_state\"\x8d\x01\n\x0b\x43losingLine\x12\x10\n\x08grant_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x02 \x01(\t\x12\x0f\n\x07\x63redits\x18\x03 \x01(\t\x12\x15\n\x08\x63\x61tegory\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\"\n\x06payout\x18\x05 \x01(\x0b\x32\x12.drawdown.v1.MoneyB\x0b\n\t_category\"<\n\x14\x45raseCustomerRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63onfirm\x18\x02 \x01(\x08\"n\n\x07\x45rasure\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12-\n\terased_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61\x63\x63ounts\x18\x03 \x03(\t\x12\r\n\x05texts\x18\x04 \x01(\x03\"N\n\x14ImportOpeningRequest\x12%\n\x04rows\x18\x01 \x03(\x0b\x32\x17.drawdown.v1.OpeningRow\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\"\x8c\x01\n\nOpeningRow\x12\x0c\n\x04line\x18\x01 \x01(\x03\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x33\n\x06\x66ields\x18\x03 \x03(\x0b\x32#.drawdown.v1.OpeningRow.FieldsEntry\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"|\n\rOpeningImport\x12\x0f\n\x07\x61pplied\x18\x01 \x01(\x08\x12+\n\x07\x61\x63tions\x18\x02 \x03(\x0b\x32\x1a.drawdown.v1.OpeningAction\x12-\n\x08problems\x18\x03 \x03(\x0b\x32\x1b.drawdown.v1.OpeningProblem\"F\n\rOpeningAction\x12\x0c\n\x04line\x18\x01 \x01(\x03\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\">\n\x0eOpeningProblem\x12\x0c\n\x04line\x18\x01 \x01(\x03\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'drawdown.v1.housekeeping_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_OPENINGROW_FIELDSENTRY']._loaded_options = None
+  _globals['_OPENINGROW_FIELDSENTRY']._serialized_options = b'8\001'
   _globals['_CLOSEACCOUNTREQUEST']._serialized_start=106
   _globals['_CLOSEACCOUNTREQUEST']._serialized_end=215
   _globals['_GETACCOUNTCLOSINGREQUEST']._serialized_start=217
@@ -45,4 +47,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERASECUSTOMERREQUEST']._serialized_end=729
   _globals['_ERASURE']._serialized_start=731
   _globals['_ERASURE']._serialized_end=841
+  _globals['_IMPORTOPENINGREQUEST']._serialized_start=843
+  _globals['_IMPORTOPENINGREQUEST']._serialized_end=921
+  _globals['_OPENINGROW']._serialized_start=924
+  _globals['_OPENINGROW']._serialized_end=1064
+  _globals['_OPENINGROW_FIELDSENTRY']._serialized_start=1019
+  _globals['_OPENINGROW_FIELDSENTRY']._serialized_end=1064
+  _globals['_OPENINGIMPORT']._serialized_start=1066
+  _globals['_OPENINGIMPORT']._serialized_end=1190
+  _globals['_OPENINGACTION']._serialized_start=1192
+  _globals['_OPENINGACTION']._serialized_end=1262
+  _globals['_OPENINGPROBLEM']._serialized_start=1264
+  _globals['_OPENINGPROBLEM']._serialized_end=1326
 # @@protoc_insertion_point(module_scope)

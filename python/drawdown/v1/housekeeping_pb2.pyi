@@ -83,3 +83,60 @@ class Erasure(_message.Message):
     accounts: _containers.RepeatedScalarFieldContainer[str]
     texts: int
     def __init__(self, customer_id: _Optional[str] = ..., erased_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., accounts: _Optional[_Iterable[str]] = ..., texts: _Optional[int] = ...) -> None: ...
+
+class ImportOpeningRequest(_message.Message):
+    __slots__ = ("rows", "dry_run")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    rows: _containers.RepeatedCompositeFieldContainer[OpeningRow]
+    dry_run: bool
+    def __init__(self, rows: _Optional[_Iterable[_Union[OpeningRow, _Mapping]]] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+
+class OpeningRow(_message.Message):
+    __slots__ = ("line", "kind", "fields")
+    class FieldsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    line: int
+    kind: str
+    fields: _containers.ScalarMap[str, str]
+    def __init__(self, line: _Optional[int] = ..., kind: _Optional[str] = ..., fields: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class OpeningImport(_message.Message):
+    __slots__ = ("applied", "actions", "problems")
+    APPLIED_FIELD_NUMBER: _ClassVar[int]
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    applied: bool
+    actions: _containers.RepeatedCompositeFieldContainer[OpeningAction]
+    problems: _containers.RepeatedCompositeFieldContainer[OpeningProblem]
+    def __init__(self, applied: _Optional[bool] = ..., actions: _Optional[_Iterable[_Union[OpeningAction, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[OpeningProblem, _Mapping]]] = ...) -> None: ...
+
+class OpeningAction(_message.Message):
+    __slots__ = ("line", "kind", "id", "state")
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    line: int
+    kind: str
+    id: str
+    state: str
+    def __init__(self, line: _Optional[int] = ..., kind: _Optional[str] = ..., id: _Optional[str] = ..., state: _Optional[str] = ...) -> None: ...
+
+class OpeningProblem(_message.Message):
+    __slots__ = ("line", "field", "message")
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    line: int
+    field: str
+    message: str
+    def __init__(self, line: _Optional[int] = ..., field: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...

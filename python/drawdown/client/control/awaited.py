@@ -38,6 +38,7 @@ from drawdown.subscriptions import requests as subscription_requests
 from drawdown.subscriptions.closing import AccountClosing, CloseAccount, GetAccountClosing
 from drawdown.subscriptions.customer import Customer
 from drawdown.subscriptions.erasing import EraseCustomer, Erasure
+from drawdown.subscriptions.opening_rows import ImportOpening, OpeningImport, OpeningRow
 from drawdown.subscriptions.subscription import Subscription
 
 
@@ -244,6 +245,30 @@ class AwaitedHousekeepingMethods(AwaitedControlDoor):
     async def transfer_of(self, transfer_id: str) -> Transfer:
         """A transfer as it stands. Raises ``NotFoundError``."""
         answer: Transfer = await self.control(GetTransfer(transfer_id=transfer_id))
+        return answer
+
+    async def import_opening(
+        self, rows: Iterable[OpeningRow | Mapping[str, str]], *, dry_run: bool = False
+    ) -> OpeningImport:
+        """Customers, accounts, opening balances and subscriptions begun elsewhere: all rows, or none.
+
+        A row is a mapping with ``kind`` (customer, account, grant, subscription) and that kind's fields as
+        text; see docs/housekeeping.md. With ``problems`` in the answer nothing was done; the same rows
+        again change nothing. At most 20,000 rows per call.
+        """
+        given = tuple(
+            (
+                each
+                if isinstance(each, OpeningRow)
+                else OpeningRow(
+                    line=line,
+                    kind=each.get("kind", ""),
+                    fields={key: value for key, value in each.items() if key != "kind"},
+                )
+                for line, each in enumerate(rows, 1)
+            )
+        )
+        answer: OpeningImport = await self.control(ImportOpening(rows=given, dry_run=dry_run))
         return answer
 
 

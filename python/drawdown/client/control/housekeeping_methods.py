@@ -1,7 +1,8 @@
-"""Closing accounts, erasing customers, moving credits, as methods."""
+"""Closing accounts, erasing customers, moving credits, importing what was begun elsewhere, as methods."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from drawdown.billing.transfer import GetTransfer, Transfer, TransferCredits
@@ -9,6 +10,7 @@ from drawdown.client.control.door import ControlDoor
 from drawdown.model.credits import AmountLike, decimal_text
 from drawdown.subscriptions.closing import AccountClosing, CloseAccount, GetAccountClosing
 from drawdown.subscriptions.erasing import EraseCustomer, Erasure
+from drawdown.subscriptions.opening_rows import ImportOpening, OpeningImport, OpeningRow
 
 
 class HousekeepingMethods(ControlDoor):
@@ -64,4 +66,26 @@ class HousekeepingMethods(ControlDoor):
     def transfer_of(self, transfer_id: str) -> Transfer:
         """A transfer as it stands. Raises ``NotFoundError``."""
         answer: Transfer = self.control(GetTransfer(transfer_id=transfer_id))
+        return answer
+
+    def import_opening(
+        self, rows: Iterable[OpeningRow | Mapping[str, str]], *, dry_run: bool = False
+    ) -> OpeningImport:
+        """Customers, accounts, opening balances and subscriptions begun elsewhere: all rows, or none.
+
+        A row is a mapping with ``kind`` (customer, account, grant, subscription) and that kind's fields as
+        text; see docs/housekeeping.md. With ``problems`` in the answer nothing was done; the same rows
+        again change nothing. At most 20,000 rows per call.
+        """
+        given = tuple(
+            each
+            if isinstance(each, OpeningRow)
+            else OpeningRow(
+                line=line,
+                kind=each.get("kind", ""),
+                fields={key: value for key, value in each.items() if key != "kind"},
+            )
+            for line, each in enumerate(rows, 1)
+        )
+        answer: OpeningImport = self.control(ImportOpening(rows=given, dry_run=dry_run))
         return answer

@@ -1,12 +1,15 @@
 """One step of the control plane: a transaction, an instant, and what is decided in it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from drawdown import errors
 from drawdown.billing.invoice import Invoice
 from drawdown.engine import Engine
-from drawdown.model.commands import Command
+from drawdown.model.commands import Command, ReleaseGrant, encode_group
 from drawdown.model.decision import Decision
 from drawdown.model.instants import instant_from_us
 from drawdown.model.results import CommandResult
@@ -116,6 +119,19 @@ class Step:
                 raise refusal(result)
         self.decision.command(account, *group)
         return results
+
+    def would_refuse(self, account: str, group: Sequence[Command]) -> tuple[int, str, str] | None:
+        """Which command the engine would refuse, with field and reason, or ``None``. Nothing is applied.
+
+        It is asked with one more command at the end that it always refuses: there is no grant without id.
+        """
+        always = ReleaseGrant(account=account, grant_id="")
+        _, answer = self.engine.apply_json(encode_group([*group, always]))
+        outcomes = msgspec.json.decode(answer)
+        (at,) = [number for number, each in enumerate(outcomes) if each["status"] != "NOT_APPLIED"]
+        if at == len(group):
+            return None
+        return at, outcomes[at].get("field") or "", outcomes[at].get("reason") or outcomes[at]["status"]
 
 
 def account_closed(account: str) -> errors.PreconditionError:
