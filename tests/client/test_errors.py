@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 import pytest
 from drawdown import errors
-from drawdown.client.backoff import FIRST_S, Backoff
+from drawdown.client.backoff import FIRST_S, Backoff, RetryBudget
 from drawdown.client.channel import check_target
 from drawdown.client.rpc_errors import error_of
 from google.protobuf import any_pb2
@@ -97,3 +97,17 @@ def test_a_target_is_host_and_port(target: str) -> None:
     with pytest.raises(errors.InvalidRequestError) as refused:
         check_target(target)
     assert refused.value.field == "target"
+
+
+def test_an_overloaded_server_gets_a_tenth_of_the_calls_again() -> None:
+    budget = RetryBudget()
+    shed = errors.OverloadedError("full")
+    repeats = 0
+    for _ in range(1_000):
+        budget.called()
+        while budget.allows(shed):
+            repeats += 1
+    assert 1_000 * RetryBudget.SHARE <= repeats <= 1_000 * RetryBudget.SHARE + RetryBudget.FIRST
+    assert budget.allows(errors.UnavailableError("gone")), "a restart is waited for"
+    assert budget.allows(errors.OverloadedError("slower", reason="RATE_LIMITED")), "a key's rate is kept to"
+    assert not budget.allows(errors.InvalidRequestError("never"))

@@ -10,6 +10,7 @@ from drawdown.engine import RawEngineError, status_names, translated
 from drawdown.model.status import STATUS_NAMES, status_name
 from drawdown.server import status
 from drawdown.v1 import usage_pb2
+from google.rpc import status_pb2
 
 
 def tree(root: type[errors.DrawdownError]) -> list[type[errors.DrawdownError]]:
@@ -34,7 +35,7 @@ def test_every_exception_has_a_code_of_its_own_table() -> None:
     for kind in tree(errors.DrawdownError)[1:]:
         fault = kind("what was wrong")
         assert any(isinstance(fault, listed) for listed, _ in status.CODES), kind
-        details = status.details_of(fault)
+        details = status_pb2.Status.FromString(status.details_of(fault))
         assert details.message == "what was wrong"
         assert details.code == status.code_of(fault).value[0]
 
@@ -46,7 +47,7 @@ def test_an_earlier_row_never_hides_a_later_one() -> None:
 
 
 def test_shed_work_says_when_to_retry() -> None:
-    details = status.details_of(errors.OverloadedError("full"))
+    details = status_pb2.Status.FromString(status.details_of(errors.OverloadedError("full")))
     assert [each.type_url.rpartition(".")[2] for each in details.details] == ["ErrorInfo", "RetryInfo"]
     assert status.code_of(errors.OverloadedError("full")) is grpc.StatusCode.RESOURCE_EXHAUSTED
 

@@ -26,14 +26,14 @@ from drawdown.client.asyncio_coalescing import (
 from drawdown.client.asyncio_ledger import AioLedgerReads
 from drawdown.client.asyncio_recorder import AioRecorder
 from drawdown.client.asyncio_reservations import AioReservationCalls
-from drawdown.client.backoff import Backoff
+from drawdown.client.backoff import Backoff, RetryBudget
 from drawdown.client.control import over_grpc
 from drawdown.client.control.awaited import AwaitedControlMethods
 from drawdown.client.interface import CheckLike, EventLike
 from drawdown.client.notice_watch import notice_stream, notices_request
 from drawdown.client.recorder import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, RecorderOptions, UsageException
 from drawdown.client.reservation_session import AioReservationSession
-from drawdown.client.rpc_errors import error_of
+from drawdown.client.rpc_errors import error_of, retry_after_s
 from drawdown.client.scales import Scales
 from drawdown.client.tls import Tls
 from drawdown.client.usage_event import SealedEvent, UsageEvent, encode_event, event_from, seal
@@ -91,6 +91,7 @@ class AioConnection(
         self.target = channels.check_target(target)
         self._timeout_s = timeout_s
         self._metadata = channels.metadata_of(api_key)
+        self._retries = RetryBudget()
         self._channel = channels.open_aio_channel(target, channels.tls_of(tls, root_certificates))
         self._record_usage = self._channel.unary_unary(channels.RECORD_USAGE)
         self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
@@ -112,18 +113,19 @@ class AioConnection(
         )
 
     async def _call(self, method: Callable[..., Awaitable[AnswerT]], request: Any) -> AnswerT:
-        """Call, and repeat with the same request while the failure is retryable and time is left."""
+        """Call, and repeat with the same request while that may help, time is left and the budget allows."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout_s
         backoff = Backoff(delay_s_max=1.0)
+        self._retries.called()
         while True:
             try:
                 left = max(0.001, deadline - loop.time())
                 return await method(request, timeout=left, metadata=self._metadata)
             except grpc.RpcError as failure:
                 error = error_of(failure)
-                delay = backoff.next_s()
-                if not error.retryable or loop.time() + delay >= deadline:
+                delay = retry_after_s(failure) + backoff.next_s()
+                if loop.time() + delay >= deadline or not self._retries.allows(error):
                     raise error from failure
                 await asyncio.sleep(delay)
 

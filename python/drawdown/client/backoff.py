@@ -1,8 +1,11 @@
-"""How long to wait before a repeat: exponential, with full jitter, bounded."""
+"""Repeats: how long to wait before one (exponential, full jitter, bounded), and how many at most."""
 
 from __future__ import annotations
 
 import random
+from typing import Final
+
+from drawdown.errors import DrawdownError, OverloadedError
 
 FIRST_S = 0.05
 
@@ -26,3 +29,32 @@ class Backoff:
     def reset(self) -> None:
         """The last attempt succeeded."""
         self._failures = 0
+
+
+class RetryBudget:
+    """How many repeats an overloaded server gets from one client: a tenth of its calls, and a few at first.
+
+    Without a bound, clients that repeat what was shed keep a server overloaded that could recover. A repeat
+    after a break or a restart is not counted: nobody serves then whom it could crowd.
+    """
+
+    FIRST: Final = 20.0
+    SHARE: Final = 0.1
+
+    def __init__(self) -> None:
+        self._left = self.FIRST
+
+    def called(self) -> None:
+        """A call is made for the first time."""
+        self._left = min(self.FIRST, self._left + self.SHARE)
+
+    def allows(self, refused: DrawdownError) -> bool:
+        """Whether to repeat what was refused so; a repeat of shed work is counted."""
+        if not refused.retryable:
+            return False
+        if not isinstance(refused, OverloadedError) or refused.reason != OverloadedError.reason:
+            return True
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import grpc
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from drawdown import errors
@@ -66,14 +67,24 @@ def is_retryable(failure: grpc.RpcError) -> bool:
     return error_of(failure).retryable
 
 
+def retry_after_s(failure: grpc.RpcError) -> float:
+    """How long the server asks to wait before a repeat; 0 where it does not say."""
+    hint = error_details_pb2.RetryInfo()
+    return hint.retry_delay.ToTimedelta().total_seconds() if _detail(failure, hint) else 0.0
+
+
 def _error_info(failure: grpc.RpcError) -> error_details_pb2.ErrorInfo | None:
+    info = error_details_pb2.ErrorInfo()
+    return info if _detail(failure, info) else None
+
+
+def _detail(failure: grpc.RpcError, wanted: Message) -> bool:
+    """Whether the trailers carry a detail of this kind; it is then in ``wanted``."""
     for key, value in failure.trailing_metadata() or ():
         if key != _TRAILER:
             continue
         status = status_pb2.Status.FromString(value)
         for detail in status.details:
-            info = error_details_pb2.ErrorInfo()
-            if detail.Is(info.DESCRIPTOR):
-                detail.Unpack(info)
-                return info
-    return None
+            if detail.Is(wanted.DESCRIPTOR):
+                return bool(detail.Unpack(wanted))
+    return False

@@ -17,14 +17,14 @@ from drawdown.client import channel as channels
 from drawdown.client import reservation_messages as messages
 from drawdown.client import watch_messages as watches
 from drawdown.client.answers import check_results, checks_to_request, usage_results
-from drawdown.client.backoff import Backoff
+from drawdown.client.backoff import Backoff, RetryBudget
 from drawdown.client.control import over_grpc
 from drawdown.client.correction_messages import correct_request, corrected
 from drawdown.client.interface import CheckLike, Database, EventLike
 from drawdown.client.notice_watch import NoticeStream, notices_request
 from drawdown.client.recorder import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, Recorder, RecorderOptions
 from drawdown.client.reservation_session import ReservationSession
-from drawdown.client.rpc_errors import error_of
+from drawdown.client.rpc_errors import error_of, retry_after_s
 from drawdown.client.scales import Scales
 from drawdown.client.stream_recorder import StreamRecorder
 from drawdown.client.tls import Tls
@@ -82,6 +82,7 @@ class Connection(LedgerReads, Database):
         self.target = channels.check_target(target)
         self._timeout_s = timeout_s
         self._metadata = channels.metadata_of(api_key)
+        self._retries = RetryBudget()
         self._channel = channels.open_channel(target, channels.tls_of(tls, root_certificates))
         self._record_usage = self._channel.unary_unary(channels.RECORD_USAGE)
         self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
@@ -93,17 +94,18 @@ class Connection(LedgerReads, Database):
         self._scales = Scales(self.catalog, lambda account: self.account(account).rate_table)
 
     def _call(self, method: Callable[..., AnswerT], request: Any) -> AnswerT:
-        """Call, and repeat with the same request while the failure is retryable and time is left."""
+        """Call, and repeat with the same request while that may help, time is left and the budget allows."""
         deadline = time.monotonic() + self._timeout_s
         backoff = Backoff(delay_s_max=1.0)
+        self._retries.called()
         while True:
             try:
                 left = max(0.001, deadline - time.monotonic())
                 return method(request, timeout=left, metadata=self._metadata)
             except grpc.RpcError as failure:
                 error: DrawdownError = error_of(failure)
-                delay = backoff.next_s()
-                if not error.retryable or time.monotonic() + delay >= deadline:
+                delay = retry_after_s(failure) + backoff.next_s()
+                if time.monotonic() + delay >= deadline or not self._retries.allows(error):
                     raise error from failure
                 time.sleep(delay)
 

@@ -29,6 +29,7 @@ class Durability:
         self._listeners: set[DurableListener] = set()
         # Ascending by seq: engine calls of the loop's thread see the journal grow.
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._next_group: asyncio.Future[None] | None = None
         loop.add_reader(self._fd, self._on_group)
 
     def close(self) -> None:
@@ -61,12 +62,22 @@ class Durability:
             self._complete(self._durable_seq())
         await future
 
+    async def next_group(self, seconds_max: float) -> None:
+        """Return when a further group was written, and so left room, or after ``seconds_max``."""
+        group = self._next_group
+        if group is None:
+            group = self._next_group = self._loop.create_future()
+        await asyncio.wait((group,), timeout=seconds_max)
+
     def _on_group(self) -> None:
         try:
             os.read(self._fd, 8)
         except BlockingIOError:
             return
         durable = self._durable_seq()
+        if self._next_group is not None:
+            self._next_group.set_result(None)
+            self._next_group = None
         self._complete(durable)
         for listener in tuple(self._listeners):
             listener.durable_up_to(durable)

@@ -329,7 +329,8 @@ class Server:
         await stopping
         if http is not None:
             await http
-        await asyncio.get_running_loop().run_in_executor(None, self._typed.close)
+        for close in (self._typed.close, self._usage.close):
+            await asyncio.get_running_loop().run_in_executor(None, close)
         _log.info("drained", extra={"durable_seq": self._app.engine.durable_seq()})
 
     def stats(self) -> dict[str, Any]:
@@ -341,6 +342,11 @@ class Server:
             "batches_total": self._usage.batches,
             "batch_bytes_total": self._usage.bytes_in,
             "shed_total": self._usage.shed,
+            "calls_refused_queue_total": self._usage.call_queue.refused,
+            "calls_expired_total": self._usage.expired,
+            "call_queue_bytes": self._usage.call_queue.waiting_bytes,
+            "call_queue_bytes_per_s": self._usage.call_queue.bytes_per_s,
+            "senders_active": self._usage.senders.active,
             "watches_open": self._watches.open_watches,
             "notice_watches_open": self._notice_watches.open_watches,
             "notice_watch_messages_total": self._notice_watches.sent,

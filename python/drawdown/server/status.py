@@ -5,6 +5,7 @@ metadata ``definite`` (``true``: certainly not applied; ``false``: unknown, repe
 ids) and the ``field`` at fault. What may be retried later carries ``google.rpc.RetryInfo`` as well.
 """
 
+import functools
 import logging
 import uuid
 from typing import Any, Final, NoReturn
@@ -65,19 +66,28 @@ def fault_of(raised: BaseException) -> errors.DrawdownError:
     return errors.InternalError(f"internal fault {incident}; the server's log has the details")
 
 
-def details_of(fault: errors.DrawdownError) -> status_pb2.Status:
-    """``google.rpc.Status`` with ``ErrorInfo`` and, where a retry may help, ``RetryInfo``."""
-    info = error_details_pb2.ErrorInfo(domain=DOMAIN, reason=fault.reason)
-    info.metadata["definite"] = "true" if fault.definite else "false"
-    if fault.field:
-        info.metadata["field"] = fault.field
-    status = status_pb2.Status(code=code_pb2.Code.Value(code_of(fault).name), message=fault.message)
+def details_of(fault: errors.DrawdownError) -> bytes:
+    """``google.rpc.Status`` with ``ErrorInfo`` and, where a retry may help, ``RetryInfo``; encoded."""
+    return _details(
+        code_of(fault).name, fault.message, fault.reason, fault.field or "", fault.definite, fault.retryable
+    )
+
+
+# An overloaded server says the same thing thousands of times a second.
+@functools.lru_cache(256)
+def _details(code: str, message: str, reason: str, field: str, definite: bool, retryable: bool) -> bytes:
+    info = error_details_pb2.ErrorInfo(domain=DOMAIN, reason=reason)
+    info.metadata["definite"] = "true" if definite else "false"
+    if field:
+        info.metadata["field"] = field
+    status = status_pb2.Status(code=code_pb2.Code.Value(code), message=message)
     status.details.append(_packed(info))
-    if fault.retryable:
+    if retryable:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(RETRY_AFTER_MS)
         status.details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
-    return status
+    encoded: bytes = status.SerializeToString()
+    return encoded
 
 
 def _packed(message: Any) -> any_pb2.Any:
@@ -92,6 +102,6 @@ async def abort(context: Context, raised: BaseException) -> NoReturn:
     await context.abort(
         code_of(fault),
         fault.message[:1024],
-        trailing_metadata=(("grpc-status-details-bin", details_of(fault).SerializeToString()),),
+        trailing_metadata=(("grpc-status-details-bin", details_of(fault)),),
     )
     raise AssertionError("abort returned")

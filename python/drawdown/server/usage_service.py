@@ -7,6 +7,11 @@ One stream is two coroutines over one queue::
 
 The next read is started before the present batch is submitted: ``submit`` leaves the interpreter,
 and gRPC's own thread receives the next message meanwhile.
+
+Beyond what the disk takes, streams wait: nothing is read from them, and HTTP/2 holds the sender back. A
+unary call is refused instead, at once and definitely, its caller over its share before others. Large
+ones have a queue of their own (``call_queue.py``); where several callers send they take turns
+(``senders.py``).
 """
 
 import asyncio
@@ -19,23 +24,27 @@ from drawdown import errors
 from drawdown.engine import Engine, RawEngineError, translated
 from drawdown.server import status
 from drawdown.server.access import Access, Principal, Right
+from drawdown.server.call_queue import LARGE_BYTES, CallQueue
 from drawdown.server.context import Context, Handler
 from drawdown.server.durability import Durability
+from drawdown.server.senders import Sender, Senders
 
 SERVICE: Final = "drawdown.v1.UsageService"
 
-# A batch that the engine sheds is offered again this often before its stream is ended: the pause is
-# back-pressure, and a commit group (about a millisecond) is what usually clears it.
-SHED_RETRIES: Final = 100
+# A batch that the engine sheds is offered again after every commit group, which leaves room, and at
+# least this often. A stream is ended, and a call of a caller within its share refused, after so long.
 SHED_PAUSE_S: Final = 0.01
+SHED_STREAM_S: Final = 5.0
+SHED_CALL_S: Final = 0.05
 
 
 class UsageStream:
     """One open ``StreamUsage`` call: acks in order, one per batch, each after its batch is durable."""
 
-    def __init__(self, service: "UsageService", context: Context) -> None:
+    def __init__(self, service: "UsageService", context: Context, sender: Sender) -> None:
         self._service = service
         self._context = context
+        self._sender = sender
         self._loop = service.loop
         self._acks: deque[tuple[int, bytes]] = deque()
         self._ended = False
@@ -87,9 +96,9 @@ class UsageStream:
                 self._reader_asleep.set_result(None)
 
     async def _read(self, caller: Principal) -> None:
-        account_prefix, may_force = caller.account_prefix, caller.may_force
+        senders, sender = self._service.senders, self._sender
         create_task, read = self._loop.create_task, self._context.read
-        submit, acks, window = self._service.engine.submit, self._acks, self._service.window
+        offer, acks, window = self._service.offer, self._acks, self._service.window
         durable_seq = self._service.engine.durable_seq
         end = grpc.aio.EOF
         reading = self._reading = create_task(read())
@@ -107,33 +116,20 @@ class UsageStream:
             await asyncio.sleep(0)
             if caller.key_id:
                 await self._service.keep_pace(caller)
+            if senders.contended:
+                await senders.turn(sender, len(batch))
             try:
-                seq, ack = submit(batch, account_prefix=account_prefix, may_force=may_force)
+                seq, ack = offer(batch, caller)
             except RawEngineError as raised:
-                seq, ack = await self._offer_again(raised, batch, account_prefix, may_force)
+                seq, ack = await self._service.offer_again(raised, batch, caller, sender, SHED_STREAM_S)
+            self._service.took(sender, len(batch))
             acks.append((seq, ack))
-            self._service.batches += 1
-            self._service.bytes_in += len(batch)
             if seq <= self._durable or (len(acks) == 1 and seq <= durable_seq()):
                 self.durable_up_to(max(self._durable, seq))
             if len(acks) >= window:
                 self._reader_asleep = self._loop.create_future()
                 await self._reader_asleep
                 self._reader_asleep = None
-
-    async def _offer_again(
-        self, raised: RawEngineError, batch: bytes, account_prefix: str, may_force: bool
-    ) -> tuple[int, bytes]:
-        for _ in range(SHED_RETRIES):
-            if not isinstance(translated(raised), errors.OverloadedError):
-                break
-            self._service.shed += 1
-            await asyncio.sleep(SHED_PAUSE_S)
-            try:
-                return self._service.engine.submit(batch, account_prefix=account_prefix, may_force=may_force)
-            except RawEngineError as again:
-                raised = again
-        raise raised
 
     async def _write(self) -> None:
         write, acks = self._context.write, self._acks
@@ -165,7 +161,10 @@ class UsageService:
         self.batches = 0
         self.bytes_in = 0
         self.shed = 0
+        self.expired = 0
         self.streams: set[UsageStream] = set()
+        self.senders = Senders(self.loop)
+        self.call_queue = CallQueue(self.loop)
         self._durability = durability
         self._access = access
         self._draining = False
@@ -174,7 +173,8 @@ class UsageService:
         """Method handlers without serializers: bytes as they are on the wire."""
         return {
             "StreamUsage": grpc.stream_stream_rpc_method_handler(self.stream_usage),
-            "RecordUsage": grpc.unary_unary_rpc_method_handler(self.record_usage),
+            # As if a stream came in: a call can then be refused before its batch is received.
+            "RecordUsage": grpc.stream_unary_rpc_method_handler(self.record_usage),
         }
 
     async def stream_usage(self, _: Any, context: Context) -> None:
@@ -183,32 +183,90 @@ class UsageService:
             principal = self._access.principal(context, Right.INGEST)
             if self._draining:
                 raise draining()
-            stream = UsageStream(self, context)
+            sender = self.senders.of(principal, context)
+            stream = UsageStream(self, context, sender)
+            sender.streams += 1
             self.streams.add(stream)
             self._durability.add(stream)
             try:
                 await stream.run(principal)
             finally:
+                sender.streams -= 1
                 self._durability.discard(stream)
                 self.streams.discard(stream)
         except (errors.DrawdownError, RawEngineError) as raised:
             await status.abort(context, raised)
 
-    async def record_usage(self, batch: bytes, context: Context) -> bytes:
+    async def record_usage(self, _: Any, context: Context) -> bytes:
         """``RecordUsage``."""
         try:
             principal = self._access.principal(context, Right.INGEST)
             if self._draining:
                 raise draining()
-            seq, ack = self.engine.submit(
-                batch, account_prefix=principal.account_prefix, may_force=principal.may_force
-            )
-            self.batches += 1
-            self.bytes_in += len(batch)
+            sender = self.senders.of(principal, context)
+            self.call_queue.admit(sender)
+            batch = await _only_message(context)
+            seq, ack = await self._take_call(batch, principal, sender, context)
+            self.took(sender, len(batch))
             await self._durability.reached(seq)
             return ack
         except (errors.DrawdownError, RawEngineError) as raised:
             await status.abort(context, raised)
+
+    async def _take_call(
+        self, batch: bytes, caller: Principal, sender: Sender, context: Context
+    ) -> tuple[int, bytes]:
+        try:
+            if len(batch) >= LARGE_BYTES:
+                return await self.call_queue.run(
+                    sender, batch, lambda: self._offer_in_time(batch, caller, context)
+                )
+            if self.senders.contended:
+                await self.senders.turn(sender, len(batch))
+            return self._offer_in_time(batch, caller, context)
+        except RawEngineError as raised:
+            seconds = 0.0 if self.senders.is_over_share(sender) else SHED_CALL_S
+            return await self.offer_again(raised, batch, caller, sender, seconds)
+
+    def _offer_in_time(self, batch: bytes, caller: Principal, context: Context) -> tuple[int, bytes]:
+        """``offer``. Raises ``OverloadedError`` where the caller has given up: nothing is done for nobody."""
+        left_s = context.time_remaining()
+        if left_s is not None and left_s <= 0:
+            self.expired += 1
+            raise errors.OverloadedError("the call waited past its deadline; nothing was applied")
+        return self.offer(batch, caller)
+
+    def offer(self, batch: bytes, caller: Principal) -> tuple[int, bytes]:
+        """The batch to the engine: its seq and its ack. Raises what the engine raises."""
+        return self.engine.submit(batch, account_prefix=caller.account_prefix, may_force=caller.may_force)
+
+    async def offer_again(
+        self, raised: RawEngineError, batch: bytes, caller: Principal, sender: Sender, seconds_max: float
+    ) -> tuple[int, bytes]:
+        """``offer`` what the engine has shed until it is taken; at most so long. Raises the last refusal."""
+        until = self.loop.time() + seconds_max
+        while isinstance(translated(raised), errors.OverloadedError):
+            self.shed += 1
+            if self.loop.time() >= until:
+                break
+            await self._durability.next_group(SHED_PAUSE_S)
+            if self.senders.contended:
+                await self.senders.turn(sender, len(batch))
+            try:
+                return self.offer(batch, caller)
+            except RawEngineError as again:
+                raised = again
+        raise raised
+
+    def took(self, sender: Sender, batch_bytes: int) -> None:
+        """Count a batch that the engine has taken."""
+        sender.bytes += batch_bytes
+        self.batches += 1
+        self.bytes_in += batch_bytes
+
+    def close(self) -> None:
+        """After the last call: wait for what is still worked on."""
+        self.call_queue.close()
 
     async def keep_pace(self, caller: Principal) -> None:
         """Return when the caller's key may send a batch. Raises once it was revoked or has expired."""
@@ -218,8 +276,17 @@ class UsageService:
     def drain(self) -> None:
         """Take no further batches; open streams flush their acks and end with OK."""
         self._draining = True
+        self.senders.close()
         for stream in tuple(self.streams):
             stream.stop()
+
+
+async def _only_message(context: Context) -> bytes:
+    """The request of a unary call. Raises ``InvalidRequestError`` where the call ended without one."""
+    batch: bytes = await context.read()
+    if batch is grpc.aio.EOF:
+        raise errors.InvalidRequestError("the call carries no batch")
+    return batch
 
 
 def _look_at(ended: asyncio.Task[Any]) -> None:

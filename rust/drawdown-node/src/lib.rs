@@ -19,6 +19,7 @@ mod commit;
 mod correcting;
 mod crossings;
 mod disk;
+mod drain_rate;
 mod error;
 mod faults;
 mod frame;

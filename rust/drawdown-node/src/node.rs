@@ -108,8 +108,18 @@ impl Shared {
         SubmitError::Halted(halted.as_ref().map_or_else(|| "it was closed".into(), |fatal| fatal.what.clone()))
     }
 
-    /// Enter the writer to change something.
-    fn admit(&self) -> Result<MutexGuard<'_, Writer>, SubmitError> {
+    /// What may wait for the disk when usage is taken: as much as drains in time. Commands may
+    /// use all of `pending_bytes_max`, so that a grant is not shed where usage is.
+    pub(crate) fn usage_bytes_max(&self, writer: &Writer) -> u64 {
+        match self.drive {
+            Drive::Threads => writer.drain.queue_bytes_max(self.settings.pending_bytes_max),
+            // Bounds that hang on how fast this machine is would make no two runs the same.
+            Drive::Steps => self.settings.pending_bytes_max,
+        }
+    }
+
+    /// Enter the writer to change something while at most so much waits for the disk.
+    fn admit(&self, waiting_max: impl FnOnce(&Writer) -> u64) -> Result<MutexGuard<'_, Writer>, SubmitError> {
         let writer = self.writer.lock();
         if writer.closing || self.progress.is_stopped() {
             return Err(self.halted_error());
@@ -118,11 +128,9 @@ impl Shared {
             let why = self.supply.shortage().unwrap_or_else(|| "the disk is full".into());
             return Err(SubmitError::ReadOnly(why));
         }
-        if writer.pending_bytes >= self.settings.pending_bytes_max {
-            return Err(SubmitError::Overloaded {
-                pending_bytes: writer.pending_bytes,
-                limit_bytes: self.settings.pending_bytes_max,
-            });
+        let limit_bytes = waiting_max(&writer);
+        if writer.pending_bytes >= limit_bytes {
+            return Err(SubmitError::Overloaded { pending_bytes: writer.pending_bytes, limit_bytes });
         }
         Ok(writer)
     }
@@ -132,7 +140,22 @@ impl Shared {
         &self,
         change: impl FnOnce(&mut Engine, i64, &mut Vec<u8>) -> R,
     ) -> Result<(u64, R), SubmitError> {
-        let mut writer = self.admit()?;
+        self.change_in(self.admit(|_| self.settings.pending_bytes_max)?, change)
+    }
+
+    /// `change` for usage, which is shed before commands are.
+    fn change_by_usage<R>(
+        &self,
+        change: impl FnOnce(&mut Engine, i64, &mut Vec<u8>) -> R,
+    ) -> Result<(u64, R), SubmitError> {
+        self.change_in(self.admit(|writer| self.usage_bytes_max(writer))?, change)
+    }
+
+    fn change_in<R>(
+        &self,
+        mut writer: MutexGuard<'_, Writer>,
+        change: impl FnOnce(&mut Engine, i64, &mut Vec<u8>) -> R,
+    ) -> Result<(u64, R), SubmitError> {
         let stamp_us = writer.stamps.stamp(self.environment.clock.read());
         let changed = catch_unwind(AssertUnwindSafe(|| {
             writer.append(stamp_us, |engine, journal| change(engine, stamp_us, journal))
@@ -231,9 +254,9 @@ impl Node {
         rights: &Rights<'_>,
         sink: &mut S,
     ) -> Result<u64, SubmitError> {
-        let (seq, recorded) = self
-            .shared
-            .change(|engine, stamp_us, journal| engine.record_batch(events, stamp_us, rights, journal, sink))?;
+        let (seq, recorded) = self.shared.change_by_usage(|engine, stamp_us, journal| {
+            engine.record_batch(events, stamp_us, rights, journal, sink)
+        })?;
         match recorded {
             Ok(()) => Ok(seq),
             Err(_) => Err(SubmitError::Shed("no memory for more event ids within the guaranteed window".into())),

@@ -60,6 +60,10 @@ pub struct NodeStats {
     pub journal_bytes: u64,
     /// Records applied and not yet written.
     pub pending_bytes: u64,
+    /// With more than this waiting usage is shed: what is written within 50 ms at the rate of now.
+    pub queue_bytes_max: u64,
+    /// Record bytes per second that become durable while records wait; 0 before the first.
+    pub drain_bytes_per_s: u64,
     /// Counts per bucket of `fsync_buckets_us`, and one more for what took longer.
     pub fsync_counts: Vec<u64>,
     pub fsync_buckets_us: Vec<u64>,
@@ -89,10 +93,11 @@ pub struct NodeStats {
 
 impl NodeStats {
     pub(crate) fn of(shared: &Shared) -> NodeStats {
-        let (applied_seq, pending_bytes, clock_held_us) = {
-            let writer = shared.writer.lock();
-            (writer.applied_seq(), writer.pending_bytes, writer.stamps.held_step_us())
-        };
+        let writer = shared.writer.lock();
+        let (applied_seq, pending_bytes, clock_held_us) =
+            (writer.applied_seq(), writer.pending_bytes, writer.stamps.held_step_us());
+        let (queue_bytes_max, drain_bytes_per_s) = (shared.usage_bytes_max(&writer), writer.drain.bytes_per_s());
+        drop(writer);
         let counters = &shared.counters;
         let journal_bytes = counters.journal_bytes.load(Relaxed);
         let listed = segments(&*shared.environment.disk).unwrap_or_default();
@@ -106,6 +111,8 @@ impl NodeStats {
             record_bytes: counters.record_bytes.load(Relaxed),
             journal_bytes,
             pending_bytes,
+            queue_bytes_max,
+            drain_bytes_per_s,
             fsync_counts: counters.fsync_counts(),
             fsync_buckets_us: FSYNC_BUCKETS_US.to_vec(),
             fsync_total_us: counters.fsync_total_us(),

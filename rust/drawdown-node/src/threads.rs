@@ -89,12 +89,20 @@ pub(crate) fn commit_next(shared: &Shared) -> bool {
     let mut committer = shared.committer.lock();
     let Some(mut group) = shared.writer.lock().take_group() else { return false };
     let record_bytes = group.body_bytes();
+    let begun = Instant::now();
     let committed = committer.commit(&mut group);
+    let took = begun.elapsed();
     drop(committer);
     let is_short = matches!(committed, Err(CommitError::NoSpace));
     {
         let mut writer = shared.writer.lock();
-        if is_short { writer.put_back(group) } else { writer.give_back(group, record_bytes) }
+        if is_short {
+            writer.put_back(group);
+        } else {
+            writer.give_back(group, record_bytes);
+            let backlog = writer.pending_bytes > 0;
+            writer.drain.observe(record_bytes, took, backlog);
+        }
     }
     settle(shared, committed);
     if is_short && shared.drive == Drive::Threads {

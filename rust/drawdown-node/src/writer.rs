@@ -2,6 +2,7 @@
 
 use crate::clock::StampRule;
 use crate::commit::Group;
+use crate::drain_rate::DrainRate;
 use drawdown_core::Engine;
 use std::collections::VecDeque;
 
@@ -19,6 +20,7 @@ pub(crate) struct Writer {
     group_bytes_max: u64,
     /// Records applied and not yet written: open, closed and in flight.
     pub(crate) pending_bytes: u64,
+    pub(crate) drain: DrainRate,
     /// The commit thread sleeps and wants to be woken.
     pub(crate) committer_waits: bool,
     /// No change is taken any more.
@@ -35,6 +37,7 @@ impl Writer {
             spare: Vec::new(),
             group_bytes_max,
             pending_bytes: 0,
+            drain: DrainRate::default(),
             committer_waits: false,
             closing: false,
         }

@@ -1,0 +1,111 @@
+"""Large unary calls: a queue that is as long as it is quick, worked off beside the loop.
+
+A batch of thousands of events is milliseconds of work. Done on the loop's thread, calls would queue up in
+front of it unseen, and by the time one is looked at its caller has given up. So large batches go to threads
+of their own, the loop stays free to look at every call as it comes, and what would wait too long is refused
+at once: definitely, and for a hundredth of what doing it would cost.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from drawdown import errors
+from drawdown.server.senders import Sender
+from drawdown.server.turns import BATCH_BYTES, Ring
+
+# Smaller ones are done before a thread would have been woken.
+LARGE_BYTES: Final = 16 << 10
+# Two at a time: one is decoded while the other has the engine.
+PLACES: Final = 2
+# A call that would wait longer than this is refused when it arrives.
+QUEUE_S: Final = 0.05
+# All that waits together.
+WAITING_BYTES_MAX: Final = 64 << 20
+# Before the first measurement: a tenth of what a slow machine does.
+FIRST_BYTES_PER_S: Final = 5e6
+
+_REFUSAL: Final = "this caller has more calls waiting than can be done in time; nothing was applied"
+
+AnswerT = TypeVar("AnswerT")
+
+
+class CallQueue:
+    """The queue of one server. For use on the loop's thread only."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._executor = ThreadPoolExecutor(PLACES, thread_name_prefix="usage-call")
+        self._ring = Ring()
+        self._working = 0
+        self._working_bytes = 0
+        self._last_end = 0.0
+        self._s_per_byte = 1 / FIRST_BYTES_PER_S
+        self.refused = 0
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What waits for a place."""
+        return self._ring.bytes
+
+    @property
+    def bytes_per_s(self) -> float:
+        """How much is worked off, as measured."""
+        return 1 / self._s_per_byte
+
+    async def run(self, sender: Sender, batch: bytes, work: Callable[[], AnswerT]) -> AnswerT:
+        """The answer of ``work``, run in a thread when it is this sender's turn.
+
+        Raises ``OverloadedError`` at once where that would be too late to be worth waiting for.
+        """
+        self.admit(sender, len(batch))
+        if self._working < PLACES and not self._ring:
+            self._working += 1
+        else:
+            await self._place(sender, len(batch))
+        began = self._loop.time()
+        self._working_bytes += len(batch)
+        try:
+            # A cancelled caller gets no answer; what the engine has begun ends in the journal.
+            return await self._loop.run_in_executor(self._executor, work)
+        finally:
+            self._working_bytes -= len(batch)
+            self._measure(began, len(batch) + BATCH_BYTES)
+            self._free_place()
+
+    def admit(self, sender: Sender, batch_bytes: int = 0) -> None:
+        """Raises ``OverloadedError`` where a further call of this sender would wait too long."""
+        # Others get turns of their own in between: at most as much of each as this caller has waiting.
+        mine = sender.calls.bytes * max(1, len(self._ring))
+        ahead = min(self._ring.bytes, mine) + self._working_bytes
+        if ahead * self._s_per_byte > QUEUE_S or self._ring.bytes + batch_bytes > WAITING_BYTES_MAX:
+            self.refused += 1
+            raise errors.OverloadedError(_REFUSAL)
+
+    async def _place(self, sender: Sender, batch_bytes: int) -> None:
+        turn = self._loop.create_future()
+        self._ring.add(sender.calls, batch_bytes, turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._free_place()
+            raise
+
+    def _free_place(self) -> None:
+        """Hand the place on, or leave it free."""
+        self._working -= 1
+        while self._working < PLACES and self._ring.give_one():
+            self._working += 1
+
+    def _measure(self, began: float, cost: int) -> None:
+        """Seconds per byte while calls follow each other: from the end of the last one to that of this."""
+        now = self._loop.time()
+        took = now - max(began, self._last_end)
+        self._last_end = now
+        self._s_per_byte += (took / cost - self._s_per_byte) / 16
+
+    def close(self) -> None:
+        """Wait for what is being worked on."""
+        self._executor.shutdown(wait=True)

@@ -1,0 +1,101 @@
+"""Callers that send usage: who they are, how much they send, and their turns on the loop's thread.
+
+Batches that are ready go to the engine one after the other on the loop's thread. A caller with a hundred
+streams would have a hundred of them ready at a time, and another caller's single batch would stand behind
+all of them. Where more than one caller sends, a batch therefore waits for its turn: every pass of the loop
+is one round. Where one caller sends there are no rounds, and no cost but a count.
+"""
+
+import asyncio
+from typing import Final
+
+from drawdown.server.access import Principal
+from drawdown.server.context import Context
+from drawdown.server.turns import Line, Ring
+
+# Callers of the last tick are those that turns are taken among.
+TICK_S: Final = 0.25
+FORGET_TICKS: Final = 240
+
+
+class Sender:
+    """One caller: all streams and calls of one key, or of one connection without keys."""
+
+    __slots__ = ("bytes", "bytes_before", "calls", "idle_ticks", "line", "streams")
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        """Taken since the tick; the service counts it."""
+        self.bytes_before = 0
+        self.streams = 0
+        """Open ones: a caller that has some is not forgotten."""
+        self.idle_ticks = 0
+        self.line = Line()
+        """Waiting for a turn on the loop."""
+        self.calls = Line()
+        """Waiting for a place in the queue of large calls."""
+
+
+class Senders:
+    """The callers of one server. For use on the loop's thread only."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._by_name: dict[str, Sender] = {}
+        self._ring = Ring()
+        self._ticking: asyncio.TimerHandle | None = None
+        self._active_bytes = 0
+        self.active = 0
+        """Callers that sent in the last tick."""
+        self.contended = False
+        """Several callers send: every batch waits for its turn."""
+
+    def of(self, caller: Principal, context: Context) -> Sender:
+        """The sender of a call: its key, or without keys its connection."""
+        name = caller.key_id or context.peer()
+        found = self._by_name.get(name)
+        if found is None:
+            found = self._by_name[name] = Sender()
+            if self._ticking is None:
+                self._ticking = self._loop.call_later(TICK_S, self._tick)
+        return found
+
+    async def turn(self, sender: Sender, batch_bytes: int) -> None:
+        """Return when it is this sender's turn."""
+        turn = self._loop.create_future()
+        if not self._ring:
+            self._loop.call_soon(self._round)
+        self._ring.add(sender.line, batch_bytes, turn)
+        await turn
+
+    def is_over_share(self, sender: Sender) -> bool:
+        """Whether the caller sends its part of everything or more; one that sends alone does."""
+        mine = max(sender.bytes, sender.bytes_before)
+        return self.active < 2 or mine * self.active >= self._active_bytes
+
+    def close(self) -> None:
+        """No further ticks; turns go on."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+
+    def _round(self) -> None:
+        self._ring.give_round()
+        if self._ring:
+            self._loop.call_soon(self._round)
+
+    def _tick(self) -> None:
+        """Count who sent, forget who has not for a while."""
+        active = total = 0
+        for name, sender in tuple(self._by_name.items()):
+            if sender.bytes or sender.line.waiting or sender.calls.waiting:
+                active += 1
+                total += sender.bytes
+                sender.idle_ticks = 0
+            else:
+                sender.idle_ticks += 1
+                if sender.idle_ticks > FORGET_TICKS and not sender.streams:
+                    del self._by_name[name]
+            sender.bytes_before, sender.bytes = sender.bytes, 0
+        self.active, self._active_bytes = active, total
+        self.contended = active > 1
+        self._ticking = self._loop.call_later(TICK_S, self._tick) if self._by_name else None

@@ -1,0 +1,140 @@
+"""Turns by bytes, and the queue of large calls: nobody crowds the others, and what is too late is refused."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from drawdown import errors
+from drawdown.server import call_queue
+from drawdown.server.call_queue import CallQueue
+from drawdown.server.senders import Sender
+from drawdown.server.turns import BATCH_BYTES, QUANTUM_BYTES, Line, Ring, Turn
+
+LARGE = QUANTUM_BYTES - BATCH_BYTES
+
+
+def waiting(ring: Ring, line: Line, loop: asyncio.AbstractEventLoop, *sizes: int) -> list[Turn]:
+    turns = [loop.create_future() for _ in sizes]
+    for turn, size in zip(turns, sizes, strict=True):
+        ring.add(line, size, turn)
+    return turns
+
+
+def given(turns: list[Turn]) -> int:
+    return sum(turn.done() for turn in turns)
+
+
+@pytest.fixture
+def loop() -> asyncio.AbstractEventLoop:
+    return asyncio.new_event_loop()
+
+
+def test_a_round_gives_every_caller_as_many_bytes(loop: asyncio.AbstractEventLoop) -> None:
+    ring, crowd, single = Ring(), Line(), Line()
+    many = waiting(ring, crowd, loop, *[LARGE] * 100)
+    one = waiting(ring, single, loop, 100)
+    ring.give_round()
+    assert (given(many), given(one)) == (1, 1)
+    ring.give_round()
+    assert given(many) == 2
+    assert ring.bytes == 98 * QUANTUM_BYTES == crowd.bytes
+
+
+def test_small_batches_share_a_visit_and_a_huge_one_saves_up(loop: asyncio.AbstractEventLoop) -> None:
+    ring, small, huge = Ring(), Line(), Line()
+    few = waiting(ring, small, loop, *[LARGE // 8] * 6)
+    big = waiting(ring, huge, loop, 10 * QUANTUM_BYTES)
+    ring.give_round()
+    assert given(few) == 6
+    for _ in range(9):
+        ring.give_round()
+    assert given(big) == 0
+    ring.give_round()
+    assert given(big) == 1
+    assert len(ring) == 0 == ring.bytes
+
+
+def test_one_turn_at_a_time_goes_around_too(loop: asyncio.AbstractEventLoop) -> None:
+    ring, crowd, single = Ring(), Line(), Line()
+    many = waiting(ring, crowd, loop, *[LARGE] * 50)
+    ring.give_one()
+    one = waiting(ring, single, loop, 100)
+    for _ in range(3):
+        assert ring.give_one()
+    assert given(one) == 1
+    while ring.give_one():
+        pass
+    assert given(many) == 50
+    assert ring.bytes == 0 == len(ring)
+
+
+def test_a_cancelled_turn_is_passed_over(loop: asyncio.AbstractEventLoop) -> None:
+    ring, line = Ring(), Line()
+    turns = waiting(ring, line, loop, 100, 100, 100)
+    turns[0].cancel()
+    turns[2].cancel()
+    assert ring.give_one()
+    assert turns[1].done() and not turns[1].cancelled()
+    assert not ring.give_one()
+    assert ring.bytes == 0 == line.bytes
+
+
+def busy(done: list[str], name: str, seconds: float = 0.0) -> Callable[[], str]:
+    def work() -> str:
+        time.sleep(seconds)
+        done.append(name)
+        return name
+
+    return work
+
+
+def test_what_would_wait_too_long_is_refused_at_once_and_another_caller_is_not() -> None:
+    async def story() -> None:
+        queue = CallQueue(asyncio.get_running_loop())
+        noisy, quiet, done = Sender(), Sender(), []
+        batch = bytes(call_queue.LARGE_BYTES)
+
+        async def call(sender: Sender, name: str) -> str:
+            try:
+                return await queue.run(sender, batch, busy(done, name, 0.02))
+            except errors.OverloadedError as refused:
+                assert refused.definite and refused.retryable
+                return "refused"
+
+        calls = [asyncio.create_task(call(noisy, "noisy")) for _ in range(200)]
+        await asyncio.sleep(0)
+        other = asyncio.create_task(call(quiet, "quiet"))
+        answers = await asyncio.gather(*calls)
+        assert await other == "quiet", "a caller within its share has its place"
+        assert answers.count("refused") == queue.refused > 100
+        assert done.count("noisy") == answers.count("noisy") >= call_queue.PLACES
+        assert done.index("quiet") <= 2 * call_queue.PLACES + 1
+        assert queue.waiting_bytes == 0
+        queue.close()
+
+    asyncio.run(story())
+
+
+def test_a_caller_that_gives_up_leaves_its_place_to_others() -> None:
+    async def story() -> None:
+        queue = CallQueue(asyncio.get_running_loop())
+        sender, done = Sender(), []
+        hold = threading.Event()
+        batch = bytes(100)
+        first = [asyncio.create_task(queue.run(sender, batch, hold.wait)) for _ in range(call_queue.PLACES)]
+        await asyncio.sleep(0)
+        waits = [asyncio.create_task(queue.run(sender, batch, busy(done, str(n)))) for n in range(3)]
+        await asyncio.sleep(0)
+        waits[0].cancel()
+        first[0].cancel()
+        await asyncio.sleep(0)
+        hold.set()
+        assert await waits[1] == "1"
+        assert await waits[2] == "2"
+        assert done == ["1", "2"]
+        assert await queue.run(sender, batch, busy(done, "3")) == "3"
+        queue.close()
+
+    asyncio.run(story())
