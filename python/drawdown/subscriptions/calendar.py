@@ -5,6 +5,7 @@ is kept across daylight saving, a day that a month lacks becomes its last. Perio
 the edges of a schedule tile time without gap or overlap.
 """
 
+from calendar import monthrange
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -34,11 +35,15 @@ class Interval(msgspec.Struct, frozen=True):
 
     def as_months(self) -> int | None:
         """Whole months, or ``None`` for days and weeks."""
-        return {"month": self.count, "year": 12 * self.count}.get(self.unit)
+        if self.unit == "month":
+            return self.count
+        return 12 * self.count if self.unit == "year" else None
 
     def as_days(self) -> int | None:
         """Whole days, or ``None`` for months and years."""
-        return {"day": self.count, "week": 7 * self.count}.get(self.unit)
+        if self.unit == "day":
+            return self.count
+        return 7 * self.count if self.unit == "week" else None
 
 
 WEEKLY: Final = Interval(1, "week")
@@ -73,15 +78,24 @@ def step(anchor: datetime, count: int, interval: Interval, zone: str = "UTC") ->
     """anchor + ``count`` × ``interval`` in the calendar of ``zone``, as a UTC instant."""
     if count == 0:
         return anchor.astimezone(UTC)
+    if zone == "UTC":
+        # Most are, and nothing is to be resolved.
+        return _moved(anchor.astimezone(UTC), count, interval)
     local = anchor.astimezone(zone_of(zone)).replace(tzinfo=None)
     return _resolved(_moved(local, count, interval), zone)
 
 
 def _moved(local: datetime, count: int, interval: Interval) -> datetime:
     months = interval.as_months()
-    if months is not None:
-        return local + relativedelta(months=months * count)
-    return local + timedelta(days=(interval.as_days() or 0) * count)
+    if months is None:
+        return local + timedelta(days=(interval.as_days() or 0) * count)
+    year, month = divmod(12 * local.year + local.month - 1 + months * count, 12)
+    return local.replace(year=year, month=month + 1, day=min(local.day, _days_of(year, month + 1)))
+
+
+@lru_cache(maxsize=4096)
+def _days_of(year: int, month: int) -> int:
+    return monthrange(year, month)[1]
 
 
 def _resolved(local: datetime, zone: str) -> datetime:
@@ -145,16 +159,20 @@ class Schedule(Value, frozen=True):
         """The number of the period that holds ``instant``; before the start it is −1."""
         if instant < self.start:
             return -1
-        low, high = 0, 1
-        while self.edge(high) <= instant:
-            low, high = high, high * 2
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self.edge(middle) <= instant:
-                low = middle
-            else:
-                high = middle
-        return low
+        number = max(0, self._about(instant))
+        while number > 0 and self.edge(number) > instant:
+            number -= 1
+        while self.edge(number + 1) <= instant:
+            number += 1
+        return number
+
+    def _about(self, instant: datetime) -> int:
+        """The number, or one beside it: months and days counted without looking at clock or zone."""
+        months, days = self.interval.as_months(), self.interval.as_days()
+        if months is not None:
+            at, anchor = instant.astimezone(UTC), self.anchor.astimezone(UTC)
+            return (12 * (at.year - anchor.year) + at.month - anchor.month) // months + self._stub()
+        return (instant - self.anchor).days // (days or 1) + self._stub()
 
 
 def lifetime_end(

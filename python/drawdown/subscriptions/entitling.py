@@ -33,7 +33,7 @@ def policy_command(account: str, plan: Plan, currency: str, country: str) -> com
 
 
 def edge_commands(account: str, billing: Schedule, number: int, now: datetime) -> list[commands.Command]:
-    """The next edges of the account's usage periods behind period ``number``."""
+    """The next edges of the account's usage periods behind period ``number``, as one group."""
     edges = [billing.edge(number + ahead) for ahead in range(1, EDGES_AHEAD + 1)]
     return [commands.set_period_edge(account, edge) for edge in edges if (edge - now).total_seconds() > 600]
 

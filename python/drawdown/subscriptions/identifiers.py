@@ -14,7 +14,7 @@ _READABLE_BYTES: Final = 96
 def derived(prefix: str, *parts: object) -> str:
     """``prefix:part:part…`` while that is short, else prefix and a 160-bit digest of the parts."""
     text = ":".join([prefix, *map(str, parts)])
-    if len(text.encode()) <= _READABLE_BYTES:
+    if len(text) <= _READABLE_BYTES and (text.isascii() or len(text.encode()) <= _READABLE_BYTES):
         return text
     digest = hashlib.blake2b("\x00".join(map(str, parts)).encode(), digest_size=20)
     return f"{prefix}:{digest.hexdigest()}"
@@ -32,7 +32,9 @@ def trial_grant_id(subscription_id: str) -> str:
 
 def invoice_id(account: str, boundary: datetime, currency: str) -> str:
     """The invoice of an account for the billing period that starts at ``boundary``."""
-    return derived("inv", account, boundary.strftime("%Y%m%dT%H%M%S.%fZ"), currency)
+    day = f"{boundary.year:04}{boundary.month:02}{boundary.day:02}"
+    time = f"{boundary.hour:02}{boundary.minute:02}{boundary.second:02}.{boundary.microsecond:06}"
+    return derived("inv", account, f"{day}T{time}Z", currency)
 
 
 def lane_of(account: str) -> str:

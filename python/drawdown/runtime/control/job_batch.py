@@ -99,6 +99,7 @@ class JobBatch:
             done, failed = 0, []
             still_due = work.jobs.still_due([each.job.row for each in answered]) if answered else set()
             ready = [each for each in answered if each.job.row in still_due]
+            _bring(work, [each.job for each in ready])
             while True:
                 handled, faults = self._handle(work, lanes, ready)
                 done += handled
@@ -133,26 +134,22 @@ class JobBatch:
         ready: list[ReadyJob] = []
         asking: list[AskingJob] = []
         failed: list[tuple[StoredJob, Exception]] = []
-        for name, jobs in _by_kind(heads).items():
-            kind = JOBS.get(name)
-            if kind is not None and kind.bring is not None:
-                kind.bring(work, jobs)
-            for job in jobs:
-                try:
-                    if kind is None:
-                        raise errors.InternalError(f"nothing carries out jobs of kind {name!r}")
-                    question = self._question(work, lanes, job, kind)
-                except EngineBehindError:
-                    lanes.wait(job.lane)
-                except Exception as fault:
-                    lanes.close(job.lane)
-                    failed.append((job, fault))
+        _bring(work, heads)
+        for job in heads:
+            try:
+                kind = _kind_of(job)
+                question = self._question(work, lanes, job, kind)
+            except EngineBehindError:
+                lanes.wait(job.lane)
+            except Exception as fault:
+                lanes.close(job.lane)
+                failed.append((job, fault))
+            else:
+                if question is NOTHING:
+                    ready.append(ReadyJob(job, kind, NOTHING))
                 else:
-                    if question is NOTHING:
-                        ready.append(ReadyJob(job, kind, NOTHING))
-                    else:
-                        lanes.wait(job.lane)
-                        asking.append(AskingJob(job, kind, question))
+                    lanes.wait(job.lane)
+                    asking.append(AskingJob(job, kind, question))
         return ready, asking, failed
 
     def _question(self, work: Work, lanes: _Lanes, job: StoredJob, kind: JobKind) -> Any:
@@ -230,9 +227,7 @@ class JobBatch:
 
     def _carry_out_alone(self, job: StoredJob) -> None:
         plane = self._plane
-        kind = JOBS.get(job.kind)
-        if kind is None:
-            raise errors.InternalError(f"nothing carries out jobs of kind {job.kind!r}")
+        kind = _kind_of(job)
         outcome = NOTHING
         if kind.effect is not None:
             with plane.sql.transaction() as work:
@@ -283,8 +278,19 @@ class _Lanes:
                 self.close(lane)
 
 
-def _by_kind(jobs: list[StoredJob]) -> dict[str, list[StoredJob]]:
+def _kind_of(job: StoredJob) -> JobKind:
+    kind = JOBS.get(job.kind)
+    if kind is None:
+        raise errors.InternalError(f"nothing carries out jobs of kind {job.kind!r}")
+    return kind
+
+
+def _bring(work: Work, jobs: list[StoredJob]) -> None:
+    """What jobs of each kind will read is asked for together."""
     kinds: dict[str, list[StoredJob]] = {}
     for job in jobs:
         kinds.setdefault(job.kind, []).append(job)
-    return kinds
+    for name, of_kind in kinds.items():
+        kind = JOBS.get(name)
+        if kind is not None and kind.bring is not None:
+            kind.bring(work, of_kind)

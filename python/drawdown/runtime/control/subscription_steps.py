@@ -75,8 +75,9 @@ def open_period(step: Step, subscription: Subscription, plan: Plan, number: int)
 def follow_period(step: Step, subscription: Subscription, number: int) -> Subscription:
     """Period ``number`` is open: its edges are told to the engine, the next opening is put down."""
     now = step.now_of(subscription.account)
-    for edge in edge_commands(subscription.account, subscription.billing, number, now):
-        step.decision.command(subscription.account, edge)
+    edges = edge_commands(subscription.account, subscription.billing, number, now)
+    if edges:
+        step.decision.command(subscription.account, *edges)
     opened = msgspec.structs.replace(subscription, billing_next=max(subscription.billing_next, number + 1))
     step.decision.job(period_job(opened, number + 1))
     return step.work.subscriptions.put(opened)

@@ -6,12 +6,13 @@ database with everything else, before the table is searched or the transaction e
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Table
 
+from drawdown.storage.sql.bulk import write_many
 from drawdown.storage.sql.pending import ABSENT, Pending, put_back
 
 ValueT = TypeVar("ValueT", bound=msgspec.Struct)
@@ -87,6 +88,7 @@ class Documents(Generic[ValueT]):
         self._decoder = _decoder_of(kind)
         self._columns = columns
         self._key = key
+        self._key_names = frozenset(key)
         self._at_hand: dict[Key, ValueT | None] = {}
         self._unwritten: dict[Key, ValueT] = {}
         self._asked: dict[frozenset[tuple[str, Any]], ValueT | None] = {}
@@ -94,11 +96,12 @@ class Documents(Generic[ValueT]):
 
     def get(self, **key: Any) -> ValueT | None:
         """The value with these columns, or ``None``; asked for again in this transaction it is at hand."""
-        if key.keys() == set(self._key):
+        if key.keys() == self._key_names:
             at = tuple([key[name] for name in self._key])
-            if at not in self._at_hand:
-                self._at_hand[at] = self._read(key)
-            return self._at_hand[at]
+            found = self._at_hand.get(at, ABSENT)
+            if found is ABSENT:
+                found = self._at_hand[at] = self._read(key)
+            return cast("ValueT | None", found)
         asked = frozenset(key.items())
         if asked not in self._asked:
             self.write_out()
@@ -155,7 +158,7 @@ class Documents(Generic[ValueT]):
             {**self._columns(value), "body": _encoder.encode(value).decode()}
             for value in self._unwritten.values()
         ]
-        self._connection.execute(_upsert_of(self.table, self._key, tuple(rows[0])), rows)
+        write_many(self._connection, _upsert_of(self.table, self._key, tuple(rows[0])), rows)
         self._unwritten.clear()
         self._pending.wrote()
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from drawdown.model.decision import Job
 from drawdown.model.instants import instant_from_us
+from drawdown.storage.sql.bulk import write_many
 from drawdown.storage.sql.pending import Pending
 from drawdown.storage.sql.tables.flow import job
 from drawdown.storage.sql.wakes import JOBS, Written
@@ -26,7 +27,9 @@ PARKED: Final = "parked"
 # Built once: putting a statement together costs more than running it.
 _KNOWN: Final = sa.select(job.c.key).where(job.c.key.in_(sa.bindparam("wanted", expanding=True)))
 _INSERT: Final = sa.insert(job)
-_DONE: Final = sa.update(job).where(job.c.row == sa.bindparam("job_row")).values(state=DONE)
+_DONE: Final = (
+    sa.update(job).where(job.c.row == sa.bindparam("job_row")).values(state=sa.bindparam("to_state"))
+)
 _NEXT_LOOK: Final = tuple(
     sa.select(sa.func.min(column)).where(
         job.c.clock == "", job.c.state == DUE, column > sa.bindparam("job_now")
@@ -97,7 +100,7 @@ class Jobs:
         self._pending = pending
         self._written = written
         self._put: dict[str, dict[str, Any]] = {}
-        self._done: list[dict[str, int]] = []
+        self._done: list[dict[str, Any]] = []
 
     def put(self, given: Job, *, clock: str, due_us: int) -> bool:
         """Put the job down; False where one of its key exists, whatever became of it."""
@@ -119,16 +122,16 @@ class Jobs:
 
     def done(self, rows: Iterable[int]) -> None:
         """These jobs have been carried out."""
-        self._done += [{"job_row": row} for row in rows]
+        self._done += [{"job_row": row, "to_state": DONE} for row in rows]
 
     def write_out(self) -> None:
         """What was put down and done is in the database, though not committed."""
         if self._put:
-            self._connection.execute(_INSERT, list(self._put.values()))
+            write_many(self._connection, _INSERT, list(self._put.values()))
             self._put.clear()
             self._pending.wrote()
         if self._done:
-            self._connection.execute(_DONE, self._done)
+            write_many(self._connection, _DONE, self._done)
             self._done.clear()
             self._pending.wrote()
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from drawdown.model.decision import Notice
 from drawdown.model.instants import instant_from_us
 from drawdown.notices.notice import Notice as StoredNotice
+from drawdown.storage.sql.bulk import write_many
 from drawdown.storage.sql.pending import Pending
 from drawdown.storage.sql.series import Series
 from drawdown.storage.sql.tables.flow import notice
@@ -71,7 +72,7 @@ class NoticeFeed:
     def write_out(self) -> None:
         """What was put is in the database, though not committed."""
         if self._put:
-            self._connection.execute(_INSERT, self._put)
+            write_many(self._connection, _INSERT, self._put)
             self._put.clear()
             self._keys_put.clear()
             self._pending.wrote()

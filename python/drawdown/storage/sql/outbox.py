@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from drawdown.model.commands import Command, encode_group
+from drawdown.storage.sql.bulk import write_many
 from drawdown.storage.sql.pending import Pending
 from drawdown.storage.sql.tables.flow import outbox
 
@@ -69,7 +70,7 @@ class Outbox:
     def write_out(self) -> None:
         """What was put is in the database, though not committed."""
         if self._put:
-            self._connection.execute(_INSERT, self._put)
+            write_many(self._connection, _INSERT, self._put)
             self._put.clear()
             self._pending.wrote()
 
@@ -91,7 +92,8 @@ class Outbox:
         if not groups:
             return
         self._pending.wrote()
-        self._connection.execute(
+        write_many(
+            self._connection,
             _DELIVERED,
             [
                 {

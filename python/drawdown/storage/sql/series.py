@@ -7,6 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from drawdown.storage.sql.bulk import write_many
 from drawdown.storage.sql.pending import ABSENT, Pending, put_back
 from drawdown.storage.sql.tables.billing import number_series
 from drawdown.storage.sql.tables.flow import cursor
@@ -53,7 +54,7 @@ class Series:
         if not self._moved:
             return
         rows = [{"series": series, "last": last} for series, last in self._moved.items()]
-        self._connection.execute(_MOVE, rows)
+        write_many(self._connection, _MOVE, rows)
         self._moved.clear()
         self._pending.wrote()
 
