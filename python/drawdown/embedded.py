@@ -348,4 +348,10 @@ def open(path: str | PathLike[str], **settings: Any) -> EmbeddedDatabase:
 def open_configured(path: str | PathLike[str], config: Config) -> EmbeddedDatabase:
     """``open`` with settings that were already read, from wherever."""
     folder = fspath(path)
-    return EmbeddedDatabase(Engine.open(folder, config.engine_settings()), folder, config)
+    engine = Engine.open(folder, config.engine_settings())
+    try:
+        return EmbeddedDatabase(engine, folder, config)
+    except BaseException:
+        # The folder is free again for whoever tries next.
+        engine.close()
+        raise

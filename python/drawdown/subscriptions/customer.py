@@ -1,5 +1,7 @@
 """The party who buys, and its accounts as the control plane knows them."""
 
+from datetime import datetime
+
 from drawdown.errors import InvalidRequestError
 from drawdown.model.currencies import decimals_of
 from drawdown.model.ids import check_id
@@ -33,6 +35,10 @@ class AccountProfile(Value, frozen=True):
     customer_id: str
     test_clock: bool = False
     signed_up: bool = False
+    rate_table: str = ""
+    """As it was first met; empty: the default. With ``clock`` what makes the account anew after a restore."""
+    clock: datetime | None = None
+    """Where its own clock stood when it was first met."""
     closed: bool = False
     """No further usage, for good."""
 

@@ -27,6 +27,7 @@ from drawdown.payments import ManualProvider, PaymentProvider
 from drawdown.runtime.control.delivery import Delivery
 from drawdown.runtime.control.fault_points import pass_point
 from drawdown.runtime.control.job_runner import JobRunner
+from drawdown.runtime.control.recovering import RESTORES, recover_from
 from drawdown.runtime.control.registry import CALLS
 from drawdown.runtime.control.step import Step, account_closed
 from drawdown.storage.sql import SqlDatabase
@@ -68,14 +69,19 @@ class ControlPlane:
         self._advancing = threading.RLock()
         with sql.transaction() as work:
             self.closed_accounts = {each.account for each in work.closings.find()}
+            self.restores = work.series.cursor(RESTORES)
         engine.guard = self._refuse_closed
 
     def recover(self, recovered_seq: int) -> None:
         """Bring the engine to where the database is: commands not delivered, or forgotten by a restore."""
-        again = self.delivery.issue_again(recovered_seq)
+        again = recover_from(self, recovered_seq)
         waiting = self.delivery.deliver()
-        if again or waiting:
-            _log.info("commands issued again", extra={"forgotten": again, "waiting": waiting})
+        if waiting:
+            _log.info("commands issued at the start", extra={"forgotten": again, "groups": waiting})
+
+    def name_of(self, seq: int) -> str:
+        """What a journal position is called in ids: positions behind a recovery point are given out anew."""
+        return f"{self.restores}.{seq}" if self.restores else str(seq)
 
     def call(self, request: Request, *, account_prefix: str = "") -> Any:
         """Answer a call; what it decided is durable and in the engine when this returns.
@@ -143,8 +149,14 @@ class ControlPlane:
                 clock = self.engine.account(account).test_clock
             except errors.AccountNotFoundError:
                 return
-            if clock is not None:
-                self.jobs.live_through(account, us_from_instant(clock), to)
+            if clock is None:
+                return
+            self.jobs.live_through(account, us_from_instant(clock), to)
+            with self.sql.transaction() as work:
+                is_known = work.profiles.get(account=account) is not None
+            if is_known and us_from_instant(clock) < to:
+                # The caller's own command follows at once.
+                self.jobs.note_clock(account, to, self.engine.applied_seq() + 1)
 
     def stats(self) -> dict[str, Any]:
         """Figures for metrics."""

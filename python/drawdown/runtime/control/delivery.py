@@ -46,21 +46,6 @@ class Delivery:
                 delivered = self._deliver_all(groups)
                 count += len(groups)
 
-    def issue_again(self, recovered_seq: int) -> int:
-        """Deliver again what was delivered above a restored engine's recovery point; answers how many."""
-        count, after = 0, 0
-        with self._one_at_a_time:
-            while True:
-                with self._sql.transaction() as work:
-                    groups = work.outbox.delivered_above(recovered_seq, after, _GROUPS_AT_ONCE)
-                if not groups:
-                    return count
-                delivered = self._deliver_all(groups)
-                with self._sql.transaction() as work:
-                    work.outbox.delivered(delivered)
-                after = groups[-1].row
-                count += len(groups)
-
     def _deliver_all(self, groups: list[OutboxGroup]) -> list[DeliveredGroup]:
         delivered = [self._deliver_one(group) for group in groups]
         # One wait for all: what is noted as delivered is on disk.

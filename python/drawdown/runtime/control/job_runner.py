@@ -106,6 +106,7 @@ class JobRunner:
                 (result,) = self._plane.engine.execute([AdvanceClock(account=account, to=due)])
                 if not result.applied:
                     raise refusal(result)
+                self.note_clock(account, due, result.seq)
                 stands_us = due
                 pass_point("clock.advanced")
             lane = heads[0].lane
@@ -116,6 +117,11 @@ class JobRunner:
             for _, fault in batch.failed:
                 raise fault
         raise errors.InternalError(f"account {account!r}: its jobs do not come to an end at one instant")
+
+    def note_clock(self, account: str, to_us: int, seq: int) -> None:
+        """A restored engine's clock has to go the same way, between the same commands."""
+        with self._plane.sql.transaction() as work:
+            work.outbox.note(account, [AdvanceClock(account=account, to=to_us)], seq)
 
     def _batch(self, clock: str, up_to_us: int, ready_us: int, budget: int) -> JobBatch:
         return JobBatch(self._plane, clock=clock, up_to_us=up_to_us, ready_us=ready_us, budget=budget)

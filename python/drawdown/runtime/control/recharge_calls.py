@@ -124,7 +124,7 @@ def evaluate_crossing(step: Step, crossing: Crossing) -> Purchase | None:
     found = step.work.recharges.get(account=crossing.account, credit_type=crossing.credit_type)
     if found is None or crossing.seq <= found.standing.looked_at_seq:
         return None
-    cause = f"crossing.{crossing.seq}"
+    cause = f"crossing.{step.plane.name_of(crossing.seq)}"
     if crossing.available is None:
         return evaluate(step, crossing.account, crossing.credit_type, cause=cause)
     return _begin(step, found, crossing.available, cause)

@@ -16,11 +16,12 @@ from drawdown.model.results import Crossing
 from drawdown.runtime.background import Background
 from drawdown.runtime.control.control_plane import ControlPlane
 from drawdown.runtime.control.recharge_calls import evaluate_crossing
+from drawdown.runtime.control.recovering import CROSSINGS
 from drawdown.runtime.control.step import Step
 
 _log = logging.getLogger("drawdown.control")
 
-CURSOR: Final = "crossings"
+CURSOR: Final = CROSSINGS
 CROSSINGS_AT_ONCE: Final = 256
 # Longest wait for a durable group; only the time to notice that the thread is to stop.
 WAIT_S: Final = 0.25
@@ -83,7 +84,7 @@ def relay_crossing(step: Step, crossing: Crossing) -> None:
     step.decision.notice(
         crossing.kind,
         crossing.account,
-        key=f"crossing:{crossing.seq}",
+        key=f"crossing:{step.plane.name_of(crossing.seq)}",
         credit_type=crossing.credit_type,
         available=f"{crossing.available:f}",
         **({} if crossing.threshold is None else {"threshold": f"{crossing.threshold:f}"}),
@@ -98,7 +99,7 @@ def relay_crossing(step: Step, crossing: Crossing) -> None:
         step.decision.notice(
             "recharge.failed",
             crossing.account,
-            key=f"recharge.failed:crossing:{crossing.seq}",
+            key=f"recharge.failed:crossing:{step.plane.name_of(crossing.seq)}",
             credit_type=crossing.credit_type,
             reason=fault.reason,
         )

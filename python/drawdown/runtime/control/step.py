@@ -92,6 +92,8 @@ class Step:
                 account=account,
                 customer_id=found.customer or account,
                 test_clock=found.test_clock is not None,
+                rate_table="" if found.rate_table == "default" else found.rate_table,
+                clock=found.test_clock,
             )
         )
 

@@ -1,7 +1,8 @@
 """Groups of engine commands on their way: written with the rows they belong to, delivered afterwards.
 
 ``waiting`` → ``done`` (the engine applied it, or had before) or ``refused`` (a rule of the engine was
-against it; the outcome says which). Delivery twice is harmless: every command carries an id.
+against it; the outcome says which). Delivery twice is harmless: every command carries an id. After a
+restore what was delivered above the engine's recovery point waits once more.
 """
 
 from collections.abc import Sequence
@@ -28,9 +29,9 @@ _GROUPS: Final = (
     .limit(sa.bindparam("at_most"))
 )
 _WAITING: Final = _GROUPS.where(outbox.c.state == WAITING)
-_ABOVE: Final = _GROUPS.where(
-    outbox.c.state == DONE, outbox.c.seq > sa.bindparam("above"), outbox.c.row > sa.bindparam("after")
-)
+_FORGOTTEN: Final = sa.and_(outbox.c.state == DONE, outbox.c.seq > sa.bindparam("above"))
+_AGAIN: Final = sa.update(outbox).where(_FORGOTTEN).values(state=WAITING, seq=None, outcomes=None)
+_LAST: Final = sa.select(sa.func.max(outbox.c.seq))
 _DELIVERED: Final = (
     sa.update(outbox)
     .where(outbox.c.row == sa.bindparam("of_row"))
@@ -78,9 +79,36 @@ class Outbox:
         """Groups not yet delivered, oldest first."""
         return self._groups(_WAITING, {"at_most": limit})
 
-    def delivered_above(self, seq: int, after_row: int, limit: int) -> list[OutboxGroup]:
-        """Groups whose delivery a restored engine may have forgotten, oldest first."""
-        return self._groups(_ABOVE, {"above": seq, "after": after_row, "at_most": limit})
+    def note(self, account: str, group: Sequence[Command], seq: int) -> None:
+        """The engine has this group already, at ``seq`` or before: kept for a restore."""
+        self.write_out()
+        row = {"account": account, "commands": encode_group(group).decode(), "state": DONE}
+        self._connection.execute(_INSERT, {**row, "seq": seq, "outcomes": "[]"})
+        self._pending.wrote()
+
+    def last_seq(self) -> int:
+        """The highest journal position that a group was delivered at; 0 where there was none."""
+        self.write_out()
+        return int(self._connection.execute(_LAST).scalar_one() or 0)
+
+    def issue_again(self, above_seq: int) -> int:
+        """Whatever was delivered above this position waits once more, in its old order; answers how many."""
+        self.write_out()
+        self._pending.wrote()
+        return int(self._connection.execute(_AGAIN, {"above": above_seq}).rowcount)
+
+    def waiting_accounts(self) -> list[str]:
+        """Whose groups wait, but for those that a waiting group creates."""
+        self.write_out()
+        creates = outbox.c.commands.contains('"type":"create_account"', autoescape=True)
+        found = self._connection.execute(
+            sa.select(outbox.c.account)
+            .where(outbox.c.state == WAITING)
+            .group_by(outbox.c.account)
+            .having(sa.func.max(sa.case((creates, 1), else_=0)) == 0)
+            .order_by(outbox.c.account)
+        )
+        return [account for (account,) in found]
 
     def _groups(self, statement: sa.Select[Any], bound: dict[str, int]) -> list[OutboxGroup]:
         self.write_out()

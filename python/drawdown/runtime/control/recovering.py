@@ -1,0 +1,74 @@
+"""After a restore: the engine is older than the database, and is brought to where that is.
+
+::
+
+    engine      ───────────── recovery point
+    database    ─────────────────┼── commands ─ commands ─ commands
+                                 └─→ issued again, in their order
+
+The engine's journal goes on from the recovery point under positions that it gave out before, so whatever
+is named by a position gets a new name, and cursors beyond it stand at it. The step is one transaction:
+a crash in its midst, or among the commands that follow, goes on at the next start.
+"""
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from drawdown import errors
+from drawdown.model.commands import CreateAccount
+from drawdown.model.instants import optional_us
+from drawdown.storage.sql.work import Work
+
+if TYPE_CHECKING:
+    from drawdown.runtime.control.control_plane import ControlPlane
+
+_log = logging.getLogger("drawdown.control")
+
+RESTORES: Final = "restores"
+CROSSINGS: Final = "crossings"
+
+
+def recover_from(plane: "ControlPlane", recovered_seq: int) -> int:
+    """What the engine forgot waits to be issued again; answers how many groups."""
+    with plane.sql.transaction() as work:
+        cursor = work.series.cursor(CROSSINGS)
+        if max(work.outbox.last_seq(), cursor) <= recovered_seq:
+            return 0
+        again = work.outbox.issue_again(recovered_seq)
+        if cursor > recovered_seq:
+            work.series.move_cursor(CROSSINGS, recovered_seq)
+        for each in work.recharges.find():
+            if each.standing.looked_at_seq > recovered_seq:
+                looked = msgspec.structs.replace(each.standing, looked_at_seq=recovered_seq)
+                work.recharges.put(msgspec.structs.replace(each, standing=looked))
+        plane.restores = work.series.cursor(RESTORES) + 1
+        work.series.move_cursor(RESTORES, plane.restores)
+        _make_accounts(plane, work)
+    _log.warning(
+        "the engine was restored to an earlier point: the control plane issues its commands again",
+        extra={"recovery_point": recovered_seq, "groups": again, "restores": plane.restores},
+    )
+    return again
+
+
+def _make_accounts(plane: "ControlPlane", work: Work) -> None:
+    """Accounts of waiting groups that were made after the recovery point, and by no group themselves."""
+    for account in work.outbox.waiting_accounts():
+        profile = work.profiles.get(account=account) if account else None
+        if profile is None:
+            continue
+        try:
+            plane.engine.account(account)
+        except errors.AccountNotFoundError:
+            plane.engine.execute(
+                [
+                    CreateAccount(
+                        account=account,
+                        customer=None if profile.customer_id == account else profile.customer_id,
+                        rate_table=profile.rate_table or None,
+                        test_clock=optional_us(profile.clock),
+                    )
+                ]
+            )

@@ -1,0 +1,183 @@
+"""An engine restored to an earlier point beside a newer database: equal states afterwards (§15)."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import drawdown
+import msgspec
+import pytest
+from drawdown.embedded import EmbeddedDatabase
+from drawdown.runtime.control.delivery import Delivery
+
+from .conftest import SMALL, START, prepare
+from .plans import published
+from .waiting import wait_until
+
+
+def keep_engine(data: Path, kept: Path) -> None:
+    """The engine's files of a folder that is closed, without the control plane's."""
+    shutil.copytree(data, kept, ignore=shutil.ignore_patterns("control.sqlite3*", "payments-*"))
+
+
+def put_back(data: Path, kept: Path) -> None:
+    """The engine as it was, the database as it is."""
+    for path in data.iterdir():
+        if not path.name.startswith(("control.sqlite3", "payments-")):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.copytree(kept, data, dirs_exist_ok=True)
+
+
+def opened(data: Path) -> EmbeddedDatabase:
+    return drawdown.open(data, **SMALL)
+
+
+def state(database: EmbeddedDatabase) -> Any:
+    """Everything that may be seen of the accounts but journal positions."""
+
+    def plain(value: Any) -> Any:
+        return {key: each for key, each in msgspec.to_builtins(value).items() if key != "seq"}
+
+    accounts = database.accounts()
+    return [
+        (
+            plain(account),
+            [plain(each) for each in database.balances(account.account)],
+            sorted(
+                (plain(each) for each in database.grants(account.account)), key=lambda each: each["grant_id"]
+            ),
+        )
+        for account in accounts
+    ]
+
+
+def before(database: EmbeddedDatabase) -> None:
+    """A subscribed account with a month behind it."""
+    prepare(database)
+    published(database, "pro")
+    published(database, "large", credits="5000", fee="90")
+    database.create_pack(
+        pack_id="pack",
+        name="pack",
+        credit_type="credits",
+        amount="100",
+        prices=[{"currency": "USD", "amount": "10"}],
+    )
+    database.put_customer("c", payment_method="test_ok")
+    database.create_account("old", customer_id="c", test_clock=START)
+    database.subscribe("old", "pro", subscription_id="s-old")
+    database.advance_clock("old", START + timedelta(days=30))
+
+
+def after(database: EmbeddedDatabase) -> None:
+    """What the restored engine does not know: renewals, a change, purchases, a transfer, an account."""
+    database.create_account("new", customer_id="c", test_clock=START + timedelta(days=1))
+    database.subscribe("new", "pro", subscription_id="s-new")
+    database.advance_clock("old", START + timedelta(days=70))
+    database.change_plan("s-old", "large", change_id="up")
+    database.advance_clock("new", START + timedelta(days=45))
+    database.buy_pack("new", "pack", purchase_id="buy")
+    database.transfer("t", from_account="new", to_account="old", credit_type="credits", credits="40")
+    database.cancel_subscription("s-new", when="now")
+    database.advance_clock("old", START + timedelta(days=131))
+    database.import_opening(
+        [
+            {"kind": "account", "account": "open", "customer_id": "open"},
+            {
+                "kind": "grant",
+                "account": "open",
+                "grant_id": "g",
+                "credit_type": "credits",
+                "amount": "7",
+                "effective_at": "2026-01-01",
+            },
+        ]
+    )
+    database.close_account("open", remainder="forfeit", confirm=True)
+
+
+@pytest.fixture
+def forgotten(tmp_path: Path) -> tuple[Path, Any]:
+    """A folder whose engine has forgotten what its database knows, and the state there was."""
+    data, kept = tmp_path / "data", tmp_path / "kept"
+    with opened(data) as database:
+        before(database)
+    keep_engine(data, kept)
+    with opened(data) as database:
+        after(database)
+        expected = state(database)
+    put_back(data, kept)
+    return data, expected
+
+
+def test_every_command_above_the_recovery_point_is_issued_again(forgotten: tuple[Path, Any]) -> None:
+    data, expected = forgotten
+    for _ in range(2):
+        with opened(data) as database:
+            assert state(database) == expected
+            assert database.verify().holds
+            assert database._control_plane().restores == 1
+            assert database._control_plane().delivery.refused == 0
+
+
+def test_a_crash_among_them_goes_on(forgotten: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed after each few groups, as often as it takes."""
+    data, expected = forgotten
+    deliver_one = Delivery._deliver_one
+    left = [0]
+
+    def dying(self: Delivery, group: Any) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return deliver_one(self, group)
+
+    monkeypatch.setattr(Delivery, "_deliver_one", dying)
+    for allowed in (0, 1, 3, 7):
+        left[0] = allowed
+        with pytest.raises(KeyboardInterrupt):
+            opened(data)
+    monkeypatch.setattr(Delivery, "_deliver_one", deliver_one)
+    with opened(data) as database:
+        assert state(database) == expected
+        assert database._control_plane().restores == 1
+
+
+def test_what_goes_on_afterwards_names_nothing_twice(forgotten: tuple[Path, Any]) -> None:
+    """Renewals of the restored one: an invoice each, and the books hold."""
+    data, _ = forgotten
+    with opened(data) as database:
+        database.advance_clock("old", START + timedelta(days=165))
+        invoices = [each.invoice_id for each in database.invoices("old")]
+        assert len(invoices) == len(set(invoices))
+        assert database.verify().holds
+
+
+def test_crossings_after_a_restore_are_told(tmp_path: Path) -> None:
+    """The relay stands at the recovery point, not where the journal had been."""
+    data, kept = tmp_path / "data", tmp_path / "kept"
+    with opened(data) as database:
+        prepare(database)
+        database.create_account("acme", customer_id="c")
+        database.create_grant("acme", "credits", "100", grant_id="g")
+        database.put_customer("c", payment_method="test_ok")
+    keep_engine(data, kept)
+    events = [f"e{number}" for number in range(30)]
+
+    def use(database: EmbeddedDatabase) -> None:
+        for event in events:
+            database.record("acme", credit_type="credits", credits="10", event_id=event)
+
+    def told(database: EmbeddedDatabase) -> int:
+        return sum(each.kind == "balance.depleted" for each in database.notices("acme").notices)
+
+    with opened(data) as database:
+        use(database)
+        wait_until(lambda: told(database) == 1)
+    put_back(data, kept)
+    with opened(data) as database:
+        use(database)
+        wait_until(lambda: told(database) == 2)
