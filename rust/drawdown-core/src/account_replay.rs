@@ -5,6 +5,7 @@
 //! query answers from it as it would have answered then. It knows no event ids.
 
 use crate::account::Account;
+use crate::account_table::AccountTable;
 use crate::apply::{self, Misfit};
 use crate::apply_correction::note_correction;
 use crate::apply_counters::Moment;
@@ -76,7 +77,7 @@ impl AccountReplay {
     pub fn exchange(&mut self, number: u32, other: &mut SetAside) {
         let here = SetAside { account: self.engine.accounts.pop(), stamp: self.engine.stamp };
         let SetAside { account, stamp } = std::mem::replace(other, here);
-        self.engine.accounts.extend(account);
+        self.engine.accounts = account.into_iter().collect();
         self.engine.stamp = stamp;
         self.number = number;
     }
@@ -92,7 +93,7 @@ impl AccountReplay {
         }
         let seq = image.seq;
         let account = account_from(image, &mut self.engine.catalog)?;
-        self.engine.accounts = vec![account];
+        self.engine.accounts = AccountTable::from_iter([account]);
         Ok(seq)
     }
 
@@ -109,7 +110,8 @@ impl AccountReplay {
     pub fn apply(&mut self, record: &LedgerRecord) -> Result<(), Misfit> {
         self.engine.stamp = self.engine.stamp.max(record.stamp);
         if let Fact::Control(Control::AccountCreated(e)) = &record.what {
-            self.engine.accounts = vec![apply::account_of(&mut self.engine.catalog, e)];
+            let account = apply::account_of(&mut self.engine.catalog, e);
+            self.engine.accounts = AccountTable::from_iter([account]);
             return Ok(());
         }
         let value = record.usage().and_then(|usage| self.engine.counted_value_of(usage));

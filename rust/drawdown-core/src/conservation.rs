@@ -111,8 +111,7 @@ impl Conservation {
 impl Engine {
     /// Look at the accounts of these numbers, as far as they exist.
     pub fn check_conservation(&self, accounts: std::ops::Range<u32>, report: &mut Conservation) {
-        let end = (accounts.end as usize).min(self.accounts.len());
-        for account in self.accounts.get(accounts.start as usize..end).unwrap_or(&[]) {
+        for account in self.accounts.range(accounts) {
             report.accounts += 1;
             for pool in account.pools() {
                 report.pools += 1;

@@ -1,7 +1,7 @@
 //! The engine's state, and the one way entries get into it: written to the journal, then applied.
 
-use crate::account::Account;
 use crate::account_index::AccountIndex;
+use crate::account_table::AccountTable;
 use crate::apply::{self, Misfit};
 use crate::apply_correction::note_correction;
 use crate::apply_counters::Moment;
@@ -28,7 +28,7 @@ pub struct Engine {
     pub(crate) settings: Settings,
     pub(crate) key: StoreKey,
     pub(crate) catalog: Catalog,
-    pub(crate) accounts: Vec<Account>,
+    pub(crate) accounts: AccountTable,
     pub(crate) index: AccountIndex,
     pub(crate) keys: KeyTable,
     /// Events dated below are `TOO_LATE`; a bucket edge; never falls.
@@ -91,7 +91,7 @@ impl Engine {
             settings,
             key,
             catalog: Catalog::new(),
-            accounts: Vec::new(),
+            accounts: AccountTable::default(),
             index: AccountIndex::new(),
             keys,
             floor: 0,

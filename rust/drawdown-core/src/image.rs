@@ -148,7 +148,7 @@ impl Engine {
     /// An account number without an account: an image or an entry is missing.
     pub fn finish_recovery(&mut self) -> Result<(), CorruptImage> {
         let grace = self.settings.late_grace_us;
-        self.open_reservations = OpenReservations::of(&self.accounts);
+        self.open_reservations = OpenReservations::of(self.accounts.iter());
         for (number, account) in self.accounts.iter().enumerate() {
             if account.id.as_bytes().is_empty() {
                 return Err(CorruptImage(format!("account number {number} has neither image nor entry")));

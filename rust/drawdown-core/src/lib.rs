@@ -12,6 +12,7 @@ mod account;
 mod account_commands;
 mod account_index;
 mod account_replay;
+mod account_table;
 pub mod amount;
 mod apply;
 mod apply_correction;

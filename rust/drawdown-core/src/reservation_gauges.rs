@@ -16,7 +16,7 @@ pub struct OpenReservations {
 }
 
 impl OpenReservations {
-    pub fn of(accounts: &[Account]) -> OpenReservations {
+    pub fn of<'a>(accounts: impl IntoIterator<Item = &'a Account>) -> OpenReservations {
         let mut open = OpenReservations::default();
         for (number, account) in (0..).zip(accounts) {
             open.add_all(number, account);

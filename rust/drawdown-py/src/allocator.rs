@@ -1,38 +1,90 @@
-//! The system's allocator, which asks for huge pages where tables grow.
+//! The system's allocator, which asks for huge pages where the state grows, with a pool for cache lines.
 //!
 //! The state is far larger than the processor's page tables reach: with pages of 4 KiB every look-up of
-//! an event id walks them, which took a third of the time per event. The only file with `unsafe`.
+//! an event id walks them, which took a third of the time per event. `unsafe` is here and in
+//! `line_pool.rs` only.
 #![allow(unsafe_code)]
 
+use crate::line_pool::{LINE, LinePool, class_of};
 use std::alloc::{GlobalAlloc, Layout, System};
 
-/// What is this large is a table or a buffer that is used again.
-const LARGE_BYTES: usize = 128 << 10;
+/// What is this large may have grown the heap. A table's parts begin small.
+const LARGE_BYTES: usize = 2 << 10;
 
-/// As `System`; memory of large pieces is given in huge pages where the kernel has them.
+/// Where the kernel has huge pages, they are of this size on all that it runs on.
+pub(crate) const HUGE_PAGE: usize = 2 << 20;
+
+static LINES: LinePool = LinePool::new();
+
+/// As `System`; memory is given in huge pages where the kernel has them, and pieces of a few whole
+/// cache lines come from a pool.
 pub struct HugePageAllocator;
 
-// SAFETY: every call is handed on unchanged, and advice to the kernel changes no memory's content.
+// SAFETY: a layout is served by the pool or by `System`, which of them follows from the layout alone;
+// each is handed what it gave. Advice to the kernel changes no memory's content.
 unsafe impl GlobalAlloc for HugePageAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are those of `System`.
-        advised(unsafe { System.alloc(layout) }, layout.size())
+        match class_of(layout) {
+            Some(class) => LINES.take(class),
+            // SAFETY: the caller's promises are those of `System`.
+            None => advised(unsafe { System.alloc(aligned(layout)) }, layout.size()),
+        }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
+        match class_of(layout) {
+            // SAFETY: the caller gives back what `alloc` gave for this layout.
+            Some(class) => unsafe { LINES.give_back(class, pointer) },
+            // SAFETY: as above.
+            None => unsafe { System.dealloc(pointer, aligned(layout)) },
+        }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as above.
-        advised(unsafe { System.alloc_zeroed(layout) }, layout.size())
+        if class_of(layout).is_none() {
+            // SAFETY: as in `alloc`.
+            return advised(unsafe { System.alloc_zeroed(aligned(layout)) }, layout.size());
+        }
+        // SAFETY: as in `alloc`; the piece is `layout.size()` bytes and nobody else's.
+        unsafe {
+            let piece = self.alloc(layout);
+            if !piece.is_null() {
+                piece.write_bytes(0, layout.size());
+            }
+            piece
+        }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: as above.
-        advised(unsafe { System.realloc(pointer, layout, size) }, size)
+        // SAFETY: the caller promises that the new size with this alignment is a layout.
+        let grown = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        let classes = (class_of(layout), class_of(grown));
+        if classes == (None, None) && aligned(layout) == layout && aligned(grown) == grown {
+            // SAFETY: as in `alloc`.
+            return advised(unsafe { System.realloc(pointer, layout, size) }, size);
+        }
+        if classes.0.is_some() && classes.0 == classes.1 {
+            return pointer;
+        }
+        // SAFETY: both pieces are as large as their layouts say, and not the same.
+        unsafe {
+            let piece = self.alloc(grown);
+            if !piece.is_null() {
+                piece.copy_from_nonoverlapping(pointer, layout.size().min(size));
+                self.dealloc(pointer, layout);
+            }
+            piece
+        }
     }
+}
+
+/// Cache lines by the whole huge page begin at one.
+#[inline(always)]
+fn aligned(layout: Layout) -> Layout {
+    if layout.align() < LINE || !layout.size().is_multiple_of(HUGE_PAGE) {
+        return layout;
+    }
+    layout.align_to(HUGE_PAGE).unwrap_or(layout)
 }
 
 #[inline(always)]
@@ -46,12 +98,14 @@ fn advised(pointer: *mut u8, size: usize) -> *mut u8 {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn advise(_: usize, _: usize) {}
 
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(crate) fn ask(_: usize, _: usize) {}
+
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[cold]
 fn advise(address: usize, size: usize) {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     const PAGE: usize = 4 << 10;
-    const HUGE_PAGE: usize = 2 << 20;
     /// The end of the heap when it was last advised.
     static ADVISED: AtomicUsize = AtomicUsize::new(0);
 
@@ -67,13 +121,13 @@ fn advise(address: usize, size: usize) {
     // before its first touch; a page once touched stays as it is.
     let before = ADVISED.swap(heap_end, Relaxed);
     if before != heap_end {
-        let start = if before < heap_end { before.max(address) } else { address };
+        let start = if (1..heap_end).contains(&before) { before } else { address };
         ask(start / PAGE * PAGE, heap_end / PAGE * PAGE);
     }
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn ask(start: usize, end: usize) {
+pub(crate) fn ask(start: usize, end: usize) {
     if start < end {
         // SAFETY: the range is mapped memory of this process, and the advice changes no content. A
         // refusal (a kernel without huge pages) is as good as no advice.
@@ -86,19 +140,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn large_pieces_keep_their_content_through_growth() {
-        let layout = Layout::from_size_align(LARGE_BYTES, 64).unwrap();
-        // SAFETY: the layout has a size, sizes given on are those asked for, the piece is freed once.
-        unsafe {
-            let piece = HugePageAllocator.alloc_zeroed(layout);
-            assert!(!piece.is_null());
-            *piece.add(LARGE_BYTES - 1) = 7;
-            let size = 64 * LARGE_BYTES;
-            let grown = HugePageAllocator.realloc(piece, layout, size);
-            assert!(!grown.is_null() && (grown as usize).is_multiple_of(64));
-            assert_eq!((0, 7), (*grown, *grown.add(LARGE_BYTES - 1)));
-            *grown.add(size - 1) = 9;
-            HugePageAllocator.dealloc(grown, Layout::from_size_align(size, 64).unwrap());
+    fn pieces_keep_their_content_through_growth_and_shrinking() {
+        for align in [8, 64] {
+            let sizes = [64, 128, 96, 4096, 1024, 200_000, HUGE_PAGE, 3 * HUGE_PAGE, 64, 1];
+            let mut layout = Layout::from_size_align(sizes[0], align).unwrap();
+            // SAFETY: every layout has a size, sizes given on are those asked for, the piece is freed once.
+            unsafe {
+                let mut piece = HugePageAllocator.alloc_zeroed(layout);
+                assert_eq!(0, *piece.add(layout.size() - 1));
+                *piece = 7;
+                for size in sizes {
+                    piece = HugePageAllocator.realloc(piece, layout, size);
+                    layout = Layout::from_size_align(size, align).unwrap();
+                    assert!(!piece.is_null() && (piece as usize).is_multiple_of(align));
+                    assert_eq!(7, *piece, "{size}");
+                    if align == LINE && size.is_multiple_of(HUGE_PAGE) {
+                        assert!((piece as usize).is_multiple_of(HUGE_PAGE));
+                    }
+                    piece.add(1).write_bytes(9, size - 1);
+                }
+                HugePageAllocator.dealloc(piece, layout);
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ mod encoder;
 mod engine;
 mod errors;
 mod folder;
+mod line_pool;
 mod values;
 
 use pyo3::prelude::*;
