@@ -39,6 +39,7 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
     """Dirty accounts of two snapshot passes."""
     due_grants: int
     redis_events: int
+    subscriptions: int
     many_accounts: int = 0
     """Accounts beside ``accounts`` for the cost of many; 0: not measured."""
 
@@ -62,6 +63,7 @@ SMALL = Form(
     dirty=(100, 400),
     due_grants=2_000,
     redis_events=5_000,
+    subscriptions=60,
 )
 
 LARGE = Form(
@@ -90,4 +92,5 @@ LARGE = Form(
     dirty=(10_000, 100_000),
     due_grants=1_000_000,
     redis_events=500_000,
+    subscriptions=10_000,
 )

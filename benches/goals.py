@@ -17,6 +17,7 @@ from benches import (
     goal_asyncio,
     goal_background,
     goal_calls,
+    goal_control,
     goal_costs,
     goal_ingest,
     goal_ledger,
@@ -26,7 +27,6 @@ from benches import (
 from benches.figures import (
     RESULTS,
     Figure,
-    Goal,
     WrongAnswer,
     absent,
     line,
@@ -38,13 +38,6 @@ from benches.folders import Folders
 from benches.form import LARGE, SMALL, Form
 
 Measurement = Callable[[Form, Folders], list[Figure]]
-
-
-def control_plane(form: Form, folders: Folders) -> list[Figure]:
-    """Subscriptions renewed and invoiced: the rooms for it do not exist yet."""
-    return [
-        absent("10 k subscriptions renewed and invoiced", "control plane", "/s", "not built yet", Goal(1000))
-    ]
 
 
 MEASUREMENTS: dict[str, Measurement] = {
@@ -65,7 +58,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "snapshot_while_ingesting": goal_background.snapshot_while_ingesting,
     "snapshot_cost": goal_background.snapshot_cost,
     "expiry_sweep": goal_background.expiry_sweep,
-    "control_plane": control_plane,
+    "control_plane": goal_control.control_plane,
 }
 
 

@@ -23,7 +23,7 @@ QUICK = msgspec.structs.replace(
     SMALL, seconds=0.2, warmup=0.0, accounts=200, calls=64, callers=8, dirty=(20, 80)
 )
 # Measured elsewhere, or known not to exist yet; every other measurement must come with figures.
-WITHOUT_FIGURE = {"many_accounts", "control_plane"}
+WITHOUT_FIGURE = {"many_accounts"}
 
 
 @pytest.fixture(scope="module")

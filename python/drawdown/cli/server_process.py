@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -31,11 +32,17 @@ class ServerProcess:
     """``drawdown serve`` on a folder. Leaving the ``with`` block stops it."""
 
     def __init__(
-        self, data: Path, *, listen: str = "127.0.0.1:0", settings: dict[str, str] | None = None
+        self,
+        data: Path,
+        *,
+        listen: str = "127.0.0.1:0",
+        settings: dict[str, str] | None = None,
+        program: Sequence[str] = (sys.executable, "-m", "drawdown"),
     ) -> None:
         self._data = data
         self._listen = listen
         self._settings = settings or {}
+        self._program = program
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
         self.target = ""
@@ -52,7 +59,7 @@ class ServerProcess:
 
         Raises ``UnavailableError`` with the end of its log when it does not come up.
         """
-        command = [sys.executable, "-m", "drawdown", "serve", "--data", str(self._data)]
+        command = [*self._program, "serve", "--data", str(self._data)]
         command += ["--listen", self._listen]
         for name, value in self._settings.items():
             command += ["--set", f"{name}={value}"]

@@ -85,7 +85,8 @@ class JobBatch:
         while lanes.open and self.tried < self._budget:
             before = self.tried
             asking = self._transaction(lanes, ready)
-            self._plane.delivery.deliver()
+            if lanes.behind:
+                self._plane.delivery.deliver()
             ready = self._asked(lanes, asking)
             if not asking and self.tried == before:
                 return
