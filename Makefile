@@ -10,7 +10,7 @@ RUST_SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null
 PYTHON_PATHS := python/drawdown tests tools benches
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types test-rust test-python bench bench-large stress fuzz docs proto pin clean check-tools
+.PHONY: help setup demo test lint format types test-rust test-python bench bench-large stress fuzz audit docs proto pin clean check-tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,13 +81,19 @@ stress: setup ## Long forms: crash loop, faults of system calls, power cuts, hos
 	DRAWDOWN_DAMAGE=all cargo test -p drawdown-node --release --test damage_everywhere -- --nocapture
 	$(BIN)/python -m tests.stress.planted_bugs --release-check
 
-FUZZ_ROUNDS ?= 2000000
+FUZZ_SECONDS ?= 300
+FUZZ_ROUNDS ?= 200000
 FUZZ_SEED := $(or $(FUZZ_SEED),$(shell date +%s))
 
-fuzz: setup ## Decoders against hostile bytes, long: FUZZ_ROUNDS and FUZZ_SEED repeat a run
-	@echo "seed $(FUZZ_SEED), $(FUZZ_ROUNDS) rounds"
+fuzz: setup ## Decoders against hostile bytes, long: FUZZ_SECONDS per target guided, FUZZ_ROUNDS and FUZZ_SEED blind
+	@echo "seed $(FUZZ_SEED), $(FUZZ_ROUNDS) rounds, $(FUZZ_SECONDS) s"
+	$(BIN)/python tools/fuzz.py --seconds $(FUZZ_SECONDS) --rounds $(FUZZ_ROUNDS) --seed $(FUZZ_SEED)
 	DRAWDOWN_FUZZ_ROUNDS=$(FUZZ_ROUNDS) DRAWDOWN_FUZZ_SEED=$(FUZZ_SEED) \
 		cargo test -p drawdown-wire --release --quiet --test mutations
+	DRAWDOWN_FUZZ_ROUNDS=20000 DRAWDOWN_FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/fuzz --timeout 3600
+
+audit: setup ## Licences, sources, duplicates and known holes of what came in from outside (needs the network)
+	$(BIN)/python tools/audit.py
 
 docs: setup ## Regenerate the generated parts of docs/
 	$(BIN)/python tools/gen_docs.py

@@ -340,7 +340,7 @@ def _from_file(path: str) -> dict[str, Any]:
         return tomllib.loads(Path(path).read_text("utf-8"))
     except OSError as raised:
         raise ConfigError(f"file {path}: {raised.strerror}", field="config") from raised
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as raised:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as raised:
         raise ConfigError(f"file {path}: not TOML: {raised}", field="config") from raised
 
 

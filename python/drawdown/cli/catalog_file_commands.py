@@ -29,7 +29,7 @@ def content_of(path: Path) -> dict[str, Any]:
     else:
         try:
             found = tomllib.loads(text, parse_float=str)
-        except tomllib.TOMLDecodeError as raised:
+        except (tomllib.TOMLDecodeError, RecursionError) as raised:
             raise InvalidRequestError(f"file: {path}: not TOML: {raised}", field="file") from raised
     return found
 
@@ -49,7 +49,8 @@ def _from_yaml(text: str, path: Path) -> dict[str, Any]:
     try:
         # Scalars stay text where they look like floats: a price is not a float.
         found = yaml.load(text, Loader=_exact_loader(yaml))
-    except yaml.YAMLError as raised:
+    except (yaml.YAMLError, ValueError, RecursionError) as raised:
+        # A date that no calendar has is a ValueError of its own.
         raise InvalidRequestError(f"file: {path}: not YAML: {raised}", field="file") from raised
     if not isinstance(found, dict):
         raise InvalidRequestError(f"file: {path}: a catalog is a mapping", field="file")

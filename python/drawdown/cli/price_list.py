@@ -81,7 +81,7 @@ def _entries(path: Path) -> list[Any]:
         raise InvalidRequestError(f"file: {path} cannot be read: {error}", field="file") from None
     try:
         content = json.loads(text, parse_float=Decimal)
-    except ValueError as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise InvalidRequestError(f"file: {path} is not JSON: {error}", field="file") from None
     entries = content.get("prices") if isinstance(content, dict) else content
     if not isinstance(entries, list) or not entries:

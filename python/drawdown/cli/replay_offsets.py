@@ -61,7 +61,7 @@ class ReplayOffsets:
                 return dict(known)
         except FileNotFoundError:
             return {}
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             pass
         raise CorruptDataError(
             f"{self._path}: not a list of replay offsets; restore it, or replay into a new folder"

@@ -83,6 +83,12 @@ class TraceFile:
             )
 
     def _records(self) -> Iterator[dict[str, Any]]:
+        try:
+            yield from self._read()
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise InvalidRequestError(f"{self.path} cannot be read: {error}", field="file") from None
+
+    def _read(self) -> Iterator[dict[str, Any]]:
         suffix = self.path.suffix.lower()
         if suffix == ".csv":
             with self.path.open(newline="", encoding="utf-8-sig") as file:
@@ -92,7 +98,7 @@ class TraceFile:
                 for number, line in enumerate(file, 1):
                     try:
                         yield json.loads(line, parse_float=Decimal)
-                    except ValueError as error:
+                    except (ValueError, ArithmeticError, RecursionError) as error:
                         raise InvalidRequestError(f"{self.path}, row {number}: not JSON: {error}") from None
         elif suffix == ".parquet":
             yield from self._parquet_records()
@@ -117,7 +123,7 @@ class TraceFile:
 
     def _cell(self, number: int, values: dict[str, Any], column: str) -> Any:
         if not isinstance(values, dict) or values.get(column) is None:
-            known = ", ".join(values) if isinstance(values, dict) else "none"
+            known = ", ".join(map(str, values)) if isinstance(values, dict) else "none"
             raise InvalidRequestError(
                 f"{self.path}, row {number}: no value in column {column!r}; columns: {known}", field=column
             )

@@ -45,7 +45,7 @@ class ChargeBook:
         for number, text in enumerate(whole.splitlines(), 1):
             try:
                 self._remember(msgspec.json.decode(text, type=_Line))
-            except (msgspec.DecodeError, InvalidRequestError) as error:
+            except (msgspec.MsgspecError, ValueError, RecursionError, InvalidRequestError) as error:
                 raise CorruptDataError(f"{path.name}, line {number} can't be read: {error}") from error
         if torn:
             # Cut by a crash before it was answered: nobody was told of it.

@@ -75,7 +75,7 @@ class KeyFile:
             return []
         try:
             content = msgspec.json.decode(encoded, type=_Content)
-        except msgspec.MsgspecError as raised:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as raised:
             raise CorruptDataError(f"{self._path}: {raised}") from raised
         if content.format != FORMAT:
             raise CorruptDataError(f"{self._path}: format {content.format}; this version reads {FORMAT}")

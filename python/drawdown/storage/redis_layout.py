@@ -77,6 +77,22 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     taken_at_us: int
     complete: bool
 
+    @classmethod
+    def decoded(cls, stored: bytes) -> "Manifest":
+        """Raises ``ValueError`` for what is no manifest."""
+        try:
+            return msgspec.json.decode(stored, type=cls)
+        except (msgspec.MsgspecError, RecursionError) as raised:
+            raise ValueError(f"not a manifest: {raised}") from raised
+
+
+def generation_from(stored: bytes | None) -> int:
+    """The number that the pointer holds; 0 where it holds none."""
+    digits_max = 18
+    if stored is None or not stored.isdigit() or len(stored) > digits_max:
+        return 0
+    return int(stored)
+
 
 class Owner(msgspec.Struct, frozen=True):
     """Who may write to the namespace."""

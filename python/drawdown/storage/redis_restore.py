@@ -14,7 +14,16 @@ import redis.exceptions
 from drawdown import errors
 from drawdown.engine import Restore
 from drawdown.storage.redis_client import Client, open_client
-from drawdown.storage.redis_layout import FORMAT, GLOBAL, Layout, Manifest, RunFacts, run_place, unseal
+from drawdown.storage.redis_layout import (
+    FORMAT,
+    GLOBAL,
+    Layout,
+    Manifest,
+    RunFacts,
+    generation_from,
+    run_place,
+    unseal,
+)
 
 SCAN_FIELDS: Final = 500
 
@@ -87,22 +96,22 @@ class _reading:
 
 
 def _manifest(client: Client, layout: Layout) -> Manifest:
-    current = client.get(layout.current)
-    if current is None or not current.isdigit():
+    current = generation_from(client.get(layout.current))
+    if not current:
         raise errors.SnapshotIncompleteError(f"namespace {layout.tag} holds no complete snapshot")
-    stored = client.get(layout.manifest(int(current)))
+    stored = client.get(layout.manifest(current))
     if stored is None:
-        raise errors.SnapshotIncompleteError(f"generation {int(current)} of {layout.tag} has no manifest")
+        raise errors.SnapshotIncompleteError(f"generation {current} of {layout.tag} has no manifest")
     try:
-        manifest = msgspec.json.decode(stored, type=Manifest)
-    except msgspec.DecodeError as raised:
-        raise errors.SnapshotIncompleteError(f"{layout.manifest(int(current))}: {raised}") from raised
+        manifest = Manifest.decoded(stored)
+    except ValueError as raised:
+        raise errors.SnapshotIncompleteError(f"{layout.manifest(current)}: {raised}") from raised
     if manifest.format != FORMAT:
         raise errors.SnapshotIncompleteError(
             f"{layout.tag} has snapshot format {manifest.format}, this version reads {FORMAT}"
         )
-    if not manifest.complete or manifest.generation != int(current):
-        raise errors.SnapshotIncompleteError(f"generation {int(current)} of {layout.tag} was never completed")
+    if not manifest.complete or manifest.generation != current:
+        raise errors.SnapshotIncompleteError(f"generation {current} of {layout.tag} was never completed")
     return manifest
 
 

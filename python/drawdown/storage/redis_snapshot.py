@@ -22,6 +22,7 @@ from drawdown.storage.redis_layout import (
     Manifest,
     Owner,
     RunFacts,
+    generation_from,
     run_place,
     seal,
 )
@@ -91,25 +92,22 @@ class RedisSnapshotStore:
     def manifest(self) -> Manifest | None:
         """The manifest of the generation in use; ``None`` where there is none or it is not whole."""
         with self._speaking() as client:
-            current = client.get(self.layout.current)
-            if current is None or not current.isdigit():
-                return None
-            stored = client.get(self.layout.manifest(int(current)))
+            current = generation_from(client.get(self.layout.current))
+            stored = client.get(self.layout.manifest(current)) if current else None
         if stored is None:
             return None
         try:
-            manifest = msgspec.json.decode(stored, type=Manifest)
-        except msgspec.DecodeError:
+            manifest = Manifest.decoded(stored)
+        except ValueError:
             return None
-        if manifest.format != FORMAT or not manifest.complete or manifest.generation != int(current):
+        if manifest.format != FORMAT or not manifest.complete or manifest.generation != current:
             return None
         return manifest
 
     def current_generation(self) -> int:
         """The generation that readers use; 0 where there is none."""
         with self._speaking() as client:
-            current = client.get(self.layout.current)
-        return int(current) if current is not None and current.isdigit() else 0
+            return generation_from(client.get(self.layout.current))
 
     def write_run(self, generation: int, name: str, run: bytes, *, newest_us: int) -> None:
         """Store one run of dedupe keys, none of which is of an event dated after ``newest_us``."""

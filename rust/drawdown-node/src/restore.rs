@@ -41,6 +41,8 @@ pub struct Restore {
     max_seq: u64,
 }
 
+/// Of a snapshot; a journal of a thousand million records a second does not get there in a century.
+const SEQ_MAX: u64 = 1 << 62;
 /// Names until the end seq is known.
 const KEYS_IN_THE_MAKING: KeyRunName = KeyRunName { first_seq: 0, last_seq: 0 };
 
@@ -124,6 +126,9 @@ impl Restore {
         let global_seq =
             image_seq(global_image).ok_or_else(|| NodeError::Refused("the global image holds nothing".into()))?;
         let end_seq = self.max_seq.max(global_seq).max(self.manifest.snapshot_seq);
+        if end_seq > SEQ_MAX {
+            return Err(NodeError::Refused(format!("the snapshot names seq {end_seq}, no journal reaches that far")));
+        }
         let run = KeyRunName { first_seq: 1, last_seq: end_seq };
         let mut keys = self.keys;
         keys.write_chunk(ChunkKind::Footer, &self.key_chunks.to_le_bytes()).map_err(writing())?;
@@ -155,6 +160,12 @@ impl Restore {
         let rebuilt = rebuild(disk, &meta, self.settings, &mut report)?;
         if !rebuilt.damaged.is_empty() {
             return Err(NodeError::Refused(format!("the snapshot cannot be loaded: {}", report.notes.join("; "))));
+        }
+        if rebuilt.engine.next_seq() != end_seq + 1 {
+            // An image whose head says another seq than the rest of it.
+            let found = rebuilt.engine.next_seq() - 1;
+            let what = format!("the snapshot's parts reach seq {found}, they say {end_seq}: restore from another copy");
+            return Err(NodeError::Refused(what));
         }
         let listed = checkpoint_name(end_seq);
         debug_assert!(disk.list("").is_ok_and(|names| names.contains(&listed)));

@@ -21,7 +21,7 @@ def struct_of(kind: type[ValueT], content: Mapping[str, Any]) -> ValueT:
     known = {field.name for field in msgspec.structs.fields(kind)}
     for name in content:
         if name not in known:
-            raise InvalidRequestError(f"{name}: {kind.__name__} has no such field", field=name)
+            raise InvalidRequestError(f"{name}: {kind.__name__} has no such field", field=str(name))
     try:
         return msgspec.convert(_plain(content, ""), kind)
     except msgspec.ValidationError as raised:

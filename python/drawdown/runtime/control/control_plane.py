@@ -175,6 +175,7 @@ class ControlPlane:
 def _commands_in(group: bytes) -> list[dict[str, Any]]:
     try:
         found = msgspec.json.decode(group)
-    except msgspec.DecodeError:
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        # No UTF-8 and nests too deep are no DecodeError; the engine says what is wrong.
         return []
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
