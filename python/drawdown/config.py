@@ -185,6 +185,13 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     seller_note: Annotated[
         str, Meta(description="At the foot of every invoice: tax id, bank account, register")
     ] = ""
+    tax_rates: Annotated[
+        str,
+        Meta(description="Per country of the customer: 'DE 19 VAT; CH 8.1 MWST', in percent; empty: none"),
+    ] = ""
+    tax_home: Annotated[
+        str, Meta(description="Country of the seller: customers with a tax id elsewhere are charged no tax")
+    ] = ""
     scheduler_interval_ms: Annotated[
         int,
         Meta(

@@ -80,6 +80,7 @@ def test_gross_credit_and_net_stand_on_the_page() -> None:
         ("Credits applied", "-€50.00"),
         ("Subtotal", "€1,230.50"),
         ("Total", "€1,230.50"),
+        ("Due", "€1,230.50"),
     ]
     assert ("Period", "March 1, 2026 – March 31, 2026") in found.facts
 

@@ -98,6 +98,8 @@ class PageInput(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str = "UTC"
     locale: str = "en"
     note: str = ""
+    corrects: str = ""
+    """Number of the invoice that a credit note takes back from."""
 
 
 def page_of(given: PageInput) -> InvoicePage:
@@ -106,14 +108,14 @@ def page_of(given: PageInput) -> InvoicePage:
     names = {each.credit_id: each for each in given.credits}
     return InvoicePage(
         title=TITLES.get(given.kind, "Invoice"),
-        number=given.number or "not numbered yet",
+        number=given.number,
         state=given.kind,
         language=locale.language,
         facts=tuple(_facts(given, locale)),
         seller=given.seller,
         buyer=given.buyer,
         lines=tuple(_line(each, given, names, locale) for each in given.lines),
-        sums=tuple(_sums(given.totals, given.paid_at is not None, locale)),
+        sums=tuple(_sums(given, locale)),
         note=given.note,
     )
 
@@ -153,6 +155,8 @@ def _facts(given: PageInput, locale: Locale) -> list[tuple[str, str]]:
         return shown
 
     facts = [("Number", given.number or "–"), ("Date", day(given.issued_at)), ("Account", given.account)]
+    if given.corrects:
+        facts.append(("Corrects invoice", given.corrects))
     if given.period is not None:
         # A period ends where the next begins; people read its last day.
         last = given.period.end - timedelta(microseconds=1)
@@ -203,7 +207,8 @@ def _number(quantity: Decimal, locale: Locale) -> str:
     return shown
 
 
-def _sums(totals: Totals, is_paid: bool, locale: Locale) -> list[PageSum]:
+def _sums(given: PageInput, locale: Locale) -> list[PageSum]:
+    totals = given.totals
     sums = []
     if totals.credited:
         sums.append(PageSum(label="Gross", amount=money_shown(totals.gross, locale)))
@@ -217,8 +222,9 @@ def _sums(totals: Totals, is_paid: bool, locale: Locale) -> list[PageSum]:
     sums.append(PageSum(label="Total", amount=money_shown(totals.total, locale), strong=True))
     if totals.balance_used:
         sums.append(PageSum(label="From your balance", amount=money_shown(-totals.balance_used, locale)))
-    if is_paid:
-        sums.append(PageSum(label="Paid", amount=money_shown(totals.due, locale), strong=True))
-    elif totals.balance_used or totals.due != totals.total:
-        sums.append(PageSum(label="Due", amount=money_shown(totals.due, locale), strong=True))
+    if given.kind in ("credit_note", "void"):
+        return sums
+    # What is asked for stands last on every invoice, if it is nothing too.
+    label = "Due" if given.paid_at is None else "Paid"
+    sums.append(PageSum(label=label, amount=money_shown(totals.due, locale), strong=True))
     return sums

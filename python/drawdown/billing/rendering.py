@@ -40,7 +40,7 @@ def html_of(page: InvoicePage) -> str:
 
 
 def pdf_of(page: InvoicePage) -> bytes:
-    """A PDF of A4 pages. The same page gives the same bytes, but for the day it is made.
+    """A PDF of A4 pages. Letters that its own font lacks (Japanese, Arabic, …) come from the machine's fonts.
 
     Raises ``PreconditionError`` where the extra ``drawdown[pdf]`` is not installed.
     """
@@ -54,7 +54,6 @@ def pdf_of(page: InvoicePage) -> bytes:
         _typst_source(),
         format="pdf",
         sys_inputs={"page": msgspec.json.encode(page).decode()},
-        ignore_system_fonts=True,
     )
     assert isinstance(rendered, bytes)
     return rendered

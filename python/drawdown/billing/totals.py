@@ -13,14 +13,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from decimal import Decimal
 from fractions import Fraction
-from typing import Protocol
+from typing import Final, Protocol
 
 from drawdown.billing.invoice import InvoiceLine
 from drawdown.billing.page_sums import CreditApplication, TaxLine, Totals
-from drawdown.errors import InvalidRequestError
+from drawdown.errors import ConfigError, InvalidRequestError
 from drawdown.model.money import Money, total, zero
+
+_PERCENT: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?\Z")
 
 
 class TaxRule(Protocol):
@@ -53,8 +57,61 @@ class RateByCountry:
             return []
         name, rate = found
         base = total([amount for _, amount in net], net[0][1].currency)
-        shown = f"{(rate * 100).limit_denominator(1000)} %"
+        shown = f"{_decimal(rate * 100)} %"
         return [TaxLine(name=name, rate=shown, base=base, amount=base.times(rate))]
+
+
+def tax_rule_from(rates: str, home: str) -> TaxRule:
+    """The rule of a text like ``DE 19 VAT; CH 8.1 MWST``. Raises ``ConfigError`` naming ``tax_rates``."""
+    known: dict[str, tuple[str, Fraction]] = {}
+    for row in filter(None, (row.strip() for row in rates.split(";"))):
+        country, _, rest = row.partition(" ")
+        percent, _, name = rest.strip().partition(" ")
+        if not _is_country(country) or not _PERCENT.match(percent) or not name.strip() or country in known:
+            raise ConfigError(
+                f"tax_rates: {row!r}: give each country once, like 'DE 19 VAT; CH 8.1 MWST'",
+                field="tax_rates",
+            )
+        known[country] = (name.strip(), Fraction(percent) / 100)
+    if home and not _is_country(home):
+        raise ConfigError(
+            f"tax_home: {home!r} is not a country; two capital letters, like DE", field="tax_home"
+        )
+    return RateByCountry(known, home) if known else NoTax()
+
+
+def _decimal(value: Fraction) -> str:
+    """``19`` or ``8.1``: a fraction of a percent has at most four decimals."""
+    text = f"{Decimal(value.numerator) / Decimal(value.denominator):.4f}"
+    return text.rstrip("0").rstrip(".")
+
+
+def _is_country(text: str) -> bool:
+    return len(text) == 2 and text.isascii() and text.isalpha() and text.isupper()
+
+
+def taken_back(taxes: Sequence[TaxLine], before: Money, amount: Money) -> list[TaxLine]:
+    """The taxes of a credit note over ``amount`` (net) of an invoice with ``taxes``.
+
+    ``before`` is what earlier notes took back: the taxes of all notes together are those of their sum, so
+    that an invoice taken back in parts returns its taxes to the unit.
+    """
+    returned = []
+    for tax in taxes:
+        share = Fraction(tax.amount.minor, tax.base.minor) if tax.base else Fraction(0)
+        part = (before + amount).times(share) - before.times(share)
+        returned.append(TaxLine(name=tax.name, rate=tax.rate, base=-amount, amount=-part))
+    return returned
+
+
+class TaxesKnown:
+    """Taxes that are settled already."""
+
+    def __init__(self, taxes: Sequence[TaxLine]) -> None:
+        self._taxes = list(taxes)
+
+    def taxes(self, net: Sequence[tuple[InvoiceLine, Money]], country: str, tax_id: str) -> list[TaxLine]:
+        return self._taxes
 
 
 def net_of(

@@ -52,7 +52,7 @@ def difference_charge(
         amount = difference.times(share_left(now, period, period))
     if not amount:
         return None
-    return _charge(new, plan, change_id, f"{old_plan.name} to {plan.name}", amount, now, period)
+    return _charge(new, plan, change_id, f"Change from {old_plan.name} to {plan.name}", amount, now, period)
 
 
 def unused_charge(

@@ -12,6 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from drawdown.billing.balances import OverageBilled
+from drawdown.billing.purchase import Purchase
 from drawdown.catalog.plan import Plan
 from drawdown.runtime.control.step import Step
 from drawdown.subscriptions.arrears import minimum_charge, overage_charge
@@ -47,7 +48,7 @@ def _bought_before(step: Step, subscription: Subscription, plan: Plan, number: i
             Charge(
                 charge_id=f"purchase:{purchase.purchase_id}",
                 kind="pack" if purchase.pack_id else "top_up",
-                description=f"{purchase.credits.normalize():f} {purchase.credit_type}",
+                description=_what_was_bought(step, purchase),
                 amount=purchase.price,
                 quantity=Decimal(purchase.quantity),
                 period=subscription.billing.period(number),
@@ -60,6 +61,13 @@ def _bought_before(step: Step, subscription: Subscription, plan: Plan, number: i
         on = f"{subscription.subscription_id}:{subscription.epoch}.{number}"
         step.work.purchases.put(msgspec.structs.replace(purchase, invoice_id=on))
     return charges
+
+
+def _what_was_bought(step: Step, purchase: Purchase) -> str:
+    """As its buyer knows it: the pack's name first."""
+    credits = f"{purchase.credits.normalize():f} {purchase.credit_type}"
+    pack = step.work.packs.get(pack_id=purchase.pack_id) if purchase.pack_id else None
+    return credits if pack is None else f"{pack.name}, {credits}"
 
 
 def _overage(

@@ -21,9 +21,10 @@ from drawdown.billing.invoice_credit_requests import (
     VoidInvoiceCredit,
 )
 from drawdown.billing.page import PageInput, Party, page_of
-from drawdown.billing.totals import NoTax, totals_of
+from drawdown.billing.totals import TaxesKnown, taken_back, totals_of
 from drawdown.model.commands import VoidGrant
 from drawdown.model.ids import check_id
+from drawdown.model.money import Money, total
 from drawdown.runtime.control.invoice_foot import add_to_balance, credits_of, foot
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
@@ -139,6 +140,7 @@ def render_invoice(step: Step, request: RenderInvoice) -> RenderedInvoice:
             time_zone=customer.time_zone,
             locale=request.locale,
             note=shown.note,
+            corrects=step.work.invoice(shown.corrects).number if shown.corrects else "",
         )
     )
     if request.format == "html":
@@ -153,7 +155,7 @@ def create_credit_note(step: Step, request: CreateCreditNote) -> Invoice:
     invoice = step.work.invoice(request.invoice_id, step.account_prefix)
     if not step.work.first_time(request, request.note_id):
         return step.work.invoice(request.note_id)
-    line = _line_taken_back(step, request, invoice)
+    line, before = _line_taken_back(step, request, invoice)
     amount = -request.amount
     series = "TC" if invoice.test_clock else "C"
     now = step.now_of(invoice.account)
@@ -169,6 +171,9 @@ def create_credit_note(step: Step, request: CreateCreditNote) -> Invoice:
             reference=line.line_id,
         ),
     )
+    assert invoice.totals is not None
+    taxes = TaxesKnown(taken_back(invoice.totals.taxes, before, request.amount))
+    totals = totals_of(lines, [], currency=invoice.currency, rule=taxes)
     note = Invoice(
         invoice_id=request.note_id,
         account=invoice.account,
@@ -183,11 +188,11 @@ def create_credit_note(step: Step, request: CreateCreditNote) -> Invoice:
         due=request.amount - request.amount,
         finalized_at=now,
         paid_at=now,
-        totals=totals_of(lines, [], currency=invoice.currency, rule=NoTax()),
+        totals=totals,
         corrects=invoice.invoice_id,
         note=request.reason,
     )
-    add_to_balance(step, invoice.account, request.amount)
+    add_to_balance(step, invoice.account, -totals.total)
     if request.grant_id:
         step.require(
             invoice.account,
@@ -205,8 +210,11 @@ def create_credit_note(step: Step, request: CreateCreditNote) -> Invoice:
     return step.work.invoices.put(note)
 
 
-def _line_taken_back(step: Step, request: CreateCreditNote, invoice: Invoice) -> InvoiceLine:
-    """The line; raises where the note would take back more than it charged."""
+def _line_taken_back(step: Step, request: CreateCreditNote, invoice: Invoice) -> tuple[InvoiceLine, Money]:
+    """The line, and what notes took back of the whole invoice before.
+
+    Raises where the note would take back more than the line came to: promotional money is not paid out.
+    """
     if invoice.state not in ("finalized", "paid", "uncollectible") or invoice.corrects:
         raise errors.PreconditionError(
             f"invoice {invoice.invoice_id!r} is {invoice.state}; a note corrects a final invoice",
@@ -217,20 +225,21 @@ def _line_taken_back(step: Step, request: CreateCreditNote, invoice: Invoice) ->
         raise errors.InvalidRequestError(
             f"line_id: invoice {invoice.invoice_id!r} has no line {request.line_id[:128]!r}", field="line_id"
         )
-    taken = sum(
-        -each.amount.minor
+    taken = [
+        each
         for note in step.work.invoices.find(account=invoice.account, order="row")
         if note.corrects == invoice.invoice_id
         for each in note.lines
-        if each.reference == line.line_id
-    )
-    left = line.amount.minor - taken
+    ]
+    credited = sum(each.amount.minor for each in invoice.applications if each.line_id == line.line_id)
+    of_line = sum(-each.amount.minor for each in taken if each.reference == line.line_id)
+    left = line.amount.minor - credited - of_line
     if request.amount.currency != invoice.currency or not 0 < request.amount.minor <= left:
         raise errors.InvalidRequestError(
             f"amount: above 0 and at most what is left of the line, {left} minor units of {invoice.currency}",
             field="amount",
         )
-    return line
+    return line, -total([each.amount for each in taken], invoice.currency)
 
 
 @handles(CloseInvoice)

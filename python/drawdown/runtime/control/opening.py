@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from drawdown.billing.page import Party
+from drawdown.billing.totals import tax_rule_from
 from drawdown.config import ProcessConfig
 from drawdown.engine import Engine
 from drawdown.errors import ConfigError
@@ -27,6 +28,7 @@ def open_control(engine: Engine, process: ProcessConfig, *, recovered_seq: int) 
         open_sql(process.db, process.data),
         provider=open_provider(process),
         seller=seller,
+        tax_rule=tax_rule_from(process.tax_rates, process.tax_home),
         webhook_policy=AddressPolicy(
             allow_http=process.webhook_allow_private, allow_private=process.webhook_allow_private
         ),
