@@ -25,6 +25,7 @@ __all__ = [
     "build_info",
     "decode_ack",
     "restore_begin",
+    "salvage_folder",
     "status_names",
     "verify_folder",
 ]
@@ -282,6 +283,9 @@ class Restore:
     def finish(self, global_image: bytes) -> bytes:
         """Write the folder's first checkpoint; JSON with ``recovery_seq``, ``recovery_time_us`` and
         ``accounts``."""
+
+def salvage_folder(source: str, target: str | None = None) -> bytes:
+    """Build a folder at ``target`` out of a damaged one, or only say what that would lose. JSON facts."""
 
 def verify_folder(path: str) -> bytes:
     """Read-only check of a folder not in use: JSON report (frames, seqs, digests, conservation).

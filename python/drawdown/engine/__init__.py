@@ -16,7 +16,7 @@ from drawdown._engine import (
 )
 from drawdown._engine import EngineError as RawEngineError
 from drawdown.engine.facade import Engine
-from drawdown.engine.folder import Restore, verify_folder
+from drawdown.engine.folder import Restore, salvage_folder, verify_folder
 from drawdown.engine.translate import translated, translating
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Restore",
     "build_info",
     "decode_ack",
+    "salvage_folder",
     "status_names",
     "translated",
     "translating",

@@ -1,4 +1,4 @@
-"""Data folders that no engine has open: verify one, or rebuild one from a remote snapshot."""
+"""Data folders that no engine has open: verify one, salvage one, or rebuild one from a remote snapshot."""
 
 from typing import Any
 
@@ -16,6 +16,21 @@ def verify_folder(path: str) -> dict[str, Any]:
     """
     with translating():
         report: dict[str, Any] = msgspec.json.decode(_engine.verify_folder(path))
+    return report
+
+
+def salvage_folder(source: str, target: str | None = None) -> dict[str, Any]:
+    """Build a new folder out of what can be read of a damaged one; without a target only say what is lost.
+
+    ``lost`` and ``forgotten`` are ranges of journal positions: of the first the balances know nothing any
+    more, of the second only the event ids are gone, and the floor stands above their events. ``damage``
+    says in words what could not be read. The damaged folder is not changed.
+
+    Raises ``CorruptDataError`` where nothing can be salvaged, ``PreconditionError`` where the target is not
+    empty, ``FolderLockedError`` while a process owns one of the folders.
+    """
+    with translating():
+        report: dict[str, Any] = msgspec.json.decode(_engine.salvage_folder(source, target))
     return report
 
 

@@ -49,6 +49,17 @@ impl Engine {
         self.floor.saturating_sub(self.ahead_us)
     }
 
+    /// Event ids of records stamped until then are not all known: raise the floor over whatever
+    /// time such a record can carry, and have the stamp follow: time stands still until the clock
+    /// has come so far. Not journaled; for a state that begins a new journal.
+    pub fn forget_stamped_until(&mut self, stamp_us: i64) {
+        let newest = stamp_us.saturating_add(self.ahead_us);
+        let bucket = self.settings.dedupe_bucket_us;
+        let edge = newest.div_euclid(bucket).saturating_add(1).saturating_mul(bucket);
+        self.set_floor(self.floor.max(edge));
+        self.stamp = self.stamp.max(self.floor);
+    }
+
     /// An event of this time is remembered at the present stamp.
     #[inline]
     pub(crate) fn note_ahead(&mut self, time: i64) {

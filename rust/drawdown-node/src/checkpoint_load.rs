@@ -71,6 +71,22 @@ fn inner<T>(result: Result<T, NodeError>) -> Result<Result<T, Corruption>, NodeE
     }
 }
 
+/// The state as checkpoint `start_seq` and those it builds on hold it, without event ids.
+///
+/// # Errors
+/// `Corrupt` naming the file; `Io`.
+pub(crate) fn load_state(
+    disk: &dyn Disk,
+    meta: &Meta,
+    settings: &Settings,
+    start_seq: u64,
+) -> Result<(Engine, CheckpointInfo), NodeError> {
+    let (reader, mut engine) = open_newest(disk, meta, settings, start_seq)?;
+    let newest = reader.info.clone();
+    load_images(disk, meta, reader, &mut engine)?;
+    Ok((engine, newest))
+}
+
 fn open_newest(
     disk: &dyn Disk,
     meta: &Meta,

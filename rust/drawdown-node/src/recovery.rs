@@ -204,8 +204,9 @@ pub(crate) fn rebuild_from(
     let newest = checkpointer.chain.last();
     let (start_seq, end_seq) = newest.map_or((meta.first_seq - 1, meta.first_seq - 1), |i| (i.start_seq, i.end_seq));
     if newest.is_none() && meta.first_seq > 1 {
-        let what = "no checkpoint of this restored folder can be read; restore it again";
-        return Err(NodeError::Refused(what.into()));
+        let why = report.notes.join("; ");
+        let what = format!("no checkpoint of this restored folder can be read; restore it again ({why})");
+        return Err(NodeError::Refused(what));
     }
     checkpointer.previous_chain = previous_chain(disk, meta.store_id, &checkpointer.chain, &starts);
     let end = replay(disk, meta, &mut engine, start_seq, end_seq, witness_seq.max(end_seq), report)?;

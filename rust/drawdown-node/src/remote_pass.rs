@@ -213,12 +213,7 @@ impl Node {
     /// `Halted`.
     pub fn snapshot_global(&self) -> Result<(u64, Vec<u8>), SubmitError> {
         let (seq, image) = self.read(|engine, _| (engine.next_seq() - 1, engine.global_image()))?;
-        let mut bytes = Vec::with_capacity(GLOBAL_HEADER_BYTES + image.len());
-        bytes.extend_from_slice(&GLOBAL_MAGIC);
-        bytes.extend_from_slice(&GLOBAL_VERSION.to_le_bytes());
-        bytes.extend_from_slice(&self.shared.meta.store_key);
-        bytes.extend_from_slice(&image);
-        Ok((seq, bytes))
+        Ok((seq, closed_global(self.shared.meta.store_key, &image)))
     }
 
     /// Close the pass. Unless it is complete its accounts and keys come again in the next one.
@@ -264,6 +259,16 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// A global image as handed out.
+pub(crate) fn closed_global(store_key: [u8; 16], image: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(GLOBAL_HEADER_BYTES + image.len());
+    bytes.extend_from_slice(&GLOBAL_MAGIC);
+    bytes.extend_from_slice(&GLOBAL_VERSION.to_le_bytes());
+    bytes.extend_from_slice(&store_key);
+    bytes.extend_from_slice(image);
+    bytes
 }
 
 /// Store key and engine's image out of a global image as handed out; `None` if it is none.

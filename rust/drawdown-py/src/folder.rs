@@ -1,4 +1,4 @@
-//! Folders that no engine has open: verify, and rebuild from a remote snapshot.
+//! Folders that no engine has open: verify, salvage, and rebuild from a remote snapshot.
 
 use crate::errors;
 use parking_lot::Mutex;
@@ -8,6 +8,14 @@ use pyo3::types::PyBytes;
 #[pyfunction]
 pub fn verify_folder<'py>(py: Python<'py>, path: &str) -> PyResult<Bound<'py, PyBytes>> {
     let report = py.detach(|| drawdown_node::verify_folder(path)).map_err(errors::from_node)?;
+    Ok(PyBytes::new(py, report.to_string().as_bytes()))
+}
+
+#[pyfunction]
+#[pyo3(signature = (source, target = None))]
+pub fn salvage_folder<'py>(py: Python<'py>, source: &str, target: Option<&str>) -> PyResult<Bound<'py, PyBytes>> {
+    let report =
+        py.detach(|| drawdown_node::salvage_folder(source, target.map(Into::into))).map_err(errors::from_node)?;
     Ok(PyBytes::new(py, report.to_string().as_bytes()))
 }
 

@@ -33,7 +33,7 @@ mod _engine {
         ReadOnlyError,
     };
     #[pymodule_export]
-    use crate::folder::{Restore, restore_begin, verify_folder};
+    use crate::folder::{Restore, restore_begin, salvage_folder, verify_folder};
     #[pymodule_export]
     use crate::values::{Check, Recorded};
 
