@@ -73,7 +73,7 @@ stress: setup ## Long forms: crash loop, faults of system calls, power cuts, hos
 	$(BIN)/python -m tests.stress.power_cut --cycles 4 --lie
 	$(BIN)/python -m tests.stress.hostile.run --scale 20
 	$(BIN)/python -m tests.stress.overload --seconds 10
-	rm -rf target/crash-story && $(BIN)/python -m tests.control.crash_story target/crash-story
+	rm -rf target/crash-story && $(BIN)/python -m tests.control.crash_story target/crash-story --random 30
 	$(BIN)/python -m tests.control.planted_rules
 	DRAWDOWN_MODEL_EXAMPLES=2000 $(BIN)/python -m pytest tests/model -m "" --timeout 3600
 	PROPTEST_CASES=20000 cargo test -p drawdown-core --release --quiet --test model --test equivalences

@@ -1,131 +1,72 @@
-"""A story of the control plane that is killed at each of its points and told again.
+"""Stories of the control plane, killed at each of their points and told again.
 
-    python -m tests.control.crash_story FOLDER [--every N] [--sql URL]
+    python -m tests.control.crash_story FOLDER [--story NAME …] [--every N] [--random N] [--write FILE]
 
-Each point: a child tells the story and is killed there; another child tells the same story again on
-what is left, as a caller would repeat its calls; its end state must be the one of no crash at all.
+Each point: a child tells the story and is killed there (kill -9, to itself); another child opens what is
+left and tells the same story again, as a caller would repeat its calls. Its end state must be the one of
+no crash at all: subscriptions, invoices with their numbers, purchases, grants, balances, notices in their
+order, and what the provider was asked for. With ``--random`` the child is killed from outside as well, at
+so many moments that have nothing to do with points.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import random
 import shutil
+import signal
 import sys
-from datetime import UTC, datetime, timedelta
+import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-START = datetime(2026, 1, 31, tzinfo=UTC)
-RELAYED = ("balance", "grant", "entitlement", "runway")
+from tests.control.crash_stories import STORIES, prepare, state
+from tests.control.marked import put_between_marks
+
 ENGINE = {
     "segment_bytes": 1 << 20,
     "reserve_bytes": 0,
     "scheduler_interval_ms": 3_600_000,
     "payments": "test",
 }
+RANDOM = "any moment"
 
 
-def tell(path: Path) -> bytes:
-    """The whole story, every call safe to repeat; answers the end state."""
+class Told(msgspec.Struct):
+    """How a child ended."""
+
+    killed_at: str
+    """The point it was killed at; empty: it came to its end."""
+    seconds: float
+
+
+def tell(folder: Path, story: str) -> bytes:
+    """The whole story; answers the end state."""
     import drawdown
 
-    with drawdown.open(path, **ENGINE) as db:
-        prepare(db)
-        db.put_customer("customer", payment_method="test_ok")
-        db.create_account("acme", customer_id="customer", test_clock=START)
-        db.subscribe("acme", "small", subscription_id="s")
-        advance(db, START + timedelta(days=10))
-        db.record("acme", "calls", quantity=20, event_id="one", time=START + timedelta(days=10))
-        db.change_plan("s", "large", change_id="up")
-        db.add_service("s", "pack", service_id="weekly", schedule="weekly")
-        advance(db, START + timedelta(days=40))
-        db.change_plan("s", "small", change_id="down", when="period_end")
-        if db.account("acme").test_clock == START + timedelta(days=40):
-            # Neither carries an id: told again later they would be another pause.
-            db.pause_subscription("s")
-            db.resume_subscription("s")
-        advance(db, START + timedelta(days=70))
-        db.cancel_subscription("s")
-        db.subscribe("acme", "trial", subscription_id="t")
-        advance(db, START + timedelta(days=100))
+    with drawdown.open(folder, **ENGINE) as db:
+        STORIES[story](db)
         assert db.verify("acme")
-        return msgspec.json.encode(state(db))
+        return msgspec.json.encode(state(db), order="deterministic")
 
 
-def prepare(db: Any) -> None:
-    """The catalog; repeating it changes nothing."""
-    db.create_credit_type("credits")
-    db.create_meter("calls")
-    db.create_product("ai", "AI")
-    rates = [{"meter": "calls", "credits": "2"}]
-    for plan, credits, fee, more in (
-        ("small", "100", "10", {"rollover": {"fraction": "0.5"}}),
-        ("large", "500", "40", {}),
-        ("trial", "50", "5", {}),
-    ):
-        settings: dict[str, Any] = {"trial": {"days": 7, "credits": "5"}} if plan == "trial" else {}
-        db.create_plan(
-            plan,
-            product="ai",
-            name=plan,
-            base_fee=[{"currency": "USD", "amount": fee}],
-            credits={"credit_type": "credits", "amount": credits, "cadence": "monthly", **more},
-            rates=rates,
-            **settings,
-        )
-        db.publish_plan(plan)
-    db.create_pack(
-        "pack", name="Pack", amount="10", prices=[{"currency": "USD", "amount": "3"}], lifetime={"count": 1}
-    )
-
-
-def advance(db: Any, to: datetime) -> None:
-    """On, unless the story had come further before it was killed."""
-    if db.account("acme").test_clock < to:
-        db.advance_clock("acme", to)
-
-
-def state(db: Any) -> dict[str, Any]:
-    """All that a customer could see."""
-    grants = [msgspec.structs.replace(each, seq=0) for each in db.grants("acme")]
-    balances = [msgspec.structs.replace(each, seq=0) for each in db.balances("acme")]
-    with db._control_plane().sql.transaction() as work:
-        from drawdown.storage.sql.tables.flow import notice
-
-        rows = work.connection.execute(
-            notice.select().with_only_columns(notice.c.kind).order_by(notice.c.sequence)
-        )
-        # What the relay tells of the engine comes in between whenever it comes.
-        notices = [kind for (kind,) in rows if kind.partition(".")[0] not in RELAYED]
-    return {
-        "subscriptions": list(db.subscriptions("acme")),
-        "invoices": list(db.invoices("acme")),
-        "grants": grants,
-        "balances": balances,
-        "notices": notices,
-        "charges": sorted(each["charge"]["key"] for each in charges(db.path)),
-    }
-
-
-def charges(path: str) -> list[dict[str, Any]]:
-    """What the provider was asked for, each once."""
-    text = Path(path, "payments-test.jsonl").read_text("utf-8")
-    return [msgspec.json.decode(line) for line in text.splitlines() if '"charge"' in line]
-
-
-def in_child(folder: Path, point: int | None, answer: Path) -> bool:
-    """Tell the story in a child that is killed at ``point``; True when it came to its end."""
+def in_child(work: Callable[[], bytes], answer: Path, *, point: int | None, kill_after_s: float = 0) -> Told:
+    """Do ``work`` in a child that is killed at its ``point``-th point, or after some time."""
     from drawdown.runtime.control import fault_points
 
+    where = answer.with_suffix(".point")
+    where.unlink(missing_ok=True)
+    began = time.monotonic()
     child = os.fork()
     if child == 0:
         try:
             if point is not None:
-                fault_points.arm(point)
-            told = tell(folder)
+                fault_points.arm(point, tell=where)
+            told = work()
             fault_points.disarm()
             answer.write_bytes(told)
             os._exit(0)
@@ -134,41 +75,119 @@ def in_child(folder: Path, point: int | None, answer: Path) -> bool:
 
             traceback.print_exc()
             os._exit(3)
+    if kill_after_s:
+        time.sleep(kill_after_s)
+        os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
+    took = time.monotonic() - began
     if os.WIFSIGNALED(status):
-        return False
+        return Told(where.read_text("utf-8") if where.exists() else RANDOM, took)
     if os.waitstatus_to_exitcode(status) != 0:
         raise SystemExit(f"point {point}: the story ended with {os.waitstatus_to_exitcode(status)}")
-    return True
+    return Told("", took)
+
+
+class Crashes:
+    """One story, killed again and again."""
+
+    def __init__(self, base: Path, story: str, prepared: Path) -> None:
+        self.story = story
+        self.kills: Counter[str] = Counter()
+        self._base = base
+        self._prepared = prepared
+        self._answer = base / f"{story}.json"
+        told = self._child("whole", None)
+        assert not told.killed_at
+        self.seconds = told.seconds
+        self._expected = self._answer.read_bytes()
+
+    def _child(self, name: str, point: int | None, kill_after_s: float = 0) -> Told:
+        folder = self._base / f"{self.story}-{name}"
+        if not folder.exists():
+            shutil.copytree(self._prepared, folder)
+        return in_child(
+            lambda: tell(folder, self.story), self._answer, point=point, kill_after_s=kill_after_s
+        )
+
+    def at_points(self, first: int, every: int) -> None:
+        """Killed at each ``every``-th point, until a telling has no such point any more."""
+        point = first
+        while self._killed_and_told_again(f"point-{point}", point):
+            point += every
+
+    def at_random(self, times: int, seed: int) -> None:
+        """Killed from outside at moments in the length of the story."""
+        moments = random.Random(seed)
+        for number in range(times):
+            self._killed_and_told_again(f"moment-{number}", None, moments.uniform(0.001, self.seconds))
+
+    def _killed_and_told_again(self, name: str, point: int | None, kill_after_s: float = 0) -> bool:
+        told = self._child(name, point, kill_after_s)
+        if told.killed_at:
+            self.kills[told.killed_at] += 1
+            assert not self._child(name, None).killed_at
+        if self._answer.read_bytes() != self._expected:
+            expected = self._base / f"{self.story}-expected.json"
+            expected.write_bytes(self._expected)
+            raise SystemExit(
+                f"{self.story}, {name} ({told.killed_at}): another end state; {expected}, {self._answer}"
+            )
+        shutil.rmtree(self._base / f"{self.story}-{name}")
+        return bool(told.killed_at)
+
+
+def prepared_folder(base: Path) -> Path:
+    """A folder with catalog, customer and account."""
+    import drawdown
+
+    def work() -> bytes:
+        with drawdown.open(base / "prepared", **ENGINE) as db:
+            prepare(db)
+        return b""
+
+    in_child(work, base / "prepared.json", point=None)
+    return base / "prepared"
+
+
+def table(stories: list[Crashes]) -> str:
+    """Kills by point and story, as a Markdown table."""
+    from drawdown.runtime.control.fault_points import POINTS
+
+    rows = [
+        "| killed | " + " | ".join(each.story for each in stories) + " |",
+        "|---|" + "---|" * len(stories),
+    ]
+    for name, what in {**POINTS, RANDOM: "from outside, whatever the process does"}.items():
+        kills = " | ".join(str(each.kills[name] or "–") for each in stories)
+        rows.append(f"| `{name}`: {what} | {kills} |")
+    rows.append("| same end state | " + " | ".join(f"all {each.kills.total()}" for each in stories) + " |")
+    return "\n".join(rows) + "\n"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--story", nargs="+", choices=list(STORIES), default=list(STORIES))
     parser.add_argument("--every", type=int, default=1, help="only each N-th point")
     parser.add_argument("--first", type=int, default=1)
-    arguments = parser.parse_args()
-    base: Path = arguments.folder
-    base.mkdir(parents=True, exist_ok=True)
-    answer = base / "answer.json"
-    assert in_child(base / "whole", None, answer)
-    expected = answer.read_bytes()
-    killed = 0
-    point = arguments.first
-    while True:
-        folder = base / f"point-{point}"
-        if in_child(folder, point, answer):
-            break
-        killed += 1
-        assert in_child(folder, None, answer)
-        if answer.read_bytes() != expected:
-            (base / "expected.json").write_bytes(expected)
-            print(f"point {point}: another end state; see {base}")
-            return 1
-        shutil.rmtree(folder)
-        point += arguments.every
-    print(f"{killed} kills, the last at point {point - arguments.every}: one end state")
-    return 0 if killed else 2
+    parser.add_argument("--random", type=int, default=0, help="kills per story at any moment")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--write", type=Path, help="put the table into this document, between its marks")
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    prepared = prepared_folder(given.folder)
+    stories = []
+    for name in given.story:
+        crashes = Crashes(given.folder, name, prepared)
+        crashes.at_points(given.first, given.every)
+        crashes.at_random(given.random, given.seed)
+        stories.append(crashes)
+        print(f"{name}: {crashes.kills.total()} kills, one end state", flush=True)
+    text = table(stories)
+    print(text)
+    if given.write:
+        put_between_marks(given.write, "crash stories", text)
+    return 0 if all(each.kills for each in stories) else 2
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Planted changes of the control plane's rules, each of which a named test must catch.
 
-    python -m tests.control.planted_rules [--only NAME]
+    python -m tests.control.planted_rules [--only NAME] [--write docs/behaviours.md]
 
 A copy of the package gets one changed rule; the tests that name the behaviour run against the copy and
 must fail, and pass against the copy without it. The tree itself is not touched.
@@ -17,6 +17,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.control.marked import put_between_marks
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -30,11 +32,16 @@ class Plant:
     old: str
     new: str
     tests: str
+    door: str = "embedded"
+    """Of the doors that the tests go through, the one in which they run on the copy."""
 
 
 CHANGES = "tests/control/test_changes.py"
 SUBSCRIBING = "tests/control/test_subscribing.py"
 SERVICES = "tests/control/test_services.py"
+INVOICES = "tests/control/test_invoices.py"
+PURCHASES = "tests/control/test_purchases.py"
+RECHARGE = "tests/control/test_recharge.py"
 
 PLANTS = (
     Plant(
@@ -104,6 +111,135 @@ PLANTS = (
         f"{CHANGES}::test_bought_and_promotional_grants_survive_a_change",
     ),
     Plant(
+        "an-expired-credit-pays",
+        "S1-10",
+        "billing/invoice_credit.py",
+        "if self.expires_at is not None and instant >= self.expires_at:",
+        "if self.expires_at is not None and instant >= self.expires_at.replace(year=9999):",
+        f"{INVOICES}::test_expiry_is_judged_at_the_periods_last_instant",
+    ),
+    Plant(
+        "any-account-may-use-a-credit",
+        "S1-7",
+        "runtime/control/invoice_foot.py",
+        'return step.work.invoice_credits.find(account=account, order="row")',
+        'return step.work.invoice_credits.find(order="row")',
+        f"{INVOICES}::test_credits_are_immutable_voidable_and_the_accounts_own",
+    ),
+    Plant(
+        "a-scope-caps-nothing",
+        "S1-22",
+        "billing/invoice_credit.py",
+        "paid = min(rest, open_of.get(line.line_id, 0)) if credit.scope.holds(line) else 0",
+        "paid = min(rest, open_of.get(line.line_id, 0))",
+        f"{INVOICES}::test_worked_example_scoped_and_capped_by_its_lines",
+    ),
+    Plant(
+        "a-credit-is-never-used-up",
+        "S1-23",
+        "billing/invoice_credit.py",
+        "used = used + each.amount",
+        "used = used + each.amount - each.amount",
+        f"{INVOICES}::test_a_credit_comes_off_the_next_invoices_until_it_is_used_up",
+    ),
+    Plant(
+        "a-second-void-forfeits-again",
+        "S1-19",
+        "billing/invoice_credit.py",
+        "if credit.voided_at is not None:",
+        "if credit.voided_at is not None and credit.voided_at > at:",
+        f"{INVOICES}::test_credits_are_immutable_voidable_and_the_accounts_own",
+    ),
+    Plant(
+        "granted-though-the-payment-failed",
+        "S2-13",
+        "runtime/control/purchase_steps.py",
+        "if charge.state is ChargeState.SUCCEEDED:",
+        "if charge.state in (ChargeState.SUCCEEDED, ChargeState.FAILED):",
+        f"{PURCHASES}::test_a_failed_payment_leaves_the_balance_as_it_was",
+    ),
+    Plant(
+        "at-the-threshold-nothing-fires",
+        "S2-12",
+        "billing/recharge.py",
+        "if not rule.enabled or available > rule.threshold:",
+        "if not rule.enabled or available >= rule.threshold:",
+        f"{RECHARGE}::test_the_purchase_is_the_target_less_the_balance_at_the_trigger",
+    ),
+    Plant(
+        "an-old-crossing-begins-another",
+        "S2-14",
+        "runtime/control/recharge_calls.py",
+        "if found is None or crossing.seq <= found.standing.looked_at_seq:",
+        "if found is None:",
+        f"{RECHARGE}::test_a_crossing_that_is_told_late_begins_no_second_recharge",
+        "",
+    ),
+    Plant(
+        "nothing-due-is-charged",
+        "S2-24",
+        "runtime/control/invoicing.py",
+        "if final.due is None or final.due.minor <= 0:",
+        "if final.due is None or final.due.minor < 0:",
+        f"{INVOICES}::test_a_zero_invoice_is_issued_and_never_charged",
+    ),
+    Plant(
+        "two-packs-for-the-price-of-one",
+        "S2-15",
+        "runtime/control/purchase_steps.py",
+        ".of(Decimal(1)).times(quantity)",
+        ".of(Decimal(1))",
+        f"{PURCHASES}::test_packs_have_fixed_sizes_and_prices",
+    ),
+    Plant(
+        "billed-later-is-billed-twice",
+        "S2-22",
+        "runtime/control/arrears_steps.py",
+        "if not purchase.bill_later or purchase.invoice_id or purchase.price.currency",
+        "if not purchase.bill_later or purchase.price.currency",
+        f"{PURCHASES}::test_bill_later_gives_the_credits_first",
+    ),
+    Plant(
+        "a-year-is-two",
+        "S3-2",
+        "runtime/control/purchase_steps.py",
+        "return calendar_step(step.now_of(account), 1, ",
+        "return calendar_step(step.now_of(account), 2, ",
+        f"{PURCHASES}::test_credits_live_as_long_as_the_pack_says",
+    ),
+    Plant(
+        "recharged-from-the-threshold",
+        "S3-30",
+        "billing/recharge.py",
+        "return rule.to - available",
+        "return rule.to - rule.threshold",
+        f"{RECHARGE}::test_the_purchase_is_the_target_less_the_balance_at_the_trigger",
+    ),
+    Plant(
+        "a-declined-card-is-tried-again",
+        "S3-34",
+        "billing/recharge.py",
+        'state="disabled",',
+        'state="idle",',
+        f"{RECHARGE}::test_a_declining_card_makes_one_attempt_and_enabling_tries_at_once",
+    ),
+    Plant(
+        "enabling-waits-for-the-next-crossing",
+        "S3-36",
+        "runtime/control/recharge_calls.py",
+        "    if rule.enabled:\n        number",
+        "    if rule.enabled and known is None:\n        number",
+        f"{RECHARGE}::test_a_declining_card_makes_one_attempt_and_enabling_tries_at_once",
+    ),
+    Plant(
+        "one-more-than-the-cap",
+        "S3-32",
+        "billing/recharge.py",
+        "standing.count >= rule.cap_count",
+        "standing.count > rule.cap_count",
+        f"{RECHARGE}::test_caps_of_the_month_hold",
+    ),
+    Plant(
         "a-card-is-not-pinned",
         "S3-15",
         "subscriptions/entitling.py",
@@ -146,10 +282,10 @@ PLANTS = (
 )
 
 
-def run(tests: str, package: Path) -> bool:
+def run(tests: str, door: str, package: Path) -> bool:
     """Whether the tests pass against a copy of the package."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", tests, "-k", "embedded"],
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", tests, "-k", door],
         cwd=ROOT,
         capture_output=True,
         env={**os.environ, "PYTHONPATH": str(package)},
@@ -160,29 +296,53 @@ def run(tests: str, package: Path) -> bool:
     return done.returncode == 0
 
 
+def tried(plant: Plant, package: Path, sound: dict[str, bool]) -> str:
+    """What became of one plant."""
+    path = package / "drawdown" / plant.file
+    whole = path.read_text("utf-8")
+    if whole.count(plant.old) != 1:
+        raise SystemExit(f"{plant.name}: {plant.file} has the rule {whole.count(plant.old)} times")
+    if plant.tests not in sound:
+        sound[plant.tests] = run(plant.tests, plant.door, package)
+    path.write_text(whole.replace(plant.old, plant.new), "utf-8")
+    try:
+        caught = not run(plant.tests, plant.door, package)
+    finally:
+        path.write_text(whole, "utf-8")
+    if not sound[plant.tests]:
+        return "FAILS WITHOUT IT"
+    return "caught" if caught else "NOT CAUGHT"
+
+
+def table(verdicts: dict[str, str]) -> str:
+    """The plants by section, as Markdown."""
+    rows = ["| row | planted | in | test that must fail | |", "|---|---|---|---|---|"]
+    for plant in sorted(PLANTS, key=lambda each: (each.section[:2], int(each.section.partition("-")[2]))):
+        if plant.name in verdicts:
+            test = plant.tests.partition("::")[2]
+            name = plant.name.replace("-", " ")
+            rows.append(f"| {plant.section} | {name} | `{plant.file}` | `{test}` | {verdicts[plant.name]} |")
+    return "\n".join(rows) + "\n"
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--only", default="")
-    only = parser.parse_args().only
-    failures = 0
+    parser.add_argument("--write", type=Path, help="put the table into this document, between its marks")
+    given = parser.parse_args()
+    verdicts: dict[str, str] = {}
+    sound: dict[str, bool] = {}
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder)
         shutil.copytree(ROOT / "python" / "drawdown", package / "drawdown", symlinks=True)
         for plant in PLANTS:
-            if only not in plant.name:
-                continue
-            path = package / "drawdown" / plant.file
-            whole = path.read_text("utf-8")
-            if whole.count(plant.old) != 1:
-                raise SystemExit(f"{plant.name}: {plant.file} has the rule {whole.count(plant.old)} times")
-            sound = run(plant.tests, package)
-            path.write_text(whole.replace(plant.old, plant.new), "utf-8")
-            caught = not run(plant.tests, package)
-            path.write_text(whole, "utf-8")
-            failures += not (sound and caught)
-            verdict = "caught" if caught else "NOT CAUGHT"
-            print(f"{plant.section:6} {plant.name:36} {verdict}{'' if sound else ', BUT FAILS WITHOUT IT'}")
-    return 1 if failures else 0
+            if given.only in plant.name:
+                verdicts[plant.name] = tried(plant, package, sound)
+                print(f"{plant.section:6} {plant.name:36} {verdicts[plant.name]}", flush=True)
+    print(table(verdicts))
+    if given.write:
+        put_between_marks(given.write, "planted rules", table(verdicts))
+    return 0 if all(each == "caught" for each in verdicts.values()) else 1
 
 
 if __name__ == "__main__":

@@ -85,6 +85,7 @@ def test_a_downgrade_gives_the_smaller_plan_at_most(
     assert db.invoices(account)[-1].due == Money(1000, "USD")
 
 
+@pytest.mark.behaviour("S0-34")
 @pytest.mark.parametrize("use", [0, 10, 45])
 def test_to_and_fro_never_gives_more_than_the_best_plan(
     db: Database, account: str, name: Name, small: str, large: str, use: int

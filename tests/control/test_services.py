@@ -122,7 +122,7 @@ def test_only_a_pack_that_exists_can_be_chosen(db: Database, account: str, licen
     assert not db.subscription(licence).services
 
 
-@pytest.mark.behaviour("S4-4", "S4-7", "S4-9")
+@pytest.mark.behaviour("S4-4", "S4-7", "S4-9", "S4-10")
 def test_ten_credits_a_month_for_twelve_months(
     db: Database, account: str, licence: str, pack: Callable[..., str]
 ) -> None:

@@ -1,0 +1,203 @@
+"""What customers do, as stories in which every call can be repeated: told again, a story goes on.
+
+One account on its own clock, so that every instant of the end state is the same each time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from drawdown.client.interface import Database
+from drawdown.errors import NotFoundError
+from drawdown.model.money import Money
+from drawdown.storage.sql.tables.flow import notice
+
+START = datetime(2026, 1, 31, tzinfo=UTC)
+# What the relay tells of the engine comes in between whenever it comes.
+RELAYED = ("balance", "grant", "entitlement", "runway")
+WAIT_S = 30.0
+
+
+def prepare(db: Database) -> None:
+    """The catalog, a customer with a card, and its account."""
+    db.create_credit_type("credits")
+    db.create_meter("calls")
+    db.create_product("ai", "AI")
+    per_unit = [{"currency": "USD", "model": "per_unit", "amount": "1"}]
+    plan(db, "small", "100", "10", rollover={"fraction": "0.5"})
+    plan(db, "large", "500", "40")
+    plan(db, "trial", "50", "5", trial={"days": 7, "credits": "5"})
+    plan(
+        db,
+        "metered",
+        "10",
+        "5",
+        overage={"prices": per_unit},
+        at_zero={"kind": "overage"},
+        minimum_spend=[{"currency": "USD", "amount": "20"}],
+    )
+    plan(db, "topped", "10", "", type="free", top_up={"prices": per_unit})
+    plan(db, "licence", "", "7", type="custom", release="on_approval")
+    lifetime, prices = {"count": 1}, [{"currency": "USD", "amount": "3", "model": "per_unit"}]
+    db.create_pack("pack", name="Pack", amount="10", prices=prices, lifetime=lifetime)
+    db.put_customer("customer", payment_method="test_ok")
+    db.create_account("acme", customer_id="customer", test_clock=START)
+
+
+def plan(db: Database, name: str, credits: str, fee: str, **settings: Any) -> None:
+    """A monthly plan, published; what goes beyond ``settings`` concerns its credits."""
+    more = {"rollover": settings.pop("rollover")} if "rollover" in settings else {}
+    charge = {"credit_type": "credits", "amount": credits, "cadence": "monthly", **more}
+    db.create_plan(
+        name,
+        product="ai",
+        name=name,
+        base_fee=[{"currency": "USD", "amount": fee}] if fee else [],
+        credits=charge if credits else None,
+        rates=[{"meter": "calls", "credits": "2"}],
+        **settings,
+    )
+    db.publish_plan(name)
+
+
+def advance(db: Database, days: int) -> None:
+    """On to so many days after the start, unless the story had come further before it was killed."""
+    to = START + timedelta(days=days)
+    clock = db.account("acme").test_clock
+    assert clock is not None
+    if clock < to:
+        db.advance_clock("acme", to)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + WAIT_S
+    while not holds():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def subscribe(db: Database) -> None:
+    """A paid plan with a service from the first day, and another with a trial that converts."""
+    services = [{"service_id": "weekly", "pack_id": "pack", "schedule": "weekly"}]
+    db.subscribe("acme", "small", subscription_id="s", services=services)
+    db.subscribe("acme", "trial", subscription_id="t")
+    advance(db, 8)
+
+
+def purchase(db: Database) -> None:
+    """A pack, one that the card declines, a top-up billed later, and a pack given back in part."""
+    db.subscribe("acme", "topped", subscription_id="s")
+    db.buy_pack("acme", "pack", purchase_id="one", quantity=2)
+    db.buy_pack("acme", "pack", purchase_id="declined", payment_method="test_decline")
+    db.top_up("acme", "credits", "7", purchase_id="later", bill_later=True)
+    db.record("acme", credit_type="credits", credits="25", event_id="use", time=START)
+    db.refund_purchase("one", policy="take_unspent")
+    advance(db, 30)
+
+
+def change(db: Database) -> None:
+    """Up at once, down at the period's end, paused and resumed in between."""
+    db.subscribe("acme", "small", subscription_id="s")
+    advance(db, 10)
+    db.record("acme", "calls", quantity=20, event_id="one", time=START + timedelta(days=10))
+    db.change_plan("s", "large", change_id="up")
+    db.change_plan("s", "small", change_id="down", when="period_end")
+    advance(db, 40)
+    if db.account("acme").test_clock == START + timedelta(days=40):
+        # Neither carries an id: told again later they would be another pause.
+        db.pause_subscription("s")
+        db.resume_subscription("s")
+    advance(db, 70)
+
+
+def recharge(db: Database) -> None:
+    """Two crossings, two recharges."""
+    db.subscribe("acme", "topped", subscription_id="s")
+    try:
+        db.recharge("acme", "credits")
+    except NotFoundError:
+        # Carries no id: set again, it would be told again.
+        db.set_recharge("acme", "credits", threshold="5", to="20")
+    for number, used in enumerate(("6", "16"), 1):
+        db.record("acme", credit_type="credits", credits=used, event_id=f"use-{number}", time=START)
+        wait_until(lambda count=number: recharged(db, count))
+
+
+def recharged(db: Database, count: int) -> bool:
+    found = db.purchases("acme")
+    idle = db.recharge("acme", "credits").standing.state == "idle"
+    return len(found) >= count and idle and all(each.state == "granted" for each in found)
+
+
+def renew(db: Database) -> None:
+    """Three renewals with a remainder that rolls, then the end of the subscription."""
+    db.subscribe("acme", "small", subscription_id="s")
+    db.record("acme", "calls", quantity=20, event_id="one", time=START)
+    advance(db, 60)
+    db.cancel_subscription("s")
+    advance(db, 100)
+
+
+def invoice(db: Database) -> None:
+    """Arrears and a true-up, money off, an invoice approved by hand, and a credit note."""
+    db.create_invoice_credit("acme", "welcome", amount="4", currency="USD", name="Welcome")
+    db.subscribe("acme", "metered", subscription_id="m")
+    db.subscribe("acme", "licence", subscription_id="l")
+    db.record("acme", "calls", quantity=8, event_id="one", time=START)
+    for each in db.invoices("acme"):
+        if each.state == "draft":
+            db.approve_invoice(each.invoice_id)
+    first = db.invoices("acme")[0]
+    db.create_credit_note(
+        "note", first.invoice_id, first.lines[0].line_id, amount=Money(200, "USD"), reason="agreed"
+    )
+    advance(db, 30)
+
+
+STORIES: dict[str, Callable[[Database], None]] = {
+    "subscribe": subscribe,
+    "purchase": purchase,
+    "change": change,
+    "recharge": recharge,
+    "renew": renew,
+    "invoice": invoice,
+}
+
+
+def state(db: Any) -> dict[str, Any]:
+    """All that a customer could see, without names that follow from journal positions."""
+    with db._control_plane().sql.transaction() as work:
+        rows = work.connection.execute(
+            notice.select().with_only_columns(notice.c.kind).order_by(notice.c.sequence)
+        )
+        notices = [kind for (kind,) in rows if kind.partition(".")[0] not in RELAYED]
+    grants = sorted(
+        msgspec.to_builtins((each.source, each.state, each.amount, each.remaining, each.effective_at))
+        for each in db.grants("acme")
+    )
+    bought = [
+        (each.kind, each.state, each.credits, each.price, each.created_at, each.refunded, each.reason)
+        for each in db.purchases("acme")
+    ]
+    return {
+        "subscriptions": list(db.subscriptions("acme")),
+        "invoices": list(db.invoices("acme")),
+        "purchases": bought,
+        "grants": grants,
+        "balances": [msgspec.structs.replace(each, seq=0) for each in db.balances("acme")],
+        "notices": notices,
+        "charges": sorted(str(each["charge"]["amount"]) for each in charges(db.path)),
+    }
+
+
+def charges(path: str) -> list[dict[str, Any]]:
+    """What the provider was asked for, the last word about each."""
+    book = Path(path, "payments-test.jsonl")
+    text = book.read_text("utf-8") if book.exists() else ""
+    found = [msgspec.json.decode(line) for line in text.splitlines() if '"charge"' in line]
+    return list({each["charge"]["key"]: each for each in found if "charge" in each}.values())
