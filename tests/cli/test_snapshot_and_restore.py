@@ -65,3 +65,29 @@ def test_restore_without_a_snapshot_says_so(run: Run, tmp_path: Path, store: Val
     absent = run("restore", "--from-redis", store.url, "--data", "rebuilt")
     assert absent.code == exit_codes.UNAVAILABLE
     assert not (tmp_path / "rebuilt").exists()
+
+
+def test_a_backup_of_a_folder_and_of_a_server(run: Run, tmp_path: Path) -> None:
+    """Offline and beside a running server; both restore to the same balance, plans included."""
+    run("credit-type", "create", "credits")
+    run("customer", "put", "c", "name=Ada")
+    run("account", "create", "acme", "--customer", "c")
+    run("grant", "acme", "10", "--id", "g")
+    offline = run("backup", "data", "offline", "--json")
+    assert offline.code == 0, offline.err
+    with ServerProcess(tmp_path / "data") as server:
+        online = run("backup", tmp_path / "online", "--target", server.target)
+        assert online.code == 0, online.err
+        assert run("backup", "data", tmp_path / "third").code == exit_codes.LOCKED
+    for kept in ("offline", "online"):
+        restored = run("restore", "--from-backup", kept, "--data", f"{kept}-data", "--json")
+        assert restored.code == 0, restored.err
+        assert restored.json()["seq"] >= offline.json()["seq"]
+        assert run("verify", f"{kept}-data").code == 0
+        assert run("balance", "acme", "--data", f"{kept}-data", "--json").json()[0]["available"] == "10"
+    for arguments in (
+        ["backup", "data"],
+        ["backup", "a", "b", "--target", "x:1"],
+        ["restore", "--data", "d"],
+    ):
+        assert run(*arguments).code == exit_codes.INVALID, arguments

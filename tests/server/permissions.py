@@ -133,6 +133,7 @@ NEEDED: dict[str, dict[str, Right]] = {
     "AdminService": {
         "SnapshotNow": ADMIN,
         "Checkpoint": ADMIN,
+        "TakeBackup": ADMIN,
         "Verify": ADMIN,
         "GetStats": ADMIN,
         "AdvanceClock": MANAGE,

@@ -1,4 +1,4 @@
-"""``drawdown verify``, ``snapshot``, ``restore`` and ``stats``: for operators."""
+"""``drawdown verify``, ``snapshot``, ``backup``, ``restore`` and ``stats``: for operators."""
 
 from __future__ import annotations
 
@@ -92,32 +92,91 @@ def snapshot(
         print_table("Snapshot", ["what", "found"], report.items())
 
 
+def backup(
+    places: Annotated[
+        list[Path],
+        typer.Argument(metavar="[DIR] DEST", help="The data folder, unless --target; a new folder to fill."),
+    ],
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Copy engine and control plane, as they are at one moment, into a new folder.
+
+    A server goes on meanwhile; the new folder is one of its machine. Keep it where only operators can read.
+    """
+    if len(places) != (1 if target else 2):
+        raise InvalidRequestError(
+            "backup: name the data folder and the new folder, or with --target the new folder alone",
+            field="places",
+        )
+    if target is None:
+        with open_database(places[0], None, create=False) as database:
+            taken = database.take_backup(places[1].absolute())
+    else:
+        from drawdown.client.sync import connect
+
+        with connect(target, api_key=api_key, timeout_s=3600, tls=target_tls()) as connection:
+            taken = connection.take_backup(places[0].absolute())
+    if json:
+        print_json(taken)
+    else:
+        print_table("Backup", ["what", "found"], msgspec.to_builtins(taken).items())
+
+
 def restore(
-    from_redis: Annotated[str, typer.Option("--from-redis", metavar="URL", help="The snapshot store.")],
     data: Annotated[Path, typer.Option("--data", metavar="DIR", help="An absent or empty folder to fill.")],
+    from_redis: Annotated[
+        str | None, typer.Option("--from-redis", metavar="URL", help="The snapshot store.")
+    ] = None,
+    from_backup: Annotated[
+        Path | None,
+        typer.Option("--from-backup", metavar="DIR", help="A backup, the control plane included."),
+    ] = None,
+    db: Annotated[
+        str,
+        typer.Option("--db", metavar="URL", help="Of a backup: an empty PostgreSQL database for its rows."),
+    ] = "",
     namespace: Annotated[str, typer.Option(help="Prefix of the store's keys.")] = "drawdown",
     json: JsonOption = False,
 ) -> None:
-    """Rebuild a data folder from the snapshot in Redis or Valkey, and state the recovery point.
+    """Rebuild a data folder from a backup, or from the snapshot in Redis or Valkey.
 
-    Events acknowledged after the recovery point are not in it: have their senders send them again.
+    States the recovery point: events acknowledged after it are not there, have their senders send them again.
+    What the control plane did after it is done again at the next start, where its database is newer.
     """
-    from drawdown.storage import restore_from_redis
-
+    if (from_redis is None) == (from_backup is None):
+        raise InvalidRequestError("restore: give --from-backup or --from-redis", field="from_backup")
     with Progress(transient=True, disable=json) as progress:
-        tasks: dict[str, TaskID] = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what, total=total)
-            progress.update(tasks[what], completed=done, total=total)
-
-        restored = restore_from_redis(from_redis, str(data), namespace=namespace, progress=show)
+        restored = (
+            _from_backup(from_backup, data, db)
+            if from_backup is not None
+            else _from_redis(from_redis or "", data, namespace, progress)
+        )
     report = msgspec.to_builtins(restored)
     if json:
         print_json(report)
     else:
         print_table("Restored", ["what", "found"], sorted(_flat(report).items()))
+
+
+def _from_backup(backup_folder: Path, data: Path, db: str) -> Any:
+    from drawdown.storage.backup import restore_from_backup
+
+    return restore_from_backup(backup_folder, data, db)
+
+
+def _from_redis(url: str, data: Path, namespace: str, progress: Progress) -> Any:
+    from drawdown.storage import restore_from_redis
+
+    tasks: dict[str, TaskID] = {}
+
+    def show(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            tasks[what] = progress.add_task(what, total=total)
+        progress.update(tasks[what], completed=done, total=total)
+
+    return restore_from_redis(url, str(data), namespace=namespace, progress=show)
 
 
 def stats(
@@ -137,5 +196,5 @@ def stats(
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    for command in (verify, snapshot, restore, stats):
+    for command in (verify, snapshot, backup, restore, stats):
         app.command()(command)

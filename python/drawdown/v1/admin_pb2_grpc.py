@@ -80,6 +80,11 @@ class AdminServiceStub:
                 request_serializer=drawdown_dot_v1_dot_admin__pb2.RevokeApiKeyRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_admin__pb2.RevokeApiKeyResponse.FromString,
                 _registered_method=True)
+        self.TakeBackup = channel.unary_unary(
+                '/drawdown.v1.AdminService/TakeBackup',
+                request_serializer=drawdown_dot_v1_dot_admin__pb2.TakeBackupRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_admin__pb2.BackupTaken.FromString,
+                _registered_method=True)
         self.ExecuteCommands = channel.unary_unary(
                 '/drawdown.v1.AdminService/ExecuteCommands',
                 request_serializer=drawdown_dot_v1_dot_admin__pb2.ExecuteCommandsRequest.SerializeToString,
@@ -160,6 +165,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TakeBackup(self, request, context):
+        """Copies engine and control plane, as they are at one moment, into a new folder of the server's machine.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExecuteCommands(self, request, context):
         """One atomic group of commands as JSON; refusals are statuses in the answer, not errors. Commands
         of the catalog need the right `admin`, all others `manage`.
@@ -223,6 +235,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.RevokeApiKey,
                     request_deserializer=drawdown_dot_v1_dot_admin__pb2.RevokeApiKeyRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_admin__pb2.RevokeApiKeyResponse.SerializeToString,
+            ),
+            'TakeBackup': grpc.unary_unary_rpc_method_handler(
+                    servicer.TakeBackup,
+                    request_deserializer=drawdown_dot_v1_dot_admin__pb2.TakeBackupRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_admin__pb2.BackupTaken.SerializeToString,
             ),
             'ExecuteCommands': grpc.unary_unary_rpc_method_handler(
                     servicer.ExecuteCommands,
@@ -479,6 +496,33 @@ class AdminService:
             '/drawdown.v1.AdminService/RevokeApiKey',
             drawdown_dot_v1_dot_admin__pb2.RevokeApiKeyRequest.SerializeToString,
             drawdown_dot_v1_dot_admin__pb2.RevokeApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TakeBackup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.AdminService/TakeBackup',
+            drawdown_dot_v1_dot_admin__pb2.TakeBackupRequest.SerializeToString,
+            drawdown_dot_v1_dot_admin__pb2.BackupTaken.FromString,
             options,
             channel_credentials,
             insecure,

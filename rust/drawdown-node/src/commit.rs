@@ -148,6 +148,9 @@ impl Committer {
     ) -> Committer {
         let segment =
             position.segment.map(|(file, first_seq, offset, size)| ActiveSegment { file, first_seq, offset, size });
+        if let Some(segment) = &segment {
+            counters.settled(segment.first_seq, segment.offset);
+        }
         Committer {
             disk,
             supply,
@@ -261,6 +264,9 @@ impl Committer {
             self.unsynced = false;
             faults::point("journal-synced").map_err(|error| self.fatal("go on after a sync", &error))?;
         }
+        if let Some(segment) = &self.segment {
+            self.counters.settled(segment.first_seq, segment.offset);
+        }
         self.progress.publish(written, written, written);
         Ok(())
     }
@@ -338,6 +344,7 @@ impl Committer {
             chain: self.chain,
             segment_bytes: size,
         };
+        self.counters.settled(self.next_seq, 0);
         let begun = faults::point("segment-begin").and_then(|()| ready.begin(&*self.disk, &header));
         let file = begun.map_err(|error| self.fatal("begin a journal segment", &error))?;
         self.segment =

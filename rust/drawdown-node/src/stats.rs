@@ -3,7 +3,8 @@
 use crate::node::Shared;
 use crate::segment::segments;
 use serde::Serialize;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
 /// Upper ends of the fsync buckets in microseconds; a last bucket takes the rest.
@@ -19,6 +20,10 @@ pub(crate) struct Counters {
     /// Bytes written to the journal.
     pub(crate) journal_bytes: AtomicU64,
     pub(crate) segments_begun: AtomicU64,
+    /// The segment being written; 0: none. Set before its file has its name.
+    pub(crate) segment_first_seq: AtomicU64,
+    /// Bytes of it that never change any more.
+    pub(crate) segment_end: AtomicU64,
     fsync: [AtomicU64; FSYNC_BUCKETS_US.len() + 1],
     fsync_total_us: AtomicU64,
     pub(crate) checkpoints: AtomicU64,
@@ -27,6 +32,13 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    /// Another segment is begun, with `end` 0, or more of the same is as it will stay. Whoever reads first
+    /// seq, then end, and the same first seq again has an end that is not beyond what is settled.
+    pub(crate) fn settled(&self, first_seq: u64, end: u64) {
+        self.segment_end.store(end, SeqCst);
+        self.segment_first_seq.store(first_seq, SeqCst);
+    }
+
     pub(crate) fn synced(&self, took: Duration) {
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let bucket = FSYNC_BUCKETS_US.partition_point(|&end| end < us);
@@ -70,6 +82,10 @@ pub struct NodeStats {
     pub fsync_total_us: u64,
     /// Segments begun since the node was opened.
     pub segments_begun: u64,
+    /// First seq of the segment being written, 0: none; whoever copies the folder leaves later ones out.
+    pub segment_first_seq: u64,
+    /// Bytes of that segment that never change any more.
+    pub segment_end: u64,
     /// Segments that recovery would have to look at.
     pub segments: u64,
     pub segments_ready: u64,
@@ -117,6 +133,8 @@ impl NodeStats {
             fsync_buckets_us: FSYNC_BUCKETS_US.to_vec(),
             fsync_total_us: counters.fsync_total_us(),
             segments_begun: counters.segments_begun.load(Relaxed),
+            segment_first_seq: counters.segment_first_seq.load(SeqCst),
+            segment_end: counters.segment_end.load(SeqCst),
             segments: listed.iter().filter(|name| !name.archived).count() as u64,
             segments_ready: shared.supply.ready_count() as u64,
             checkpoints: counters.checkpoints.load(Relaxed),

@@ -7,6 +7,7 @@ import base64
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from os import PathLike, fspath
 from typing import Any
 
 from drawdown.billing import invoice_credit_requests as crediting
@@ -28,6 +29,7 @@ from drawdown.catalog.plan import Plan
 from drawdown.catalog.product import Product
 from drawdown.catalog.rate_card import RateCard
 from drawdown.client.control.content import UNSTAMPED, struct_of
+from drawdown.model.backup import BackupTaken, TakeBackup
 from drawdown.model.credits import AmountLike, decimal_text
 from drawdown.model.money import Money, money_from
 from drawdown.model.request import Request
@@ -269,6 +271,15 @@ class AwaitedHousekeepingMethods(AwaitedControlDoor):
             )
         )
         answer: OpeningImport = await self.control(ImportOpening(rows=given, dry_run=dry_run))
+        return answer
+
+    async def take_backup(self, destination: str | PathLike[str]) -> BackupTaken:
+        """Copy engine and control plane, as they are at one moment, into a new folder, beside running work.
+
+        The folder is one of the machine that has the data. ``drawdown restore --from-backup`` goes the other
+        way. Raises ``InvalidRequestError`` where the folder is not empty or its path not whole.
+        """
+        answer: BackupTaken = await self.control(TakeBackup(destination=fspath(destination)))
         return answer
 
 

@@ -1,12 +1,14 @@
-"""Closing accounts, erasing customers, moving credits, importing what was begun elsewhere, as methods."""
+"""Backups; closing accounts, erasing customers, moving credits, importing from elsewhere: as methods."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from os import PathLike, fspath
 
 from drawdown.billing.transfer import GetTransfer, Transfer, TransferCredits
 from drawdown.client.control.door import ControlDoor
+from drawdown.model.backup import BackupTaken, TakeBackup
 from drawdown.model.credits import AmountLike, decimal_text
 from drawdown.subscriptions.closing import AccountClosing, CloseAccount, GetAccountClosing
 from drawdown.subscriptions.erasing import EraseCustomer, Erasure
@@ -88,4 +90,13 @@ class HousekeepingMethods(ControlDoor):
             for line, each in enumerate(rows, 1)
         )
         answer: OpeningImport = self.control(ImportOpening(rows=given, dry_run=dry_run))
+        return answer
+
+    def take_backup(self, destination: str | PathLike[str]) -> BackupTaken:
+        """Copy engine and control plane, as they are at one moment, into a new folder, beside running work.
+
+        The folder is one of the machine that has the data. ``drawdown restore --from-backup`` goes the other
+        way. Raises ``InvalidRequestError`` where the folder is not empty or its path not whole.
+        """
+        answer: BackupTaken = self.control(TakeBackup(destination=fspath(destination)))
         return answer

@@ -1,6 +1,7 @@
 """Every concept of the control plane: importing this fills the registries of calls and jobs."""
 
 from drawdown.runtime.control import (
+    backup_calls,
     catalog_calls,
     catalog_file_calls,
     closing_calls,
@@ -26,6 +27,7 @@ from drawdown.runtime.control import (
 )
 
 __all__ = [
+    "backup_calls",
     "catalog_calls",
     "catalog_file_calls",
     "closing_calls",

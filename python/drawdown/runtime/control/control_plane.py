@@ -12,6 +12,7 @@ next start: the engine takes each command once, a job's key exists once.
 import logging
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -50,6 +51,7 @@ class ControlPlane:
         tax_rule: TaxRule | None = None,
         seller: Party | None = None,
         webhook_policy: AddressPolicy | None = None,
+        folder: Path | None = None,
         clock: Callable[[], int] = now_us,
     ) -> None:
         """Over an open engine and an open database; ``clock`` answers UTC microseconds."""
@@ -63,6 +65,8 @@ class ControlPlane:
         self.tax_rule = tax_rule or NoTax()
         self.seller = seller or Party(name="")
         self.webhook_policy = webhook_policy or AddressPolicy()
+        self.folder = folder
+        """The engine's data folder."""
         self.now_us = clock
         self.delivery = Delivery(engine, sql)
         self.jobs = JobRunner(self)

@@ -2,6 +2,8 @@
 
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
@@ -45,6 +47,12 @@ class Delivery:
                     return count
                 delivered = self._deliver_all(groups)
                 count += len(groups)
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Nothing is on its way to the engine inside the block."""
+        with self._one_at_a_time:
+            yield
 
     def _deliver_all(self, groups: list[OutboxGroup]) -> list[DeliveredGroup]:
         delivered = [self._deliver_one(group) for group in groups]

@@ -29,6 +29,7 @@ def open_control(engine: Engine, process: ProcessConfig, *, recovered_seq: int) 
         provider=open_provider(process),
         seller=seller,
         tax_rule=tax_rule_from(process.tax_rates, process.tax_home),
+        folder=Path(process.data),
         webhook_policy=AddressPolicy(
             allow_http=process.webhook_allow_private, allow_private=process.webhook_allow_private
         ),

@@ -6,7 +6,7 @@ database, whatever it is. The schema is brought up to date when it is opened.
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -64,6 +64,30 @@ class SqlDatabase:
                 raise _translated(raised) from raised
         self.wakes.tell(work.written)
 
+    @contextmanager
+    def still(self, meanwhile: Callable[[], None]) -> Iterator[sqlalchemy.Connection]:
+        """A view of the database as it is while ``meanwhile`` runs: no transaction is under way then.
+
+        Afterwards work goes on; the view stays what it was until the block ends.
+        """
+        reading = sqlalchemy.create_engine(self._engine.url)
+        if self.dialect == "sqlite":
+            event.listen(reading, "connect", _leave_transactions_to_us)
+            event.listen(reading, "begin", _begin_reading)
+        else:
+            reading = reading.execution_options(isolation_level="REPEATABLE READ")
+        try:
+            with reading.connect() as connection, connection.begin():
+                with self._one_at_a_time:
+                    # The view is taken by the first read.
+                    connection.exec_driver_sql("SELECT version_num FROM alembic_version").fetchall()
+                    meanwhile()
+                yield connection
+        except DBAPIError as raised:
+            raise _translated(raised) from raised
+        finally:
+            reading.dispose()
+
     def compact(self) -> None:
         """Rewrite the database, so that nothing that was overwritten can be read from its files."""
         with self._one_at_a_time:
@@ -100,7 +124,16 @@ def _translated(raised: DBAPIError) -> errors.DrawdownError:
 
 def open_sql(db: str, folder: str) -> SqlDatabase:
     """Open and migrate. Raises ``ConfigError`` for a URL it cannot use, ``UnavailableError`` otherwise."""
-    url = url_of(db, folder)
+    engine = open_engine(url_of(db, folder))
+    try:
+        migrate(engine)
+    except DBAPIError as raised:
+        raise _translated(raised) from raised
+    return SqlDatabase(engine)
+
+
+def open_engine(url: str) -> sqlalchemy.Engine:
+    """Connections as the control plane wants them. Raises ``ConfigError`` for a URL it cannot use."""
     try:
         engine = sqlalchemy.create_engine(url)
     except (sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError, ModuleNotFoundError) as raised:
@@ -110,11 +143,7 @@ def open_sql(db: str, folder: str) -> SqlDatabase:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
-    try:
-        migrate(engine)
-    except DBAPIError as raised:
-        raise _translated(raised) from raised
-    return SqlDatabase(engine)
+    return engine
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
@@ -124,14 +153,22 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
         connection.execute(f"PRAGMA {pragma}").close()
 
 
+def _leave_transactions_to_us(connection: Any, _: Any) -> None:
+    connection.isolation_level = None
+
+
+def _begin_reading(connection: sqlalchemy.Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
 def _begin_sqlite(connection: sqlalchemy.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def migrate(engine: sqlalchemy.Engine) -> None:
-    """Bring the schema to the newest version, each step in a transaction."""
+def migrate(engine: sqlalchemy.Engine, revision: str = "head") -> None:
+    """Bring the schema to the newest version, or to a named one, each step in a transaction."""
     config = AlembicConfig()
     config.set_main_option("script_location", _MIGRATIONS.replace("%", "%%"))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        alembic_command.upgrade(config, "head")
+        alembic_command.upgrade(config, revision)

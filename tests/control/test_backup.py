@@ -1,0 +1,233 @@
+"""A joint backup of engine and control plane, beside running work, and the way back (semantics §15)."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import drawdown
+import pytest
+import sqlalchemy
+from drawdown import errors
+from drawdown.cli.server_process import ServerProcess
+from drawdown.client.interface import Database
+from drawdown.engine import verify_folder
+from drawdown.storage.backup import restore_from_backup
+from drawdown.storage.sql.database import url_of
+
+from tests.storage.valkey import ValkeyProcess
+
+from .conftest import SMALL, START
+from .postgresql import SKIP_REASON, PostgresqlServer, binaries
+from .test_restored_engine import after, before, opened, state
+
+
+def documents(database: Database, account: str) -> Any:
+    """What the control plane says of an account."""
+    return (
+        database.subscriptions(account),
+        database.invoices(account),
+        database.purchases(account),
+        # What the engine tells comes whenever it comes.
+        sorted(
+            (each.kind, sorted(each.data.items()))
+            for each in database.notices(account, limit=1000).notices
+            if not each.kind.startswith("balance.")
+        ),
+    )
+
+
+def test_a_backup_goes_on_as_the_original_would(tmp_path: Path) -> None:
+    """The same calls on the original and on what was restored end in the same state."""
+    with opened(tmp_path / "data") as database:
+        before(database)
+        taken = database.take_backup(tmp_path / "backup")
+        assert taken.rows > 40 and taken.bytes > 0 and taken.files >= 3
+        after(database)
+        expected = state(database), documents(database, "old"), documents(database, "new")
+    restored = restore_from_backup(tmp_path / "backup", tmp_path / "again")
+    assert (restored.store_id, restored.seq, restored.rows) == (taken.store_id, taken.seq, taken.rows)
+    assert verify_folder(str(tmp_path / "again"))["conservation"]["holds"]
+    with opened(tmp_path / "again") as database:
+        plane = database._control_plane()
+        assert plane.restores == 0
+        # What only the provider of payments remembers is asked again by the same keys.
+        after(database)
+        assert (state(database), documents(database, "old"), documents(database, "new")) == expected
+
+
+def test_beside_running_usage(tmp_path: Path) -> None:
+    """Each backup is a folder that verifies, with all usage up to its position, over many segments."""
+    small = {**SMALL, "segment_bytes": 1 << 16}
+    with drawdown.open(tmp_path / "data", **small) as database:
+        database.create_credit_type("credits")
+        database.create_account("acme")
+        database.create_grant("acme", "credits", "1000000", grant_id="g")
+        stop = threading.Event()
+        sent: list[tuple[str, int]] = []
+
+        def use() -> None:
+            number = 0
+            while not stop.is_set():
+                results = database.record_batch(
+                    [
+                        {
+                            "account": "acme",
+                            "credit_type": "credits",
+                            "credits": "1",
+                            "event_id": f"e{number}.{one}",
+                        }
+                        for one in range(50)
+                    ]
+                )
+                sent.append((f"e{number}.49", max(each.seq for each in results)))
+                number += 1
+
+        users = threading.Thread(target=use)
+        users.start()
+        try:
+            taken = [database.take_backup(tmp_path / f"backup-{number}") for number in range(4)]
+        finally:
+            stop.set()
+            users.join()
+    assert len(list((tmp_path / "data").glob("**/seg-*.dj"))) > 2
+    for number, each in enumerate(taken):
+        folder = tmp_path / f"again-{number}"
+        restore_from_backup(tmp_path / f"backup-{number}", folder)
+        assert verify_folder(str(folder))["conservation"]["holds"]
+        with drawdown.open(folder, **small) as database:
+            assert database.verify().holds
+            applied = 0
+            for event, seq in sent:
+                if seq <= each.seq:
+                    database.usage_event("acme", event)
+                    applied += 50
+            assert applied <= 1_000_000 - database.balance("acme", "credits").available
+    assert taken[-1].seq > taken[0].seq
+
+
+def test_a_backup_is_whole_or_none(tmp_path: Path) -> None:
+    """A changed byte, a missing file, an unfinished backup: refused by name, and nothing is left behind."""
+    with opened(tmp_path / "data") as database:
+        before(database)
+        database.take_backup(tmp_path / "backup")
+        for destination in (tmp_path / "backup", Path("relative"), tmp_path / "data"):
+            with pytest.raises(errors.InvalidRequestError) as raised:
+                database.take_backup(destination)
+            assert raised.value.field == "destination"
+    backup = tmp_path / "backup"
+    assert not [
+        path for path in backup.rglob("*") if path.is_file() and stat.S_IMODE(path.stat().st_mode) & 0o077
+    ]
+    victims = [
+        next(backup.glob("engine/seg-*")),
+        backup / "engine" / "META",
+        backup / "control" / "invoice.jsonl",
+    ]
+    for victim in victims:
+        kept = victim.read_bytes()
+        victim.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+        with pytest.raises(errors.CorruptDataError, match=victim.name):
+            restore_from_backup(backup, tmp_path / "again")
+        victim.unlink()
+        with pytest.raises((errors.CorruptDataError, OSError)):
+            restore_from_backup(backup, tmp_path / "again")
+        victim.write_bytes(kept)
+        assert not (tmp_path / "again").exists()
+    with pytest.raises(errors.InvalidRequestError, match="not empty"):
+        restore_from_backup(backup, tmp_path / "data")
+    (backup / "backup.json").unlink()
+    with pytest.raises(errors.InvalidRequestError, match="not completed"):
+        restore_from_backup(backup, tmp_path / "again")
+
+
+def test_of_a_running_server_by_its_command(tmp_path: Path) -> None:
+    """Through AdminService, killed afterwards; the restored folder is served and goes on."""
+    with ServerProcess(tmp_path / "data", settings={"payments": "test"}) as process:
+        with drawdown.connect(process.target) as connection:
+            before(connection)  # type: ignore[arg-type]
+            expected = connection.balance("old", "credits")
+            connection.take_backup(tmp_path / "backup")
+        process.kill()
+    restore_from_backup(tmp_path / "backup", tmp_path / "again")
+    with (
+        ServerProcess(tmp_path / "again", settings={"payments": "test"}) as process,
+        drawdown.connect(process.target) as connection,
+    ):
+        assert connection.balance("old", "credits").available == expected.available
+        connection.advance_clock("old", START + timedelta(days=60))
+        assert len(connection.invoices("old")) == 3
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[str]:
+    """A server of this module's own."""
+    folder = binaries()
+    if folder is None:
+        pytest.skip(SKIP_REASON)
+    with PostgresqlServer(folder) as server:
+        yield server.url
+
+
+def test_from_one_database_into_the_other(tmp_path: Path, postgresql: str) -> None:
+    """SQLite to PostgreSQL and back: the rows are the same, and numbers count on behind them."""
+    schema = "create schema backup"
+    with sqlalchemy.create_engine(url_of(postgresql, "")).begin() as connection:
+        connection.exec_driver_sql(schema)
+    url = f"{postgresql}?options=-csearch_path%3Dbackup"
+    with opened(tmp_path / "data") as database:
+        before(database)
+        database.take_backup(tmp_path / "first")
+        expected = documents(database, "old")
+    restore_from_backup(tmp_path / "first", tmp_path / "second-data", url)
+    with drawdown.open(tmp_path / "second-data", db=url, **SMALL) as database:
+        assert documents(database, "old") == expected
+        database.take_backup(tmp_path / "second")
+        after(database)
+        expected = documents(database, "old"), documents(database, "new")
+    with pytest.raises(errors.InvalidRequestError, match="not empty"):
+        restore_from_backup(tmp_path / "first", tmp_path / "third-data", url)
+    assert not (tmp_path / "third-data").exists()
+    for table in ("invoice", "customer", "subscription", "plan", "call_seen"):
+        first, second = (tmp_path / each / "control" / f"{table}.jsonl" for each in ("first", "second"))
+        assert sorted(first.read_bytes().splitlines()) == sorted(second.read_bytes().splitlines()), table
+    restore_from_backup(tmp_path / "second", tmp_path / "third-data")
+    with opened(tmp_path / "third-data") as database:
+        after(database)
+        assert (documents(database, "old"), documents(database, "new")) == expected
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[ValkeyProcess]:
+    """An empty snapshot store."""
+    server = ValkeyProcess(tmp_path / "valkey").start()
+    yield server
+    server.kill()
+
+
+def test_from_redis_with_a_newer_database(tmp_path: Path, valkey: ValkeyProcess) -> None:
+    """The engine comes back from its last snapshot, the database is as it was: equal states."""
+    settings = {"payments": "test", "redis": valkey.url, "snapshot_interval_s": "3600"}
+    with ServerProcess(tmp_path / "data", settings=settings) as process:
+        with drawdown.connect(process.target) as connection:
+            before(connection)  # type: ignore[arg-type]
+            connection.snapshot(full=True)
+            after(connection)  # type: ignore[arg-type]
+            expected = state(connection)  # type: ignore[arg-type]
+        process.kill()
+    from drawdown.storage import restore_from_redis
+
+    restore_from_redis(valkey.url, str(tmp_path / "again"))
+    for path in (tmp_path / "data").glob("control.sqlite3*"):
+        shutil.copy(path, tmp_path / "again" / path.name)
+    for path in (tmp_path / "data").glob("payments-*"):
+        shutil.copy(path, tmp_path / "again" / path.name)
+    with opened(tmp_path / "again") as database:
+        assert database._control_plane().restores == 1
+        assert state(database) == expected
+        assert database.verify().holds
