@@ -11,6 +11,7 @@
 mod account;
 mod account_commands;
 mod account_index;
+mod account_list;
 mod account_replay;
 mod account_table;
 pub mod amount;
@@ -80,6 +81,7 @@ pub mod usage_entry;
 pub mod varint;
 pub mod watch;
 
+pub use account_list::AccountList;
 pub use account_replay::{AccountReplay, SetAside};
 pub use check::{CheckOutcome, CheckQuestion};
 pub use command::Command;

@@ -1,6 +1,7 @@
 //! Reads as JSON, for everything that is not asked a million times a second.
 
 use crate::account::{Account, Pool, SUSPENDED};
+use crate::account_list::AccountList;
 use crate::catalog::NO_CAP;
 use crate::check::pool_at;
 use crate::command::{Category, PolicyKind};
@@ -32,8 +33,9 @@ impl Engine {
             }),
             "account" => self.on_account(needed("account")?, |engine, account| engine.account_json(account)),
             "accounts" => {
-                let limit = request["limit"].as_u64().unwrap_or(1_000).clamp(1, 100_000) as usize;
-                Ok(self.accounts_json(text("prefix").unwrap_or(""), text("after").unwrap_or(""), limit))
+                let mut list = AccountList::asked(request);
+                self.list_accounts(0..self.account_count(), &mut list);
+                Ok(self.listed_json(list))
             }
             "reservations" => self.query_reservations(request, stamp),
             "catalog" => Ok(self.catalog_json()),
@@ -150,7 +152,7 @@ impl Engine {
         })
     }
 
-    fn account_json(&self, account: &Account) -> Value {
+    pub(crate) fn account_json(&self, account: &Account) -> Value {
         let types = account.pools().map(|p| self.catalog.credit_types[usize::from(p.credit_type)].name.as_str());
         json!({
             "account": account.id.as_str(),
@@ -160,19 +162,6 @@ impl Engine {
             "test_clock": account.test_clock().map(|clock| clock.now),
             "credit_types": types.collect::<Vec<_>>(),
         })
-    }
-
-    fn accounts_json(&self, prefix: &str, after: &str, limit: usize) -> Value {
-        let mut found: Vec<&Account> = self
-            .accounts
-            .iter()
-            .filter(|a| a.id.as_bytes().starts_with(prefix.as_bytes()) && a.id.as_bytes() > after.as_bytes())
-            .collect();
-        found.sort_unstable_by(|a, b| a.id.as_bytes().cmp(b.id.as_bytes()));
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let page: Vec<Value> = found.into_iter().map(|account| self.account_json(account)).collect();
-        json!({"accounts": page, "more": more})
     }
 
     fn catalog_json(&self) -> Value {

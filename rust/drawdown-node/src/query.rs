@@ -4,12 +4,13 @@ use crate::error::{NodeError, SubmitError};
 use crate::ledger_indexer::with_indexes;
 use crate::ledger_query::{LedgerError, is_ledger_query};
 use crate::node::Node;
-use drawdown_core::{Conservation, Engine, LowestBalances};
+use drawdown_core::{AccountList, Conservation, Engine, LowestBalances};
 use serde_json::Value;
+use std::ops::Range;
 
 impl Node {
     /// Answer a JSON query of the engine and tell the seq of the state that answered. Conservation
-    /// over all accounts and the lowest balances are looked for a stretch at a time, so that they never
+    /// over all accounts, lists of accounts and the lowest balances are looked for a stretch at a time, so that they never
     /// stall ingest.
     ///
     /// What the journal answers (`ledger`, `usage_event`, `explain`, a balance `at` an instant) is
@@ -34,37 +35,42 @@ impl Node {
             let limit = request["limit"].as_u64().unwrap_or(20) as usize;
             return self.lowest_balances(limit).map(|(seq, found)| (seq, Ok(found))).map_err(halted);
         }
+        if request["type"] == "accounts" {
+            return self.list_accounts(request).map(|(seq, found)| (seq, Ok(found))).map_err(halted);
+        }
         let is_planted = cfg!(feature = "planted-read-before-durable");
         let seq_of = |engine: &Engine| if is_planted { 0 } else { engine.next_seq() - 1 };
         self.read(|engine, stamp| (seq_of(engine), engine.query(request, stamp))).map_err(halted)
     }
 
+    fn list_accounts(&self, request: &Value) -> Result<(u64, Value), SubmitError> {
+        let mut list = AccountList::asked(request);
+        self.look_at_all(|engine, accounts, _| engine.list_accounts(accounts, &mut list))?;
+        self.read(|engine, _| (engine.next_seq() - 1, engine.listed_json(list)))
+    }
+
     fn lowest_balances(&self, limit: usize) -> Result<(u64, Value), SubmitError> {
-        const ACCOUNTS_PER_HOLD: u32 = 1_024;
         let mut lowest = LowestBalances::new(limit);
-        let mut from = 0;
-        while self.read(|engine, stamp| {
-            engine.rank_lowest(from..from + ACCOUNTS_PER_HOLD, &mut lowest, stamp);
-            from + ACCOUNTS_PER_HOLD < engine.account_count()
-        })? {
-            from += ACCOUNTS_PER_HOLD;
-        }
+        self.look_at_all(|engine, accounts, stamp| engine.rank_lowest(accounts, &mut lowest, stamp))?;
         self.read(|engine, stamp| (engine.next_seq() - 1, engine.lowest_json(lowest, stamp)))
     }
 
     fn conservation(&self) -> Result<(u64, Value), SubmitError> {
-        const ACCOUNTS_PER_HOLD: u32 = 1_024;
         let mut report = Conservation::default();
+        self.look_at_all(|engine, accounts, _| engine.check_conservation(accounts, &mut report))?;
+        self.read(|engine, _| (engine.next_seq() - 1, report.as_json(engine)))
+    }
+
+    /// Show every account by its number, a stretch at a time with room for others between.
+    fn look_at_all(&self, mut look: impl FnMut(&Engine, Range<u32>, i64)) -> Result<(), SubmitError> {
+        const ACCOUNTS_PER_HOLD: u32 = 1_024;
         let mut from = 0;
-        loop {
-            let more = self.read(|engine, _| {
-                engine.check_conservation(from..from + ACCOUNTS_PER_HOLD, &mut report);
-                from + ACCOUNTS_PER_HOLD < engine.account_count()
-            })?;
-            if !more {
-                return self.read(|engine, _| (engine.next_seq() - 1, report.as_json(engine)));
-            }
+        while self.read(|engine, stamp| {
+            look(engine, from..from + ACCOUNTS_PER_HOLD, stamp);
+            from + ACCOUNTS_PER_HOLD < engine.account_count()
+        })? {
             from += ACCOUNTS_PER_HOLD;
         }
+        Ok(())
     }
 }
