@@ -234,6 +234,8 @@ def test_a_credit_note_takes_back_money_and_unspent_credits(db: Database, accoun
 
 @pytest.mark.behaviour("S2-24", "S2-23")
 def test_a_zero_invoice_is_issued_and_never_charged(db: Database, account: str, name: Name) -> None:
+    # A charge, even of nothing, would fail.
+    db.put_customer(name("customer"), payment_method="test_decline")
     subscribed(db, account, name, base_fee=[], type="free", credits="1")
     db.advance_clock(account, FEBRUARY_END)
     issued = db.invoices(account)

@@ -35,10 +35,14 @@ def kind_of(name: str, handler: Any, **how: Any) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane without a scheduler: nobody but the test runs its jobs."""
-    folder = tmp_path_factory.mktemp("batches") / "data"
-    with Engine.open(str(folder), {"segment_bytes": 1 << 20, "reserve_bytes": 0}) as engine:
+    yield from alone(str(tmp_path_factory.mktemp("batches") / "data"), "")
+
+
+def alone(folder: str, url: str) -> Iterator[ControlPlane]:
+    """A control plane over a new engine, its tables where ``url`` says."""
+    with Engine.open(folder, {"segment_bytes": 1 << 20, "reserve_bytes": 0}) as engine:
         engine.create_credit_type("credits")
-        opened = ControlPlane(engine, open_sql("", str(folder)))
+        opened = ControlPlane(engine, open_sql(url, folder))
         yield opened
         opened.close()
 

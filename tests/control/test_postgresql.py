@@ -11,6 +11,7 @@ import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from drawdown.client.interface import Database
+from drawdown.runtime.control.control_plane import ControlPlane
 from drawdown.storage.sql.database import url_of
 from drawdown.storage.sql.metadata import metadata
 
@@ -18,7 +19,14 @@ from . import (
     test_catalog,
     test_changes,
     test_closing,
+    test_invoices,
+    test_job_batches,
     test_lifecycle,
+    test_notices,
+    test_pack_models,
+    test_purchases,
+    test_recharge,
+    test_reports,
     test_subscribing,
     test_transfers,
     test_trials,
@@ -54,6 +62,15 @@ def opened(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Datab
 def db(opened: Database) -> Database:
     """Instead of both doors."""
     return opened
+
+
+@pytest.fixture(scope="module")
+def plane(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane that only the test drives, in a schema of its own."""
+    with sqlalchemy.create_engine(url_of(url, "")).begin() as connection:
+        connection.exec_driver_sql("create schema batches")
+    folder = str(tmp_path_factory.mktemp("postgresql-batches") / "data")
+    yield from test_job_batches.alone(folder, f"{url}?options=-csearch_path%3Dbatches")
 
 
 def test_the_steps_make_exactly_the_tables(opened: Database, url: str) -> None:
@@ -94,4 +111,28 @@ test_rollover = test_lifecycle.test_a_remainder_rolls_within_its_caps
 test_trial = test_trials.test_a_trial_charges_nothing_and_converts_by_rule
 test_closing_pays_out = test_closing.test_what_is_left_is_paid_out_as_it_was_paid_for
 test_erasing = test_closing.test_a_customer_is_forgotten_and_the_figures_stay
+test_bought_once = test_purchases.test_one_call_charges_and_grants_once_however_often_it_is_made
+test_failed_payment = test_purchases.test_a_failed_payment_leaves_the_balance_as_it_was
+test_bill_later = test_purchases.test_bill_later_gives_the_credits_first
+test_refund = test_purchases.test_what_is_unspent_is_taken_and_paid_for
+test_recharges = test_recharge.test_threshold_five_to_twenty_buys_twenty_then_fifteen
+test_one_recharge = test_recharge.test_a_thousand_concurrent_debits_make_one_recharge
+test_one_attempt = test_recharge.test_a_declining_card_makes_one_attempt_and_enabling_tries_at_once
+test_caps = test_recharge.test_caps_of_the_month_hold
+test_overage = test_invoices.test_usage_past_zero_is_priced_on_the_next_invoice
+test_minimum_spend = test_invoices.test_minimum_spend_is_a_visible_true_up
+test_invoice_credit = test_invoices.test_a_credit_comes_off_the_next_invoices_until_it_is_used_up
+test_scoped_credit = test_invoices.test_worked_example_scoped_and_capped_by_its_lines
+test_credit_note = test_invoices.test_a_credit_note_takes_back_money_and_unspent_credits
+test_zero_invoice = test_invoices.test_a_zero_invoice_is_issued_and_never_charged
+test_gap_free_numbers = test_invoices.test_numbers_have_no_gaps_and_pages_say_what_the_json_says
+test_feed = test_notices.test_the_feed_tells_of_payments_and_credits_in_order
+test_one_notice = test_notices.test_running_dry_is_one_notice_whatever_follows
+test_packs_later = test_pack_models.test_packs_billed_later_stand_on_the_next_invoice_and_usage_never_does
+test_sales = test_reports.test_packs_and_recharges_of_any_period
+test_lane_and_engine = test_job_batches.test_a_lane_reads_the_engine_only_when_its_commands_are_there
+test_lane_goes_on = test_job_batches.test_a_lane_goes_on_with_what_its_jobs_put_down
+test_fault_alone = test_job_batches.test_a_fault_takes_its_job_back_and_no_other
+test_effect_outside = test_job_batches.test_an_effect_is_asked_in_a_transaction_and_done_outside
+test_put_and_found = test_job_batches.test_a_value_put_is_found_and_a_transaction_that_fails_leaves_none
 test_transfer = test_transfers.test_a_visible_pair_with_validity_and_cost
