@@ -197,6 +197,8 @@ class Engine:
 
     def take_crossings(self, cursor: int, limit: int) -> tuple[int, bytes]:
         """Crossings after journal position ``cursor``: ``(next_cursor, JSON array)``."""
+    def take_changes(self, cursor: int, limit: int) -> tuple[int, bytes]:
+        """The same for every change that somebody is told of: grants, entitlements and clocks too."""
     def snapshot_begin(self, full: bool) -> bytes:
         """Start a pass of the remote snapshot over accounts dirty since the last completed pass.
 

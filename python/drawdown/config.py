@@ -180,6 +180,13 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     webhook_allow_private: Annotated[
         bool, Meta(description="Webhooks may go to private addresses and over plain HTTP: for development")
     ] = False
+    expiring_soon: Annotated[
+        str,
+        Meta(
+            pattern=r"^([1-9][0-9]{0,4}[mhd](,[1-9][0-9]{0,4}[mhd])*)?$",
+            description="How long before its end a grant with credits left is told of; empty: never",
+        ),
+    ] = "7d,1d"
     seller_name: Annotated[str, Meta(description="Who issues the invoices, as printed on them")] = ""
     seller_address: Annotated[str, Meta(description="Its address, rows separated by ';'")] = ""
     seller_note: Annotated[

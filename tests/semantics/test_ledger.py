@@ -45,7 +45,7 @@ def test_each_change_is_an_entry_in_the_order_it_happened(books: Engine) -> None
     books.create_grant("acme", "credits", amount="9", grant_id="more")
     books.void_grant("acme", "more", confirm=True)
     assert "crossed" in kinds(books)
-    assert [kind for kind in kinds(books) if kind != "crossed"] == [
+    assert [kind for kind in kinds(books) if kind not in ("crossed", "exhausted")] == [
         "account_created",
         "policy_set",
         "thresholds_set",

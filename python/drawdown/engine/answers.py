@@ -194,6 +194,22 @@ def crossing(answer: dict[str, Any]) -> model.Crossing:
     )
 
 
+def change(answer: dict[str, Any]) -> model.Change:
+    """One change that somebody is told of."""
+    found = None if "grant" not in answer else grant(answer["grant"], answer["seq"])
+    scale = 0 if found is None else found.scale
+    return model.Change(
+        seq=answer["seq"],
+        account=answer["account"],
+        kind=answer["kind"],
+        grant=found,
+        pending=answer.get("pending", False),
+        forfeited=optional_credits(answer.get("forfeited"), scale),
+        moved=optional_credits(answer.get("moved"), scale),
+        to=optional_instant(answer.get("to")),
+    )
+
+
 # Facts of commands that are amounts; the outcome carries their `scale`.
 _AMOUNT_FACTS = (
     "forfeited",

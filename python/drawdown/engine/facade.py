@@ -277,6 +277,25 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
             following, found = self._raw.take_crossings(cursor, limit)
         return following, [answers.crossing(each) for each in msgspec.json.decode(found)]
 
+    def changes(self, cursor: int = 0, limit: int = 1000) -> tuple[int, list[model.Change]]:
+        """The same for every change that somebody is told of, crossings among them."""
+        with translating():
+            following, found = self._raw.take_changes(cursor, limit)
+        return following, [answers.change(each) for each in msgspec.json.decode(found)]
+
+    def usage(self, since_us: int, until_us: int, *, prefix: str = "", top: int | None = None) -> list[Any]:
+        """Sums of usage by account, meter, credit type and day; with ``top`` the accounts charged most.
+
+        Rows ``[account, meter, quantity scale, credit type, scale, day, events, quantity, charged]``,
+        figures in smallest units. Goes through the journal; raises ``InvalidRequestError`` for more than a
+        million rows.
+        """
+        _, answer = self._query(
+            {"type": "usage", "since": since_us, "until": until_us, "prefix": prefix, "top": top}
+        )
+        rows: list[Any] = answer["rows"]
+        return rows
+
     def scale(self, credit_type: str) -> int:
         """Decimals of a credit type. Raises ``NotFoundError``."""
         known = self._scales.get(credit_type)

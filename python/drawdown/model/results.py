@@ -210,6 +210,24 @@ class Conservation(msgspec.Struct, frozen=True, kw_only=True):
         return self.holds
 
 
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that somebody is told of, out of the journal."""
+
+    seq: int
+    account: str
+    kind: str
+    """A kind of ``Crossing``; ``grant.created``, ``grant.released``, ``grant.exhausted``, ``grant.voided``;
+    ``clock.advanced``; ``account.entitling``: suspension, policy or rate table."""
+    grant: Grant | None = None
+    """As it is when it is read."""
+    pending: bool = False
+    """A grant that was created waits for payment or approval."""
+    forfeited: Decimal | None = None
+    moved: Decimal | None = None
+    to: datetime | None = None
+    """Where the account's own clock went."""
+
+
 class Crossing(msgspec.Struct, frozen=True, kw_only=True):
     """A balance passed a threshold, reached zero, or recovered."""
 

@@ -236,6 +236,7 @@ pub fn account_number(entry: &Control) -> Option<u32> {
         Control::GrantVoided(e) => Some(e.account),
         Control::GrantIdUsed(e) => Some(e.account),
         Control::GrantExpired(e) => Some(e.account),
+        Control::GrantExhausted(e) => Some(e.account),
         Control::OverdraftSettled(e) => Some(e.account),
         Control::Crossed(e) => Some(e.account),
         Control::Reserved(e) => Some(e.account),
@@ -283,6 +284,9 @@ pub fn apply_account(
             account.extra_mut().used_grant_ids.push((SmallId::new(&e.id), e.fingerprint));
         }
         Control::GrantExpired(e) => expire_grant(account, e)?,
+        Control::GrantExhausted(e) => {
+            grant_of(pool_of(account, e.credit_type)?, e.number)?.flags |= crate::grant::EXHAUSTED;
+        }
         Control::OverdraftSettled(e) => settle(account, e)?,
         Control::Crossed(e) => cross(account, e)?,
         Control::Reserved(e) => apply_reserved(account, e)?,

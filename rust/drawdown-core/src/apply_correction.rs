@@ -55,7 +55,10 @@ fn give_back(pool: &mut Pool, part: &ReturnedPart) -> Result<(), Misfit> {
     }
     grant.burned -= part.amount;
     match WentTo::of(part.into).ok_or("credits came back to nowhere")? {
-        WentTo::Remaining => grant.remaining += part.amount,
+        WentTo::Remaining => {
+            grant.remaining += part.amount;
+            grant.flags &= !crate::grant::EXHAUSTED;
+        }
         WentTo::Voided => grant.ended_mut().voided += part.amount,
         WentTo::Expired => grant.ended_mut().expired += part.amount,
         WentTo::Moved => grant.ended_mut().moved += part.amount,

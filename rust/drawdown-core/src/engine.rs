@@ -7,9 +7,10 @@ use crate::apply_correction::note_correction;
 use crate::apply_counters::Moment;
 use crate::calendar::Calendar;
 use crate::catalog::Catalog;
+use crate::changes::Change;
 use crate::dedupe::KeyTable;
 use crate::dedupe_window::raise_test_floor;
-use crate::entry::{self, Control, ControlEntry, CorruptRecord, Crossed};
+use crate::entry::{self, Control, ControlEntry, CorruptRecord};
 use crate::hash::StoreKey;
 use crate::passes::Passes;
 use crate::record::{LOOKAHEAD, Lookup};
@@ -21,7 +22,7 @@ use crate::watch::Watches;
 use std::collections::VecDeque;
 
 /// Crossings kept in memory for the relay; an older cursor reads the journal.
-pub(crate) const CROSSINGS_MAX: usize = 65_536;
+pub(crate) const CHANGES_MAX: usize = 65_536;
 
 /// The balance engine. One writer; every read sees one consistent state.
 pub struct Engine {
@@ -41,10 +42,10 @@ pub struct Engine {
     pub(crate) calendar: Calendar,
     pub(crate) passes: Passes,
     pub(crate) watches: Watches,
-    /// (seq, crossing) of the recent past.
-    pub(crate) crossings: VecDeque<(u64, Crossed)>,
-    /// Crossings up to here may have left memory, or never came into it.
-    pub(crate) crossings_from: u64,
+    /// (seq, change) of the recent past.
+    pub(crate) changes: VecDeque<(u64, Change)>,
+    /// Changes up to here may have left memory, or never came into it.
+    pub(crate) changes_from: u64,
     /// While recovering: seq of each loaded account image; entries at or below are in it.
     pub(crate) image_seqs: Vec<u64>,
     /// While recovering: the newest of them.
@@ -101,8 +102,8 @@ impl Engine {
             calendar: Calendar::default(),
             passes: Passes::default(),
             watches: Watches::default(),
-            crossings: VecDeque::new(),
-            crossings_from: 0,
+            changes: VecDeque::new(),
+            changes_from: 0,
             image_seqs: Vec::new(),
             last_image_seq: 0,
             global_seq: 0,
@@ -212,13 +213,13 @@ impl Engine {
                 }
             },
         }
-        if let Control::Crossed(crossed) = control {
-            if self.crossings.len() == CROSSINGS_MAX
-                && let Some((left, _)) = self.crossings.pop_front()
+        if let Some(change) = Change::of(control) {
+            if self.changes.len() == CHANGES_MAX
+                && let Some((left, _)) = self.changes.pop_front()
             {
-                self.crossings_from = left;
+                self.changes_from = left;
             }
-            self.crossings.push_back((seq, crossed.clone()));
+            self.changes.push_back((seq, change));
         }
         self.next_seq += 1;
         Ok(())

@@ -59,7 +59,10 @@ pub(crate) fn may_use_up_ids(bytes: &[u8]) -> bool {
 
 #[derive(Clone, PartialEq, Message)]
 pub struct ControlEntry {
-    #[prost(oneof = "Control", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 24")]
+    #[prost(
+        oneof = "Control",
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 24, 25"
+    )]
     pub control: Option<Control>,
 }
 
@@ -110,6 +113,8 @@ pub enum Control {
     ReservationReleased(ReservationReleased),
     #[prost(message, tag = "24")]
     UsageCorrected(UsageCorrected),
+    #[prost(message, tag = "25")]
+    GrantExhausted(GrantExhausted),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -360,6 +365,17 @@ pub struct GrantExpired {
     pub number: u32,
     #[prost(int64, tag = "4")]
     pub amount: i64,
+}
+
+/// An active grant has nothing left: the entry follows what took the last of it.
+#[derive(Clone, PartialEq, Message)]
+pub struct GrantExhausted {
+    #[prost(uint32, tag = "1")]
+    pub account: u32,
+    #[prost(uint32, tag = "2")]
+    pub credit_type: u32,
+    #[prost(uint32, tag = "3")]
+    pub number: u32,
 }
 
 /// A grant paid open debt at an activation.

@@ -218,8 +218,8 @@ impl Engine {
     fn undo(&mut self, group: Group<'_>) {
         group.journal.truncate(group.journal_mark);
         self.next_seq = group.seq_mark;
-        while self.crossings.back().is_some_and(|(seq, _)| *seq >= group.seq_mark) {
-            self.crossings.pop_back();
+        while self.changes.back().is_some_and(|(seq, _)| *seq >= group.seq_mark) {
+            self.changes.pop_back();
         }
         let before = self.accounts.len();
         for number in (group.accounts_mark..self.accounts.len() as u32).rev() {

@@ -15,6 +15,8 @@ pub const VOIDED: u8 = 2;
 pub const PROMOTIONAL: u8 = 4;
 /// Valid as of the pool's last lived instant, so its free credits are in `available`. Derived.
 pub const COUNTED: u8 = 8;
+/// Its last credit went while it was active, and the ledger says so; cleared when some come back.
+pub const EXHAUSTED: u8 = 16;
 
 /// The part that burning reads and writes: exactly one cache line, so that looking at a grant is
 /// one miss.

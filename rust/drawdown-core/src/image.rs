@@ -168,8 +168,8 @@ impl Engine {
         }
         self.image_seqs = Vec::new();
         // Replay met only those of accounts whose image was older: the journal has them all.
-        self.crossings.clear();
-        self.crossings_from = self.next_seq - 1;
+        self.changes.clear();
+        self.changes_from = self.next_seq - 1;
         self.last_image_seq = 0;
         self.global_seq = 0;
         self.stamp = self.stamp.max(self.global_stamp);

@@ -64,6 +64,7 @@ pub fn kind_of(what: &Fact) -> &'static str {
             Control::GrantVoided(_) => "voided",
             Control::GrantIdUsed(_) => "grant_id_used",
             Control::GrantExpired(_) => "expired",
+            Control::GrantExhausted(_) => "exhausted",
             Control::OverdraftSettled(_) => "overdraft_settled",
             Control::Crossed(_) => "crossed",
             Control::FloorRaised(_) => "floor_raised",
@@ -88,6 +89,7 @@ pub fn credit_type_of(what: &Fact, catalog: &Catalog) -> Option<u16> {
             Control::GrantReleased(e) => e.credit_type,
             Control::GrantVoided(e) => e.credit_type,
             Control::GrantExpired(e) => e.credit_type,
+            Control::GrantExhausted(e) => e.credit_type,
             Control::OverdraftSettled(e) => e.credit_type,
             Control::Crossed(e) => e.credit_type,
             Control::Reserved(e) => e.credit_type,
@@ -273,6 +275,7 @@ impl LedgerNames {
                 entry.grant(e.number);
                 entry.amount("expired", e.amount);
             }
+            Control::GrantExhausted(e) => entry.grant(e.number),
             Control::OverdraftSettled(e) => {
                 entry.draw(e.number, e.amount);
                 entry.amount("overdraft", -e.amount);

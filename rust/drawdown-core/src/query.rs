@@ -118,7 +118,7 @@ impl Engine {
         json!({"grants": page, "more": grants.next().is_some()})
     }
 
-    fn grant_json(&self, account: &Account, credit_type: u16, grant: &Grant, now: i64) -> Value {
+    pub(crate) fn grant_json(&self, account: &Account, credit_type: u16, grant: &Grant, now: i64) -> Value {
         let ended = grant.ended();
         let text = grant.detail.text.as_deref().cloned().unwrap_or_default();
         let id = grant.detail.id.as_str();

@@ -1,6 +1,6 @@
 //! Usage in: a batch looked up ahead, then each event decided and applied as one atomic step.
 
-use crate::account::{Account, SUSPENDED};
+use crate::account::{Account, Pool, SUSPENDED};
 use crate::burn::{AsOf, at_zero, cover};
 use crate::catalog::Policy;
 use crate::command::PolicyKind;
@@ -251,12 +251,15 @@ impl Engine {
         }
     }
 
-    /// Answer an applied event, and raise the crossings it caused.
+    /// Answer an applied event, and raise the crossings it caused. Its draws are in `self.draws`.
     #[inline]
     fn answer<S: OutcomeSink>(&mut self, index: u32, applied: &Applied, journal: &mut Vec<u8>, sink: &mut S) {
         let pool = self.accounts[applied.account as usize].pool(applied.credit_type);
         let available = pool.map(|pool| pool.available);
-        if applied.charged > 0 && pool.is_some_and(|pool| pool.available <= pool.alert_below) {
+        let took_the_last = |pool: &Pool| {
+            self.draws.iter().any(|draw| pool.grants.get(draw.position as usize).is_some_and(|g| g.remaining == 0))
+        };
+        if applied.charged > 0 && pool.is_some_and(|pool| pool.available <= pool.alert_below || took_the_last(pool)) {
             self.cross(applied.account, applied.credit_type, true, journal);
         }
         self.counts.by_status[Status::Ok as usize] += 1;

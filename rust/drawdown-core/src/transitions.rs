@@ -10,8 +10,8 @@ use crate::apply_reservations::{end_reservation, ended_entries};
 use crate::burn::{Settlement, next_settlement};
 use crate::catalog::Scopes;
 use crate::engine::Engine;
-use crate::entry::{Control, Crossed, Crossing, GrantExpired, OverdraftSettled};
-use crate::grant::{PENDING, VOIDED};
+use crate::entry::{Control, Crossed, Crossing, GrantExhausted, GrantExpired, OverdraftSettled};
+use crate::grant::{EXHAUSTED, PENDING, VOIDED};
 use crate::reservation::ended_parts;
 use crate::reservation_entry::ReservationReleased;
 
@@ -76,8 +76,13 @@ impl Engine {
         }
     }
 
-    /// Raise the crossings the pool's `available` calls for; downward ones only after it fell.
+    /// Say which grants have been used up, and raise the crossings the pool's `available` calls for; downward
+    /// ones only after it fell.
     pub(crate) fn cross(&mut self, number: u32, credit_type: u16, fell: bool, journal: &mut Vec<u8>) {
+        while let Some(grant) = next_exhausted(self.pool(number, credit_type)) {
+            let entry = GrantExhausted { account: number, credit_type: u32::from(credit_type), number: grant };
+            self.emit(Control::GrantExhausted(entry), journal);
+        }
         while let Some((kind, threshold)) = next_crossing(self.pool(number, credit_type), fell) {
             let entry = Crossed {
                 account: number,
@@ -166,6 +171,10 @@ pub(crate) fn lived_copy(pool: &Pool, scopes: &Scopes, now: i64) -> Pool {
         }
     }
     copy
+}
+
+fn next_exhausted(pool: &Pool) -> Option<u32> {
+    pool.grants.iter().find(|g| g.remaining == 0 && g.is_counted() && g.flags & EXHAUSTED == 0).map(|g| g.number)
 }
 
 fn next_crossing(pool: &Pool, fell: bool) -> Option<(Crossing, i64)> {

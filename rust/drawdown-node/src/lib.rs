@@ -8,6 +8,7 @@
 
 mod account_past;
 mod aligned;
+mod changes;
 mod checkpoint_file;
 mod checkpoint_load;
 mod checkpointer;
@@ -17,7 +18,6 @@ mod chunk_writer;
 mod clock;
 mod commit;
 mod correcting;
-mod crossings;
 mod disk;
 mod drain_rate;
 mod error;
@@ -57,6 +57,7 @@ mod stats;
 mod supply;
 mod surviving_frames;
 mod threads;
+mod usage_report;
 mod verify;
 mod writer;
 

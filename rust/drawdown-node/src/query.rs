@@ -21,8 +21,12 @@ impl Node {
     /// that can't be understood.
     pub fn query(&self, request: &Value) -> Result<(u64, Result<Value, String>), NodeError> {
         let halted = |error: SubmitError| NodeError::Halted(error.to_string());
-        if is_ledger_query(request) {
-            return match with_indexes(&self.shared, || self.query_ledger(request)) {
+        if is_ledger_query(request) || request["type"] == "usage" {
+            let answered = match request["type"].as_str() {
+                Some("usage") => self.query_usage(request),
+                _ => with_indexes(&self.shared, || self.query_ledger(request)),
+            };
+            return match answered {
                 Ok((seq, answer)) => Ok((seq, Ok(answer))),
                 Err(LedgerError::Invalid(what)) => Ok((self.acknowledged_seq(), Err(what))),
                 Err(LedgerError::Node(error)) => Err(error),

@@ -237,6 +237,11 @@ impl Engine {
         Ok((next, PyBytes::new(py, Value::Array(found).to_string().as_bytes())))
     }
 
+    fn take_changes<'py>(&self, py: Python<'py>, cursor: u64, limit: usize) -> PyResult<(u64, Bound<'py, PyBytes>)> {
+        let (next, found) = py.detach(|| self.node.changes(cursor, limit)).map_err(errors::from_node)?;
+        Ok((next, PyBytes::new(py, Value::Array(found).to_string().as_bytes())))
+    }
+
     fn snapshot_begin<'py>(&self, py: Python<'py>, full: bool) -> PyResult<Bound<'py, PyBytes>> {
         let begun = py.detach(|| self.node.snapshot_begin(full)).map_err(errors::from_node)?;
         Ok(PyBytes::new(py, begun.to_string().as_bytes()))

@@ -52,6 +52,7 @@ class ControlPlane:
         seller: Party | None = None,
         webhook_policy: AddressPolicy | None = None,
         folder: Path | None = None,
+        expiring_soon_s: tuple[int, ...] = (),
         clock: Callable[[], int] = now_us,
     ) -> None:
         """Over an open engine and an open database; ``clock`` answers UTC microseconds."""
@@ -67,6 +68,7 @@ class ControlPlane:
         self.webhook_policy = webhook_policy or AddressPolicy()
         self.folder = folder
         """The engine's data folder."""
+        self.expiring_soon_s = expiring_soon_s
         self.now_us = clock
         self.delivery = Delivery(engine, sql)
         self.jobs = JobRunner(self)

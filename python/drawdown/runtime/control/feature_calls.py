@@ -11,8 +11,8 @@ from drawdown.subscriptions.requests import Feature, Features, GetFeature, ListF
 _BOOLEAN = {"true": True, "false": False}
 
 
-def _features(step: Step, account: str) -> dict[str, Feature]:
-    """By name; where two subscriptions have one, the newest decides."""
+def features_of(step: Step, account: str) -> dict[str, Feature]:
+    """Features of the account's live plans by name; where two subscriptions have one, the newest decides."""
     step.profile(account)
     is_suspended = step.engine.account(account).suspended
     found: dict[str, Feature] = {}
@@ -37,11 +37,11 @@ def _features(step: Step, account: str) -> dict[str, Feature]:
 def get_feature(step: Step, request: GetFeature) -> Feature:
     """A feature that no live plan has is not allowed."""
     absent = Feature(feature=request.feature, kind="boolean", allowed=False, reason="NOT_ENTITLED")
-    return _features(step, request.account).get(request.feature, absent)
+    return features_of(step, request.account).get(request.feature, absent)
 
 
 @handles(ListFeatures)
 def list_features(step: Step, request: ListFeatures) -> Features:
     """Those that are allowed and those that are not."""
-    found = _features(step, request.account)
+    found = features_of(step, request.account)
     return Features(features=tuple(found[name] for name in sorted(found)))

@@ -8,6 +8,7 @@ from drawdown.config import ProcessConfig
 from drawdown.engine import Engine
 from drawdown.errors import ConfigError
 from drawdown.notices import AddressPolicy
+from drawdown.notices.grant_life import lead_times
 from drawdown.payments import ManualProvider, PaymentProvider, ScriptedProvider
 from drawdown.runtime.control.control_plane import ControlPlane
 from drawdown.storage.sql import open_sql
@@ -33,6 +34,7 @@ def open_control(engine: Engine, process: ProcessConfig, *, recovered_seq: int) 
         webhook_policy=AddressPolicy(
             allow_http=process.webhook_allow_private, allow_private=process.webhook_allow_private
         ),
+        expiring_soon_s=lead_times(process.expiring_soon),
     )
     plane.recover(recovered_seq)
     return plane

@@ -14,6 +14,7 @@ from typing import Final
 from drawdown import errors
 from drawdown.model.results import Crossing
 from drawdown.runtime.background import Background
+from drawdown.runtime.control.change_relay import BEHIND_MAX, ChangeRelay
 from drawdown.runtime.control.control_plane import ControlPlane
 from drawdown.runtime.control.recharge_calls import evaluate_crossing
 from drawdown.runtime.control.recovering import CROSSINGS
@@ -33,17 +34,21 @@ class Relay:
 
     def __init__(self, plane: ControlPlane) -> None:
         self._plane = plane
-        self._cursor: int | None = None
+        self._stored: int | None = None
+        self._cursor = 0
         self.relayed = 0
+        self._changes = ChangeRelay(plane)
         self.background = Background("relay", self.step, fault_pause_s=1.0)
 
     def step(self) -> float:
         """Relay what is there, or wait for more; answers the pause until the next look."""
+        engine = self._plane.engine
+        durable = engine.durable_seq()
         if self.relay_some():
             return 0.0
-        engine = self._plane.engine
+        self._changes.step()
         try:
-            engine.wait_durable(engine.durable_seq() + 1, WAIT_S)
+            engine.wait_durable(durable + 1, self._changes.pause_s(WAIT_S))
         except errors.EngineHaltedError:
             raise
         except errors.UnavailableError:
@@ -54,29 +59,28 @@ class Relay:
     def relay_some(self) -> int:
         """Relay up to a bounded number of crossings; answers how many."""
         plane = self._plane
-        if self._cursor is None:
+        if self._stored is None:
             with plane.sql.transaction() as work:
-                self._cursor = work.series.cursor(CURSOR)
-        cursor = self._cursor
+                # A restored engine may stand before the cursor: what it then does anew is told as it comes.
+                self._stored = min(work.series.cursor(CURSOR), plane.engine.durable_seq())
+            self._cursor = self._stored
         # Most looks find nothing: only a crossing is worth a transaction.
-        following, crossings = plane.engine.crossings(cursor, CROSSINGS_AT_ONCE)
-        if following == cursor:
+        following, crossings = plane.engine.crossings(self._cursor, CROSSINGS_AT_ONCE)
+        if not crossings and following - self._stored < BEHIND_MAX:
+            self._cursor = following
             return 0
         with plane.sql.transaction() as work:
-            if work.series.cursor(CURSOR) != cursor:
-                self._cursor = None
-                return 0
             step = Step(plane, work)
             for crossing in crossings:
                 relay_crossing(step, crossing)
             work.series.move_cursor(CURSOR, following)
             work.carry_out(step.decision, plane.now_us())
-        self._cursor = following
+        self._stored = self._cursor = following
         if step.decision.groups:
             plane.delivery.deliver()
         # Jobs that came of it, payments among them, are the scheduler's: the relay waits for nobody.
         self.relayed += len(crossings)
-        return max(len(crossings), 1)
+        return len(crossings)
 
 
 def relay_crossing(step: Step, crossing: Crossing) -> None:

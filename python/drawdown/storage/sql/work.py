@@ -27,6 +27,7 @@ from drawdown.model.instants import us_from_instant
 from drawdown.model.request import Request
 from drawdown.storage.sql import tables
 from drawdown.storage.sql.calls_seen import CallsSeen
+from drawdown.storage.sql.change_book import ChangeBook
 from drawdown.storage.sql.documents import Documents
 from drawdown.storage.sql.jobs import Jobs, PlacedJob
 from drawdown.storage.sql.notice_feed import NoticeFeed
@@ -53,6 +54,7 @@ class Work:
         self.notices = NoticeFeed(connection, pending, self.series, written)
         self.webhooks = WebhookBook(connection, pending, written)
         self.calls_seen = CallsSeen(connection, pending)
+        self.changes = ChangeBook(connection)
         self._open_catalog(connection, pending)
         self.customers = Documents(
             connection,

@@ -3,6 +3,7 @@
 from drawdown.storage.sql.tables import (
     billing,
     catalog,
+    changes,
     flow,
     invoice_credits,
     notices,
@@ -14,6 +15,7 @@ from drawdown.storage.sql.tables import (
 __all__ = [
     "billing",
     "catalog",
+    "changes",
     "flow",
     "invoice_credits",
     "notices",

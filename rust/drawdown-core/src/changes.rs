@@ -1,0 +1,139 @@
+//! Changes that somebody is told of, of the recent past: crossings of balances, and what became of grants.
+//! The journal has them all; memory has the newest, for the relay that turns them into notices.
+
+use crate::engine::Engine;
+use crate::entry::{Control, Crossed, Crossing};
+use crate::grant::Grant;
+use serde_json::{Value, json};
+
+/// One change, by the numbers that its entry has.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    Crossed(Crossed),
+    Granted {
+        account: u32,
+        number: u32,
+        pending: bool,
+    },
+    Released {
+        account: u32,
+        number: u32,
+    },
+    Exhausted {
+        account: u32,
+        number: u32,
+    },
+    Voided {
+        account: u32,
+        number: u32,
+        voided: i64,
+        moved: i64,
+    },
+    ClockAdvanced {
+        account: u32,
+        to: i64,
+    },
+    /// Suspension, policy or rate table: what the account may use.
+    Entitling {
+        account: u32,
+    },
+}
+
+impl Change {
+    /// What an entry changes that somebody is told of.
+    pub fn of(control: &Control) -> Option<Change> {
+        Some(match control {
+            Control::Crossed(e) => Change::Crossed(e.clone()),
+            Control::GrantCreated(e) => Change::Granted { account: e.account, number: e.number, pending: e.pending },
+            Control::GrantReleased(e) => Change::Released { account: e.account, number: e.number },
+            Control::GrantExhausted(e) => Change::Exhausted { account: e.account, number: e.number },
+            Control::GrantVoided(e) => {
+                Change::Voided { account: e.account, number: e.number, voided: e.voided, moved: e.moved }
+            }
+            Control::ClockAdvanced(e) => Change::ClockAdvanced { account: e.account, to: e.to },
+            Control::SuspensionSet(e) => Change::Entitling { account: e.account },
+            Control::PolicySet(e) => Change::Entitling { account: e.account },
+            Control::RateTableAssigned(e) => Change::Entitling { account: e.account },
+            _ => return None,
+        })
+    }
+
+    pub fn is_crossing(&self) -> bool {
+        matches!(self, Change::Crossed(_))
+    }
+}
+
+impl Engine {
+    /// Changes after journal position `cursor` and up to `last`, oldest first, at most `limit`; `None` where some
+    /// may have left memory: then the journal has those up to `changes_from`.
+    pub fn changes_after(
+        &self,
+        cursor: u64,
+        last: u64,
+        limit: usize,
+        wanted: impl Fn(&Change) -> bool,
+    ) -> Option<Vec<(u64, Change)>> {
+        if cursor < self.changes_from {
+            return None;
+        }
+        let from = self.changes.partition_point(|(seq, _)| *seq <= cursor);
+        let found = self.changes.iter().skip(from).take_while(|(seq, _)| *seq <= last);
+        Some(found.filter(|(_, change)| wanted(change)).take(limit).cloned().collect())
+    }
+
+    /// Every change after this position is in memory.
+    pub fn changes_from(&self) -> u64 {
+        self.changes_from
+    }
+
+    /// One change for relays; a grant as it is at `stamp`. `None`: it concerns a grant that is not there.
+    pub fn change_json(&self, seq: u64, change: &Change, stamp: i64) -> Option<Value> {
+        let of = |account: u32| self.accounts.get(account as usize).map(|account| account.id.as_str());
+        let on_grant = |kind: &str, account: u32, number: u32| {
+            let grant = self.numbered_grant_json(account, number, stamp)?;
+            Some(json!({"seq": seq, "account": of(account)?, "kind": kind, "grant": grant}))
+        };
+        match change {
+            Change::Crossed(crossed) => Some(self.crossing_json(seq, crossed)),
+            Change::Granted { account, number, pending } => {
+                let mut told = on_grant("grant.created", *account, *number)?;
+                told["pending"] = (*pending).into();
+                Some(told)
+            }
+            Change::Released { account, number } => on_grant("grant.released", *account, *number),
+            Change::Exhausted { account, number } => on_grant("grant.exhausted", *account, *number),
+            Change::Voided { account, number, voided, moved } => {
+                let mut told = on_grant("grant.voided", *account, *number)?;
+                told["forfeited"] = (*voided).into();
+                told["moved"] = (*moved).into();
+                Some(told)
+            }
+            Change::ClockAdvanced { account, to } => {
+                Some(json!({"seq": seq, "account": of(*account)?, "kind": "clock.advanced", "to": to}))
+            }
+            Change::Entitling { account } => {
+                Some(json!({"seq": seq, "account": of(*account)?, "kind": "account.entitling"}))
+            }
+        }
+    }
+
+    fn crossing_json(&self, seq: u64, crossed: &Crossed) -> Value {
+        let credit_type = &self.catalog.credit_types[crossed.credit_type as usize];
+        json!({
+            "seq": seq,
+            "account": self.accounts[crossed.account as usize].id.as_str(),
+            "credit_type": credit_type.name,
+            "scale": credit_type.scale,
+            "kind": Crossing::of(crossed.kind).map_or("unknown", Crossing::notice),
+            "threshold": crossed.threshold,
+            "available": crossed.available,
+        })
+    }
+
+    fn numbered_grant_json(&self, account: u32, number: u32, stamp: i64) -> Option<Value> {
+        let account = self.accounts.get(account as usize)?;
+        let is_it = |grant: &&Grant| grant.number == number;
+        let found = account.pools().find_map(|pool| Some((pool.credit_type, pool.grants.iter().find(is_it)?)));
+        found.map(|(credit_type, grant)| self.grant_json(account, credit_type, grant, account.now(stamp)))
+    }
+}
