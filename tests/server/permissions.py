@@ -92,6 +92,9 @@ NEEDED: dict[str, dict[str, Right]] = {
     "ReportService": {
         "ReportSales": READ,
         "ReportCredits": READ,
+        "ReportUsage": READ,
+        "ReportTopAccounts": READ,
+        "ReportRunway": READ,
     },
     "SubscriptionService": {
         "Subscribe": MANAGE,

@@ -296,6 +296,11 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
         rows: list[Any] = answer["rows"]
         return rows
 
+    def test_clocks(self, prefix: str = "") -> dict[str, int]:
+        """Where the clocks of accounts that have one of their own stand, in microseconds."""
+        _, answer = self._query({"type": "test_clocks", "prefix": prefix})
+        return dict(answer["clocks"])
+
     def scale(self, credit_type: str) -> int:
         """Decimals of a credit type. Raises ``NotFoundError``."""
         known = self._scales.get(credit_type)

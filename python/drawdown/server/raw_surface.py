@@ -15,6 +15,20 @@ from drawdown.server.access import Principal, Right
 CATALOG_COMMANDS: Final = frozenset({"create_credit_type", "create_meter", "set_rate", "set_feature"})
 # Reads that show nothing of any account.
 CATALOG_QUERIES: Final = frozenset({"catalog"})
+# Reads of one account: they answer of the account they name, and of no other.
+ACCOUNT_QUERIES: Final = frozenset(
+    {
+        "account",
+        "balance",
+        "balances",
+        "conservation",
+        "explain",
+        "grants",
+        "ledger",
+        "reservations",
+        "usage_event",
+    }
+)
 ACCOUNT_LISTS: Final = frozenset({"accounts"})
 
 # No account has it: an id is printable.
@@ -64,7 +78,7 @@ def permitted_query(query: bytes, caller: Principal) -> bytes:
     if not isinstance(asked, dict):
         raise errors.InvalidRequestError("query_json: no JSON object", field="query_json")
     kind, account = asked.get("type"), asked.get("account")
-    if isinstance(account, str) and account:
+    if isinstance(kind, str) and kind in ACCOUNT_QUERIES and isinstance(account, str) and account:
         # Encoded anew: what was judged is what is asked, whatever a key given twice would have meant.
         return msgspec.json.encode(asked if caller.sees(account) else asked | {"account": NOBODY})
     if kind in CATALOG_QUERIES:

@@ -103,3 +103,103 @@ class CreditSums(_message.Message):
     carried: _values_pb2.Money
     deferred: _values_pb2.Money
     def __init__(self, credit_type: _Optional[str] = ..., source: _Optional[str] = ..., grants: _Optional[int] = ..., granted: _Optional[str] = ..., burned: _Optional[str] = ..., expired: _Optional[str] = ..., voided: _Optional[str] = ..., moved: _Optional[str] = ..., outstanding: _Optional[str] = ..., cost: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., recognised: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., breakage: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., forfeited: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., carried: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., deferred: _Optional[_Union[_values_pb2.Money, _Mapping]] = ...) -> None: ...
+
+class ReportUsageRequest(_message.Message):
+    __slots__ = ("since", "until", "account_prefix", "after", "limit")
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_PREFIX_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    account_prefix: str
+    after: int
+    limit: int
+    def __init__(self, since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_prefix: _Optional[str] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ReportTopAccountsRequest(_message.Message):
+    __slots__ = ("since", "until", "account_prefix", "limit")
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_PREFIX_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    account_prefix: str
+    limit: int
+    def __init__(self, since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account_prefix: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ReportRunwayRequest(_message.Message):
+    __slots__ = ("days", "account_prefix", "limit")
+    DAYS_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_PREFIX_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    days: int
+    account_prefix: str
+    limit: int
+    def __init__(self, days: _Optional[int] = ..., account_prefix: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class UsageReport(_message.Message):
+    __slots__ = ("rows", "next")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    rows: _containers.RepeatedCompositeFieldContainer[UsageSums]
+    next: int
+    def __init__(self, rows: _Optional[_Iterable[_Union[UsageSums, _Mapping]]] = ..., next: _Optional[int] = ...) -> None: ...
+
+class UsageSums(_message.Message):
+    __slots__ = ("account", "credit_type", "meter", "day", "events", "quantity", "charged")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    METER_FIELD_NUMBER: _ClassVar[int]
+    DAY_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    CHARGED_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    credit_type: str
+    meter: str
+    day: str
+    events: int
+    quantity: str
+    charged: str
+    def __init__(self, account: _Optional[str] = ..., credit_type: _Optional[str] = ..., meter: _Optional[str] = ..., day: _Optional[str] = ..., events: _Optional[int] = ..., quantity: _Optional[str] = ..., charged: _Optional[str] = ...) -> None: ...
+
+class TopAccounts(_message.Message):
+    __slots__ = ("rows",)
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    rows: _containers.RepeatedCompositeFieldContainer[TopAccount]
+    def __init__(self, rows: _Optional[_Iterable[_Union[TopAccount, _Mapping]]] = ...) -> None: ...
+
+class TopAccount(_message.Message):
+    __slots__ = ("account", "credit_type", "events", "charged")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    CHARGED_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    credit_type: str
+    events: int
+    charged: str
+    def __init__(self, account: _Optional[str] = ..., credit_type: _Optional[str] = ..., events: _Optional[int] = ..., charged: _Optional[str] = ...) -> None: ...
+
+class RunwayReport(_message.Message):
+    __slots__ = ("rows",)
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    rows: _containers.RepeatedCompositeFieldContainer[Runway]
+    def __init__(self, rows: _Optional[_Iterable[_Union[Runway, _Mapping]]] = ...) -> None: ...
+
+class Runway(_message.Message):
+    __slots__ = ("account", "credit_type", "available", "per_day", "days")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_FIELD_NUMBER: _ClassVar[int]
+    PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    DAYS_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    credit_type: str
+    available: str
+    per_day: str
+    days: str
+    def __init__(self, account: _Optional[str] = ..., credit_type: _Optional[str] = ..., available: _Optional[str] = ..., per_day: _Optional[str] = ..., days: _Optional[str] = ...) -> None: ...

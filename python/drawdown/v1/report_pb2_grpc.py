@@ -45,6 +45,21 @@ class ReportServiceStub:
                 request_serializer=drawdown_dot_v1_dot_report__pb2.ReportCreditsRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_report__pb2.CreditReport.FromString,
                 _registered_method=True)
+        self.ReportUsage = channel.unary_unary(
+                '/drawdown.v1.ReportService/ReportUsage',
+                request_serializer=drawdown_dot_v1_dot_report__pb2.ReportUsageRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_report__pb2.UsageReport.FromString,
+                _registered_method=True)
+        self.ReportTopAccounts = channel.unary_unary(
+                '/drawdown.v1.ReportService/ReportTopAccounts',
+                request_serializer=drawdown_dot_v1_dot_report__pb2.ReportTopAccountsRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_report__pb2.TopAccounts.FromString,
+                _registered_method=True)
+        self.ReportRunway = channel.unary_unary(
+                '/drawdown.v1.ReportService/ReportRunway',
+                request_serializer=drawdown_dot_v1_dot_report__pb2.ReportRunwayRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_report__pb2.RunwayReport.FromString,
+                _registered_method=True)
 
 
 class ReportServiceServicer:
@@ -63,6 +78,25 @@ class ReportServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportUsage(self, request, context):
+        """Summed out of the journal, beside ingest.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportTopAccounts(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportRunway(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReportServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -75,6 +109,21 @@ def add_ReportServiceServicer_to_server(servicer, server):
                     servicer.ReportCredits,
                     request_deserializer=drawdown_dot_v1_dot_report__pb2.ReportCreditsRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_report__pb2.CreditReport.SerializeToString,
+            ),
+            'ReportUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportUsage,
+                    request_deserializer=drawdown_dot_v1_dot_report__pb2.ReportUsageRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_report__pb2.UsageReport.SerializeToString,
+            ),
+            'ReportTopAccounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportTopAccounts,
+                    request_deserializer=drawdown_dot_v1_dot_report__pb2.ReportTopAccountsRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_report__pb2.TopAccounts.SerializeToString,
+            ),
+            'ReportRunway': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportRunway,
+                    request_deserializer=drawdown_dot_v1_dot_report__pb2.ReportRunwayRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_report__pb2.RunwayReport.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -132,6 +181,87 @@ class ReportService:
             '/drawdown.v1.ReportService/ReportCredits',
             drawdown_dot_v1_dot_report__pb2.ReportCreditsRequest.SerializeToString,
             drawdown_dot_v1_dot_report__pb2.CreditReport.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.ReportService/ReportUsage',
+            drawdown_dot_v1_dot_report__pb2.ReportUsageRequest.SerializeToString,
+            drawdown_dot_v1_dot_report__pb2.UsageReport.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportTopAccounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.ReportService/ReportTopAccounts',
+            drawdown_dot_v1_dot_report__pb2.ReportTopAccountsRequest.SerializeToString,
+            drawdown_dot_v1_dot_report__pb2.TopAccounts.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportRunway(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.ReportService/ReportRunway',
+            drawdown_dot_v1_dot_report__pb2.ReportRunwayRequest.SerializeToString,
+            drawdown_dot_v1_dot_report__pb2.RunwayReport.FromString,
             options,
             channel_credentials,
             insecure,

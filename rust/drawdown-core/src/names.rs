@@ -1,6 +1,7 @@
 //! What numbers of entries stand for, for readers of the journal.
 
 use crate::engine::Engine;
+use serde_json::{Value, json};
 
 impl Engine {
     /// The id of the account of this number.
@@ -11,6 +12,14 @@ impl Engine {
     /// Whether any account lives on a clock of its own.
     pub fn has_test_clocks(&self) -> bool {
         !self.test_clocks.is_empty()
+    }
+
+    /// Accounts of this prefix that live on clocks of their own, and where those stand.
+    pub(crate) fn test_clocks_json(&self, prefix: &str) -> Value {
+        let accounts = self.test_clocks.iter().filter_map(|number| self.accounts.get(*number as usize));
+        let wanted = accounts.filter(|account| account.id.as_str().starts_with(prefix));
+        let shown = wanted.filter_map(|account| Some(json!([account.id.as_str(), account.test_clock()?.now])));
+        json!({"status": "OK", "clocks": shown.collect::<Vec<_>>()})
     }
 
     /// The credit type of each rate, by rate id.

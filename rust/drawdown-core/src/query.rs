@@ -38,6 +38,7 @@ impl Engine {
                 Ok(self.listed_json(list))
             }
             "reservations" => self.query_reservations(request, stamp),
+            "test_clocks" => Ok(self.test_clocks_json(text("prefix").unwrap_or(""))),
             "catalog" => Ok(self.catalog_json()),
             "conservation" => Ok(self.conservation_json(text("account"))),
             other => Err(format!("there is no query '{}'", crate::execute::shown(other))),

@@ -23,6 +23,7 @@ from drawdown.runtime.control import (
     subscription_lifecycle,
     subscription_services,
     transfer_calls,
+    usage_report_calls,
     webhook_calls,
 )
 
@@ -49,5 +50,6 @@ __all__ = [
     "subscription_lifecycle",
     "subscription_services",
     "transfer_calls",
+    "usage_report_calls",
     "webhook_calls",
 ]
