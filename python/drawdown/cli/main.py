@@ -18,8 +18,11 @@ from drawdown.cli import (
     folder_commands,
     grant_commands,
     import_command,
+    invoice_commands,
     keys_commands,
     ledger_commands,
+    notice_commands,
+    purchase_commands,
     replay_command,
     report_commands,
     salvage_command,
@@ -79,6 +82,9 @@ account_commands.register(app)
 catalog_commands.register(app)
 catalog_file_commands.register(app)
 subscription_commands.register(app)
+purchase_commands.register(app)
+invoice_commands.register(app)
+notice_commands.register(app)
 report_commands.register(app)
 keys_commands.register(app)
 

@@ -1,15 +1,18 @@
-"""``drawdown report``: sums over purchases and grants, as table, CSV or JSON."""
+"""``drawdown report``: what was sold and used, what became of credits, how long they last."""
 
 from __future__ import annotations
 
-import csv
-import sys
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
+from drawdown.billing.report import CreditReport, SalesReport
+from drawdown.billing.usage_report import RunwayReport, TopAccounts, UsageSums
+from drawdown.cli.chart import Bar, Panel
 from drawdown.cli.options import (
     ApiKeyOption,
     DataOption,
@@ -18,18 +21,25 @@ from drawdown.cli.options import (
     instant_from,
     open_database,
 )
-from drawdown.cli.output import print_json, print_table
+from drawdown.cli.report_output import CsvOption, FileOption, Part, ReportText, check_file, show
+from drawdown.client.interface import Database
 
-reports = typer.Typer(help="What was sold, and what became of credits.", no_args_is_help=True)
+reports = typer.Typer(
+    help="What was sold and used, what became of credits, how long they last.", no_args_is_help=True
+)
 
-CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+SinceOption = Annotated[str, typer.Option(help="From this instant on.")]
+UntilOption = Annotated[str, typer.Option(help="Before this instant.")]
+PrefixOption = Annotated[str, typer.Option(help="Only accounts that begin so.")]
+BARS_MAX = 60
 
 
 @reports.command("packs")
 def packs(
-    since: Annotated[str, typer.Option(help="From this instant on.")] = "",
-    until: Annotated[str, typer.Option(help="Before this instant.")] = "",
+    since: SinceOption = "",
+    until: UntilOption = "",
     account: Annotated[str, typer.Option(help="Only of this account.")] = "",
+    file: FileOption = None,
     as_csv: CsvOption = False,
     data: DataOption = None,
     target: TargetOption = None,
@@ -37,23 +47,37 @@ def packs(
     json: JsonOption = False,
 ) -> None:
     """Packs sold by type and their revenue; recharges, their money and failures."""
+    check_file(file)
     with open_database(data, target, api_key, create=False) as database:
         found = database.report_sales(
             since=instant_from(since or None, "since"),
             until=instant_from(until or None, "until"),
             account=account,
         )
-    if json:
-        print_json(found)
-        return
-    _show("Packs", found.packs, as_csv)
-    if not as_csv:
-        _show("Recharges", found.recharges, as_csv)
+    parts = (Part("Packs", found.packs), Part("Recharges", found.recharges))
+    report = ReportText("Packs and recharges", found, parts, lambda: _sales_panels(found))
+    show(report, file=file, as_csv=as_csv, as_json=json)
+
+
+def _sales_panels(found: SalesReport) -> list[Panel]:
+    revenue: defaultdict[str, list[Bar]] = defaultdict(list)
+    for pack in found.packs:
+        figure = f"{pack.revenue} · {pack.packs} sold"
+        revenue[f"Revenue of packs, {pack.revenue.currency}"].append(
+            Bar(pack.pack_id, (("", pack.revenue.decimal()),), figure)
+        )
+    for each in found.recharges:
+        figure = f"{each.money} · {each.recharges} paid, {each.failures} failed"
+        revenue[f"Automatic recharges, {each.money.currency}"].append(
+            Bar(each.credit_type, (("", each.money.decimal()),), figure)
+        )
+    return [Panel(title, tuple(bars)) for title, bars in revenue.items()]
 
 
 @reports.command("credits")
 def credits(
-    prefix: Annotated[str, typer.Option(help="Only accounts that begin so.")] = "",
+    prefix: PrefixOption = "",
+    file: FileOption = None,
     as_csv: CsvOption = False,
     data: DataOption = None,
     target: TargetOption = None,
@@ -61,23 +85,155 @@ def credits(
     json: JsonOption = False,
 ) -> None:
     """Credits granted, burned, expired, voided and outstanding; revenue recognised and deferred."""
+    check_file(file)
     with open_database(data, target, api_key, create=False) as database:
         found = database.report_credits(account_prefix=prefix)
-    if json:
-        print_json(found)
-        return
-    _show("Credits", found.rows, as_csv)
+    report = ReportText("Credits", found, (Part("Credits", found.rows),), lambda: _credit_panels(found))
+    show(report, file=file, as_csv=as_csv, as_json=json)
 
 
-def _show(title: str, rows: Sequence[msgspec.Struct], as_csv: bool) -> None:
-    names = [field.name for field in msgspec.structs.fields(rows[0])] if rows else []
-    cells: list[list[Any]] = [[getattr(row, name) for name in names] for row in rows]
-    if not as_csv:
-        print_table(title, names, cells)
-        return
-    writer = csv.writer(sys.stdout)
-    writer.writerow(names)
-    writer.writerows([["" if cell is None else str(cell) for cell in row] for row in cells])
+def _credit_panels(found: CreditReport) -> list[Panel]:
+    """What was granted, cut into what became of it; the money that was paid for it likewise."""
+    credits: defaultdict[str, list[Bar]] = defaultdict(list)
+    money: defaultdict[str, list[Bar]] = defaultdict(list)
+    for row in found.rows:
+        parts = tuple(
+            (name, getattr(row, name)) for name in ("burned", "expired", "voided", "moved", "outstanding")
+        )
+        currency = "" if row.cost is None else f", paid in {row.cost.currency}"
+        credits[f"Credits: {row.credit_type}"].append(Bar(row.source + currency, parts))
+        if row.cost is not None:
+            shares = tuple(
+                (name, Decimal(0) if share is None else share.decimal())
+                for name in ("recognised", "breakage", "forfeited", "carried", "deferred")
+                for share in (getattr(row, name),)
+            )
+            money[f"Money: {row.cost.currency}"].append(
+                Bar(f"{row.source}, {row.credit_type}", shares, str(row.cost))
+            )
+    return [Panel(title, tuple(bars)) for title, bars in (*credits.items(), *money.items())]
+
+
+@reports.command("usage")
+def usage(
+    since: SinceOption = "",
+    until: UntilOption = "",
+    prefix: PrefixOption = "",
+    file: FileOption = None,
+    as_csv: CsvOption = False,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Events, quantity and credits charged, by account, meter and day (UTC); 30 days unless told."""
+    check_file(file)
+    with open_database(data, target, api_key, create=False) as database:
+        rows = _usage_rows(database, instant_from(since or None, "since"), until, prefix)
+    report = ReportText("Usage by day", {"rows": rows}, (Part("Usage", rows),), lambda: _usage_panels(rows))
+    show(report, file=file, as_csv=as_csv, as_json=json)
+
+
+def _usage_rows(database: Database, since: datetime | None, until: str, prefix: str) -> list[UsageSums]:
+    # Every page up to the same instant, so that they fit together.
+    last = instant_from(until or None, "until") or datetime.now(UTC)
+    rows: list[UsageSums] = []
+    after = 0
+    while True:
+        page = database.report_usage(since=since, until=last, account_prefix=prefix, after=after)
+        rows += page.rows
+        after = page.next
+        if not after:
+            return rows
+
+
+def _usage_panels(rows: Sequence[UsageSums]) -> list[Panel]:
+    """Credits charged per day, of each credit type, cut by meter."""
+    by_type: defaultdict[str, defaultdict[str, defaultdict[str, Decimal]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(Decimal))
+    )
+    for row in rows:
+        by_type[row.credit_type][row.day][row.meter or "direct"] += row.charged
+    panels = []
+    for credit_type, days in sorted(by_type.items()):
+        meters = sorted({meter for day in days.values() for meter in day})
+        # A correction can make a day's sum negative; a bar cannot be.
+        bars = [
+            Bar(
+                day,
+                tuple((meter, max(sums[meter], Decimal(0))) for meter in meters),
+                f"{sum(sums.values()):,f}",
+            )
+            for day, sums in sorted(days.items())
+        ]
+        panels.append(Panel(f"Charged per day: {credit_type}", tuple(bars[-BARS_MAX:])))
+    return panels
+
+
+@reports.command("top")
+def top(
+    since: SinceOption = "",
+    until: UntilOption = "",
+    prefix: PrefixOption = "",
+    limit: Annotated[int, typer.Option(min=1, help="Accounts of each credit type.")] = 20,
+    file: FileOption = None,
+    as_csv: CsvOption = False,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The accounts charged most; 30 days unless told."""
+    check_file(file)
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.report_top_accounts(
+            since=instant_from(since or None, "since"),
+            until=instant_from(until or None, "until"),
+            account_prefix=prefix,
+            limit=limit,
+        )
+    report = ReportText(
+        "Accounts charged most", found, (Part("Accounts", found.rows),), lambda: _top_panels(found)
+    )
+    show(report, file=file, as_csv=as_csv, as_json=json)
+
+
+def _top_panels(found: TopAccounts) -> list[Panel]:
+    return _panels_by_type(
+        "Charged", ((r.credit_type, Bar(r.account, (("", r.charged),))) for r in found.rows)
+    )
+
+
+@reports.command("runway")
+def runway(
+    days: Annotated[int, typer.Option(min=1, max=366, help="Days to look back on.")] = 7,
+    prefix: PrefixOption = "",
+    limit: Annotated[int, typer.Option(min=1, help="Pools.")] = 100,
+    file: FileOption = None,
+    as_csv: CsvOption = False,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """How many days balances last at the present rate, the shortest first."""
+    check_file(file)
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.report_runway(days=days, account_prefix=prefix, limit=limit)
+    report = ReportText("Runway", found, (Part("Runway", found.rows),), lambda: _runway_panels(found))
+    show(report, file=file, as_csv=as_csv, as_json=json)
+
+
+def _runway_panels(found: RunwayReport) -> list[Panel]:
+    bars = ((r.credit_type, Bar(r.account, (("", r.days),), f"{r.days:,f} days")) for r in found.rows)
+    return _panels_by_type("Days left", bars)
+
+
+def _panels_by_type(what: str, bars: Iterable[tuple[str, Bar]]) -> list[Panel]:
+    by_type: dict[str, list[Any]] = {}
+    for credit_type, bar in bars:
+        by_type.setdefault(credit_type, []).append(bar)
+    return [Panel(f"{what}: {name}", tuple(some[:BARS_MAX])) for name, some in by_type.items()]
 
 
 def register(app: typer.Typer) -> None:

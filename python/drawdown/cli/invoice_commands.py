@@ -1,0 +1,164 @@
+"""``drawdown invoice``: what is owed, on paper and on the screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from drawdown.billing.invoice import Invoice
+from drawdown.cli.options import (
+    ApiKeyOption,
+    DataOption,
+    JsonOption,
+    TargetOption,
+    instant_from,
+    open_database,
+)
+from drawdown.cli.output import console, print_json, print_table
+from drawdown.errors import InvalidRequestError
+
+invoices = typer.Typer(help="What is owed: lines, totals, pages.", no_args_is_help=True)
+
+InvoiceArgument = Annotated[str, typer.Argument(help="Invoice id.")]
+FORMATS: Final = {".html": "html", ".htm": "html", ".pdf": "pdf"}
+
+
+@invoices.command("list")
+def list_invoices(
+    account: Annotated[str, typer.Argument(help="Account id.")],
+    after: Annotated[str, typer.Option(help="Behind this invoice.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1_000)] = 100,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """An account's invoices, oldest first."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.invoices(account, after=after, limit=limit)
+    if json:
+        print_json(found)
+        return
+    rows = [
+        (each.invoice_id, each.number or None, _period(each), each.gross, each.due, each.state)
+        for each in found
+    ]
+    print_table(f"Invoices of {account}", ["invoice", "number", "period", "gross", "due", "state"], rows)
+
+
+@invoices.command("show")
+def show(
+    invoice_id: InvoiceArgument,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """One invoice, line by line."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.invoice(invoice_id)
+    _show(found, json)
+
+
+@invoices.command("preview")
+def preview(
+    account: Annotated[str, typer.Argument(help="Account id.")],
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """What the open period's invoice would be now."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.preview_invoice(account)
+    _show(found, json)
+
+
+@invoices.command("approve")
+def approve(
+    invoice_id: InvoiceArgument,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a draft final and release what waits for approval."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.approve_invoice(invoice_id)
+    _show(found, json)
+
+
+@invoices.command("mark-paid")
+def mark_paid(
+    invoice_id: InvoiceArgument,
+    at: Annotated[str, typer.Option(help="When; default: now.")] = "",
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say that an invoice was paid outside the provider."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.mark_invoice_paid(invoice_id, paid_at=instant_from(at or None, "at"))
+    _show(found, json)
+
+
+@invoices.command("close")
+def close(
+    invoice_id: InvoiceArgument,
+    state: Annotated[str, typer.Argument(help="void or uncollectible.")],
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """End an invoice that will not be paid."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.close_invoice(invoice_id, state)
+    _show(found, json)
+
+
+@invoices.command("render")
+def render(
+    invoice_id: InvoiceArgument,
+    file: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="FILE.html or FILE.pdf.")],
+    locale: Annotated[str, typer.Option(help="Language and country, like en or de_CH.")] = "en",
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+) -> None:
+    """Write the page that the customer gets."""
+    form = FORMATS.get(file.suffix.lower())
+    if form is None:
+        raise InvalidRequestError(f"output: {file.name!r} is neither FILE.html nor FILE.pdf", field="output")
+    with open_database(data, target, api_key, create=False) as database:
+        page = database.render_invoice(invoice_id, form, locale=locale)
+    file.write_bytes(page)
+    console.print(f"written to {file}", markup=False)
+
+
+def _period(invoice: Invoice) -> str | None:
+    if invoice.period is None:
+        return None
+    return f"{invoice.period.start:%Y-%m-%d} – {invoice.period.end:%Y-%m-%d}"
+
+
+def _show(found: Invoice, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    title = f"Invoice {found.number or found.invoice_id} of {found.account}, {found.state}"
+    rows: list[tuple[Any, ...]] = [
+        (line.kind, line.description, line.quantity, line.amount) for line in found.lines
+    ]
+    print_table(title, ["kind", "what", "quantity", "amount"], rows)
+    sums: list[tuple[str, Any]] = [("period", _period(found)), ("gross", found.gross)]
+    sums += [("due", found.due), ("paid", found.paid), ("payment failed", found.payment_failure or None)]
+    print_table("", ["what", "value"], [row for row in sums if row[1] is not None])
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``invoice``."""
+    app.add_typer(invoices, name="invoice")

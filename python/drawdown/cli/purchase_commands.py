@@ -1,0 +1,318 @@
+"""``drawdown purchase``, ``pack`` and ``recharge``: credits for money."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from drawdown.billing.purchase import Purchase
+from drawdown.billing.recharge_requests import Recharge
+from drawdown.cli.options import (
+    ApiKeyOption,
+    DataOption,
+    JsonOption,
+    TargetOption,
+    open_database,
+    pairs_from,
+)
+from drawdown.cli.output import console, print_json, print_table
+from drawdown.errors import InvalidRequestError
+from drawdown.model.money import money_from
+
+purchases = typer.Typer(help="Credits bought: by pack or by amount.", no_args_is_help=True)
+packs = typer.Typer(help="Packs of credits.", no_args_is_help=True)
+recharges = typer.Typer(help="Automatic recharge below a threshold.", no_args_is_help=True)
+
+AccountArgument = Annotated[str, typer.Argument(help="Account id.")]
+PurchaseArgument = Annotated[str, typer.Argument(help="Purchase id.")]
+CreditTypeArgument = Annotated[str, typer.Argument(help="Credit type.")]
+IdOption = Annotated[str, typer.Option("--id", help="Purchase id: the same again buys nothing more.")]
+MethodOption = Annotated[str, typer.Option(help="Payment method; default: the customer's.")]
+LaterOption = Annotated[bool, typer.Option("--bill-later", help="Credits now, money on the next invoice.")]
+
+
+@purchases.command("pack")
+def buy_pack(
+    account: AccountArgument,
+    pack: Annotated[str, typer.Argument(help="Pack id.")],
+    purchase_id: IdOption,
+    quantity: Annotated[int, typer.Option(min=1)] = 1,
+    payment_method: MethodOption = "",
+    bill_later: LaterOption = False,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Buy packs: the payment is asked for at once, the credits are there when it succeeds."""
+    with open_database(data, target, api_key, create=False) as database:
+        bought = database.buy_pack(
+            account,
+            pack,
+            purchase_id=purchase_id,
+            quantity=quantity,
+            payment_method=payment_method,
+            bill_later=bill_later,
+        )
+    _show(bought, json)
+
+
+@purchases.command("top-up")
+def top_up(
+    account: AccountArgument,
+    credit_type: CreditTypeArgument,
+    credits: Annotated[str, typer.Argument(help="How many, as a decimal.")],
+    purchase_id: IdOption,
+    payment_method: MethodOption = "",
+    bill_later: LaterOption = False,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Buy an amount of credits at the top-up price of the account's plan."""
+    with open_database(data, target, api_key, create=False) as database:
+        bought = database.top_up(
+            account,
+            credit_type,
+            credits,
+            purchase_id=purchase_id,
+            payment_method=payment_method,
+            bill_later=bill_later,
+        )
+    _show(bought, json)
+
+
+@purchases.command("show")
+def show_purchase(
+    purchase_id: PurchaseArgument,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """One purchase and its state."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.purchase(purchase_id)
+    _show(found, json)
+
+
+@purchases.command("list")
+def list_purchases(
+    account: AccountArgument,
+    after: Annotated[str, typer.Option(help="Behind this purchase.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1_000)] = 100,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """An account's purchases, oldest first."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.purchases(account, after=after, limit=limit)
+    if json:
+        print_json(found)
+        return
+    rows = [(p.purchase_id, p.kind, p.credits, p.credit_type, p.price, p.state, p.created_at) for p in found]
+    print_table(
+        f"Purchases of {account}", ["purchase", "kind", "credits", "type", "price", "state", "begun"], rows
+    )
+
+
+@purchases.command("refund")
+def refund(
+    purchase_id: PurchaseArgument,
+    policy: Annotated[
+        str, typer.Option(help="take_unspent, into_debt or freeze: what becomes of the credits.")
+    ] = "take_unspent",
+    amount: Annotated[str, typer.Option(help="Money like '12.50 USD'; default: what was paid.")] = "",
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Pay a purchase back."""
+    money = None
+    if amount:
+        figure, _, currency = amount.partition(" ")
+        if not currency:
+            raise InvalidRequestError("amount: write it like '12.50 USD'", field="amount")
+        money = money_from(figure, currency)
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.refund_purchase(purchase_id, policy=policy, amount=money)
+    _show(found, json)
+
+
+@purchases.command("mark-paid")
+def mark_paid(
+    purchase_id: PurchaseArgument,
+    failed: Annotated[bool, typer.Option("--failed", help="It will not be paid.")] = False,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say that money came, or will not, where no provider does."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.mark_purchase_paid(purchase_id, failed=failed)
+    _show(found, json)
+
+
+def _show(found: Purchase, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    rows: list[tuple[str, Any]] = [
+        ("account", found.account),
+        ("state", found.state + (f": {found.reason}" if found.reason else "")),
+        ("credits", f"{found.credits:,f} {found.credit_type}"),
+        ("price", found.price),
+        ("pack", f"{found.quantity} × {found.pack_id}" if found.pack_id else None),
+        ("to confirm at", found.action_url or None),
+        ("refunded", found.refunded),
+        ("begun", found.created_at),
+    ]
+    print_table(
+        f"Purchase {found.purchase_id}", ["what", "value"], [row for row in rows if row[1] is not None]
+    )
+
+
+@packs.command("create")
+def create_pack(
+    pack_id: Annotated[str, typer.Argument(help="Pack id.")],
+    amount: Annotated[str, typer.Argument(help="Credits in it.")],
+    name: Annotated[str, typer.Option(help="Name; default: the id.")] = "",
+    credit_type: Annotated[str, typer.Option(help="Credit type.")] = "credits",
+    price: Annotated[
+        list[str] | None, typer.Option(help="CURRENCY=AMOUNT; several for several currencies.")
+    ] = None,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Put a pack up for sale."""
+    prices = [
+        {"currency": currency, "amount": figure} for currency, figure in pairs_from(price, "price").items()
+    ]
+    with open_database(data, target, api_key, create=False) as database:
+        made = database.create_pack(
+            pack_id, name=name or pack_id, credit_type=credit_type, amount=amount, prices=prices
+        )
+    if json:
+        print_json(made)
+    else:
+        console.print(f"pack {made.pack_id}: {made.amount:,f} {made.credit_type}", markup=False)
+
+
+@packs.command("list")
+def list_packs(
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Every pack."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.packs()
+    if json:
+        print_json(found)
+        return
+    rows = [
+        (
+            each.pack_id,
+            each.name,
+            each.amount,
+            each.credit_type,
+            ", ".join(f"{price.amount:f} {price.currency}" for price in each.prices),
+            each.state,
+        )
+        for each in found
+    ]
+    print_table("Packs", ["pack", "name", "credits", "type", "prices", "state"], rows)
+
+
+@recharges.command("set")
+def set_recharge(
+    account: AccountArgument,
+    credit_type: CreditTypeArgument,
+    threshold: Annotated[str, typer.Option(help="Fires when available is at or below this.")],
+    to: Annotated[str | None, typer.Option(help="Buy up to here.")] = None,
+    amount: Annotated[str | None, typer.Option(help="Buy so much.")] = None,
+    pack: Annotated[str, typer.Option(help="Buy this pack.")] = "",
+    cap_count: Annotated[int | None, typer.Option(help="Recharges a month at most.")] = None,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Recharge by itself from now on; looked at once. Give one of --to, --amount and --pack."""
+    rule: dict[str, Any] = {"threshold": threshold, "pack_id": pack}
+    rule |= {
+        name: value for name, value in (("to", to), ("amount", amount), ("cap_count", cap_count)) if value
+    }
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.set_recharge(account, credit_type, **rule)
+    _show_recharge(found, json)
+
+
+@recharges.command("off")
+def switch_off(
+    account: AccountArgument,
+    credit_type: CreditTypeArgument,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Recharge no more."""
+    with open_database(data, target, api_key, create=False) as database:
+        rule = database.recharge(account, credit_type).rule
+        kept: dict[str, Any] = {"threshold": rule.threshold, "pack_id": rule.pack_id, "enabled": False}
+        kept |= {"to": rule.to} if rule.to is not None else {}
+        kept |= {"amount": rule.amount} if rule.amount is not None else {}
+        found = database.set_recharge(account, credit_type, **kept)
+    _show_recharge(found, json)
+
+
+@recharges.command("show")
+def show_recharge(
+    account: AccountArgument,
+    credit_type: CreditTypeArgument,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The rule, and where it stands."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.recharge(account, credit_type)
+    _show_recharge(found, json)
+
+
+def _show_recharge(found: Recharge, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    rule, standing = found.rule, found.standing
+    bought = f"pack {rule.pack_id}" if rule.pack_id else None
+    if rule.to is not None:
+        bought = f"up to {rule.to:,f}"
+    elif rule.amount is not None:
+        bought = f"{rule.amount:,f}"
+    rows: list[tuple[str, Any]] = [
+        ("enabled", rule.enabled),
+        ("at or below", rule.threshold),
+        ("buys", bought),
+        ("state", standing.state + (f": {standing.reason}" if standing.reason else "")),
+        ("on its way", standing.purchase_id or None),
+    ]
+    print_table(f"Recharge of {rule.account}, {rule.credit_type}", ["what", "value"], rows)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.add_typer(purchases, name="purchase")
+    app.add_typer(packs, name="pack")
+    app.add_typer(recharges, name="recharge")

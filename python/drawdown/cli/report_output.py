@@ -1,0 +1,132 @@
+"""A report as a table, as CSV, JSON or Parquet, and as a picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+
+from drawdown.cli.chart import Panel, bar_chart
+from drawdown.cli.output import console, print_json, print_table
+from drawdown.errors import InvalidRequestError
+from drawdown.model.money import Money
+
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+FileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Write to FILE.csv, .json, .parquet, or .svg for a picture."
+    ),
+]
+SUFFIXES: Final = (".csv", ".json", ".parquet", ".svg")
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Rows of one kind under a title."""
+
+    title: str
+    rows: Sequence[msgspec.Struct]
+
+
+class ReportText(msgspec.Struct, frozen=True):
+    """A report, ready to be shown."""
+
+    title: str
+    value: Any
+    """As JSON."""
+    parts: tuple[Part, ...]
+    """The first is what CSV and Parquet hold."""
+    panels: Callable[[], Sequence[Panel]]
+
+
+def check_file(file: Path | None) -> None:
+    """Before anything is asked. Raises ``InvalidRequestError``."""
+    if file is not None and file.suffix.lower() not in SUFFIXES:
+        raise InvalidRequestError(
+            f"output: {file.name!r} is none of {', '.join('FILE' + each for each in SUFFIXES)}",
+            field="output",
+        )
+
+
+def show(report: ReportText, *, file: Path | None, as_csv: bool, as_json: bool) -> None:
+    """Print the report, or write it to the file."""
+    if file is not None:
+        _write(report, file)
+        console.print(f"written to {file}", markup=False)
+    elif as_json:
+        print_json(report.value)
+    elif as_csv:
+        sys.stdout.write(_csv_of(report.parts[0]))
+    else:
+        for part in report.parts:
+            names, cells = _cells(part.rows)
+            print_table(part.title, names, cells)
+
+
+def _write(report: ReportText, file: Path) -> None:
+    suffix = file.suffix.lower()
+    if suffix == ".parquet":
+        _write_parquet(report.parts[0], file)
+    elif suffix == ".svg":
+        file.write_text(bar_chart(report.title, report.panels()), "utf-8")
+    elif suffix == ".json":
+        file.write_bytes(msgspec.json.encode(report.value) + b"\n")
+    else:
+        file.write_text(_csv_of(report.parts[0]), "utf-8", newline="")
+
+
+def _cells(rows: Sequence[msgspec.Struct]) -> tuple[list[str], list[list[Any]]]:
+    names = [field.name for field in msgspec.structs.fields(rows[0])] if rows else []
+    return names, [[getattr(row, name) for name in names] for row in rows]
+
+
+def _csv_of(part: Part) -> str:
+    names, cells = _cells(part.rows)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(names)
+    writer.writerows([["" if cell is None else _plain(cell) for cell in row] for row in cells])
+    return text.getvalue()
+
+
+def _plain(cell: Any) -> str:
+    return f"{cell:f}" if isinstance(cell, Decimal) else str(cell)
+
+
+def _write_parquet(part: Part, file: Path) -> None:
+    """Credits and money are decimals of their exact scale; money has its currency in a column of its own."""
+    try:
+        import pyarrow as arrow
+        from pyarrow import parquet
+    except ImportError as absent:
+        raise InvalidRequestError(
+            "output: writing Parquet needs pyarrow (pip install drawdown[parquet]); CSV needs nothing",
+            field="output",
+        ) from absent
+    names, cells = _cells(part.rows)
+    columns: dict[str, Any] = {}
+    for at, name in enumerate(names):
+        values = [row[at] for row in cells]
+        if any(isinstance(value, Money) for value in values):
+            amounts = [None if value is None else value.decimal() for value in values]
+            columns[name] = _decimals(arrow, amounts)
+            columns[f"{name}_currency"] = arrow.array(
+                [None if value is None else value.currency for value in values], arrow.string()
+            )
+        elif any(isinstance(value, Decimal) for value in values):
+            columns[name] = _decimals(arrow, values)
+        else:
+            columns[name] = arrow.array(values)
+    parquet.write_table(arrow.table(columns), file, compression="zstd")
+
+
+def _decimals(arrow: Any, values: Sequence[Decimal | None]) -> Any:
+    scale = max((-int(value.as_tuple().exponent) for value in values if value is not None), default=0)
+    return arrow.array(values, arrow.decimal128(38, max(scale, 0)))
