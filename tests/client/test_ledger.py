@@ -36,14 +36,14 @@ def test_the_ledger_lists_what_happened(database: Database, new_account: NewAcco
     account = lived(database, new_account)
     entries = list(database.ledger(account, oldest_first=True))
     assert [each.kind for each in entries] == [
-        "account_created", "granted", "granted", "usage", "usage", "reserved", "settled",
+        "account_created", "granted", "granted", "usage", "usage", "exhausted", "reserved", "settled",
     ]  # fmt: skip
     assert [each.seq for each in database.ledger(account)] == [each.seq for each in reversed(entries)]
     uses = list(database.ledger(account, kinds=["usage"], oldest_first=True))
     assert [(each.event_id, each.charged) for each in uses] == [("e-1", 4), ("e-2", 8)]
     assert uses[1].draws == (("first", Decimal(6)), ("second", Decimal(2)))
     behind = database.ledger(account, after_seq=entries[4].seq, oldest_first=True)
-    assert [each.kind for each in behind] == ["reserved", "settled"]
+    assert [each.kind for each in behind] == ["exhausted", "reserved", "settled"]
     with pytest.raises(drawdown.AccountNotFoundError):
         list(database.ledger("nobody"))
 
