@@ -13,11 +13,11 @@ from typing import Any
 
 from drawdown.cli.exit_codes import MEANINGS
 from drawdown.cli.main import app
-from drawdown.config import settings_table
+from drawdown.cli.settings_command import settings_table, variables_table
 from typer.main import get_command
 
 ROOT = Path(__file__).resolve().parent.parent
-OPERATIONS = ROOT / "docs" / "operations.md"
+DOCUMENTS = (ROOT / "docs" / "operations.md", ROOT / "docs" / "settings.md")
 
 
 def exit_codes_table() -> str:
@@ -39,6 +39,7 @@ def commands_table() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings_table,
+    "variables": variables_table,
     "exit codes": exit_codes_table,
     "commands": commands_table,
 }
@@ -50,22 +51,25 @@ def rendered(text: str) -> str:
     def fill(found: re.Match[str]) -> str:
         name = found.group(1)
         if name not in PARTS:
-            raise ValueError(f"{OPERATIONS.name}: there is no generated part {name!r}")
+            raise ValueError(f"there is no generated part {name!r}")
         return f"<!-- generated: {name} -->\n{PARTS[name]()}<!-- end -->"
 
     return re.sub(r"<!-- generated: ([a-z ]+) -->\n.*?<!-- end -->", fill, text, flags=re.DOTALL)
 
 
 def main() -> int:
-    before = OPERATIONS.read_text(encoding="utf-8")
-    after = rendered(before)
-    if "--check" in sys.argv[1:]:
-        if before != after:
-            print("docs/operations.md is not what the code says; run: make docs", file=sys.stderr)
-            return 1
-        return 0
-    OPERATIONS.write_text(after, encoding="utf-8")
-    return 0
+    stale = False
+    for document in DOCUMENTS:
+        before = document.read_text(encoding="utf-8")
+        after = rendered(before)
+        if before == after:
+            continue
+        if "--check" in sys.argv[1:]:
+            print(f"docs/{document.name} is not what the code says; run: make docs", file=sys.stderr)
+            stale = True
+        else:
+            document.write_text(after, encoding="utf-8")
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

@@ -287,7 +287,14 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         return PREFIX + self.name.upper()
 
 
-_UNITS: Final = (("_us", "µs"), ("_ms", "ms"), ("_s", "s"), ("_bytes", "bytes"), ("_bytes_max", "bytes"))
+_UNITS: Final = (
+    ("_us", "µs"),
+    ("_ms", "ms"),
+    ("_s", "s"),
+    ("_bytes", "bytes"),
+    ("_bytes_max", "bytes"),
+    ("_percent", "%"),
+)
 
 
 def _settings_of(section: type[msgspec.Struct]) -> Iterator[Setting]:
@@ -297,7 +304,9 @@ def _settings_of(section: type[msgspec.Struct]) -> Iterator[Setting]:
             span = f"{meta.ge}–{meta.le}"
         else:
             span = meta.pattern or ("true, false" if field.type.__origin__ is bool else "")
-        unit = next((text for suffix, text in reversed(_UNITS) if name.endswith(suffix)), "")
+        # What is counted is counted in ones.
+        other = "count" if field.type.__origin__ is int else ""
+        unit = next((text for suffix, text in reversed(_UNITS) if name.endswith(suffix)), other)
         yield Setting(
             name=name,
             kind=field.type.__origin__.__name__,
@@ -365,24 +374,19 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         if variable.startswith(PREFIX) and variable == PREFIX + name.upper():
             if name in SETTINGS:
                 given[name] = text
-            elif name not in _OTHER_VARIABLES:
+            elif name not in OTHER_VARIABLES:
                 raise ConfigError(f"environment: there is no setting {variable}{_nearest(name)}", field=name)
     return given
 
 
-# Read elsewhere: by the command line and by fault-injection builds of the extension.
-_OTHER_VARIABLES: Final = frozenset(
-    {
-        "config",
-        "target",
-        "target_ca",
-        "target_certificate",
-        "target_key",
-        "api_key",
-        "fault",
-        "stress_examples",
-    }
-)
+OTHER_VARIABLES: Final[Mapping[str, str]] = {
+    "api_key": "Credential for `--target`",
+    "target_ca": "PEM file of the authority that `--target` is verified with",
+    "target_certificate": "PEM file of this client's certificate, for servers that want one",
+    "target_key": "PEM file of its private key",
+    "fault": "Where a build of the extension with fault points fails; others ignore it",
+}
+"""Read by the command line and by test builds; not settings of a server."""
 
 
 def _nearest(name: str) -> str:
@@ -428,20 +432,3 @@ def host_and_port(address: str, field: str) -> tuple[str, int]:
     if not colon or not host or not port.isdecimal() or int(port) > 65_535:
         raise ConfigError(f"{field}: {address!r} is not HOST:PORT, for example 127.0.0.1:7070", field=field)
     return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def settings_table() -> str:
-    """Every setting as a Markdown table, for the operations guide."""
-    rows = [
-        "| Setting | Environment | Type | Unit | Default | Range | Meaning |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for setting in SETTINGS.values():
-        default = "(none)" if setting.default == "" else str(setting.default).replace("True", "true")
-        span = setting.range.replace("|", "\\|")
-        rows.append(
-            f"| `{setting.name}` | `{setting.environment}` | {setting.kind} | {setting.unit} "
-            f"| `{default.replace('False', 'false')}` | {'`' + span + '`' if span else ''} "
-            f"| {setting.description} |"
-        )
-    return "\n".join(rows) + "\n"

@@ -337,7 +337,7 @@ class EmbeddedDatabase(Database):
 def open(path: str | PathLike[str], **settings: Any) -> EmbeddedDatabase:
     """Open the engine on a folder, created if it is absent or empty, with recovery done.
 
-    ``settings`` are those of the server that shape the engine (docs/operations.md), for example
+    ``settings`` are those of the server that shape the engine (docs/settings.md), for example
     ``fsync="always"``; the environment is not read. Raises ``FolderLockedError`` while another
     process owns the folder, ``CorruptDataError`` naming file and offset, ``ConfigError`` for an
     unknown setting.

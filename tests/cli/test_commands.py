@@ -14,6 +14,11 @@ from typer.main import get_command
 from .conftest import Run
 
 COMMANDS = {
+    "backup",
+    "import",
+    "salvage",
+    "settings",
+    "transfer",
     "account",
     "balance",
     "bench",
@@ -196,3 +201,30 @@ def test_what_cannot_be_understood_is_said(run: Run, arguments: list[str], code:
     ended = run(*arguments)
     assert ended.code == code
     assert said in ended.err
+
+
+def test_settings_say_what_is_in_force_and_no_secret(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRAWDOWN_STREAMS_MAX", "77")
+    monkeypatch.setenv("DRAWDOWN_REDIS", "redis://user:hidden@localhost:1")
+    monkeypatch.setenv("DRAWDOWN_STRIPE_API_KEY", "hidden")
+    listed = run("settings", "--json")
+    assert listed.code == 0, listed.err
+    by_name = {each["name"]: each for each in listed.json()}
+    assert by_name["streams_max"]["in_force"] == 77
+    assert by_name["streams_max"]["default"] == 256
+    assert by_name["streams_max"]["environment"] == "DRAWDOWN_STREAMS_MAX"
+    assert by_name["redis"]["in_force"] == "redis://(set)@localhost:1"
+    assert "hidden" not in listed.out + run("settings").out
+    monkeypatch.setenv("DRAWDOWN_STREAMS_MAX", "0")
+    assert run("settings").code == 64
+
+
+def test_another_bucket_width_is_refused_with_both_values(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Event ids are remembered in buckets: the folder keeps the width that it was made with."""
+    assert run("credit-type", "create", "credits").code == 0
+    monkeypatch.setenv("DRAWDOWN_DEDUPE_BUCKET_S", "120")
+    refused = run("credit-type", "list")
+    assert refused.code == 64
+    assert "dedupe_bucket_s is 120" in refused.err and "dedupe_bucket_s 60" in refused.err
+    monkeypatch.setenv("DRAWDOWN_DEDUPE_BUCKET_S", "60")
+    assert run("credit-type", "list").code == 0

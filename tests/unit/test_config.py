@@ -1,10 +1,16 @@
 """Settings: precedence, ranges, and errors that name the setting and its source."""
 
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from drawdown import config
+from drawdown.cli.settings_command import settings_table
 from drawdown.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "python" / "drawdown"
 
 
 def test_flags_pass_the_environment_which_passes_the_file(tmp_path: Path) -> None:
@@ -58,11 +64,42 @@ def test_unknown_keys_in_the_file_are_errors(tmp_path: Path) -> None:
 
 
 def test_the_table_has_a_row_per_setting_with_its_environment_variable() -> None:
-    rows = [line for line in config.settings_table().splitlines() if line.startswith("| `")]
-    assert len(rows) == len(config.SETTINGS)
+    """Every field of every section, in code and in docs/settings.md; numbers have a unit and a range."""
+    rows = [line for line in settings_table().splitlines() if line.startswith("| `")]
+    fields = {
+        each.name
+        for section in (config.ProcessConfig, config.EngineConfig)
+        for each in msgspec.structs.fields(section)
+    }
+    assert set(config.SETTINGS) == fields and len(fields) >= 50
+    document = (ROOT / "docs" / "settings.md").read_text("utf-8").splitlines()
     for setting, row in zip(config.SETTINGS.values(), rows, strict=True):
         assert setting.environment in row
         assert setting.description in row
+        assert row in document
+        if setting.kind == "int":
+            assert setting.unit and setting.range, setting.name
+
+
+def test_every_setting_is_read_somewhere() -> None:
+    """One that nothing reads says something that is not so."""
+    sources = [path for path in PACKAGE.rglob("*.py") if path.name != "config.py" or path.parent != PACKAGE]
+    text = "\n".join(path.read_text("utf-8") for path in sources)
+    text += (PACKAGE / "config.py").read_text("utf-8").partition("def engine_settings")[2]
+    assert not [name for name in config.SETTINGS if f".{name}" not in text and f'"{name}"' not in text]
+
+
+def test_no_variable_of_the_environment_is_missing() -> None:
+    """What is read from the environment anywhere in the product is a setting or on the other list."""
+    known = {each.environment for each in config.SETTINGS.values()}
+    known |= {config.PREFIX + name.upper() for name in config.OTHER_VARIABLES}
+    document = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    found: set[str] = set()
+    for path in [*PACKAGE.rglob("*.py"), *ROOT.glob("rust/*/src/**/*.rs")]:
+        found |= set(re.findall(r"DRAWDOWN_[A-Z_]*[A-Z]", path.read_text("utf-8")))
+    assert len(found) >= 5, "the guard saw too few variables"
+    assert found <= known, found - known
+    assert not [name for name in known if f"`{name}`" not in document]
 
 
 def test_every_default_lies_in_its_own_range() -> None:

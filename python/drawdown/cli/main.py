@@ -27,6 +27,7 @@ from drawdown.cli import (
     report_commands,
     salvage_command,
     serve_command,
+    settings_command,
     subscription_commands,
     top_command,
     usage_commands,
@@ -65,6 +66,7 @@ def options(
 
 for commands in (
     serve_command,
+    settings_command,
     demo_command,
     bench_command,
     replay_command,

@@ -42,7 +42,7 @@ def serve(
 ) -> None:
     """Serve until SIGTERM, then drain: acknowledge what is in flight, write a checkpoint, exit with 0.
 
-    Prints one JSON line with the address once it is ready. All settings: docs/operations.md.
+    Prints one JSON line with the address once it is ready. All settings: docs/settings.md.
     """
     import os
 
@@ -54,7 +54,7 @@ def serve(
     unknown = sorted(set(asked) - set(SETTINGS))
     if unknown:
         raise InvalidRequestError(
-            f"set: there is no setting {unknown[0]!r}; see docs/operations.md", field="set"
+            f"set: there is no setting {unknown[0]!r}; see docs/settings.md", field="set"
         )
     given = {f"{PREFIX}{name.upper()}": value for name, value in asked.items()}
     loaded = load(

@@ -77,7 +77,7 @@ class FolderCopy:
 
     def copy_small(self) -> None:
         """What the folder is, its keys and its payments' book."""
-        for name in ("META", "SETTINGS"):
+        for name in ("META", "SETTINGS", "replay.json"):
             if (self._source / name).exists():
                 self._copy(self._source / name)
         for path in sorted(self._source.glob("payments-*.jsonl")):

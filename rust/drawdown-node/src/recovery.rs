@@ -82,6 +82,7 @@ pub(crate) fn recover(environment: &Environment, engine: Settings) -> Result<Rec
     let mut report = RecoveryReport::default();
     let (mut meta, rebuilt) = match Meta::read(disk)? {
         Some(meta) => {
+            require_same_buckets(disk, &engine)?;
             let rebuilt = rebuild(disk, &meta, engine, &mut report)?;
             (meta, rebuilt)
         }
@@ -127,6 +128,29 @@ pub(crate) fn stored_settings(disk: &dyn Disk) -> Result<Settings, NodeError> {
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map_err(|error| NodeError::corrupt(SETTINGS_NAME, 0, format!("no engine settings: {error}"))),
     }
+}
+
+/// Event ids are remembered in buckets of time, by number: under another width they would be others' ids.
+fn require_same_buckets(disk: &dyn Disk, asked: &Settings) -> Result<(), NodeError> {
+    let stored = match read_file(disk, SETTINGS_NAME, 1 << 20) {
+        Ok(bytes) => serde_json::from_slice::<Settings>(&bytes).ok(),
+        Err(_) => None,
+    };
+    let Some(stored) = stored.filter(|stored| stored.dedupe_bucket_us != asked.dedupe_bucket_us) else {
+        return Ok(());
+    };
+    Err(NodeError::Refused(format!(
+        "dedupe_bucket_s is {}, but {} was made with dedupe_bucket_s {} (its {SETTINGS_NAME}): start with that, \
+         event ids are remembered in buckets of this width",
+        seconds(asked.dedupe_bucket_us),
+        disk.name(),
+        seconds(stored.dedupe_bucket_us),
+    )))
+}
+
+fn seconds(us: i64) -> String {
+    let (whole, rest) = (us / 1_000_000, us % 1_000_000);
+    if rest == 0 { whole.to_string() } else { format!("{whole}.{rest:06}") }
 }
 
 fn store_settings(disk: &dyn Disk, settings: &Settings) -> std::io::Result<()> {
