@@ -209,7 +209,7 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = 5_000
     scheduler_jobs: Annotated[
         int, Meta(ge=1, le=10_000, description="Jobs done per step of the scheduler")
-    ] = 100
+    ] = 640
     scheduler_share_percent: Annotated[
         int, Meta(ge=1, le=100, description="Share of time the scheduler may take while jobs are due")
     ] = 50

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -180,6 +182,40 @@ def test_an_effect_is_asked_in_a_transaction_and_done_outside(plane: ControlPlan
         with plane.sql.transaction() as work:
             found = work.money_balances.get(account=name("lane"), currency="EUR")
     assert asked == [7, 7] and found is not None and found.balance.minor == 8
+
+
+def test_effects_that_are_waited_for_wait_side_by_side(plane: ControlPlane, name: Name) -> None:
+    """Twenty accounts at a provider that takes its time: it is asked for several at once, each once."""
+    guard, asked = threading.Lock(), []
+    waiting, most = 0, 0
+
+    def effect(_: Any, job: Any) -> str:
+        nonlocal waiting, most
+        with guard:
+            asked.append(job.key)
+            waiting += 1
+            most = max(most, waiting)
+        time.sleep(0.05)
+        with guard:
+            waiting -= 1
+        if job.key.endswith("-7"):
+            raise UnavailableError("not this one")
+        return str(job.key)
+
+    answered: list[tuple[str, str]] = []
+
+    def handle(step: Any, job: Any, answer: str) -> None:
+        answered.append((job.key, answer))
+
+    keys = [f"{name('job')}-{number}" for number in range(20)]
+    with kind_of(name("kind"), handle, effect=effect) as kind:
+        for key in keys:
+            put(plane, kind, key, f"lane-{key}")
+        plane.jobs.run_lanes(tuple(f"lane-{key}" for key in keys), 100)
+        assert states(plane, kind) == {keys[7]: 1}
+    assert sorted(asked) == sorted(keys)
+    assert answered == [(key, key) for key in keys if key != keys[7]]
+    assert most > 1
 
 
 def test_a_value_put_is_found_and_a_transaction_that_fails_leaves_none(

@@ -175,6 +175,7 @@ class ControlPlane:
 
     def close(self) -> None:
         """Close the database. The engine is the owner's."""
+        self.jobs.close()
         self.sql.close()
 
 

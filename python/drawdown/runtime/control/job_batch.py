@@ -13,6 +13,7 @@ the whole is done again, job by job.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 # Of a job whose kind has no effect, or whose effect was not needed.
 NOTHING: Final = None
+# Effects that together take longer than this are waited for side by side.
+SLOW_S: Final = 0.02
 
 
 class ReadyJob(msgspec.Struct, frozen=True):
@@ -47,6 +50,13 @@ class AskingJob(msgspec.Struct, frozen=True):
     job: StoredJob
     kind: JobKind
     question: Any
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    """What an effect answered, or why it did not."""
+
+    outcome: Any
+    fault: Exception | None
 
 
 class JobBatch:
@@ -192,22 +202,37 @@ class JobBatch:
         return len(done), failed
 
     def _asked(self, lanes: _Lanes, asking: list[AskingJob]) -> list[ReadyJob]:
-        """What the world answered; a job whose effect failed holds its lane."""
+        """What the world answered; a job whose effect failed holds its lane.
+
+        One after the other where answers come at once, side by side where they are waited for.
+        """
         ready: list[ReadyJob] = []
+        began = time.monotonic()
+        answers: list[_Answer] = []
         for each in asking:
-            assert each.kind.effect is not None
-            pass_point("effect.asking")
-            try:
-                outcome = each.kind.effect(self._plane, each.question)
-            except errors.EngineHaltedError:
-                raise
-            except Exception as fault:
+            if time.monotonic() - began > SLOW_S:
+                answers += self._plane.jobs.side_by_side(self._answer, asking[len(answers) :])
+                break
+            answers.append(self._answer(each))
+        for each, answer in zip(asking, answers, strict=True):
+            if isinstance(answer.fault, errors.EngineHaltedError):
+                raise answer.fault
+            if answer.fault is not None:
                 lanes.close(each.job.lane)
-                self.failed.append((each.job, fault))
+                self.failed.append((each.job, answer.fault))
             else:
-                ready.append(ReadyJob(each.job, each.kind, outcome))
-            pass_point("effect.answered")
+                ready.append(ReadyJob(each.job, each.kind, answer.outcome))
         return ready
+
+    def _answer(self, asking: AskingJob) -> _Answer:
+        assert asking.kind.effect is not None
+        pass_point("effect.asking")
+        try:
+            return _Answer(asking.kind.effect(self._plane, asking.question), None)
+        except Exception as fault:
+            return _Answer(None, fault)
+        finally:
+            pass_point("effect.answered")
 
     def _run_alone(self, lane: str) -> None:
         """The lane's jobs one by one, each in a transaction of its own that fails with it."""

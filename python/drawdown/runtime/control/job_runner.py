@@ -6,9 +6,10 @@ A job whose handler fails is tried again with back-off, and holds its lane meanw
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from drawdown import errors
 from drawdown.model.commands import AdvanceClock
@@ -29,9 +30,16 @@ BACKOFF_US_MAX: Final = 3_600_000_000
 # Lanes whose jobs share transactions: enough that a commit costs each of them little, few enough that a
 # call that waits for the database meanwhile waits for tenths of a second at most.
 LANES_AT_ONCE: Final = 128
+# Jobs that a renewal takes: a budget is spent on lanes that go through, not on many that have begun.
+JOBS_OF_A_LANE: Final = 5
 # A clock that needs more steps than this between two instants is stuck in a loop of its own jobs.
 STEPS_MAX: Final = 1_000_000
 _FAR_FUTURE_US: Final = 2**62
+# Calls to the outside world, like charges at a payment provider, that wait at the same time.
+EFFECTS_AT_ONCE: Final = 16
+
+AskedT = TypeVar("AskedT")
+AnswerT = TypeVar("AnswerT")
 
 
 class JobRunner:
@@ -44,6 +52,7 @@ class JobRunner:
         self._turned_away: set[str] = set()
         self.lane_left: Callable[[], None] = lambda: None
         """Called when a lane is free again that somebody found taken."""
+        self._pool: ThreadPoolExecutor | None = None
         self.done = 0
         self.failures = 0
 
@@ -53,7 +62,8 @@ class JobRunner:
         tried = 0
         while tried < budget:
             with self._plane.sql.transaction() as work:
-                heads = work.jobs.heads("", now, now, LANES_AT_ONCE)
+                lanes_max = max(1, min(LANES_AT_ONCE, (budget - tried) // JOBS_OF_A_LANE))
+                heads = work.jobs.heads("", now, now, lanes_max)
             with self._free_lanes([job.lane for job in heads]) as lanes:
                 batch = self._batch("", now, now, budget - tried)
                 batch.run(lanes)
@@ -122,6 +132,18 @@ class JobRunner:
         """A restored engine's clock has to go the same way, between the same commands."""
         with self._plane.sql.transaction() as work:
             work.outbox.note(account, [AdvanceClock(account=account, to=to_us)], seq)
+
+    def side_by_side(self, work: Callable[[AskedT], AnswerT], asked: Sequence[AskedT]) -> list[AnswerT]:
+        """``work`` done on each at once, so far as there are threads; the answers in the same order."""
+        with self._lane_free:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(EFFECTS_AT_ONCE, thread_name_prefix="effect")
+        return list(self._pool.map(work, asked))
+
+    def close(self) -> None:
+        """Wait for what is under way outside."""
+        if self._pool is not None:
+            self._pool.shutdown()
 
     def _batch(self, clock: str, up_to_us: int, ready_us: int, budget: int) -> JobBatch:
         return JobBatch(self._plane, clock=clock, up_to_us=up_to_us, ready_us=ready_us, budget=budget)
