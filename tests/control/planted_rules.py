@@ -41,6 +41,7 @@ SUBSCRIBING = "tests/control/test_subscribing.py"
 SERVICES = "tests/control/test_services.py"
 INVOICES = "tests/control/test_invoices.py"
 PURCHASES = "tests/control/test_purchases.py"
+PACK_MODELS = "tests/control/test_pack_models.py"
 RECHARGE = "tests/control/test_recharge.py"
 
 PLANTS = (
@@ -185,11 +186,11 @@ PLANTS = (
     ),
     Plant(
         "two-packs-for-the-price-of-one",
-        "S2-15",
+        "S2-19",
         "runtime/control/purchase_steps.py",
         ".of(Decimal(1)).times(quantity)",
         ".of(Decimal(1))",
-        f"{PURCHASES}::test_packs_have_fixed_sizes_and_prices",
+        f"{PACK_MODELS}::test_packs_billed_later_stand_on_the_next_invoice_and_usage_never_does",
     ),
     Plant(
         "billed-later-is-billed-twice",
@@ -197,7 +198,7 @@ PLANTS = (
         "runtime/control/arrears_steps.py",
         "if not purchase.bill_later or purchase.invoice_id or purchase.price.currency",
         "if not purchase.bill_later or purchase.price.currency",
-        f"{PURCHASES}::test_bill_later_gives_the_credits_first",
+        f"{PACK_MODELS}::test_packs_billed_later_stand_on_the_next_invoice_and_usage_never_does",
     ),
     Plant(
         "a-year-is-two",

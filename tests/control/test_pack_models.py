@@ -26,7 +26,7 @@ def free_plan(db: Database, account: str, name: Name) -> None:
     db.record(account, credit_type="credits", credits="1", event_id="the-plans-own")
 
 
-@pytest.mark.behaviour("S2-8", "S2-18", "S2-19", "S2-21")
+@pytest.mark.behaviour("S2-8", "S2-18", "S2-19", "S2-21", "S2-22")
 def test_packs_billed_later_stand_on_the_next_invoice_and_usage_never_does(
     db: Database, account: str, name: Name
 ) -> None:
