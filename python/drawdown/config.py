@@ -187,6 +187,17 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             description="How long before its end a grant with credits left is told of; empty: never",
         ),
     ] = "7d,1d"
+    runway_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=366,
+            description="A balance that lasts for fewer days at the rate of the last 7 is told of; 0: never",
+        ),
+    ] = 0
+    runway_interval_s: Annotated[
+        int, Meta(ge=1, le=7 * 86_400, description="Pause between looks for such balances")
+    ] = 3_600
     seller_name: Annotated[str, Meta(description="Who issues the invoices, as printed on them")] = ""
     seller_address: Annotated[str, Meta(description="Its address, rows separated by ';'")] = ""
     seller_note: Annotated[

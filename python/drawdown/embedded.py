@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from drawdown.payments import PaymentProvider
     from drawdown.runtime.control.control_plane import ControlPlane
     from drawdown.runtime.control.relay import Relay
+    from drawdown.runtime.control.runway_watch import RunwayWatch
     from drawdown.runtime.control.scheduler import Scheduler
     from drawdown.runtime.control.webhooks import Webhooks
 
@@ -78,6 +79,7 @@ class EmbeddedDatabase(Database):
         self._scheduler: Scheduler | None = None
         self._relay: Relay | None = None
         self._webhooks: Webhooks | None = None
+        self._runway_watch: RunwayWatch | None = None
         if self._config.process.db or (Path(path) / CONTROL_FILE).exists():
             self._control_plane()
         self._watches = EmbeddedWatches(engine)
@@ -223,6 +225,7 @@ class EmbeddedDatabase(Database):
             if self._plane is None:
                 from drawdown.runtime.control.opening import open_control
                 from drawdown.runtime.control.relay import Relay
+                from drawdown.runtime.control.runway_watch import runway_watch_of
                 from drawdown.runtime.control.scheduler import Scheduler
                 from drawdown.runtime.control.webhooks import Webhooks
 
@@ -239,6 +242,9 @@ class EmbeddedDatabase(Database):
                 self._relay.background.start()
                 self._webhooks = Webhooks(self._plane)
                 self._webhooks.background.start()
+                self._runway_watch = runway_watch_of(self._plane, process)
+                if self._runway_watch is not None:
+                    self._runway_watch.background.start()
             return self._plane
 
     def balance(self, account: str, credit_type: str, at: InstantLike | None = None) -> Balance:
@@ -319,6 +325,9 @@ class EmbeddedDatabase(Database):
         for account, reservation_id in tuple(self._released_at_close):
             self.release(account, reservation_id)
         with self._opening:
+            if self._runway_watch is not None:
+                self._runway_watch.background.stop()
+                self._runway_watch = None
             if self._webhooks is not None:
                 self._webhooks.stop()
                 self._webhooks = None

@@ -86,7 +86,8 @@ def report_top_accounts(step: Step, _: ReportTopAccounts) -> TopAccounts:
     return report
 
 
-def _runways(plane: ControlPlane, request: ReportRunway, account_prefix: str) -> RunwayReport:
+def runways(plane: ControlPlane, request: ReportRunway, account_prefix: str) -> RunwayReport:
+    """Outside any transaction: it goes through the journal."""
     if not 1 <= request.days <= DAYS_MAX:
         raise InvalidRequestError(f"days: between 1 and {DAYS_MAX}", field="days")
     prefix = _prefix(request.account_prefix, account_prefix)
@@ -108,7 +109,7 @@ def _runways(plane: ControlPlane, request: ReportRunway, account_prefix: str) ->
     return RunwayReport(rows=tuple(found[: min(max(request.limit, 1), ROWS_MAX)]))
 
 
-@handles(ReportRunway, before=_runways)
+@handles(ReportRunway, before=runways)
 def report_runway(step: Step, _: ReportRunway) -> RunwayReport:
     """As it is now."""
     report: RunwayReport = step.prior

@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from drawdown.storage.sql.tables.changes import entitlement_state, grant_instant
+from drawdown.storage.sql.tables.changes import entitlement_state, grant_instant, runway_told
 from drawdown.storage.sql.tables.subscriptions import subscription
 
 # Both databases take more in one statement, old ones of SQLite do not.
@@ -79,6 +79,23 @@ class ChangeBook:
             sa.select(sa.func.min(grant_instant.c.at)).where(grant_instant.c.clock == "")
         ).scalar_one()
         return None if found is None else int(found)
+
+    def runways_told(self) -> set[tuple[str, str]]:
+        """Accounts and credit types that have been told that they last for too short a time."""
+        rows = self._connection.execute(sa.select(runway_told.c.account, runway_told.c.credit_type))
+        return {(account, credit_type) for account, credit_type in rows}
+
+    def tell_runways(self, *, fresh: Iterable[tuple[str, str]], over: Iterable[tuple[str, str]]) -> None:
+        """These are told of now, and of those it is over."""
+        for some in batched(over, _AT_ONCE // 2):
+            self._connection.execute(
+                sa.delete(runway_told).where(
+                    sa.tuple_(runway_told.c.account, runway_told.c.credit_type).in_(some)
+                )
+            )
+        added = [{"account": account, "credit_type": credit_type} for account, credit_type in fresh]
+        if added:
+            self._connection.execute(sa.insert(runway_told), added)
 
     def subscribed(self, accounts: Iterable[str]) -> set[str]:
         """Those of these accounts that have a live subscription."""

@@ -22,3 +22,11 @@ entitlement_state = Table(
     Column("account", String(128), primary_key=True),
     body(),
 )
+
+# Pools that last for less time than was set, and whose holders have been told so.
+runway_told = Table(
+    "runway_told",
+    metadata,
+    Column("account", String(128), primary_key=True),
+    Column("credit_type", String(128), primary_key=True),
+)
