@@ -15,6 +15,7 @@ A field at proto's zero value means the Struct's default; where that differs fro
 ``optional``, so that zero can be said.
 """
 
+import re
 import types
 import typing
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ from drawdown.model.credits import decimal_text
 from drawdown.model.instants import instant_from_us
 
 ValueT = TypeVar("ValueT", bound=msgspec.Struct)
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
 _TIMESTAMP = "google.protobuf.Timestamp"
 # What messages hand out is the same as the class by name, but typed as the backend's own.
 _Field: TypeAlias = Any
@@ -43,6 +45,8 @@ def value_from(message: messages.Message, kind: type[ValueT]) -> ValueT:
     except msgspec.ValidationError as raised:
         text, _, path = str(raised).partition(" - at `$")
         field = path.rstrip("`").lstrip(".")
+        if missing := _MISSING.match(text):
+            field = f"{field}.{missing[1]}".lstrip(".")
         raise InvalidRequestError(f"{field or 'request'}: {text}", field=field or None) from raised
 
 
@@ -62,7 +66,7 @@ def _plain(message: messages.Message, kind: Any) -> dict[str, Any]:
                 plain[field.name] = _plain_one(value, field, hint)
         elif value != "" or hint is str:
             # An empty text stands for an absent decimal, but is itself where text is meant.
-            plain[field.name] = value
+            plain[field.name] = _plain_one(value, field, hint)
     return plain
 
 
@@ -81,6 +85,8 @@ def _inner(hint: Any) -> Any:
 
 
 def _plain_one(value: Any, field: _Field, hint: Any) -> Any:
+    if hint is Decimal:
+        return decimal_text(value, field.name)
     if field.message_type is None:
         return value
     if field.message_type.full_name == _TIMESTAMP:
@@ -91,7 +97,10 @@ def _plain_one(value: Any, field: _Field, hint: Any) -> Any:
 def _instant(value: timestamp_pb2.Timestamp, field: str) -> datetime:
     if value.nanos % 1000 or not 0 <= value.nanos < 1_000_000_000:
         raise InvalidRequestError(f"{field}: {value.nanos} ns are not whole microseconds", field=field)
-    return instant_from_us(value.seconds * 1_000_000 + value.nanos // 1000)
+    try:
+        return instant_from_us(value.seconds * 1_000_000 + value.nanos // 1000)
+    except InvalidRequestError as raised:
+        raise InvalidRequestError(f"{field}: {raised.message}", field=field) from raised
 
 
 def fill(message: messages.Message, value: Any) -> messages.Message:

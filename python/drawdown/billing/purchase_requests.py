@@ -87,5 +87,6 @@ class ProviderCallback(Request, frozen=True):
     rpc = "BillingService/ProviderCallback"
     right = "manage"
     answer = CallbackAnswer
+    as_they_are = frozenset({"body", "headers"})
     body: str
     headers: dict[str, str] = {}

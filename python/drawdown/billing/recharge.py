@@ -17,6 +17,9 @@ from drawdown.model.ids import check_id
 from drawdown.model.money import Money
 from drawdown.model.request import Value
 
+CAP_COUNT_MAX: Final = 1_000_000
+EXPIRES_DAYS_MAX: Final = 36_600
+
 STATES: Final = ("off", "idle", "in_flight", "action_required", "disabled")
 
 
@@ -72,10 +75,10 @@ def check_rule(rule: RechargeRule) -> None:
         raise InvalidRequestError("amount: more than 0", field="amount")
     if rule.cap_money is not None and rule.cap_money.minor <= 0:
         raise InvalidRequestError("cap_money: more than 0", field="cap_money")
-    if rule.cap_count is not None and rule.cap_count < 1:
-        raise InvalidRequestError("cap_count: at least 1", field="cap_count")
-    if rule.expires_after_days is not None and rule.expires_after_days < 1:
-        raise InvalidRequestError("expires_after_days: at least 1", field="expires_after_days")
+    if rule.cap_count is not None and not 1 <= rule.cap_count <= CAP_COUNT_MAX:
+        raise InvalidRequestError(f"cap_count: 1–{CAP_COUNT_MAX}", field="cap_count")
+    if rule.expires_after_days is not None and not 1 <= rule.expires_after_days <= EXPIRES_DAYS_MAX:
+        raise InvalidRequestError(f"expires_after_days: 1–{EXPIRES_DAYS_MAX}", field="expires_after_days")
 
 
 def credits_to_buy(rule: RechargeRule, available: Decimal, pack_credits: Decimal | None = None) -> Decimal:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
-from drawdown.catalog.plan import Lifetime
+from drawdown.catalog.plan import Lifetime, check_lifetime
 from drawdown.catalog.pricing import Price, check_prices
 from drawdown.errors import InvalidRequestError
 from drawdown.model.ids import check_id
@@ -39,4 +39,5 @@ def check_pack(pack: Pack) -> None:
         raise InvalidRequestError("category: paid or promotional", field="category")
     if not 1 <= pack.priority <= 100:
         raise InvalidRequestError("priority: 1–100", field="priority")
+    check_lifetime(pack.lifetime, "lifetime")
     check_prices(pack.prices, "prices")

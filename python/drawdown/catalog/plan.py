@@ -1,5 +1,6 @@
 """A plan: everything that a subscription to it does, fixed once it is published (semantics §9)."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -18,6 +19,8 @@ ANCHORS: Final = ("subscription_start", "first_of_month")
 RELEASES: Final = ("on_payment", "on_approval", "immediate")
 CHANGE_POLICIES: Final = ("void_replace", "keep_until_expiry", "prorate")
 TRIAL_ENDS: Final = ("convert", "end")
+# Of whatever calendar steps: what lies beyond has no date.
+COUNT_MAX: Final = 1_000
 LIFETIME_UNITS: Final = ("day", "week", "month", "year")
 
 
@@ -189,6 +192,9 @@ def check_plan(plan: Plan) -> None:
     for charge in ("overage", "top_up"):
         if getattr(plan, charge) is not None:
             check_prices(getattr(plan, charge).prices, f"{charge}.prices")
+    if plan.overage is not None:
+        _require(plan.overage.cap is None or plan.overage.cap >= 0, "overage.cap", "not negative")
+    check_meter_rates(plan.rates, "rates")
     if plan.credits is not None:
         _check_credits(plan.credits)
     if plan.top_up is not None:
@@ -199,7 +205,7 @@ def check_plan(plan: Plan) -> None:
         _require(plan.trial.credits >= 0, "trial.credits", "not negative")
     if plan.signup_grant is not None:
         _require(plan.signup_grant.amount > 0, "signup_grant.amount", "more than 0")
-        _check_lifetime(plan.signup_grant.lifetime, "signup_grant.lifetime")
+        check_lifetime(plan.signup_grant.lifetime, "signup_grant.lifetime")
     _require(plan.at_zero.kind in POLICY_KINDS, "at_zero.kind", f"one of {', '.join(POLICY_KINDS)}")
     _require(
         plan.at_zero.kind != "overage" or plan.overage is not None,
@@ -207,6 +213,18 @@ def check_plan(plan: Plan) -> None:
         "overage needs its charge: set overage",
     )
     _require(not (plan.rates and plan.rate_card), "rate_card", "give rates or a rate card, not both")
+
+
+def check_meter_rates(rates: Sequence[MeterRate], field: str) -> None:
+    """Raises ``InvalidRequestError`` naming the rate; meters and tiers are the engine's to judge."""
+    for index, rate in enumerate(rates):
+        prices = [rate.credits, *(tier.credits for tier in rate.tiers)]
+        _require(
+            all(price is None or price >= 0 for price in prices),
+            f"{field}[{index}].credits",
+            "a price is not negative",
+        )
+        _require(rate.per > 0, f"{field}[{index}].per", "more than 0")
 
 
 def _check_credits(charge: CreditsCharge) -> None:
@@ -218,14 +236,16 @@ def _check_credits(charge: CreditsCharge) -> None:
         f"{charge.cadence!r} is none of {', '.join(CADENCES)}",
     )
     check_prices(charge.prices, "credits.prices")
-    _check_lifetime(charge.lifetime, "credits.lifetime")
+    check_lifetime(charge.lifetime, "credits.lifetime")
     roll = charge.rollover
     if roll is not None:
         _require(
             roll.fraction is None or 0 <= roll.fraction <= 1, "credits.rollover.fraction", "between 0 and 1"
         )
         _require(roll.amount is None or roll.amount >= 0, "credits.rollover.amount", "not negative")
-        _require(roll.times is None or roll.times >= 1, "credits.rollover.times", "1 or more")
+        _require(
+            roll.times is None or 1 <= roll.times <= COUNT_MAX, "credits.rollover.times", f"1–{COUNT_MAX}"
+        )
         _require(roll.min is None or roll.min >= 0, "credits.rollover.min", "not negative")
 
 
@@ -233,12 +253,13 @@ def _check_top_up(charge: TopUpCharge) -> None:
     low, high = charge.min, charge.max
     _require(low is None or low > 0, "top_up.min", "more than 0")
     _require(high is None or high >= (low or 0), "top_up.max", "not below min")
-    _check_lifetime(charge.lifetime, "top_up.lifetime")
+    check_lifetime(charge.lifetime, "top_up.lifetime")
 
 
-def _check_lifetime(lifetime: Lifetime | None, field: str) -> None:
+def check_lifetime(lifetime: Lifetime | None, field: str) -> None:
+    """Raises ``InvalidRequestError`` naming the part."""
     if lifetime is not None:
-        _require(1 <= lifetime.count <= 1_000, f"{field}.count", "1–1000")
+        _require(1 <= lifetime.count <= COUNT_MAX, f"{field}.count", f"1–{COUNT_MAX}")
         _require(lifetime.unit in LIFETIME_UNITS, f"{field}.unit", f"one of {', '.join(LIFETIME_UNITS)}")
 
 

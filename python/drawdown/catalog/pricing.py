@@ -46,7 +46,10 @@ class Price(Value, frozen=True):
     def check(self, field: str) -> None:
         """Raises ``InvalidRequestError`` naming the place below ``field``."""
         decimals_of(self.currency)
-
+        if self.country and not (len(self.country) == 2 and self.country.isupper()):
+            raise InvalidRequestError(
+                f"{field}.country: two capital letters, like DE", field=f"{field}.country"
+            )
         if self.model not in MODELS:
             raise InvalidRequestError(
                 f"{field}.model: {self.model!r} is none of {', '.join(MODELS)}", field=f"{field}.model"

@@ -4,7 +4,7 @@ A plan that names a card pins the version of the day on which it is published; l
 plans published later.
 """
 
-from drawdown.catalog.plan import MeterRate
+from drawdown.catalog.plan import MeterRate, check_meter_rates
 from drawdown.errors import InvalidRequestError
 from drawdown.model.ids import check_id
 from drawdown.model.request import Value
@@ -28,6 +28,7 @@ def check_card(card: RateCard) -> None:
         raise InvalidRequestError("card_id: '@' separates id and version", field="card_id")
     if not card.rates:
         raise InvalidRequestError("rates: a card has at least one", field="rates")
+    check_meter_rates(card.rates, "rates")
     seen: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
     for number, rate in enumerate(card.rates):
         key = (rate.meter, tuple(sorted(rate.match.items())))

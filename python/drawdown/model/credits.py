@@ -48,6 +48,12 @@ def decimal_text(amount: AmountLike, field: str = "amount") -> str:
     return text
 
 
+def require_scale(scale: int, field: str) -> None:
+    """Raises ``InvalidRequestError`` naming ``field`` for a scale outside 0–12."""
+    if not 0 <= scale <= SCALE_MAX:
+        raise InvalidRequestError(f"{field}: {scale} is outside 0–{SCALE_MAX}", field=field)
+
+
 def units_from_credits(amount: AmountLike, scale: int, field: str = "amount") -> int:
     """The amount in smallest units of 10^-``scale``.
 

@@ -21,6 +21,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """``read``, ``manage`` or ``admin``."""
     answer: ClassVar[type[Any]]
     """The Struct that the call answers."""
+    as_they_are: ClassVar[frozenset[str]] = frozenset()
+    """Fields that ``check_request`` leaves to the call: what others wrote."""
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -5,6 +5,7 @@ from typing import Final
 from drawdown.engine import Engine
 from drawdown.model import commands
 from drawdown.model import results as model
+from drawdown.model.credits import require_scale
 from drawdown.server import convert
 from drawdown.server.access import Principal, Right
 from drawdown.server.refusals import apply
@@ -32,6 +33,7 @@ class CatalogService:
     ) -> pb.CreateCreditTypeResponse:
         asked = request.credit_type
         scale = asked.scale if asked.HasField("scale") else 9
+        require_scale(scale, "scale")
         result = apply(self._engine, commands.CreateCreditType(name=asked.name, scale=scale), principal)
         return pb.CreateCreditTypeResponse(
             credit_type=pb.CreditType(name=asked.name, scale=scale),
@@ -45,6 +47,7 @@ class CatalogService:
         return pb.ListCreditTypesResponse(credit_types=found, seq=catalog.seq)
 
     def CreateMeter(self, request: pb.CreateMeterRequest, principal: Principal) -> pb.CreateMeterResponse:
+        require_scale(request.meter.quantity_scale, "quantity_scale")
         result = apply(self._engine, convert.create_meter(request.meter), principal)
         return pb.CreateMeterResponse(
             meter=request.meter, already_existed=result.status == "DUPLICATE", seq=result.seq

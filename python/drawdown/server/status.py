@@ -21,6 +21,9 @@ from drawdown.server.context import Context
 _log = logging.getLogger("drawdown.server")
 
 DOMAIN: Final = "drawdown"
+# A character may take four bytes, in the status and in its details: a client drops a call whose
+# trailers are larger than it takes, and would not learn what was wrong.
+MESSAGE_CHARACTERS_MAX: Final = 512
 RETRY_AFTER_MS: Final = 100
 
 Code = grpc.StatusCode
@@ -69,12 +72,22 @@ def fault_of(raised: BaseException) -> errors.DrawdownError:
 def details_of(fault: errors.DrawdownError) -> bytes:
     """``google.rpc.Status`` with ``ErrorInfo`` and, where a retry may help, ``RetryInfo``; encoded."""
     return _details(
-        code_of(fault).name, fault.message, fault.reason, fault.field or "", fault.definite, fault.retryable
+        code_of(fault).name,
+        shortened(fault.message),
+        fault.reason,
+        (fault.field or "")[:128],
+        fault.definite,
+        fault.retryable,
     )
 
 
 # An overloaded server says the same thing thousands of times a second.
 @functools.lru_cache(256)
+def shortened(message: str) -> str:
+    """As much of a message as goes out."""
+    return message[:MESSAGE_CHARACTERS_MAX]
+
+
 def _details(code: str, message: str, reason: str, field: str, definite: bool, retryable: bool) -> bytes:
     info = error_details_pb2.ErrorInfo(domain=DOMAIN, reason=reason)
     info.metadata["definite"] = "true" if definite else "false"
@@ -101,7 +114,7 @@ async def abort(context: Context, raised: BaseException) -> NoReturn:
     fault = fault_of(raised)
     await context.abort(
         code_of(fault),
-        fault.message[:1024],
+        shortened(fault.message),
         trailing_metadata=(("grpc-status-details-bin", details_of(fault)),),
     )
     raise AssertionError("abort returned")

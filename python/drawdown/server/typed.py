@@ -20,6 +20,7 @@ from drawdown.server import status
 from drawdown.server.access import Access, Principal, Right
 from drawdown.server.audit import Audit, AuditedCall
 from drawdown.server.context import Context, Handler
+from drawdown.server.texts import check_texts
 from drawdown.server.usage_service import draining
 
 # A typed call that a caller waits for longer than this has no deadline of use.
@@ -70,6 +71,7 @@ class TypedCalls:
                 self._access.admit(caller, right)
                 self._admit()
                 request = parsed(request_class, body)
+                check_texts(request)
             except errors.DrawdownError as refused:
                 self._count(path, status.code_of(refused).name)
                 self._audit.refused(path, right, caller, context, refused.reason)

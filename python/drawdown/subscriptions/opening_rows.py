@@ -73,6 +73,7 @@ class ImportOpening(Request, frozen=True):
     rpc = "AccountService/ImportOpening"
     right = "manage"
     answer = OpeningImport
+    as_they_are = frozenset({"rows"})
     rows: tuple[OpeningRow, ...]
     dry_run: bool = False
 

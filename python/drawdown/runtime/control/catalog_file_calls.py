@@ -1,6 +1,7 @@
 """The catalog from and to a file, and rate cards."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,14 +19,21 @@ from drawdown.catalog.plan import Plan, check_plan, check_publishable
 from drawdown.catalog.product import Product
 from drawdown.catalog.rate_card import RateCard, check_card
 from drawdown.catalog.requests import DumpCatalog, ListRateCards, LoadCatalog, PutRateCard, RateCards
-from drawdown.model.commands import CreateCreditType, CreateMeter
+from drawdown.model.commands import Command, CreateCreditType, CreateMeter
+from drawdown.model.credits import require_scale
 from drawdown.runtime.control.catalog_calls import as_written, latest_plan, publish
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.subscriptions.entitling import card_commands
 from drawdown.subscriptions.identifiers import derived
 
-Apply = Callable[[], object]
+
+class Entry(NamedTuple):
+    """One thing of a file: what becomes of it, what the engine is told, and what is stored then."""
+
+    change: CatalogChange
+    commands: tuple[Command, ...] = ()
+    store: Callable[[], object] = bool
 
 
 @handles(PutRateCard)
@@ -36,10 +44,16 @@ def put_rate_card(step: Step, request: PutRateCard) -> RateCard:
     latest = _latest_card(step, wanted.card_id)
     if latest is not None and _card_as_written(latest) == wanted:
         return latest
+    version = _next_version(step, wanted)
+    step.require("", *card_commands(version.rate_table, version))
+    return step.work.rate_cards.put(version)
+
+
+def _next_version(step: Step, wanted: RateCard) -> RateCard:
+    latest = _latest_card(step, wanted.card_id)
     version = 1 if latest is None else latest.version + 1
     table = derived("card", wanted.card_id, version)
-    step.require("", *card_commands(table, wanted))
-    return step.work.rate_cards.put(msgspec.structs.replace(wanted, version=version, rate_table=table))
+    return msgspec.structs.replace(wanted, version=version, rate_table=table)
 
 
 def _latest_card(step: Step, card_id: str) -> RateCard | None:
@@ -59,32 +73,32 @@ def list_rate_cards(step: Step, request: ListRateCards) -> RateCards:
 
 @handles(LoadCatalog)
 def load_catalog(step: Step, request: LoadCatalog) -> CatalogDiff:
-    """All of the file or, where one thing is wrong, nothing of what it sells."""
+    """All of the file or, where one thing is wrong, nothing of it.
+
+    Everything is judged before anything is applied, and what the engine judges goes there as one group.
+    """
     content, dry_run = request.content, request.dry_run
-    changes: list[CatalogChange] = []
-
-    def take(change: CatalogChange, apply: Apply) -> None:
-        changes.append(change)
-        if change.action != "keep" and not dry_run:
-            apply()
-
-    for credit_type in content.credit_types:
-        take(*_credit_type(step, credit_type))
-    for meter in content.meters:
-        take(*_meter(step, meter))
-    for card in content.rate_cards:
-        take(*_rate_card(step, card))
-    for product in content.products:
-        take(*_product(step, product))
-    for pack in content.packs:
-        take(*_pack(step, pack))
     known_products = {each.product_id for each in content.products}
-    for plan in content.plans:
-        take(*_plan(step, plan, known_products))
-    return CatalogDiff(changes=tuple(changes), applied=not dry_run)
+    entries = [
+        *(_credit_type(step, each) for each in content.credit_types),
+        *(_meter(step, each) for each in content.meters),
+        *(_rate_card(step, each) for each in content.rate_cards),
+        *(_product(step, each) for each in content.products),
+        *(_pack(step, each) for each in content.packs),
+        *(_plan(step, each, known_products) for each in content.plans),
+    ]
+    changing = [entry for entry in entries if entry.change.action != "keep"]
+    if not dry_run:
+        group = [command for entry in changing for command in entry.commands]
+        if group:
+            step.require("", *group)
+        for entry in changing:
+            entry.store()
+    return CatalogDiff(changes=tuple(entry.change for entry in entries), applied=not dry_run)
 
 
-def _credit_type(step: Step, entry: CreditTypeEntry) -> tuple[CatalogChange, Apply]:
+def _credit_type(step: Step, entry: CreditTypeEntry) -> Entry:
+    require_scale(entry.scale, "scale")
     known = {each.name: each.scale for each in step.engine.catalog().credit_types}
     if entry.name in known and known[entry.name] != entry.scale:
         raise errors.AlreadyExistsError(
@@ -92,12 +106,12 @@ def _credit_type(step: Step, entry: CreditTypeEntry) -> tuple[CatalogChange, App
             field="scale",
         )
     action = "keep" if entry.name in known else "create"
-    return CatalogChange(kind="credit_type", id=entry.name, action=action), lambda: step.require(
-        "", CreateCreditType(name=entry.name, scale=entry.scale)
-    )
+    change = CatalogChange(kind="credit_type", id=entry.name, action=action)
+    return Entry(change, (CreateCreditType(name=entry.name, scale=entry.scale),))
 
 
-def _meter(step: Step, entry: MeterEntry) -> tuple[CatalogChange, Apply]:
+def _meter(step: Step, entry: MeterEntry) -> Entry:
+    require_scale(entry.quantity_scale, "quantity_scale")
     command = CreateMeter(
         key=entry.key,
         unit=entry.unit,
@@ -119,39 +133,41 @@ def _meter(step: Step, entry: MeterEntry) -> tuple[CatalogChange, Apply]:
                 f"meters: {entry.key!r} exists with other content, which is declared once", field="key"
             )
     action = "keep" if known is not None else "create"
-    return CatalogChange(kind="meter", id=entry.key, action=action), lambda: step.require("", command)
+    return Entry(CatalogChange(kind="meter", id=entry.key, action=action), (command,))
 
 
-def _rate_card(step: Step, card: RateCard) -> tuple[CatalogChange, Apply]:
+def _rate_card(step: Step, card: RateCard) -> Entry:
     check_card(card)
     latest = _latest_card(step, card.card_id)
     wanted = _card_as_written(card)
     fields = () if latest is None else differing(_card_as_written(latest), wanted)
     action = "create" if latest is None else "new_version" if fields else "keep"
     change = CatalogChange(kind="rate_card", id=card.card_id, action=action, fields=fields)
-    return change, lambda: put_rate_card(step, PutRateCard(rate_card=card))
+    version = _next_version(step, wanted)
+    commands = tuple(card_commands(version.rate_table, version))
+    return Entry(change, commands, lambda: step.work.rate_cards.put(version))
 
 
-def _product(step: Step, product: Product) -> tuple[CatalogChange, Apply]:
+def _product(step: Step, product: Product) -> Entry:
     if not product.product_id or not product.name:
         raise errors.InvalidRequestError("products: each has product_id and name", field="name")
     known = step.work.products.get(product_id=product.product_id)
     fields = () if known is None else differing(known, product)
     action = "create" if known is None else "change" if fields else "keep"
     change = CatalogChange(kind="product", id=product.product_id, action=action, fields=fields)
-    return change, lambda: step.work.products.put(product)
+    return Entry(change, store=lambda: step.work.products.put(product))
 
 
-def _pack(step: Step, pack: Pack) -> tuple[CatalogChange, Apply]:
+def _pack(step: Step, pack: Pack) -> Entry:
     check_pack(pack)
     known = step.work.packs.get(pack_id=pack.pack_id)
     fields = () if known is None else differing(known, pack)
     action = "create" if known is None else "change" if fields else "keep"
     change = CatalogChange(kind="pack", id=pack.pack_id, action=action, fields=fields)
-    return change, lambda: step.work.packs.put(pack)
+    return Entry(change, store=lambda: step.work.packs.put(pack))
 
 
-def _plan(step: Step, plan: Plan, known_products: set[str]) -> tuple[CatalogChange, Apply]:
+def _plan(step: Step, plan: Plan, known_products: set[str]) -> Entry:
     check_plan(plan)
     if plan.product_id not in known_products and step.work.products.get(product_id=plan.product_id) is None:
         raise errors.NotFoundError(
@@ -166,7 +182,7 @@ def _plan(step: Step, plan: Plan, known_products: set[str]) -> tuple[CatalogChan
     fields = () if latest is None else differing(as_written(latest), wanted)
     action = _plan_action(latest, plan, fields)
     change = CatalogChange(kind="plan", id=plan.plan_id, action=action, fields=fields)
-    return change, lambda: _apply_plan(step, latest, wanted, plan.state, bool(fields))
+    return Entry(change, store=lambda: _apply_plan(step, latest, wanted, plan.state, bool(fields)))
 
 
 def _plan_action(latest: Plan | None, plan: Plan, fields: tuple[str, ...]) -> str:

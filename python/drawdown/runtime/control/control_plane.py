@@ -23,6 +23,7 @@ from drawdown.billing.totals import NoTax, TaxRule
 from drawdown.engine import Engine
 from drawdown.model.instants import now_us, us_from_instant
 from drawdown.model.request import Request
+from drawdown.model.request_check import check_request
 from drawdown.notices import AddressPolicy
 from drawdown.payments import ManualProvider, PaymentProvider
 from drawdown.runtime.control.delivery import Delivery
@@ -98,6 +99,7 @@ class ControlPlane:
         call = CALLS.get(type(request))
         if call is None:
             raise errors.InternalError(f"nothing answers {type(request).__name__}")
+        check_request(request, request.as_they_are)
         prior = None if call.before is None else call.before(self, request, account_prefix)
         with self.sql.transaction() as work:
             step = Step(self, work, account_prefix=account_prefix)

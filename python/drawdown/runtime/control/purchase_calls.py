@@ -41,6 +41,8 @@ from drawdown.storage.sql.tables.payments import purchase as purchase_table
 if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
 
+# Packs bought at once.
+QUANTITY_MAX = 1_000_000
 # What a chargeback does to the account; the money is gone already.
 CHARGEBACK_POLICY = "freeze"
 
@@ -97,8 +99,8 @@ def _pack(step: Step, request: CreatePurchase) -> Purchase:
         )
     if request.credit_type or request.credits:
         raise errors.InvalidRequestError("pack_id: give a pack, or credits, not both", field="pack_id")
-    if request.quantity < 1:
-        raise errors.InvalidRequestError("quantity: at least 1", field="quantity")
+    if not 1 <= request.quantity <= QUANTITY_MAX:
+        raise errors.InvalidRequestError(f"quantity: 1–{QUANTITY_MAX}", field="quantity")
     draft = _draft(
         step,
         request,

@@ -14,6 +14,7 @@ from drawdown.billing.purchase import Purchase
 from drawdown.billing.recharge import RechargeRule, RechargeStanding
 from drawdown.billing.recharge_requests import GetRecharge, Recharge, SetRecharge
 from drawdown.model import commands
+from drawdown.model.credits import units_from_credits
 from drawdown.model.money import Money
 from drawdown.model.results import Crossing
 from drawdown.runtime.control.purchase_calls import top_up_of
@@ -45,6 +46,10 @@ def set_recharge(step: Step, request: SetRecharge) -> Recharge:
     recharge.check_rule(rule)
     step.open_profile(rule.account)
     _require_buyable(step, rule)
+    scale = step.engine.scale(rule.credit_type)
+    for field in ("threshold", "to", "amount"):
+        if (credits := getattr(rule, field)) is not None:
+            units_from_credits(credits, scale, field)
     known = step.work.recharges.get(account=rule.account, credit_type=rule.credit_type)
     standing = RechargeStanding() if known is None else known.standing
     if rule.enabled:

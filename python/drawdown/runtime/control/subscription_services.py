@@ -2,12 +2,13 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from drawdown import errors
 from drawdown.model.commands import CreateGrant, Formula, VoidAndReplace, grant_input
-from drawdown.model.credits import decimal_text
+from drawdown.model.credits import decimal_text, units_from_credits
 from drawdown.model.ids import check_id
 from drawdown.runtime.control.invoicing import add_lines, invoice_with_line, must_wait
 from drawdown.runtime.control.registry import carries_out, handles
@@ -29,6 +30,10 @@ from drawdown.subscriptions.servicing import (
     with_service,
 )
 from drawdown.subscriptions.subscription import OwnGrant, Service, Subscription
+
+# Weekly for two thousand years: what lies beyond has no date.
+DELIVERIES_MAX: Final = 100_000
+QUANTITY_MAX: Final = 1_000_000
 
 
 def _reread(step: Step, request: AddService | TerminateService | AdjustDelivery) -> Subscription:
@@ -53,8 +58,8 @@ def order_service(
     check_id(order.service_id, "service_id")
     if any(each.service_id == order.service_id for each in subscription.services):
         raise errors.AlreadyExistsError(f"service_id: {order.service_id!r} is taken", field="service_id")
-    if order.quantity < 1:
-        raise errors.InvalidRequestError("quantity: 1 or more", field="quantity")
+    if not 1 <= order.quantity <= QUANTITY_MAX:
+        raise errors.InvalidRequestError(f"quantity: 1–{QUANTITY_MAX}", field="quantity")
     pack = pack_of(step, order.pack_id)
     allowed = plan_of(step, subscription).packs
     if allowed and pack.pack_id not in allowed:
@@ -162,12 +167,16 @@ def adjust_delivery(step: Step, request: AdjustDelivery) -> Subscription:
     subscription = subscription_for(step, request.subscription_id)
     service = service_named(subscription, request.service_id)
     if request.amount < 0 or request.number < 0:
-        raise errors.InvalidRequestError("amount: not negative", field="amount")
+        field = "amount" if request.amount < 0 else "number"
+        raise errors.InvalidRequestError(f"{field}: not negative", field=field)
+    if request.number > DELIVERIES_MAX:
+        raise errors.InvalidRequestError(f"number: at most {DELIVERIES_MAX}", field="number")
     call_id = f"{request.subscription_id}:{request.service_id}:{request.number}:{request.amount}"
     if not step.work.first_time(request, call_id):
         return subscription
     require_live(subscription)
     pack = pack_of(step, service.pack_id)
+    units_from_credits(request.amount, step.engine.scale(pack.credit_type), "amount")
     own = delivery_grant(subscription, service, pack, request.number)
     adjusted = {**service.adjusted, str(request.number): decimal_text(request.amount)}
     if request.number < service.delivered:
