@@ -204,6 +204,7 @@ def check_plan(plan: Plan) -> None:
         _require(plan.trial.end in TRIAL_ENDS, "trial.end", f"one of {', '.join(TRIAL_ENDS)}")
         _require(plan.trial.credits >= 0, "trial.credits", "not negative")
     if plan.signup_grant is not None:
+        _require(plan.credits is not None, "signup_grant", "a plan with credits says of which type")
         _require(plan.signup_grant.amount > 0, "signup_grant.amount", "more than 0")
         check_lifetime(plan.signup_grant.lifetime, "signup_grant.lifetime")
     _require(plan.at_zero.kind in POLICY_KINDS, "at_zero.kind", f"one of {', '.join(POLICY_KINDS)}")

@@ -51,6 +51,8 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
         self.snapshots = SnapshotReader(raw)
         self.guard: Callable[[bytes], None] | None = None
         """Sees every group before the engine does and may raise; ``apply_json`` goes past it."""
+        self.follower: Callable[[bytes, bytes], None] | None = None
+        """Sees every group with its outcomes once it is durable; ``apply_json`` goes past it."""
 
     @classmethod
     def open(cls, path: str, settings: Mapping[str, Any] | None = None) -> "Engine":
@@ -80,6 +82,8 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
             self.guard(group)
         seq, outcomes = self.apply_json(group, account_prefix=account_prefix)
         self.wait_durable(seq)
+        if self.follower is not None:
+            self.follower(group, outcomes)
         return seq, outcomes
 
     def apply_json(self, group: bytes, *, account_prefix: str = "") -> tuple[int, bytes]:

@@ -31,6 +31,7 @@ from drawdown.runtime.control.fault_points import pass_point
 from drawdown.runtime.control.job_runner import JobRunner
 from drawdown.runtime.control.recovering import RESTORES, recover_from
 from drawdown.runtime.control.registry import CALLS
+from drawdown.runtime.control.signing_up import accounts_made, signups_of
 from drawdown.runtime.control.step import Step, account_closed
 from drawdown.storage.sql import SqlDatabase
 
@@ -78,6 +79,7 @@ class ControlPlane:
             self.closed_accounts = {each.account for each in work.closings.find()}
             self.restores = work.series.cursor(RESTORES)
         engine.guard = self._refuse_closed
+        engine.follower = self._sign_up_new
 
     def recover(self, recovered_seq: int) -> None:
         """Bring the engine to where the database is: commands not delivered, or forgotten by a restore."""
@@ -147,6 +149,27 @@ class ControlPlane:
             gives = str(each.get("type")).encode() in _LIFE_GIVING and each.get("create") != []
             if gives and each.get("account") in self.closed_accounts:
                 raise account_closed(str(each["account"]))
+
+    def _sign_up_new(self, group: bytes, outcomes: bytes) -> None:
+        """Accounts that a group from outside made, or has made before, get the plans that products name.
+
+        An account is there whatever becomes of that; creating it again tries again.
+        """
+        if b"create_account" not in group:
+            return
+        made = accounts_made(group, outcomes)
+        with self.sql.transaction() as work:
+            products = [each for each in work.products.find() if each.signup_plan] if made else []
+        for account in made:
+            for request in signups_of(account, products):
+                try:
+                    self.call(request)
+                except errors.DrawdownError as fault:
+                    _log.warning(
+                        "a new account did not get its plan: %s",
+                        fault,
+                        extra={"account": account, "plan": request.plan_id},
+                    )
 
     def _live_through(self, command: dict[str, Any]) -> None:
         account, to = command.get("account"), command.get("to")

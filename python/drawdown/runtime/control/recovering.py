@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from drawdown import errors
-from drawdown.model.commands import CreateAccount
+from drawdown.model.commands import CreateAccount, encode_group
 from drawdown.model.instants import optional_us
 from drawdown.storage.sql.work import Work
 
@@ -62,13 +62,12 @@ def _make_accounts(plane: "ControlPlane", work: Work) -> None:
         try:
             plane.engine.account(account)
         except errors.AccountNotFoundError:
-            plane.engine.execute(
-                [
-                    CreateAccount(
-                        account=account,
-                        customer=None if profile.customer_id == account else profile.customer_id,
-                        rate_table=profile.rate_table or None,
-                        test_clock=optional_us(profile.clock),
-                    )
-                ]
+            again = CreateAccount(
+                account=account,
+                customer=None if profile.customer_id == account else profile.customer_id,
+                rate_table=profile.rate_table or None,
+                test_clock=optional_us(profile.clock),
             )
+            # Past whoever follows commands from outside: this is no new account.
+            seq, _ = plane.engine.apply_json(encode_group([again]))
+            plane.engine.wait_durable(seq)

@@ -11,6 +11,7 @@ from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_services import order_service, subscription_for
 from drawdown.runtime.control.subscription_steps import (
     entitle,
+    give_signup,
     give_trial,
     make_grant,
     open_period,
@@ -48,6 +49,7 @@ def subscribe(step: Step, request: Subscribe) -> Subscription:
     step.work.subscriptions.put(subscription)
     tell(step, subscription, "created", "", plan_id=plan.plan_id)
     entitle(step, subscription, plan)
+    give_signup(step, subscription, plan)
     for order in request.services:
         subscription = order_service(step, subscription, order, charge_now=False)
     if subscription.state == "trialing":

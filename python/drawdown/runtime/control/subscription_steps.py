@@ -8,17 +8,19 @@ from drawdown import errors
 from drawdown.billing.invoice import GrantRelease, Invoice
 from drawdown.catalog.pack import Pack
 from drawdown.catalog.plan import Plan
-from drawdown.model.commands import CreateGrant
+from drawdown.model.commands import CreateGrant, grant_input
 from drawdown.runtime.control.invoicing import add_lines, invoice_of_period, must_wait
 from drawdown.runtime.control.step import Step
 from drawdown.subscriptions.calendar import Period
+from drawdown.subscriptions.calendar import step as calendar_step
 from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.entitling import assign_command, edge_commands, merged_table, policy_command
-from drawdown.subscriptions.identifiers import trial_grant_id
+from drawdown.subscriptions.identifiers import derived, trial_grant_id
 from drawdown.subscriptions.renewing import (
     cadence_grant,
     grant_input_of,
     grant_job,
+    lifetime_of,
     period_charges,
     period_job,
 )
@@ -151,6 +153,29 @@ def give_trial(step: Step, subscription: Subscription, plan: Plan, now: datetime
     return step.work.subscriptions.put(
         msgspec.structs.replace(subscription, own_grants=(*subscription.own_grants, own))
     )
+
+
+def give_signup(step: Step, subscription: Subscription, plan: Plan) -> None:
+    """Free credits on coming to the plan, once per account; a change of plan does not take them back."""
+    gift, charge, profile = plan.signup_grant, plan.credits, step.profile(subscription.account)
+    if gift is None or charge is None or profile.signed_up:
+        return
+    now = step.now_of(subscription.account)
+    lifetime = lifetime_of(gift.lifetime)
+    zone = subscription.billing.zone
+    grant = grant_input(
+        derived("signup", subscription.account),
+        charge.credit_type,
+        gift.amount,
+        category="promotional",
+        priority=charge.priority,
+        effective_at=now,
+        expires_at=None if lifetime is None else calendar_step(now, 1, lifetime, zone),
+        source="signup",
+        source_reference=subscription.subscription_id,
+    )
+    step.decision.command(subscription.account, CreateGrant(account=subscription.account, grant=grant))
+    step.work.profiles.put(msgspec.structs.replace(profile, signed_up=True))
 
 
 def tell(step: Step, subscription: Subscription, what: str, key: str, **body: object) -> None:

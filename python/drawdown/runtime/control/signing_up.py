@@ -1,0 +1,36 @@
+"""New accounts and the plans that products name for them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from drawdown.catalog.product import Product
+from drawdown.subscriptions.identifiers import derived
+from drawdown.subscriptions.requests import Subscribe
+
+_APPLIED = frozenset({"OK", "DUPLICATE"})
+
+
+def accounts_made(group: bytes, outcomes: bytes) -> list[str]:
+    """Accounts that a group created, now or by an earlier call of the same."""
+    commands: list[dict[str, Any]] = msgspec.json.decode(group)
+    results: list[dict[str, Any]] = msgspec.json.decode(outcomes)
+    return [
+        str(command["account"])
+        for command, result in zip(commands, results, strict=True)
+        if command.get("type") == "create_account" and result.get("status") in _APPLIED
+    ]
+
+
+def signups_of(account: str, products: Iterable[Product]) -> list[Subscribe]:
+    """One subscription per product that names a plan, of an id that follows from both."""
+    return [
+        Subscribe(
+            account=account,
+            subscription_id=derived("signup", each.product_id, account),
+            plan_id=each.signup_plan,
+            product_id=each.product_id,
+        )
+        for each in products
+    ]
