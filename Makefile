@@ -74,6 +74,9 @@ stress: setup ## Long forms: crash loop, faults of system calls, power cuts, hos
 	$(BIN)/python -m tests.stress.hostile.run --scale 20
 	$(BIN)/python -m tests.stress.overload --seconds 10
 	rm -rf target/crash-story && $(BIN)/python -m tests.control.crash_story target/crash-story --random 30
+	$(BIN)/python -m tests.stress.network_faults --rounds 20
+	$(BIN)/python -m tests.stress.redis_faults --rounds 4
+	rm -rf target/crash-story && $(BIN)/python -m tests.control.crash_story target/crash-story
 	$(BIN)/python -m tests.control.planted_rules
 	DRAWDOWN_MODEL_EXAMPLES=2000 $(BIN)/python -m pytest tests/model -m "" --timeout 3600
 	PROPTEST_CASES=20000 cargo test -p drawdown-core --release --quiet --test model --test equivalences

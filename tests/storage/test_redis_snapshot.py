@@ -332,3 +332,38 @@ def test_runs_below_the_floor_are_pruned_and_the_manifest_follows(
         assert manifest is not None
         assert (manifest.runs, store.run_count(1)) == (0, 0)
     restore_from_redis(valkey.url, str(tmp_path / "two"))
+
+
+def test_a_store_that_is_emptied_while_nothing_happens_is_filled_again(
+    valkey: ValkeyProcess, tmp_path: Path
+) -> None:
+    with open_engine(tmp_path / "data") as engine:
+        populate(engine)
+        taker = snapshotter(engine, valkey.url)
+        taker.step()
+        assert taker.stats()["passes_total"] == 1
+        taker.step()
+        assert taker.stats()["passes_total"] == 1, "nothing happened: nothing is written"
+        valkey.client().flushall()
+        taker.step()
+        digest = engine.digest()
+    assert restore_from_redis(valkey.url, str(tmp_path / "two")).digest == digest
+
+
+@pytest.mark.parametrize("damaged", ["g1:manifest", "g1:a:0", "g1:runs", "current"])
+def test_a_key_of_another_type_is_left_behind_with_its_generation(
+    valkey: ValkeyProcess, tmp_path: Path, damaged: str
+) -> None:
+    with open_engine(tmp_path / "data") as engine:
+        populate(engine)
+        taker = snapshotter(engine, valkey.url)
+        taker.take_now(False)
+        key = f"{LAYOUT.tag}:{damaged}"
+        assert valkey.client().delete(key) == 1 or damaged == "g1:runs"
+        valkey.client().lpush(key, "not what it was")
+        engine.record("a1", meter="tokens", quantity=1, event_id="e", time=engine_time(engine))
+        for _ in range(2):
+            taker.step()
+        assert taker.stats()["trouble"] == ""
+        digest = engine.digest()
+    assert restore_from_redis(valkey.url, str(tmp_path / "two")).digest == digest

@@ -22,6 +22,7 @@ from drawdown.model.instants import now_us
 from drawdown.runtime.background import Background
 from drawdown.storage import RedisSnapshotStore
 from drawdown.storage.redis_layout import BUCKET_ACCOUNTS, FORMAT, Manifest
+from drawdown.storage.redis_snapshot import DAMAGED
 
 _log = logging.getLogger("drawdown.snapshot")
 
@@ -91,13 +92,18 @@ class Snapshotter:
 
     def step(self) -> float:
         """One pass; answers the pause until the next. Trouble is logged once per kind, not raised."""
-        if self._last is not None and self._last.snapshot_seq == self._engine.applied_seq():
-            return self._config.snapshot_interval_s
         try:
-            self.take_now(False, unhurried=True)
+            if not self._is_current():
+                self.take_now(False, unhurried=True)
         except errors.SnapshotError as raised:
             return self._pause_after(raised)
         return self._config.snapshot_interval_s
+
+    def _is_current(self) -> bool:
+        """Whether nothing happened since the last pass, and Redis still has what that one wrote."""
+        if self._last is None or self._last.snapshot_seq != self._engine.applied_seq():
+            return False
+        return self._store.manifest() == self._last
 
     def _pause_after(self, raised: errors.SnapshotError) -> float:
         if self.background.stopping:
@@ -157,6 +163,11 @@ class Snapshotter:
             )
             self._store.complete(manifest, global_image)
             complete = True
+        except errors.SnapshotError as raised:
+            if raised.reason == DAMAGED:
+                # Not to be added to: the next pass begins another generation.
+                self._last = None
+            raise
         finally:
             self._engine.snapshots.end(complete=complete)
         self._last = manifest

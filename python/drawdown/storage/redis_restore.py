@@ -41,6 +41,8 @@ class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
     """Journal position that the folder starts from; what was acknowledged after it is not in it."""
     recovery_time_us: int
     accounts: int
+    digest: str
+    """Of the restored state: two states with one digest have the same balances."""
 
 
 def read_manifest(url: str, *, namespace: str = "drawdown", timeout_ms: int = 10_000) -> Manifest:
@@ -137,6 +139,7 @@ def _restore(client: Client, layout: Layout, data: str, progress: Progress) -> R
         recovery_seq=facts.get("recovery_seq", manifest.snapshot_seq),
         recovery_time_us=facts.get("recovery_time_us", manifest.taken_at_us),
         accounts=facts.get("accounts", accounts),
+        digest=facts["digest"],
     )
 
 

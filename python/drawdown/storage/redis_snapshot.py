@@ -30,6 +30,10 @@ from drawdown.storage.redis_layout import (
 UNLINK_KEYS: Final = 128
 
 
+# A key of the snapshot has become of another type: what is there is written anew, as another generation.
+DAMAGED: Final = "SNAPSHOT_DAMAGED"
+
+
 class RedisSnapshotStore:
     """One namespace in Redis, for its one writer. Not for use from two threads at once.
 
@@ -91,9 +95,14 @@ class RedisSnapshotStore:
 
     def manifest(self) -> Manifest | None:
         """The manifest of the generation in use; ``None`` where there is none or it is not whole."""
-        with self._speaking() as client:
-            current = generation_from(client.get(self.layout.current))
-            stored = client.get(self.layout.manifest(current)) if current else None
+        try:
+            with self._speaking() as client:
+                current = generation_from(client.get(self.layout.current))
+                stored = client.get(self.layout.manifest(current)) if current else None
+        except errors.SnapshotUnavailableError as raised:
+            if raised.reason != DAMAGED:
+                raise
+            stored = None
         if stored is None:
             return None
         try:
@@ -106,8 +115,13 @@ class RedisSnapshotStore:
 
     def current_generation(self) -> int:
         """The generation that readers use; 0 where there is none."""
-        with self._speaking() as client:
-            return generation_from(client.get(self.layout.current))
+        try:
+            with self._speaking() as client:
+                return generation_from(client.get(self.layout.current))
+        except errors.SnapshotUnavailableError as raised:
+            if raised.reason != DAMAGED:
+                raise
+            return 0
 
     def write_run(self, generation: int, name: str, run: bytes, *, newest_us: int) -> None:
         """Store one run of dedupe keys, none of which is of an event dated after ``newest_us``."""
@@ -226,6 +240,12 @@ class RedisSnapshotStore:
         except redis.exceptions.WatchError as raised:
             raise errors.SnapshotUnavailableError(
                 f"the owner of {self.layout.tag} changed during a write; nothing was written"
+            ) from raised
+        except redis.exceptions.ResponseError as raised:
+            if "WRONGTYPE" not in str(raised):
+                raise errors.SnapshotUnavailableError(f"Redis: {raised}") from raised
+            raise errors.SnapshotUnavailableError(
+                f"a key of {self.layout.tag} is not what a snapshot writer makes: {raised}", reason=DAMAGED
             ) from raised
         except (redis.exceptions.RedisError, OSError) as raised:
             raise errors.SnapshotUnavailableError(f"Redis: {type(raised).__name__}: {raised}") from raised

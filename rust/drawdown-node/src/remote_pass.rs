@@ -121,9 +121,13 @@ impl Node {
             let wanted = left.min(ACCOUNTS_PER_HOLD);
             let mut writer = self.shared.writer.lock();
             let held = Instant::now();
+            let before = images.len();
             more = writer.engine.next_images(REMOTE_SLOT, wanted, &mut images);
             self.shared.counters.imaged(held.elapsed());
-            pass.goal_seq = writer.applied_seq();
+            // A look that finds nothing more must not ask for keys that nobody waited for.
+            if images.len() > before {
+                pass.goal_seq = writer.applied_seq();
+            }
             MutexGuard::unlock_fair(writer);
             left -= wanted;
         }

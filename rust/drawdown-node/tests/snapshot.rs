@@ -194,3 +194,21 @@ fn the_ledger_reads_durable_records_from_any_seq_archive_included() {
         assert!(next > 0 && next <= node.durable_seq());
     }
 }
+
+/// A pass used to fail, and snapshots to rest for half a minute, whenever something was recorded
+/// between the last image and the look that found no more.
+#[test]
+fn what_is_recorded_after_the_last_image_is_not_waited_for() {
+    let world = World::new(23);
+    let node = world.open(small_settings()).unwrap();
+    set_up(&node, 3);
+    flush(&node);
+    let begun = node.snapshot_begin(true).unwrap();
+    let (max_seq, images) = node.snapshot_chunk(100).unwrap().unwrap();
+    assert_eq!((begun["start_seq"].as_u64(), 3), (Some(max_seq), images.len()));
+    record(&node, &[(1, 0, 1)], START_US).unwrap();
+    assert!(node.snapshot_chunk(100).unwrap().is_none());
+    assert!(node.durable_seq() < node.applied_seq());
+    while node.snapshot_keys().unwrap().is_some() {}
+    node.snapshot_end(true).unwrap();
+}

@@ -1,0 +1,28 @@
+"""One round of the quick troubles with Redis; ``make stress`` has all of them, several times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.stress.redis_faults import RedisFaults
+
+QUICK = [
+    "killed, back empty",
+    "killed, back older",
+    "out of memory",
+    "read-only",
+    "connections cut",
+    "wrong types",
+]
+
+
+@pytest.mark.timeout(240)
+def test_redis_may_do_what_it_likes(tmp_path: Path) -> None:
+    found = RedisFaults(tmp_path)
+    found.run(QUICK, hold_s=0.5)
+    assert found.wrong == []
+    assert [each.name for each in found.results] == QUICK
+    assert all(each.healed_s is not None for each in found.results)
+    assert found.sent > 0
