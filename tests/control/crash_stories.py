@@ -154,7 +154,7 @@ def invoice(db: Database) -> None:
             db.approve_invoice(each.invoice_id)
     first = db.invoices("acme")[0]
     db.create_credit_note(
-        "note", first.invoice_id, first.lines[0].line_id, amount=Money(200, "USD"), reason="agreed"
+        "note", first.invoice_id, first.lines[0].line_id, amount=Money(100, "USD"), reason="agreed"
     )
     advance(db, 30)
 
