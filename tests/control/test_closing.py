@@ -23,7 +23,16 @@ def test_what_is_left_is_paid_out_as_it_was_paid_for(db: Database, account: str,
     """A third of a grant for 30.00 is left: 10.00 are owed. Gifts and expired credits give nothing."""
     db.create_grant(account, "credits", "90", grant_id="bought", cost_minor=3000, cost_currency="USD")
     db.create_grant(account, "credits", "7", grant_id="odd", cost_minor=100, cost_currency="EUR", priority=60)
-    db.create_grant(account, "credits", "50", grant_id="gift", category="promotional", priority=70)
+    db.create_grant(
+        account,
+        "credits",
+        "50",
+        grant_id="gift",
+        category="promotional",
+        priority=70,
+        cost_minor=9,
+        cost_currency="USD",
+    )
     db.create_grant(
         account,
         "minutes",
