@@ -78,6 +78,7 @@ stress: setup ## Long forms: crash loop, faults of system calls, power cuts, hos
 	$(BIN)/python -m tests.stress.redis_faults --rounds 4
 	rm -rf target/crash-story && $(BIN)/python -m tests.control.crash_story target/crash-story
 	$(BIN)/python -m tests.control.planted_rules
+	rm -rf target/ten-years && $(BIN)/python -m tests.control.ten_years target/ten-years
 	DRAWDOWN_MODEL_EXAMPLES=2000 $(BIN)/python -m pytest tests/model -m "" --timeout 3600
 	PROPTEST_CASES=20000 cargo test -p drawdown-core --release --quiet --test model --test equivalences
 	DRAWDOWN_CRASH_SEEDS=1500 cargo test -p drawdown-node --release --quiet
