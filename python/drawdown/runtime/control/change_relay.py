@@ -24,8 +24,11 @@ from drawdown.storage.sql.change_book import DueGrant
 
 CURSOR: Final = "changes"
 CHANGES_AT_ONCE: Final = 256
-# Of a backlog: a million grants put down at once are told of in the time that others leave.
+# Of a backlog: a million grants put down at once are told of in the time that others leave. They leave less
+# while the journal grows by so many entries a second: then ingest wants the interpreter.
 SHARE: Final = 0.2
+SHARE_UNDER_LOAD: Final = 0.02
+LOAD_PER_S: Final = 10_000
 # How far the cursor in the database may stay behind where nothing was to be told.
 BEHIND_MAX: Final = 1_000_000
 
@@ -39,6 +42,7 @@ class ChangeRelay:
         self._cursor = 0
         self._next_due_us: int | None = None
         self._not_before = 0.0
+        self._last_look = (time.monotonic(), plane.engine.durable_seq())
         self.relayed = 0
 
     def pause_s(self, most_s: float) -> float:
@@ -65,7 +69,14 @@ class ChangeRelay:
             return
         more = self._relay(following, changes)
         if more:
-            self._not_before = began + (time.monotonic() - began) / SHARE
+            self._not_before = began + (time.monotonic() - began) / self._share()
+
+    def _share(self) -> float:
+        """Of the time, by how much was written to the journal since the last look."""
+        at, seq = self._last_look
+        self._last_look = (time.monotonic(), self._plane.engine.durable_seq())
+        is_under_load = self._last_look[1] - seq > LOAD_PER_S * (self._last_look[0] - at)
+        return SHARE_UNDER_LOAD if is_under_load else SHARE
 
     def _open(self) -> None:
         with self._plane.sql.transaction() as work:
