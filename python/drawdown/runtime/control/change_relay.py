@@ -19,10 +19,11 @@ from drawdown.model.results import Change, Grant
 from drawdown.notices import grant_life
 from drawdown.runtime.control.control_plane import ControlPlane
 from drawdown.runtime.control.entitlement_watch import look_again
+from drawdown.runtime.control.recovering import CHANGES
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.change_book import DueGrant
 
-CURSOR: Final = "changes"
+CURSOR: Final = CHANGES
 CHANGES_AT_ONCE: Final = 256
 # Of a backlog: a million grants put down at once are told of in the time that others leave. They leave less
 # while the journal grows by so many entries a second: then ingest wants the interpreter.

@@ -28,17 +28,20 @@ _log = logging.getLogger("drawdown.control")
 
 RESTORES: Final = "restores"
 CROSSINGS: Final = "crossings"
+CHANGES: Final = "changes"
+# How far readers of the journal have read.
+_CURSORS: Final = (CROSSINGS, CHANGES)
 
 
 def recover_from(plane: "ControlPlane", recovered_seq: int) -> int:
     """What the engine forgot waits to be issued again; answers how many groups."""
     with plane.sql.transaction() as work:
-        cursor = work.series.cursor(CROSSINGS)
-        if max(work.outbox.last_seq(), cursor) <= recovered_seq:
+        cursors = {name: work.series.cursor(name) for name in _CURSORS}
+        if max(work.outbox.last_seq(), *cursors.values()) <= recovered_seq:
             return 0
         again = work.outbox.issue_again(recovered_seq)
-        if cursor > recovered_seq:
-            work.series.move_cursor(CROSSINGS, recovered_seq)
+        for name, position in cursors.items():
+            work.series.move_cursor(name, min(position, recovered_seq))
         for each in work.recharges.find():
             if each.standing.looked_at_seq > recovered_seq:
                 looked = msgspec.structs.replace(each.standing, looked_at_seq=recovered_seq)
