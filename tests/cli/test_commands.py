@@ -14,6 +14,12 @@ from typer.main import get_command
 from .conftest import Run
 
 COMMANDS = {
+    "invoice",
+    "notices",
+    "pack",
+    "purchase",
+    "recharge",
+    "webhook",
     "backup",
     "import",
     "salvage",

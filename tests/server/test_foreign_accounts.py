@@ -255,6 +255,18 @@ def test_feeds_reports_and_webhooks_hold_ones_own_accounts_only(bound: Calls) ->
     sums = bound.call("ReportService/ReportCredits", report_pb2.ReportCreditsRequest(account_prefix=FOREIGN))
     assert not sums.rows
     for prefix in ("", FOREIGN):
+        for report in ("Usage", "TopAccounts", "Runway"):
+            request = getattr(report_pb2, f"Report{report}Request")(account_prefix=prefix)
+            answer = bound.call(f"ReportService/Report{report}", request)
+            assert {each.account for each in answer.rows} <= {MINE}, (report, prefix)
+    watch = bound.channel.unary_stream("/drawdown.v1.NoticeService/WatchNotices")
+    asked = notice_pb2.WatchNoticesRequest(after=0)
+    pages = watch(asked.SerializeToString(), timeout=20, metadata=bound.metadata)
+    page = notice_pb2.NoticePage.FromString(next(pages))
+    assert {each.account for each in page.notices} <= {MINE}
+    assert page.next > 0
+    pages.cancel()
+    for prefix in ("", FOREIGN):
         request = notice_pb2.CreateWebhookEndpointRequest(
             endpoint_id="hook", url="https://93.184.215.14/hook", account_prefix=prefix
         )
@@ -329,3 +341,12 @@ def test_commands_that_concern_everybody_need_an_administrator(
     assert not account.account.suspended
     catalog = keyed.admin.call("CatalogService/ListCreditTypes", catalog_pb2.ListCreditTypesRequest())
     assert [each.name for each in catalog.credit_types] == ["credits"]
+
+
+def test_an_account_of_ones_own_opens_no_query_about_all(bound: Calls) -> None:
+    """What goes through every account is an administrator's, whatever account stands beside it."""
+    for kind in ("usage", "lowest_balances", "test_clocks"):
+        asked = {"type": kind, "account": MINE, "prefix": "", "since": 0, "until": 2**60}
+        with pytest.raises(grpc.RpcError) as raised:
+            bound.call("AdminService/Query", admin_pb2.QueryRequest(query_json=json.dumps(asked).encode()))
+        assert raised.value.code() is grpc.StatusCode.PERMISSION_DENIED, kind

@@ -29,7 +29,7 @@ FORMATS: Final = {".html": "html", ".htm": "html", ".pdf": "pdf"}
 def list_invoices(
     account: Annotated[str, typer.Argument(help="Account id.")],
     after: Annotated[str, typer.Option(help="Behind this invoice.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1_000)] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="Most of them at once.")] = 100,
     data: DataOption = None,
     target: TargetOption = None,
     api_key: ApiKeyOption = None,

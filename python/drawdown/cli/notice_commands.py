@@ -23,7 +23,7 @@ def notices(
     account: Annotated[str, typer.Argument(help="Account id; none: all.")] = "",
     kinds: KindOption = None,
     after: Annotated[int | None, typer.Option(min=0, help="Behind this cursor.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000)] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="Most of them at once.")] = 100,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they are stored.")] = False,
     data: DataOption = None,
     target: TargetOption = None,
@@ -103,7 +103,9 @@ def update(
     endpoint_id: EndpointArgument,
     url: Annotated[str, typer.Option(help="Another URL.")] = "",
     kinds: KindOption = None,
-    enabled: Annotated[bool | None, typer.Option("--enable/--disable")] = None,
+    enabled: Annotated[
+        bool | None, typer.Option("--enable/--disable", help="A disabled one gets nothing.")
+    ] = None,
     data: DataOption = None,
     target: TargetOption = None,
     api_key: ApiKeyOption = None,
@@ -135,7 +137,7 @@ def deliveries(
     endpoint_id: EndpointArgument,
     state: Annotated[str, typer.Option(help="pending, delivered or parked.")] = "",
     after: Annotated[int, typer.Option(min=0, help="Behind this one.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, max=1_000)] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="Most of them at once.")] = 100,
     data: DataOption = None,
     target: TargetOption = None,
     api_key: ApiKeyOption = None,

@@ -37,7 +37,7 @@ def buy_pack(
     account: AccountArgument,
     pack: Annotated[str, typer.Argument(help="Pack id.")],
     purchase_id: IdOption,
-    quantity: Annotated[int, typer.Option(min=1)] = 1,
+    quantity: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
     payment_method: MethodOption = "",
     bill_later: LaterOption = False,
     data: DataOption = None,
@@ -102,7 +102,7 @@ def show_purchase(
 def list_purchases(
     account: AccountArgument,
     after: Annotated[str, typer.Option(help="Behind this purchase.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1_000)] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="Most of them at once.")] = 100,
     data: DataOption = None,
     target: TargetOption = None,
     api_key: ApiKeyOption = None,
