@@ -7,15 +7,20 @@ is one round. Where one caller sends there are no rounds, and no cost but a coun
 """
 
 import asyncio
-from typing import Final
+from typing import Final, Protocol
 
 from drawdown.server.access import Principal
-from drawdown.server.context import Context
 from drawdown.server.turns import Line, Ring
 
 # Callers of the last tick are those that turns are taken among.
 TICK_S: Final = 0.25
 FORGET_TICKS: Final = 240
+
+
+class Connected(Protocol):
+    """What tells connections apart: the context of a gRPC call, or an HTTP request."""
+
+    def peer(self) -> str: ...
 
 
 class Sender:
@@ -50,7 +55,7 @@ class Senders:
         self.contended = False
         """Several callers send: every batch waits for its turn."""
 
-    def of(self, caller: Principal, context: Context) -> Sender:
+    def of(self, caller: Principal, context: Connected) -> Sender:
         """The sender of a call: its key, or without keys its connection."""
         name = caller.key_id or context.peer()
         found = self._by_name.get(name)

@@ -287,6 +287,7 @@ class Server:
             durability,
             self._control.access,
             self._config.event_types,
+            self._usage,
             body_bytes_max=process.http_body_bytes_max,
         )
         return HttpListener(process, calls)

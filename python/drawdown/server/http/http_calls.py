@@ -27,7 +27,7 @@ from drawdown.server.durability import Durability
 from drawdown.server.http import check_calls, problem, usage_calls
 from drawdown.server.http.problem import HttpRefusal
 from drawdown.server.http.request import HttpCredential, body_of
-from drawdown.server.usage_service import draining
+from drawdown.server.usage_service import UsageService, draining
 
 JSON: Final = "application/json"
 # Requests in hand at once, over all connections; what comes beyond is refused before its body is read.
@@ -47,6 +47,7 @@ class HttpCalls:
         durability: Durability,
         access: Access,
         types: EventTypes,
+        usage: UsageService,
         *,
         body_bytes_max: int,
     ) -> None:
@@ -54,6 +55,7 @@ class HttpCalls:
         self._durability = durability
         self._access = access
         self._types = types
+        self._usage = usage
         self._bytes_max = body_bytes_max
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="http-call")
         self._draining = False
@@ -93,7 +95,11 @@ class HttpCalls:
             raise errors.OverloadedError(f"{CALLS_MAX} requests are in hand; retry after a pause")
 
     async def _events(self, request: Request, caller: Principal) -> Response:
+        senders, sender = self._usage.senders, self._usage.senders.of(caller, HttpCredential(request))
         body = await body_of(request, self._bytes_max)
+        if senders.contended:
+            await senders.turn(sender, len(body))
+        self._usage.took(sender, len(body))
         headers = request.headers
         return await self._durable(
             lambda: usage_calls.answered(self._engine, self._types, caller, headers, body)

@@ -26,6 +26,11 @@ class HttpCredential:
         found = self._request.headers.get("authorization")
         return () if found is None else (("authorization", found),)
 
+    def peer(self) -> str:
+        """The other end of the connection."""
+        client = self._request.client
+        return "" if client is None else f"http:{client.host}:{client.port}"
+
     def auth_context(self) -> Mapping[str, Any]:
         """Names of the client's verified certificate."""
         names: Mapping[str, Any] = self._request.scope.get("state", {}).get(CERTIFICATE, {})
