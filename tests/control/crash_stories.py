@@ -159,6 +159,25 @@ def invoice(db: Database) -> None:
     advance(db, 30)
 
 
+def housekeeping(db: Database) -> None:
+    """Opening balances, a transfer of part of them, and the closing of the account that gave."""
+    rows = [
+        {"kind": "grant", "account": "acme", "grant_id": stem, "credit_type": "credits", "amount": amount}
+        | {"effective_at": START.isoformat(), "cost": "9.00", "cost_currency": "USD"}
+        for stem, amount in (("first", "30"), ("second", "60"))
+    ]
+    db.create_account("other", customer_id="customer", test_clock=START)
+    try:
+        db.account_closing("acme")
+    except NotFoundError:
+        assert db.import_opening(rows).applied
+        db.subscribe("acme", "small", subscription_id="s")
+    db.transfer("t", from_account="acme", to_account="other", credit_type="credits", credits="40")
+    closing = db.close_account("acme", remainder="pay_out", confirm=True)
+    assert [str(each) for each in closing.payouts] == ["7.50 USD"], closing.payouts
+    assert sum(each.remaining for each in db.grants("other")) == 40
+
+
 STORIES: dict[str, Callable[[Database], None]] = {
     "subscribe": subscribe,
     "purchase": purchase,
@@ -166,6 +185,7 @@ STORIES: dict[str, Callable[[Database], None]] = {
     "recharge": recharge,
     "renew": renew,
     "invoice": invoice,
+    "housekeeping": housekeeping,
 }
 
 

@@ -60,10 +60,12 @@ def _outcome(step: Step, request: TransferCredits) -> Transfer:
 def transfer_credits(step: Step, request: TransferCredits) -> Transfer:
     """Raises ``PreconditionError`` where the customer differs or too little may leave; nothing changed."""
     check_transfer(request, step.engine.scale(request.credit_type))
-    giver, taker = step.open_profile(request.from_account), step.open_profile(request.to_account)
+    giver, taker = step.profile(request.from_account), step.profile(request.to_account)
     step.run_now(lane_of(request.from_account))
     if not step.work.first_time(request, request.transfer_id):
         return _stored(step, request.transfer_id)
+    for account in (request.from_account, request.to_account):
+        step.open_profile(account)
     if giver.customer_id != taker.customer_id:
         raise errors.PreconditionError(
             f"accounts {giver.account!r} and {taker.account!r} belong to different customers",
