@@ -10,7 +10,7 @@ RUST_SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null
 PYTHON_PATHS := python/drawdown tests tools benches
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types test-rust test-python bench bench-large stress fuzz audit docs proto pin clean check-tools
+.PHONY: help setup demo test lint format types test-rust test-python bench bench-large stress fuzz audit sanitize docs proto pin clean check-tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,7 @@ stress: setup ## Long forms: crash loop, faults of system calls, power cuts, hos
 	DRAWDOWN_MODEL_EXAMPLES=2000 $(BIN)/python -m pytest tests/model -m "" --timeout 3600
 	PROPTEST_CASES=20000 cargo test -p drawdown-core --release --quiet --test model --test equivalences
 	DRAWDOWN_CRASH_SEEDS=1500 cargo test -p drawdown-node --release --quiet
+	DRAWDOWN_SIMULATION_SEEDS=20000 cargo test -p drawdown-node --release --quiet --test simulation -- --nocapture
 	DRAWDOWN_DAMAGE=all cargo test -p drawdown-node --release --test damage_everywhere -- --nocapture
 	$(BIN)/python -m tests.stress.planted_bugs --release-check
 
@@ -94,6 +95,15 @@ fuzz: setup ## Decoders against hostile bytes, long: FUZZ_SECONDS per target gui
 	DRAWDOWN_FUZZ_ROUNDS=$(FUZZ_ROUNDS) DRAWDOWN_FUZZ_SEED=$(FUZZ_SEED) \
 		cargo test -p drawdown-wire --release --quiet --test mutations
 	DRAWDOWN_FUZZ_ROUNDS=20000 DRAWDOWN_FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/fuzz --timeout 3600
+
+SANITIZED := --target x86_64-unknown-linux-gnu -p drawdown-node
+
+sanitize: ## Engine tests under ThreadSanitizer, AddressSanitizer and Miri (needs a nightly with rust-src and miri)
+	RUSTFLAGS="-Zsanitizer=thread" CARGO_TARGET_DIR=target/tsan cargo +nightly test --quiet -Zbuild-std \
+		$(SANITIZED) --lib --test real_folder --test limits --test golden
+	RUSTFLAGS="-Zsanitizer=address" CARGO_TARGET_DIR=target/asan cargo +nightly test --quiet \
+		$(SANITIZED) -p drawdown-wire -p drawdown-fuzz
+	MIRIFLAGS="-Zmiri-disable-isolation" CARGO_TARGET_DIR=target/miri cargo +nightly miri test --quiet -p drawdown-core --lib
 
 audit: setup ## Licences, sources, duplicates and known holes of what came in from outside (needs the network)
 	$(BIN)/python tools/audit.py

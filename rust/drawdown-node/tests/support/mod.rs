@@ -1,6 +1,8 @@
 //! A small store to try things on: one credit type, one meter, a few accounts with grants.
 #![allow(dead_code)]
 
+pub mod remote;
+
 use drawdown_core::{Command, Engine, Outcome, Rights, Settings, Status, StoreKey, Subject, UsageEvent};
 use drawdown_node::simulation::SimulatedDisk;
 use drawdown_node::{Clock, Drive, Environment, Fatal, Node, NodeError, NodeSettings, SimulatedClock};
