@@ -370,6 +370,10 @@ fn lose_folder(world: &World, outside: &mut Outside, random: &mut Random, seen: 
     let snapshot = stale.or(outside.remote.current.as_ref()).filter(|snapshot| snapshot.is_complete())?;
     let (disk, recovery_seq) = snapshot.restore(random.draw()).unwrap();
     note(seen, what);
+    if what.contains("stale") {
+        // The newer one is of a history that is given up: a store ahead of its journal is refused.
+        outside.remote.current = outside.remote.older.take();
+    }
     // What is behind the recovery point is lost, stamps and grants of a minute included.
     outside.stamp_us = 0;
     Some((world.moved_to(disk), recovery_seq))
