@@ -10,7 +10,7 @@ mod support;
 
 use drawdown_core::{Command, Engine, Rights, Settings, Status};
 use drawdown_node::simulation::Random;
-use drawdown_node::{Clock, Node, NodeError, SubmitError, verify_disk};
+use drawdown_node::{Node, NodeError, SubmitError, verify_disk};
 use std::collections::BTreeMap;
 use support::remote::{Ended, Remote};
 use support::{GRANTED, START_US, World, account_id, available, engine_settings, record, set_up, small_settings};
