@@ -37,7 +37,7 @@ def documents(database: Database, account: str) -> Any:
         sorted(
             (each.kind, sorted(each.data.items()))
             for each in database.notices(account, limit=1000).notices
-            if not each.kind.startswith("balance.")
+            if not each.kind.startswith(("balance.", "grant.", "entitlement.", "runway"))
         ),
     )
 
