@@ -9,10 +9,8 @@ import pytest
 from tests.stress.redis_faults import RedisFaults
 
 QUICK = [
-    "killed, back empty",
     "killed, back older",
     "out of memory",
-    "read-only",
     "connections cut",
     "wrong types",
 ]

@@ -1,0 +1,304 @@
+"""Hours in small: ``python -m tests.stress.soak --minutes N``.
+
+Usage at 70 % of what the server can take, snapshots to a real Redis, expiries swept, subscriptions on test
+clocks renewed and invoiced all the time, and a fault every half minute: Redis killed, emptied, frozen,
+connections cut, the server stopped for a second, kill -9. What may grow is measured every half minute:
+memory, descriptors, disk, latency. In the end the books.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from drawdown import connect
+from drawdown.cli.bench_preparation import account_id, prepare
+from drawdown.errors import DrawdownError
+
+from tests.storage.valkey import ValkeyProcess
+from tests.stress.fault_proxy import FaultProxy
+from tests.stress.hostile.run import resident_bytes
+from tests.stress.offered_load import Offer, OfferProcess
+from tests.stress.server_process import ServerProcess
+
+SLICE_S = 30.0
+LOAD = 0.7
+BATCH = 200
+ACCOUNTS = 2_000
+SUBSCRIBERS = 5
+# What an event costs, as the bench prepares it.
+PRICE = Decimal("0.003")
+CLOCK_START = datetime(2026, 1, 31, tzinfo=UTC)
+MONTH = timedelta(days=31)
+SETTINGS = {
+    "segment_bytes": 16 << 20,
+    "reserve_bytes": 0,
+    "dedupe_budget_bytes": 256 << 20,
+    "snapshot_interval_s": 2,
+    "redis_timeout_ms": 500,
+    "checkpoint_interval_s": 60,
+    "payments": "test",
+}
+
+
+@dataclass
+class Slice:
+    """Half a minute."""
+
+    fault: str
+    events: int
+    p50_ms: float
+    p99_ms: float
+    unanswered: int
+    rss: int
+    descriptors: int
+    disk: int
+    invoices: int
+
+
+@dataclass
+class Soak:
+    """Server, Redis, callers and what was seen of them."""
+
+    folder: Path
+    slice_s: float = SLICE_S
+    slices: list[Slice] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    acknowledged: int = 0
+    unknown: int = 0
+    calls_per_s: float = 0.0
+    say: bool = False
+    restarts: int = 0
+    _moments: dict[str, datetime] = field(default_factory=dict)
+
+    def run(self, slices: int, names: list[str] | None = None) -> None:
+        """So many half minutes, the first without a fault; everything wrong is in ``wrong``."""
+        self.valkey = ValkeyProcess(self.folder / "valkey").start()
+        with FaultProxy(f"127.0.0.1:{self.valkey.port}") as self.redis, contextlib.ExitStack() as end:
+            end.callback(self.valkey.kill)
+            flags = {**SETTINGS, "redis": f"redis://{self.redis.address}/0"}
+            pairs = [part for name, value in flags.items() for part in ("--set", f"{name}={value}")]
+            self.server = ServerProcess(self.folder / "data", *pairs)
+            self.server.start()
+            end.callback(lambda: self.server.is_running and self.server.kill())
+            with FaultProxy(self.server.target) as self.network:
+                self._prepare()
+                self._find_load()
+                faults = [(name, FAULTS[name]) for name in names or FAULTS]
+                for number in range(slices):
+                    name, fault = faults[(number - 1) % len(faults)] if number else ("none", None)
+                    self._live(number, name, fault)
+                self._count()
+
+    def _prepare(self) -> None:
+        with connect(self.server.target) as database:
+            prepare(database, accounts=ACCOUNTS, grants=1)
+            database.create_product("ai", "AI")
+            database.create_plan(
+                "monthly",
+                product="ai",
+                name="Monthly",
+                base_fee=[{"currency": "USD", "amount": "20"}],
+                credits={"credit_type": "credits", "amount": "1000", "cadence": "monthly"},
+                rates=[{"meter": "input_tokens", "credits": "2.50", "per": "1000000"}],
+            )
+            database.publish_plan("monthly")
+            for number in range(SUBSCRIBERS):
+                customer, account = f"customer-{number}", f"subscriber-{number}"
+                database.put_customer(customer, name=customer, payment_method="test_ok")
+                database.create_account(account, customer_id=customer, test_clock=CLOCK_START)
+                database.subscribe(account, "monthly", subscription_id=f"s-{number}")
+                self._moments[account] = CLOCK_START
+
+    def _offer(self, number: int, **shape: Any) -> OfferProcess:
+        usual = {
+            "batch": BATCH,
+            "accounts": ACCOUNTS,
+            "seconds": self.slice_s,
+            "seed": time.time_ns() + number,
+        }
+        return OfferProcess(
+            self.network.address, Offer(**{"calls_per_s": self.calls_per_s, **usual, **shape})
+        )
+
+    def _find_load(self) -> None:
+        found = self._offer(0, seconds=3.0, concurrent=16).report()
+        self._note(found)
+        self.calls_per_s = LOAD * float(found["calls_ok"]) / float(found["seconds"])
+
+    def _note(self, found: dict[str, Any]) -> None:
+        self.acknowledged += int(found["events_ok"])
+        self.unknown += sum(found["unknown"].values()) * BATCH
+
+    def _live(self, number: int, name: str, fault: Callable[[Soak], None] | None) -> None:
+        ended = threading.Event()
+        months = threading.Thread(target=self._let_months_pass, args=(ended,))
+        load = self._offer(number)
+        months.start()
+        try:
+            time.sleep(self.slice_s / 3)
+            if fault is not None:
+                fault(self)
+            found = load.report()
+        finally:
+            load.kill()
+            ended.set()
+            months.join()
+        self._note(found)
+        process = self.server.process
+        assert process is not None
+        self.slices.append(
+            Slice(
+                fault=name,
+                events=int(found["events_ok"]),
+                p50_ms=float(found["p50_ms"]),
+                p99_ms=float(found["p99_ms"]),
+                unanswered=sum(found["unknown"].values()) + sum(found["refused"].values()),
+                rss=resident_bytes(self.server),
+                descriptors=len(os.listdir(f"/proc/{process.pid}/fd")),
+                disk=sum(path.stat().st_size for path in self.server.folder.rglob("*") if path.is_file()),
+                invoices=self._invoices(),
+            )
+        )
+        if self.say:
+            print(row(number, self.slices[-1]), flush=True)
+
+    def _let_months_pass(self, ended: threading.Event) -> None:
+        """Every subscriber in turn lives a month: a renewal, a grant, an invoice, an expiry."""
+        with connect(self.network.address, timeout_s=20) as database:
+            while not ended.wait(0.5):
+                account = min(self._moments, key=lambda each: self._moments[each])
+                moment = self._moments[account] + MONTH
+                try:
+                    database.advance_clock(account, moment)
+                except DrawdownError:
+                    # The server is down or away; the clock knows whether it moved.
+                    continue
+                self._moments[account] = moment
+
+    def _invoices(self) -> int:
+        with connect(self.server.target) as database:
+            return sum(len(database.invoices(account, limit=1000)) for account in self._moments)
+
+    def _count(self) -> None:
+        with connect(self.server.target) as database:
+            if not database.verify().holds:
+                self.wrong.append("conservation does not hold")
+            burned = sum(
+                grant.burned for number in range(ACCOUNTS) for grant in database.grants(account_id(number))
+            )
+        applied = burned / PRICE
+        if not self.acknowledged <= applied <= self.acknowledged + self.unknown:
+            self.wrong.append(
+                f"{applied} events burned, {self.acknowledged} acknowledged, {self.unknown} unknown"
+            )
+        if self.server.stop() != 0:
+            self.wrong.append("the server did not end well")
+
+    # The faults.
+
+    def redis_killed(self) -> None:
+        self.valkey.kill()
+        time.sleep(2)
+        self.valkey.start()
+
+    def redis_emptied(self) -> None:
+        self.valkey.client().flushall()
+
+    def redis_frozen(self) -> None:
+        self.valkey.freeze()
+        time.sleep(2)
+        self.valkey.thaw()
+
+    def connections_cut(self) -> None:
+        for _ in range(5):
+            self.network.reset_all()
+            self.redis.reset_all()
+            time.sleep(0.2)
+
+    def stopped(self) -> None:
+        assert self.server.process is not None
+        os.kill(self.server.process.pid, signal.SIGSTOP)
+        time.sleep(1)
+        os.kill(self.server.process.pid, signal.SIGCONT)
+
+    def killed(self) -> None:
+        self.server.kill()
+        self.server.start()
+        self.network.retarget(self.server.target)
+        self.restarts += 1
+
+
+FAULTS: dict[str, Callable[[Soak], None]] = {
+    "Redis killed": Soak.redis_killed,
+    "connections cut": Soak.connections_cut,
+    "Redis emptied": Soak.redis_emptied,
+    "stopped for 1 s": Soak.stopped,
+    "Redis frozen": Soak.redis_frozen,
+    "kill -9": Soak.killed,
+}
+
+HEADER = (
+    f"{'slice':>5} {'fault':16} {'events':>9} {'p50 ms':>8} {'p99 ms':>8} {'failed':>7}"
+    f" {'RSS MiB':>8} {'fds':>5} {'disk MiB':>9} {'invoices':>9}"
+)
+
+
+def row(number: int, each: Slice) -> str:
+    return (
+        f"{number:>5} {each.fault:16} {each.events:>9} {each.p50_ms:>8.1f} {each.p99_ms:>8.1f}"
+        f" {each.unanswered:>7} {each.rss >> 20:>8} {each.descriptors:>5}"
+        f" {each.disk >> 20:>9} {each.invoices:>9}"
+    )
+
+
+def summary(found: Soak) -> dict[str, Any]:
+    """First against last; memory per hour since the first third, as a part of what it was then."""
+    slices = found.slices
+    warm, last = slices[len(slices) // 3], slices[-1]
+    hours = max(1, len(slices) - 1 - len(slices) // 3) * found.slice_s / 3600
+    return {
+        "slices": len(slices),
+        "slice_s": found.slice_s,
+        "calls_per_s": round(found.calls_per_s, 1),
+        "acknowledged": found.acknowledged,
+        "unknown": found.unknown,
+        "restarts": found.restarts,
+        "invoices": last.invoices,
+        "rss_mib": [slices[0].rss >> 20, warm.rss >> 20, last.rss >> 20],
+        "rss_percent_per_hour": round((last.rss - warm.rss) / warm.rss / hours * 100, 1),
+        "descriptors": [slices[0].descriptors, last.descriptors],
+        "disk_mib": [slices[0].disk >> 20, last.disk >> 20],
+        "p50_ms": [slices[0].p50_ms, last.p50_ms],
+        "wrong": found.wrong,
+    }
+
+
+def main() -> int:
+    """Print a row per half minute and one JSON line; 0 iff the books are right."""
+    parser = argparse.ArgumentParser(prog="python -m tests.stress.soak")
+    parser.add_argument("--minutes", type=float, default=20)
+    given = parser.parse_args()
+    print(HEADER)
+    with tempfile.TemporaryDirectory(prefix="drawdown-soak-") as root:
+        found = Soak(Path(root), say=True)
+        found.run(max(2, round(given.minutes * 60 / SLICE_S)))
+    print(json.dumps(summary(found)))
+    return 1 if found.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

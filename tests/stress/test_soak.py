@@ -1,0 +1,19 @@
+"""The soak for seconds: every part of it runs, and the books are right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.stress.soak import Soak
+
+
+@pytest.mark.timeout(180)
+def test_a_soak_of_seconds_keeps_its_books(tmp_path: Path) -> None:
+    found = Soak(tmp_path, slice_s=2.5)
+    found.run(3, ["connections cut", "kill -9"])
+    assert found.wrong == []
+    assert found.restarts == 1
+    assert all(each.events > 0 for each in found.slices)
+    assert found.slices[-1].invoices > found.slices[0].invoices
