@@ -97,14 +97,10 @@ fuzz: setup ## Decoders against hostile bytes, long: FUZZ_SECONDS per target gui
 		cargo test -p drawdown-wire --release --quiet --test mutations
 	DRAWDOWN_FUZZ_ROUNDS=20000 DRAWDOWN_FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/fuzz --timeout 3600
 
-SANITIZED := --target x86_64-unknown-linux-gnu -p drawdown-node
-
-sanitize: ## Engine tests under ThreadSanitizer, AddressSanitizer and Miri (needs a nightly with rust-src and miri)
+sanitize: setup ## The node's threads under ThreadSanitizer, every decoder under AddressSanitizer (a nightly with rust-src)
 	RUSTFLAGS="-Zsanitizer=thread" CARGO_TARGET_DIR=target/tsan cargo +nightly test --quiet -Zbuild-std \
-		$(SANITIZED) --lib --test real_folder --test limits --test golden
-	RUSTFLAGS="-Zsanitizer=address" CARGO_TARGET_DIR=target/asan cargo +nightly test --quiet \
-		$(SANITIZED) -p drawdown-wire -p drawdown-fuzz
-	MIRIFLAGS="-Zmiri-disable-isolation" CARGO_TARGET_DIR=target/miri cargo +nightly miri test --quiet -p drawdown-core --lib
+		--target x86_64-unknown-linux-gnu -p drawdown-node --lib --test real_folder --test limits --test golden
+	$(BIN)/python tools/fuzz.py --seconds 60
 
 audit: setup ## Licences, sources, duplicates and known holes of what came in from outside (needs the network)
 	$(BIN)/python tools/audit.py
