@@ -66,13 +66,12 @@ bench-large: setup ## Every goal under its conditions, comparison and curves; re
 	$(BIN)/python -m benches.compare --accounts 1000000 --results
 	$(BIN)/python -m benches.curves --accounts-max 1000000 --results
 
-stress: setup ## Long forms: crash loop, faults of system calls, power cuts, hostile clients, larger model runs, damage at every byte, planted bugs
+stress: setup ## Long forms: crash loop, faults of system calls, power cuts, hostile clients, larger models, damage, planted bugs
 	$(BIN)/python -m tests.stress.crash_loop --cycles 200
 	$(BIN)/python -m tests.stress.syscall_faults --points 300
 	$(BIN)/python -m tests.stress.power_cut --cycles 100
 	$(BIN)/python -m tests.stress.power_cut --cycles 4 --lie
 	$(BIN)/python -m tests.stress.hostile.run --scale 20
-	$(BIN)/python -m tests.stress.overload --seconds 10
 	rm -rf target/crash-story && $(BIN)/python -m tests.control.crash_story target/crash-story --random 30
 	$(BIN)/python -m tests.stress.network_faults --rounds 20
 	$(BIN)/python -m tests.stress.redis_faults --rounds 4
@@ -85,6 +84,8 @@ stress: setup ## Long forms: crash loop, faults of system calls, power cuts, hos
 	DRAWDOWN_SIMULATION_SEEDS=20000 cargo test -p drawdown-node --release --quiet --test simulation -- --nocapture
 	DRAWDOWN_DAMAGE=all cargo test -p drawdown-node --release --test damage_everywhere -- --nocapture
 	$(BIN)/python -m tests.stress.planted_bugs --release-check
+	@# Last, as it fails while a goal of docs/reliability.md (Overload) is missed: the others are not to wait for it.
+	$(BIN)/python -m tests.stress.overload --seconds 10
 
 FUZZ_SECONDS ?= 300
 FUZZ_ROUNDS ?= 200000
