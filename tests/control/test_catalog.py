@@ -56,11 +56,37 @@ def test_closed_settings_take_their_words_only(
 ) -> None:
     """Type, billing model and billing period are explicit words out of a closed list."""
     for word in good:
-        plan = db.create_plan(**paid_plan(f"{name('plan')}-{field}-{word}", **{field: word}))
+        plan = db.create_plan(**paid_plan(f"{name('plan')}-{field}-{word}", fee="0", **{field: word}))
         assert getattr(plan, field) == word
     with pytest.raises(drawdown.InvalidRequestError) as raised:
         db.create_plan(**paid_plan(f"{name('plan')}-{field}-bad", **{field: bad}))
     assert raised.value.field == field
+
+
+_TWENTY = [{"currency": "USD", "amount": "20"}]
+
+
+@pytest.mark.parametrize(
+    ("field", "settings"),
+    [
+        ("base_fee", {"base_fee": _TWENTY}),
+        ("minimum_spend", {"base_fee": [], "minimum_spend": _TWENTY}),
+        (
+            "credits.prices",
+            {"base_fee": [], "credits": {"credit_type": "credits", "amount": "1", "prices": _TWENTY}},
+        ),
+    ],
+)
+def test_a_free_plan_has_nothing_that_falls_due_by_itself(
+    db: Database, name: Name, field: str, settings: dict[str, Any]
+) -> None:
+    """Refused with the field; a fee of zero is none, and what a customer chooses to buy has its price."""
+    with pytest.raises(drawdown.InvalidRequestError) as raised:
+        db.create_plan(**paid_plan(name("plan"), type="free", **settings))
+    assert raised.value.field == field
+    top_up = {"prices": [{"currency": "USD", "model": "per_unit", "amount": "1"}]}
+    db.create_plan(**paid_plan(name("plan"), type="free", fee="0", top_up=top_up))
+    assert db.publish_plan(name("plan")).state == "published"
 
 
 @pytest.mark.behaviour("S0-13")

@@ -189,6 +189,8 @@ def check_plan(plan: Plan) -> None:
         _require(value in allowed, field, f"{value!r} is none of {', '.join(allowed)}")
     for field in ("base_fee", "minimum_spend"):
         check_prices(getattr(plan, field), field)
+    if plan.type == "free":
+        _check_free(plan)
     for charge in ("overage", "top_up"):
         if getattr(plan, charge) is not None:
             check_prices(getattr(plan, charge).prices, f"{charge}.prices")
@@ -214,6 +216,15 @@ def check_plan(plan: Plan) -> None:
         "overage needs its charge: set overage",
     )
     _require(not (plan.rates and plan.rate_card), "rate_card", "give rates or a rate card, not both")
+
+
+def _check_free(plan: Plan) -> None:
+    """A free plan has nothing that falls due by itself; what its customer chooses to buy has a price."""
+    fixed = {"base_fee": plan.base_fee, "minimum_spend": plan.minimum_spend}
+    if plan.credits is not None:
+        fixed["credits.prices"] = plan.credits.prices
+    for field, prices in fixed.items():
+        _require(all(price.is_free for price in prices), field, "a free plan has none; its type is paid then")
 
 
 def check_meter_rates(rates: Sequence[MeterRate], field: str) -> None:

@@ -43,6 +43,11 @@ class Price(Value, frozen=True):
     package_size: Decimal | None = None
     tiers: tuple[PriceTier, ...] = ()
 
+    @property
+    def is_free(self) -> bool:
+        """Whether any quantity costs nothing."""
+        return not (self.amount or any(tier.unit_price or tier.flat for tier in self.tiers))
+
     def check(self, field: str) -> None:
         """Raises ``InvalidRequestError`` naming the place below ``field``."""
         decimals_of(self.currency)
