@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from drawdown import errors
+from drawdown.runtime.snapshotter import PAUSE_S_MAX, PAUSE_S_MIN
 from drawdown.storage import Layout, restore_from_redis
 
 from tests.storage.conftest import open_engine, populate, snapshotter
@@ -204,6 +205,27 @@ def test_another_stores_snapshot_is_refused_unless_taken_over(valkey: ValkeyProc
         assert {key: valkey.client().dump(key) for key in valkey.client().keys("*")} == before
         assert snapshotter(other, valkey.url, redis_namespace="mine").take_now(False).accounts_written == 4
         assert snapshotter(other, valkey.url, redis_takeover=True).take_now(False).accounts_written == 4
+
+
+def test_a_namespace_that_is_given_back_is_written_to_soon(valkey: ValkeyProcess, tmp_path: Path) -> None:
+    with open_engine(tmp_path / "data") as engine:
+        populate(engine, 3)
+        taker = snapshotter(engine, valkey.url, snapshot_interval_s=1)
+        assert taker.step() == 1
+        client = valkey.client()
+        mine, anothers = client.get(LAYOUT.owner), b"00000000-0000-0000-0000-000000000001 7"
+        client.set(LAYOUT.owner, anothers)
+        engine.record("a1", meter="tokens", quantity=1)
+        pauses = [taker.step() for _ in range(12)]
+        assert pauses[0] <= PAUSE_S_MIN, "the first look again is soon"
+        assert sum(pauses[:4]) < PAUSE_S_MAX
+        assert PAUSE_S_MAX / 2 <= pauses[-1] <= PAUSE_S_MAX, "what stays another's is seldom looked at"
+        assert client.get(LAYOUT.owner) == anothers
+        client.set(LAYOUT.owner, mine)
+        assert taker.step() == 1
+        assert taker.stats()["failures_in_a_row"] == 0
+        digest = engine.digest()
+    assert restore_from_redis(valkey.url, str(tmp_path / "two")).digest == digest
 
 
 def test_an_older_epoch_can_never_write(valkey: ValkeyProcess, tmp_path: Path) -> None:

@@ -223,6 +223,12 @@ class RedisFaults:
             self.wrong.append(f"memory: {self.memory}")
         if self.server.stop() != 0:
             self.wrong.append("the server did not end well")
+        said = self.server.log.read_text(errors="replace")
+        if "background work failed" in said:
+            # Trouble with Redis is expected and has words of its own.
+            self.wrong.append(
+                f"a fault of this software: {said[said.index('background work failed') :][:2_000]}"
+            )
 
     # The faults. Each brings the trouble, holds it while usage goes on, and takes it away.
 

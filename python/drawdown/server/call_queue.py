@@ -8,7 +8,7 @@ at once: definitely, and for a hundredth of what doing it would cost.
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from drawdown import errors
@@ -64,15 +64,34 @@ class CallQueue:
             self._working += 1
         else:
             await self._place(sender, len(batch))
+        return await self._in_thread(len(batch), work)
+
+    async def _in_thread(self, batch_bytes: int, work: Callable[[], AnswerT]) -> AnswerT:
+        """The place is free again when the thread is, which may be after the caller has given up."""
         began = self._loop.time()
-        self._working_bytes += len(batch)
-        try:
-            # A cancelled caller gets no answer; what the engine has begun ends in the journal.
-            return await self._loop.run_in_executor(self._executor, work)
-        finally:
-            self._working_bytes -= len(batch)
-            self._measure(began, len(batch) + BATCH_BYTES)
+        answer: asyncio.Future[AnswerT] = self._loop.create_future()
+
+        def ended(done: Future[AnswerT]) -> None:
+            self._working_bytes -= batch_bytes
+            self._measure(began, batch_bytes + BATCH_BYTES)
             self._free_place()
+            if answer.cancelled():
+                # Nobody is there to be told; what the engine took is in the journal.
+                return
+            if failure := done.exception():
+                answer.set_exception(failure)
+            else:
+                answer.set_result(done.result())
+
+        working = self._executor.submit(work)
+        self._working_bytes += batch_bytes
+        working.add_done_callback(lambda done: self._loop.call_soon_threadsafe(ended, done))
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            # Not begun yet, it need not begin.
+            working.cancel()
+            raise
 
     def admit(self, sender: Sender, batch_bytes: int = 0) -> None:
         """Raises ``OverloadedError`` where a further call of this sender would wait too long."""
