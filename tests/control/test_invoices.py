@@ -106,6 +106,29 @@ def test_minimum_spend_is_a_visible_true_up(db: Database, account: str, name: Na
     assert lines(newest(db, account)) == {"base_fee": "20.00", "overage": "50.00"}
 
 
+@pytest.mark.behaviour("S0-22")
+def test_whatever_the_period_was_charged_with_counts_towards_the_minimum(
+    db: Database, account: str, name: Name
+) -> None:
+    """A floor of 100: fee 20 and a pack of 60 leave 20. After a change from a fee of 130 to 20, nothing."""
+    floor = {"minimum_spend": [{"currency": "USD", "amount": "100"}]}
+    db.create_pack(
+        name("pack"),
+        name="Ten",
+        amount="10",
+        prices=[{"currency": "USD", "amount": "60", "model": "per_unit"}],
+    )
+    published(db, name("large"), fee="130", **floor)
+    subscribed(db, account, name, **floor)
+    db.add_service(name("sub"), name("pack"), service_id="ten")
+    db.advance_clock(account, FEBRUARY_END)
+    assert lines(newest(db, account)) == {"base_fee": "20.00", "minimum_spend": "20.00"}
+    db.change_plan(name("sub"), name("large"), change_id="up")
+    db.change_plan(name("sub"), name("plan"), change_id="down")
+    db.advance_clock(account, MARCH_END)
+    assert lines(newest(db, account)) == {"base_fee": "20.00"}
+
+
 @pytest.mark.behaviour("S1-3", "S1-4", "S1-16", "S1-23", "S1-26", "S1-1")
 def test_a_credit_comes_off_the_next_invoices_until_it_is_used_up(
     db: Database, account: str, name: Name

@@ -164,3 +164,43 @@ def test_the_same_credits_roll_so_many_times(db: Database, account: str, name: N
     db.advance_clock(account, MARCH_END)
     assert db.balance(account, "credits").available == Decimal(200)
     assert db.verify(account)
+
+
+def test_what_rolls_on_and_on_never_exceeds_the_cap(db: Database, account: str, name: Name) -> None:
+    """100 a month, nothing used, at most 50 roll: 150 in every later month, not 50 more each time."""
+    charge = {
+        "credit_type": "credits",
+        "amount": "100",
+        "cadence": "monthly",
+        "rollover": {"amount": "50"},
+    }
+    published(db, name("plan"), credits=charge)
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    for edge in (FEBRUARY_END, MARCH_END, datetime(2026, 4, 30, tzinfo=UTC)):
+        db.advance_clock(account, edge)
+        assert db.balance(account, "credits").available == Decimal(150)
+    assert db.verify(account)
+
+
+def test_a_minimum_is_made_up_once_for_all_that_rolls(db: Database, account: str, name: Name) -> None:
+    """30 left: 70 are added to make 100. A month later 100, 70 and 30 roll, which is enough: nothing is
+    added. Used up to 20 of them, 80 are."""
+    charge = {
+        "credit_type": "credits",
+        "amount": "100",
+        "cadence": "monthly",
+        "rollover": {"amount": "1000", "min": "100"},
+    }
+    published(db, name("plan"), credits=charge)
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.record(account, "calls", quantity=35, event_id="70", time=START)
+    db.advance_clock(account, FEBRUARY_END)
+    assert db.balance(account, "credits").available == Decimal(200)
+    db.advance_clock(account, MARCH_END)
+    assert db.balance(account, "credits").available == Decimal(300)
+    db.record(account, "calls", quantity=140, event_id="280")
+    db.advance_clock(account, datetime(2026, 4, 30, tzinfo=UTC))
+    assert db.balance(account, "credits").available == Decimal(200)
+    extras = [each for each in db.grants(account) if "roll.min" in each.grant_id and each.state == "active"]
+    assert [(each.amount, each.category, each.cost_minor) for each in extras] == [(80, "promotional", 0)]
+    assert db.verify(account)

@@ -144,9 +144,27 @@ def test_a_top_up_has_the_plans_price_and_bounds(db: Database, account: str, nam
 
 @pytest.mark.behaviour("S2-22")
 def test_bill_later_gives_the_credits_first(db: Database, account: str, name: Name) -> None:
+    published(db, name("plan"), type="free", base_fee=[], credits=None)
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
     bought = db.buy_pack(account, pack(db, name("pack")), purchase_id=name("p"), bill_later=True)
     assert (bought.state, bought.charge_reference) == ("granted", "")
     assert db.balance(account, "credits").available == Decimal(20)
+
+
+@pytest.mark.behaviour("S2-23")
+def test_bill_later_needs_a_subscription_whose_invoice_will_have_it(
+    db: Database, account: str, name: Name
+) -> None:
+    """Without one, or with one that nobody has paid for, no invoice would ever come: nothing is granted."""
+    sold = pack(db, name("pack"))
+    with pytest.raises(PreconditionError) as raised:
+        db.buy_pack(account, sold, purchase_id=name("p"), bill_later=True)
+    assert (raised.value.reason, raised.value.field) == ("NO_LATER_INVOICE", "bill_later")
+    published(db, name("plan"))
+    db.subscribe(account, name("plan"), subscription_id=name("sub"), payment_method="test_decline")
+    with pytest.raises(PreconditionError):
+        db.buy_pack(account, sold, purchase_id=name("p"), bill_later=True)
+    assert (db.purchases(account), db.grants(account)[1:]) == ((), [])
 
 
 def test_what_is_unspent_is_taken_and_paid_for(db: Database, account: str, name: Name) -> None:

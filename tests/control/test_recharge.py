@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -182,6 +183,27 @@ def test_caps_of_the_month_hold(db: Database, name: Name) -> None:
     db.set_recharge(account, "credits", threshold="5", to="20", cap_money={"minor": 4_000, "currency": "USD"})
     wait_until(lambda: db.recharge(account, "credits").standing.reason == "cap_money_reached")
     assert len(db.purchases(account)) == 2
+
+
+@pytest.mark.behaviour("S3-32")
+def test_with_the_month_the_caps_begin_anew(db: Database, account: str, name: Name) -> None:
+    """Held back at 10 by a cap of one a month: on 1 February it is looked at again and 20 are bought."""
+    published(
+        db,
+        name("plan"),
+        credits="100",
+        billing_period="yearly",
+        top_up={"prices": [{"currency": "USD", "model": "per_unit", "amount": "1"}]},
+    )
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.set_recharge(account, "credits", threshold="30", amount="20", cap_count=1)
+    use(db, account, "90", "a")
+    assert settled(db, account, 1) == [Decimal(20)]
+    wait_until(lambda: db.recharge(account, "credits").standing.reason == "cap_count_reached")
+    assert available(db, account) == Decimal(30)
+    db.advance_clock(account, datetime(2026, 2, 1, tzinfo=UTC))
+    assert settled(db, account, 2) == [Decimal(20), Decimal(20)]
+    wait_until(lambda: available(db, account) == Decimal(50))
 
 
 def test_a_pack_as_recharge(db: Database, account: str, name: Name) -> None:

@@ -325,3 +325,37 @@ def test_bill_later_delivers_now_and_charges_on_the_next_invoice(
     assert not [line for invoice in db.invoices(account) for line in invoice.lines]
     db.advance_clock(account, at(4))
     assert [line.amount for line in db.invoices(account)[-1].lines] == [Money(500, "USD")]
+
+
+def test_a_pause_skips_deliveries_and_they_go_on(
+    db: Database, account: str, licence: str, pack: Callable[..., str]
+) -> None:
+    """Weekly from the 1st, paused from the 7th to the 9th: all but the delivery of the 8th."""
+    db.add_service(licence, pack(), service_id="weekly", schedule="weekly")
+    live_until(db, account, at(3, 7))
+    db.pause_subscription(licence)
+    live_until(db, account, at(3, 9))
+    db.resume_subscription(licence)
+    live_until(db, account, at(4, 6))
+    days = [each.effective_at and each.effective_at.date().isoformat() for each in deliveries(db, account)]
+    assert days == ["2026-03-01", "2026-03-15", "2026-03-22", "2026-03-29", "2026-04-05"]
+
+
+def test_a_service_begins_when_the_trial_is_over(
+    db: Database, account: str, pack: Callable[..., str], name: Name
+) -> None:
+    """During the trial nothing is charged or delivered; then each delivery is, once."""
+    db.put_customer(name("customer"), payment_method="test_ok")
+    published(db, name("trial"), trial={"days": 14}, credits=None, type="custom", fee="1", rates=[])
+    orders = [
+        {"service_id": "weekly", "pack_id": pack(), "schedule": "weekly"},
+        {"service_id": "once", "pack_id": pack()},
+    ]
+    db.subscribe(account, name("trial"), subscription_id=name("sub"), services=orders)
+    db.advance_clock(account, at(3, 14))
+    assert (deliveries(db, account), db.invoices(account)) == ([], ())
+    db.advance_clock(account, at(4, 14))
+    dates = sorted((each.effective_at or BEGIN).date().isoformat() for each in deliveries(db, account))
+    assert dates == ["2026-03-15", "2026-03-15", "2026-03-22", "2026-03-29", "2026-04-05", "2026-04-12"]
+    (invoice,) = db.invoices(account)
+    assert sum(line.amount.minor for line in invoice.lines if line.kind == "pack") == 6 * 500

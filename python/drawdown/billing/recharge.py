@@ -20,6 +20,7 @@ from drawdown.model.request import Value
 CAP_COUNT_MAX: Final = 1_000_000
 EXPIRES_DAYS_MAX: Final = 36_600
 
+CAPS: Final = ("cap_count_reached", "cap_money_reached")
 STATES: Final = ("off", "idle", "in_flight", "action_required", "disabled")
 
 

@@ -32,7 +32,10 @@ class Lifetime(Value, frozen=True):
 
 
 class Rollover(Value, frozen=True):
-    """What of an expiring grant becomes a new one: caps, each optional, that all hold."""
+    """What of expiring grants becomes new ones: caps, each optional, that all hold.
+
+    ``amount`` and ``min`` are of all the subscription's grants that expire at one instant together.
+    """
 
     fraction: Decimal | None = None
     """Of the remainder, 0–1."""
@@ -130,6 +133,7 @@ class Plan(Value, frozen=True):
     description: str = ""
     type: str = "paid"
     billing_model: str = "recurring"
+    """``recurring``, or ``one_off``: sold once, it ends with its billing period."""
     billing_period: str = "monthly"
     base_fee: tuple[Price, ...] = ()
     credits: CreditsCharge | None = None

@@ -15,6 +15,7 @@ unused time of the old one.
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from typing import Final
 
 from drawdown.catalog.plan import Plan
 from drawdown.model.money import Money, total
@@ -23,6 +24,9 @@ from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.prorating import share_left
 from drawdown.subscriptions.renewing import period_charges
 from drawdown.subscriptions.subscription import Subscription
+
+# Ends the id of a line that gives money back for time before the period it stands in.
+UNUSED: Final = ":unused"
 
 
 def same_rhythm(old: Plan, new: Plan) -> bool:
@@ -68,7 +72,7 @@ def unused_charge(
     if not amount:
         return None
     return _charge(
-        old, old_plan, f"{change_id}:unused", f"Unused time of {old_plan.name}", amount, now, period
+        old, old_plan, f"{change_id}{UNUSED}", f"Unused time of {old_plan.name}", amount, now, period
     )
 
 

@@ -1,7 +1,8 @@
 """What a plan does to its account in the engine besides grants: rate table, policy, period edges."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Final
 
 from drawdown.catalog.plan import MeterRate, Plan
 from drawdown.catalog.pricing import price_for
@@ -11,25 +12,57 @@ from drawdown.model.credits import decimal_text
 from drawdown.model.instants import us_from_instant
 from drawdown.subscriptions.calendar import Schedule
 from drawdown.subscriptions.identifiers import derived
+from drawdown.subscriptions.subscription import Subscription
 
 # Edges are told this many periods ahead, so that a control plane that was away finds them told.
 EDGES_AHEAD = 3
 
 
-def policy_command(account: str, plan: Plan, currency: str, country: str) -> commands.SetPolicy | None:
-    """The pool's policy at zero under the plan; ``None`` where the plan has no credits."""
-    if plan.credits is None:
-        return None
-    if plan.overage is not None:
-        price = price_for(plan.overage.prices, currency, country)
-        return commands.set_policy(
-            account,
-            plan.credits.credit_type,
-            "overage",
-            price="0" if price is None else decimal_text(price.amount),
-            cap=plan.overage.cap,
-        )
-    return commands.set_policy(account, plan.credits.credit_type, plan.at_zero.kind, limit=plan.at_zero.limit)
+# One that waits for its first payment entitles to nothing; what is paused has its period paid.
+_ENTITLING: Final = frozenset({"trialing", "active", "paused"})
+
+
+def in_force(subscriptions: Iterable[Subscription]) -> list[Subscription]:
+    """Those that entitle their account, newest first: the order in which prices and policies win."""
+    entitling = [each for each in subscriptions if each.state in _ENTITLING]
+    return sorted(entitling, key=lambda each: (each.started_at, each.subscription_id), reverse=True)
+
+
+def policy_commands(
+    account: str, entitled: Sequence[tuple[Subscription, Plan]], left: Plan | None = None
+) -> list[commands.Command]:
+    """The policy at zero of each pool under its newest plan; pools that only ``left`` served are ``hard``."""
+    policies: dict[str, commands.Command] = {}
+    for subscription, plan in entitled:
+        if plan.credits is not None and plan.credits.credit_type not in policies:
+            policies[plan.credits.credit_type] = _policy_of(account, subscription, plan)
+    charge = None if left is None or _is_hard(left) else left.credits
+    if charge is not None and charge.credit_type not in policies:
+        credit_type = charge.credit_type
+        policies[credit_type] = commands.set_policy(account, credit_type, "hard")
+    return list(policies.values())
+
+
+def _is_hard(plan: Plan) -> bool:
+    return plan.overage is None and plan.at_zero.kind == "hard"
+
+
+def _policy_of(account: str, subscription: Subscription, plan: Plan) -> commands.SetPolicy:
+    assert plan.credits is not None
+    credit_type = plan.credits.credit_type
+    if plan.overage is None:
+        return commands.set_policy(account, credit_type, plan.at_zero.kind, limit=plan.at_zero.limit)
+    if subscription.state == "trialing":
+        # During a trial nothing is charged, so nothing is used that would have to be.
+        return commands.set_policy(account, credit_type, "hard")
+    price = price_for(plan.overage.prices, subscription.currency, subscription.country)
+    return commands.set_policy(
+        account,
+        credit_type,
+        "overage",
+        price="0" if price is None else decimal_text(price.amount),
+        cap=plan.overage.cap,
+    )
 
 
 def edge_commands(account: str, billing: Schedule, number: int, now: datetime) -> list[commands.Command]:

@@ -1,11 +1,14 @@
 """Rollover: what is left of an expiring grant becomes a new one, within the plan's caps.
 
 Decided at ``expires_at``: the remainder has left the balance and is not booked as breakage yet. The
-amount is a formula over what is free then, so a use that arrives late is counted once.
+amount is a formula over what is free then, so a use that arrives late is counted once. Where several grants
+expire at one instant the caps are those of all of them together: what rolls on and on never grows beyond.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
+from typing import NamedTuple
 
 import msgspec
 
@@ -37,44 +40,73 @@ def roll_job(subscription: Subscription, own: OwnGrant, plan: Plan) -> Job | Non
     )
 
 
+class Remainder(NamedTuple):
+    """A grant that expires, as the engine has it at that instant."""
+
+    own: OwnGrant
+    amount: Decimal
+    remaining: Decimal
+    """Free: what a reservation holds stays with it."""
+
+
+def expiring_with(subscription: Subscription, own: OwnGrant) -> list[OwnGrant]:
+    """The grants whose remainders roll together with this one's: the caps hold for all of them."""
+    return [
+        each
+        for each in subscription.own_grants
+        if each.kind in ("plan", "rollover")
+        and (each.expires_at, each.credit_type) == (own.expires_at, own.credit_type)
+    ]
+
+
 def rolled(
-    subscription: Subscription, plan: Plan, own: OwnGrant, *, amount: Decimal, remaining: Decimal
+    subscription: Subscription, plan: Plan, remainders: Sequence[Remainder]
 ) -> tuple[list[commands.Command], list[OwnGrant]]:
-    """The step that rolls ``own`` over; ``amount`` is what it was, ``remaining`` what it has free now."""
+    """The steps that roll the grants of one instant over, oldest first, and what they are from then on."""
     charge, schedule = plan.credits, subscription.grants
     assert charge is not None and charge.rollover is not None and schedule is not None
-    assert own.expires_at is not None
     rules = charge.rollover
-    successor = _successor(subscription, own, schedule, plan)
-    if rules.times is not None and own.rolled >= rules.times:
-        return _top_up(subscription, successor, rules, Decimal(0))
-    most = _most(rules, remaining)
-    successor = _with_cost(successor, own, amount, most)
-    step = commands.VoidAndReplace(
-        account=subscription.account,
-        void=[own.grant_id],
-        create=[grant_input_of(subscription, successor, _formula(own, rules, remaining), pending=False)],
-    )
-    more, extra = _top_up(subscription, successor, rules, most)
-    return [step, *more], [successor, *extra] if most > 0 else extra
+    steps: list[commands.Command] = []
+    successors: list[OwnGrant] = []
+    total = Decimal(0)
+    for own, amount, remaining in remainders:
+        left = None if rules.amount is None else rules.amount - total
+        if left == 0 or (rules.times is not None and own.rolled >= rules.times):
+            # It expires like any other.
+            continue
+        most = _most(rules, left, remaining)
+        successor = _with_cost(_successor(subscription, own, schedule, plan), own, amount, most)
+        formula = _formula(own, rules, left, remaining)
+        steps.append(
+            commands.VoidAndReplace(
+                account=subscription.account,
+                void=[own.grant_id],
+                create=[grant_input_of(subscription, successor, formula, pending=False)],
+            )
+        )
+        total += most
+        if most > 0:
+            successors.append(successor)
+    if rules.min is not None and rules.min > total:
+        first = _successor(subscription, remainders[0].own, schedule, plan)
+        step, extra = _extra(subscription, first, rules.min - total)
+        steps.append(step)
+        successors.append(extra)
+    return steps, successors
 
 
-def _most(rules: Rollover, remaining: Decimal) -> Decimal:
-    """min(every cap, remaining)."""
-    most = remaining
-    if rules.fraction is not None:
-        most = remaining * rules.fraction
-    if rules.amount is not None:
-        most = min(most, rules.amount)
-    return most
+def _most(rules: Rollover, left: Decimal | None, remaining: Decimal) -> Decimal:
+    """min(every cap, remaining); ``left`` is what the amount allows after the grants before this one."""
+    most = remaining if rules.fraction is None else remaining * rules.fraction
+    return most if left is None else min(most, left)
 
 
-def _formula(own: OwnGrant, rules: Rollover, remaining: Decimal) -> commands.Formula:
+def _formula(own: OwnGrant, rules: Rollover, left: Decimal | None, remaining: Decimal) -> commands.Formula:
     """The cap that binds, as the engine computes it."""
-    if rules.fraction is not None and (rules.amount is None or remaining * rules.fraction <= rules.amount):
+    if rules.fraction is not None and (left is None or remaining * rules.fraction <= left):
         return commands.Formula(of=own.grant_id, fraction=decimal_text(rules.fraction))
-    if rules.amount is not None:
-        return commands.Formula(of=own.grant_id, min=decimal_text(rules.amount))
+    if left is not None:
+        return commands.Formula(of=own.grant_id, min=decimal_text(left))
     return commands.Formula(of=own.grant_id, minus="0")
 
 
@@ -101,15 +133,11 @@ def _with_cost(successor: OwnGrant, own: OwnGrant, amount: Decimal, most: Decima
     return msgspec.structs.replace(successor, cost=Money(minor, own.cost.currency))
 
 
-def _top_up(
-    subscription: Subscription, successor: OwnGrant, rules: Rollover, most: Decimal
-) -> tuple[list[commands.Command], list[OwnGrant]]:
-    """What ``min`` adds beyond the remainder is a promotional grant of its own."""
-    if rules.min is None or rules.min <= most:
-        return [], []
-    extra = msgspec.structs.replace(successor, grant_id=f"{successor.grant_id}.min", cost=None)
-    command = commands.CreateGrant(
-        account=subscription.account,
-        grant=grant_input_of(subscription, extra, rules.min - most, pending=False),
-    )
-    return [command], [extra]
+def _extra(
+    subscription: Subscription, successor: OwnGrant, credits: Decimal
+) -> tuple[commands.Command, OwnGrant]:
+    """What ``min`` adds beyond the remainders is a promotional grant of its own."""
+    grant_id = derived("sub", subscription.subscription_id, "roll.min", successor.grant_id)
+    extra = msgspec.structs.replace(successor, grant_id=grant_id, cost=None)
+    grant = grant_input_of(subscription, extra, credits, pending=False)
+    return commands.CreateGrant(account=subscription.account, grant=grant), extra

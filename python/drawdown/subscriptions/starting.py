@@ -1,6 +1,9 @@
 """How a subscription begins."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+
+import msgspec
 
 from drawdown.catalog.plan import Plan
 from drawdown.errors import InvalidRequestError, PreconditionError
@@ -74,6 +77,14 @@ def begin(start: Start) -> Subscription:
         auto_renew=plan.auto_renew,
         payment_method=request.payment_method or customer.payment_method,
     )
+
+
+def begin_last(subscription: Subscription, others: Iterable[Subscription]) -> Subscription:
+    """The newest of its account, also where a test clock stood still since another one began."""
+    latest = max((each.started_at for each in others), default=None)
+    if latest is None or latest < subscription.started_at:
+        return subscription
+    return msgspec.structs.replace(subscription, started_at=latest + timedelta(microseconds=1))
 
 
 def lay_schedules(plan: Plan, start: datetime, zone: str) -> tuple[Schedule, Schedule | None]:

@@ -12,12 +12,18 @@ from decimal import Decimal
 import msgspec
 
 from drawdown.billing.balances import OverageBilled
+from drawdown.billing.invoice import line_of
 from drawdown.billing.purchase import Purchase
 from drawdown.catalog.plan import Plan
+from drawdown.model.instants import us_from_instant
+from drawdown.model.money import Money
 from drawdown.runtime.control.step import Step
+from drawdown.storage.sql import tables
 from drawdown.subscriptions.arrears import minimum_charge, overage_charge
+from drawdown.subscriptions.change_price import UNUSED
 from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.renewing import period_charges
+from drawdown.subscriptions.servicing import delivery_charges
 from drawdown.subscriptions.subscription import Subscription
 
 
@@ -31,11 +37,38 @@ def arrears(
         charges.append(overage)
     charges += _bought_before(step, subscription, plan, number)
     if plan.minimum_spend and subscription.state == "active":
-        spent = [each.amount for each in (*period_charges(subscription, plan, number), *charges)]
+        spent = [*_charged_in(step, subscription, plan, number), *(each.amount for each in charges)]
         true_up = minimum_charge(subscription, plan, number, spent)
         if true_up is not None:
             charges.append(true_up)
     return charges
+
+
+def _charged_in(step: Step, subscription: Subscription, plan: Plan, number: int) -> list[Money]:
+    """What period ``number`` was charged with so far: fee and credits, packs, changes of plan."""
+    period = subscription.billing.period(number)
+    lines = [line_of(each) for each in subscription.waiting_charges]
+    for service in subscription.services:
+        pack = step.work.packs.get(pack_id=service.pack_id)
+        if service.bill_later and pack is not None:
+            lines += map(line_of, delivery_charges(subscription, service, pack, period))
+    since = tables.billing.invoice.c.created_at >= us_from_instant(period.start)
+    for invoice in step.work.invoices.find(since, account=subscription.account, order="row"):
+        if invoice.state != "void" and not invoice.corrects:
+            lines += invoice.lines
+    own = [
+        line
+        for line in lines
+        if line.subscription_id == subscription.subscription_id
+        and line.period is not None
+        and period.holds(line.period.start)
+        and not line.line_id.endswith(UNUSED)
+    ]
+    amounts = [line.amount for line in own]
+    if not any(line.kind in ("base_fee", "credits") for line in own):
+        # What began elsewhere was charged there.
+        amounts += [each.amount for each in period_charges(subscription, plan, number)]
+    return amounts
 
 
 def _bought_before(step: Step, subscription: Subscription, plan: Plan, number: int) -> list[Charge]:

@@ -56,7 +56,7 @@ def begin_open(step: Step, opened: OpenSubscription) -> Subscription:
     subscription = _subscription(opened, plan, step.customer_of(account))
     step.work.subscriptions.put(subscription)
     tell(step, subscription, "created", "", plan_id=plan.plan_id)
-    entitle(step, subscription, plan)
+    entitle(step, subscription)
     number = max(0, subscription.billing.number_at(now))
     if subscription.term:
         terms = number // subscription.term + 1

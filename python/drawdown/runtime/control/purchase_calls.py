@@ -67,7 +67,21 @@ def create_purchase(step: Step, request: CreatePurchase) -> Purchase:
             reason="PAYMENT_METHOD_REQUIRED",
             field="payment_method",
         )
+    if request.bill_later:
+        _require_later_invoice(step, purchase)
     return begin_purchase(step, purchase)
+
+
+def _require_later_invoice(step: Step, purchase: Purchase) -> None:
+    """Raises ``PreconditionError`` where no subscription would ever bill it."""
+    live = step.work.subscriptions.find(account=purchase.account, live=True)
+    if not any(each.state != "pending" and each.currency == purchase.price.currency for each in live):
+        raise errors.PreconditionError(
+            f"no active subscription of account {purchase.account!r} bills in {purchase.price.currency}; "
+            "buy without bill_later, or subscribe first",
+            reason="NO_LATER_INVOICE",
+            field="bill_later",
+        )
 
 
 def _draft(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -15,6 +15,7 @@ from drawdown.billing.recharge import RechargeRule, RechargeStanding
 from drawdown.billing.recharge_requests import GetRecharge, Recharge, SetRecharge
 from drawdown.model import commands
 from drawdown.model.credits import units_from_credits
+from drawdown.model.decision import Job
 from drawdown.model.money import Money
 from drawdown.model.results import Crossing
 from drawdown.runtime.control.purchase_calls import top_up_of
@@ -28,11 +29,13 @@ from drawdown.runtime.control.purchase_steps import (
 from drawdown.runtime.control.registry import carries_out, handles
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.jobs import StoredJob
-from drawdown.subscriptions.calendar import zone_of
-from drawdown.subscriptions.identifiers import derived
+from drawdown.subscriptions.calendar import first_of_next_month, zone_of
+from drawdown.subscriptions.identifiers import derived, lane_of
 
 if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
+
+CAP_JOB: Final = "recharge.caps"
 
 
 def _reread(step: Step, request: SetRecharge) -> Recharge:
@@ -185,6 +188,8 @@ def _hold_back(step: Step, found: Recharge, standing: RechargeStanding, why_not:
         msgspec.structs.replace(found, standing=msgspec.structs.replace(standing, reason=why_not))
     )
     rule = found.rule
+    if why_not in recharge.CAPS and standing.period_start is not None:
+        step.decision.job(_cap_job(step, rule, standing.period_start))
     if standing.state != "disabled":
         step.decision.notice(
             "recharge.failed",
@@ -193,6 +198,28 @@ def _hold_back(step: Step, found: Recharge, standing: RechargeStanding, why_not:
             credit_type=rule.credit_type,
             reason=why_not,
         )
+
+
+def _cap_job(step: Step, rule: RechargeRule, month: datetime) -> Job:
+    """The caps begin anew with the next month; a balance that stayed low makes no crossing then."""
+    zone = step.customer_of(rule.account).time_zone
+    begins = first_of_next_month(month + timedelta(microseconds=1), zone)
+    return Job(
+        kind=CAP_JOB,
+        key=f"{CAP_JOB}:{rule.account}:{rule.credit_type}:{begins:%Y%m%dT%H%M%SZ}",
+        lane=lane_of(rule.account),
+        account=rule.account,
+        due_at=begins,
+        # After what the instant itself brings: renewals, and the release of what they were paid for.
+        rank=95,
+        payload={"account": rule.account, "credit_type": rule.credit_type},
+    )
+
+
+@carries_out(CAP_JOB)
+def caps_begin_anew(step: Step, job: StoredJob, _: object) -> None:
+    """A month has begun: a recharge that its caps held back may be due."""
+    evaluate(step, job.payload["account"], job.payload["credit_type"], cause=job.key)
 
 
 def _purchase(step: Step, rule: RechargeRule, credits: Decimal, purchase_id: str) -> Purchase:

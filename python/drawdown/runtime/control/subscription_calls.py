@@ -21,7 +21,7 @@ from drawdown.storage.sql.tables.subscriptions import subscription as subscripti
 from drawdown.subscriptions.identifiers import lane_of
 from drawdown.subscriptions.renewing import period_charges
 from drawdown.subscriptions.requests import GetSubscription, ListSubscriptions, Subscribe, Subscriptions
-from drawdown.subscriptions.starting import Start, begin, check_start, trial_job
+from drawdown.subscriptions.starting import Start, begin, begin_last, check_start, trial_job
 from drawdown.subscriptions.subscription import Subscription
 
 PAGE_MAX = 1_000
@@ -44,15 +44,15 @@ def subscribe(step: Step, request: Subscribe) -> Subscription:
     plan = plan_in_force(step, request.plan_id)
     start = Start(request=request, plan=plan, customer=customer, now=step.now_of(request.account))
     check_start(start)
-    subscription = begin(start)
+    subscription = begin_last(begin(start), step.work.subscriptions.find(account=request.account, live=True))
     _require_payment_method(subscription, plan)
     step.work.subscriptions.put(subscription)
     tell(step, subscription, "created", "", plan_id=plan.plan_id)
-    entitle(step, subscription, plan)
     give_signup(step, subscription, plan)
     for order in request.services:
         subscription = order_service(step, subscription, order, charge_now=False)
     if subscription.state == "trialing":
+        entitle(step, subscription)
         subscription = give_trial(step, subscription, plan, start.now)
         step.decision.job(trial_job(subscription))
         return subscription
@@ -63,7 +63,10 @@ def begin_paying(step: Step, subscription: Subscription, plan: Plan) -> Subscrip
     """The first billing period and the first grant; active at once unless a payment has to come first."""
     costs = any(charge.amount.minor > 0 for charge in period_charges(subscription, plan, 0))
     waits = costs and plan.release == "on_payment"
+    had_trial = subscription.state == "trialing"
     subscription = msgspec.structs.replace(subscription, state="pending" if waits else "active")
+    if had_trial or not waits:
+        entitle(step, subscription, plan if waits else None)
     subscription = open_period(step, subscription, plan, 0)
     subscription = make_grant(step, subscription, plan, 0)
     if not waits:

@@ -229,7 +229,7 @@ def apply_change(
         changed = _trial_schedules(changed, plan)
     else:
         changed = _change_credits(step, subscription, changed, planned, target, now)
-    entitle(step, changed, plan)
+    entitle(step, changed, target.old_plan)
     tell(step, changed, "changed", planned.change_id, plan_id=plan.plan_id, quantity=planned.quantity)
     changed = step.work.subscriptions.put(changed)
     if target.fresh_period:

@@ -25,7 +25,7 @@ from drawdown.runtime.control.subscription_steps import (
 from drawdown.storage.sql.jobs import StoredJob
 from drawdown.subscriptions.change_price import same_rhythm
 from drawdown.subscriptions.renewing import GRANT_JOB, PERIOD_JOB, grant_job, period_charges
-from drawdown.subscriptions.rolling import ROLL_JOB, rolled
+from drawdown.subscriptions.rolling import ROLL_JOB, Remainder, expiring_with, rolled
 from drawdown.subscriptions.servicing import delivery_job, extended
 from drawdown.subscriptions.starting import TRIAL_JOB
 from drawdown.subscriptions.subscription import Subscription
@@ -46,7 +46,7 @@ def open_next_period(step: Step, job: StoredJob, _: object) -> None:
     if subscription is None or subscription.state == "paused":
         return
     number, edge = job.payload["number"], job.due_at
-    if subscription.state == "pending" or _is_over(subscription, edge):
+    if subscription.state == "pending" or _is_over(step, subscription, edge):
         # What was never paid for in its whole first period does not go on.
         end(step, subscription, edge)
         return
@@ -66,9 +66,12 @@ def _with_arrears(step: Step, subscription: Subscription, number: int) -> Subscr
     return msgspec.structs.replace(subscription, waiting_charges=(*subscription.waiting_charges, *owed))
 
 
-def _is_over(subscription: Subscription, edge: datetime) -> bool:
+def _is_over(step: Step, subscription: Subscription, edge: datetime) -> bool:
     if subscription.ends_at is not None and subscription.ends_at <= edge:
         return True
+    if plan_of(step, subscription).billing_model == "one_off":
+        # Sold once; what goes on behind it is a change that was planned.
+        return subscription.planned_change is None
     term_over = subscription.term_ends_at is None or subscription.term_ends_at <= edge
     return not subscription.auto_renew and term_over
 
@@ -104,7 +107,7 @@ def _change_at_edge(step: Step, subscription: Subscription, number: int, edge: d
         seen=(*subscription.seen, planned.change_id),
     )
     tell(step, changed, "changed", planned.change_id, plan_id=plan.plan_id)
-    entitle(step, changed, plan)
+    entitle(step, changed, old_plan)
     if same_rhythm(old_plan, plan):
         open_period(step, changed, plan, number)
     else:
@@ -135,15 +138,19 @@ def roll_over(step: Step, job: StoredJob, _: object) -> None:
     rolls = plan.credits is not None and plan.credits.rollover is not None
     if own is None or not rolls or subscription.state not in ("active", "paused"):
         return
-    figure = step.engine.grant(subscription.account, own.grant_id)
-    if figure.state in ("voided", "pending"):
+    together = expiring_with(subscription, own)
+    figures = {each.grant_id: each for each in step.engine.grants(subscription.account)}
+    remainders = [
+        Remainder(each, figure.amount, figure.remaining - figure.held)
+        for each in together
+        if (figure := figures.get(each.grant_id)) is not None and figure.state not in ("voided", "pending")
+    ]
+    if not remainders:
         return
-    commands, successors = rolled(
-        subscription, plan, own, amount=figure.amount, remaining=figure.remaining - figure.held
-    )
+    commands, successors = rolled(subscription, plan, remainders)
     for command in commands:
         step.decision.command(subscription.account, command)
-    kept = [each for each in subscription.own_grants if each.grant_id != own.grant_id]
+    kept = [each for each in subscription.own_grants if each not in together]
     subscription = step.work.subscriptions.put(
         msgspec.structs.replace(subscription, own_grants=(*kept, *successors))
     )
@@ -158,7 +165,7 @@ def end_trial(step: Step, job: StoredJob, _: object) -> None:
     if subscription.state != "trialing":
         return
     plan = plan_of(step, subscription)
-    if _is_over(subscription, job.due_at) and subscription.ends_at is not None:
+    if subscription.ends_at is not None and subscription.ends_at <= job.due_at:
         end(step, subscription, job.due_at)
         return
     if not _converts(subscription, plan):
@@ -182,6 +189,7 @@ def go_on_paid(step: Step, job: StoredJob, _: object) -> None:
     subscription = step.work.subscription(job.payload["subscription_id"])
     if subscription.state == "pending" and not _waits_elsewhere(step, subscription, job):
         subscription = step.work.subscriptions.put(msgspec.structs.replace(subscription, state="active"))
+        entitle(step, subscription)
         tell(step, subscription, "activated", "", plan_id=subscription.plan_id)
     planned = subscription.planned_change
     if planned is not None and planned.invoice_id == job.payload["invoice_id"]:

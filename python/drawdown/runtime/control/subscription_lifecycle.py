@@ -13,7 +13,7 @@ from drawdown.runtime.control.invoicing import add_lines
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_services import subscription_for
-from drawdown.runtime.control.subscription_steps import make_grant, open_period, plan_of, tell
+from drawdown.runtime.control.subscription_steps import entitle, make_grant, open_period, plan_of, tell
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.change_price import unused_charge
 from drawdown.subscriptions.identifiers import derived, lane_of
@@ -81,16 +81,16 @@ def _give_back_unused(step: Step, subscription: Subscription, plan: Plan, now: d
 def end(step: Step, subscription: Subscription, at: datetime) -> Subscription:
     """Nothing happens to it any more; what it still owes is on an invoice of its own."""
     tell(step, subscription, "ended", "")
-    if subscription.state in ("active", "paused"):
+    plan = plan_of(step, subscription)
+    ended = msgspec.structs.replace(subscription, state="ended", ended_at=at, planned_change=None)
+    if subscription.state != "pending":
         number = max(0, subscription.billing_next - 1)
-        owed = arrears(step, subscription, plan_of(step, subscription), number, with_open_period=True)
+        owed = arrears(step, subscription, plan, number, with_open_period=True)
         if owed:
             own_id = derived("inv", subscription.subscription_id, "last")
-            period = Period(start=at, end=at)
-            add_lines(step, subscription, plan_of(step, subscription), period, owed, own_id=own_id)
-    return step.work.subscriptions.put(
-        msgspec.structs.replace(subscription, state="ended", ended_at=at, planned_change=None)
-    )
+            add_lines(step, subscription, plan, Period(start=at, end=at), owed, own_id=own_id)
+        entitle(step, ended, plan)
+    return step.work.subscriptions.put(ended)
 
 
 @handles(Pause, reread=_reread)

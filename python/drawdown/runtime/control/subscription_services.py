@@ -70,6 +70,9 @@ def order_service(
         )
     now = step.now_of(subscription.account)
     start = order.starts_at or now
+    if subscription.state == "trialing" and subscription.trial_ends_at is not None:
+        # During a trial nothing is charged, so nothing that is sold is delivered.
+        start = max(start, subscription.trial_ends_at)
     until = order.ends_at
     if until is not None and until <= start:
         raise errors.InvalidRequestError("ends_at: after starts_at", field="ends_at")
@@ -118,10 +121,20 @@ def deliver(step: Step, job: StoredJob, _: object) -> None:
     subscription = step.work.subscription(job.payload["subscription_id"])
     service = service_named(subscription, job.payload["service_id"])
     number = job.payload["number"]
-    if subscription.state not in ("active", "pending") or service.state != "active":
+    if not subscription.live or service.state != "active":
         return
     if service.until is not None and job.due_at >= service.until:
         return
+    if subscription.state != "paused":
+        _give_delivery(step, subscription, service, number)
+    following = msgspec.structs.replace(service, delivered=number + 1)
+    changed = step.work.subscriptions.put(with_service(subscription, following))
+    next_job = delivery_job(changed, following, number + 1)
+    if next_job is not None:
+        step.decision.job(next_job)
+
+
+def _give_delivery(step: Step, subscription: Subscription, service: Service, number: int) -> None:
     pack, plan = pack_of(step, service.pack_id), plan_of(step, subscription)
     own = delivery_grant(subscription, service, pack, number)
     assert own.amount is not None
@@ -133,11 +146,6 @@ def deliver(step: Step, job: StoredJob, _: object) -> None:
         step.decision.command(subscription.account, CreateGrant(account=subscription.account, grant=grant))
         if waits:
             release_with(step, plan, invoice, subscription.account, own.grant_id)
-    following = msgspec.structs.replace(service, delivered=number + 1)
-    changed = step.work.subscriptions.put(with_service(subscription, following))
-    next_job = delivery_job(changed, following, number + 1)
-    if next_job is not None:
-        step.decision.job(next_job)
 
 
 @handles(TerminateService, reread=_reread)

@@ -14,7 +14,13 @@ from drawdown.runtime.control.step import Step
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.calendar import step as calendar_step
 from drawdown.subscriptions.charge import Charge
-from drawdown.subscriptions.entitling import assign_command, edge_commands, merged_table, policy_command
+from drawdown.subscriptions.entitling import (
+    assign_command,
+    edge_commands,
+    in_force,
+    merged_table,
+    policy_commands,
+)
 from drawdown.subscriptions.identifiers import derived, trial_grant_id
 from drawdown.subscriptions.renewing import (
     cadence_grant,
@@ -44,22 +50,24 @@ def pack_of(step: Step, pack_id: str) -> Pack:
     return pack
 
 
-def entitle(step: Step, subscription: Subscription, plan: Plan) -> None:
-    """The account's prices and its policy at zero follow the subscription from now on."""
+def entitle(step: Step, subscription: Subscription, left: Plan | None = None) -> None:
+    """The account's prices and policies follow its subscriptions, this one as it is here.
+
+    One that is not paid for yet, or has ended, entitles to nothing; ``left`` is the plan that it leaves.
+    """
     account = subscription.account
     others = [
         each
         for each in step.work.subscriptions.find(account=account, live=True)
         if each.subscription_id != subscription.subscription_id
     ]
-    others.sort(key=lambda each: each.started_at, reverse=True)
-    table, rates = merged_table([plan, *(plan_of(step, each) for each in others)])
+    entitled = in_force([subscription, *others])
+    plans = [plan_of(step, each) for each in entitled]
+    table, rates = merged_table(plans)
     group = list(rates)
     if table:
         group.append(assign_command(account, table, step.now_of(account)))
-    policy = policy_command(account, plan, subscription.currency, subscription.country)
-    if policy is not None:
-        group.append(policy)
+    group += policy_commands(account, list(zip(entitled, plans, strict=True)), left)
     if group:
         step.decision.command(account, *group)
 
