@@ -1,6 +1,6 @@
 """A ``grpc.aio`` server whose only handler takes raw bytes and answers none: what a call costs by itself.
 
-It runs as ``drawdown serve`` does: uvloop, the same channel arguments, methods registered by name. Prints
+It runs as ``drawdown serve`` does: uvloop, the same channel arguments, the same table of methods. Prints
 its address on stdout and serves until it is ended.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 import uvloop
 from drawdown.config import ProcessConfig
+from drawdown.server.method_table import MethodTable
 from drawdown.server.options import channel_arguments
 from drawdown.server.serve import SWITCH_S
 
@@ -27,8 +28,9 @@ async def _nothing(request: bytes, context: Any) -> bytes:
 async def _serve() -> None:
     server = grpc.aio.server(options=channel_arguments(ProcessConfig()))
     handlers = {"Nothing": grpc.unary_unary_rpc_method_handler(_nothing)}
-    server.add_registered_method_handlers(SERVICE, handlers)
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    table = MethodTable()
+    table.add(SERVICE, handlers)
+    server.add_generic_rpc_handlers((table,))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     gc.collect()

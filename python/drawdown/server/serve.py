@@ -19,7 +19,7 @@ import msgspec
 from google.protobuf import descriptor_pool
 from google.protobuf.internal import api_implementation
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from drawdown import errors
 from drawdown.config import Config, host_and_port
@@ -37,6 +37,7 @@ from drawdown.server.control_service import control_services
 from drawdown.server.durability import Durability
 from drawdown.server.entitlement_service import EntitlementService
 from drawdown.server.grant_service import GrantService
+from drawdown.server.method_table import MethodTable
 from drawdown.server.metrics import serve_metrics
 from drawdown.server.notice_watch_service import NoticeWatchService
 from drawdown.server.options import CALLS_MAX, channel_arguments, require_safe
@@ -239,17 +240,19 @@ class Server:
             ),
         ]
         registered = _merged(hot + streams + [self._typed.handler_of(service) for service in typed])
+        table = MethodTable()
         for name, handlers in registered.items():
-            server.add_registered_method_handlers(name, handlers)
-            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+            table.add(name, handlers)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, table)
         names = list(registered)
         # Reflection reads descriptors of every file from the default pool; importing them fills it.
         assert usage_pb2.DESCRIPTOR.package == entitlement_pb2.DESCRIPTOR.package
         if self._config.process.reflection:
-            reflection.enable_server_reflection(
-                (*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+            shown = (*names, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
+                reflection.aio.ReflectionServicer(shown), table
             )
+        server.add_generic_rpc_handlers((table,))
         return names
 
     def _bind(self, server: grpc.aio.Server) -> str:
