@@ -11,6 +11,8 @@ import pytest
 from drawdown.cli.server_process import ServerProcess
 from drawdown.client.interface import Database
 
+from .postgresql import SKIP_REASON, PostgresqlServer, binaries, empty_schema
+
 SMALL = {"segment_bytes": 1 << 20, "reserve_bytes": 0, "payments": "test"}
 START = datetime(2026, 1, 31, tzinfo=UTC)
 
@@ -41,11 +43,37 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
         yield opened
 
 
-@pytest.fixture(params=["embedded", "grpc"])
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """One PostgreSQL for all: its URL. Databases in it keep apart by their schemas."""
+    folder = binaries()
+    if folder is None:
+        pytest.skip(SKIP_REASON)
+    with PostgresqlServer(folder) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def embedded_postgresql(postgresql: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """As ``embedded``, with the control plane's rows in PostgreSQL."""
+    folder = tmp_path_factory.mktemp("control-postgresql") / "data"
+    with drawdown.open(folder, db=empty_schema(postgresql), **SMALL) as opened:
+        prepare(opened)
+        yield opened
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def db_url(request: pytest.FixtureRequest) -> str:
+    """Where a database of the test's own keeps its rows: the value of ``db``, for either database."""
+    return "" if request.param == "sqlite" else empty_schema(request.getfixturevalue("postgresql"))
+
+
+@pytest.fixture(params=["embedded", "grpc", "postgresql"])
 def db(request: pytest.FixtureRequest) -> Iterator[Database]:
-    """Both doors."""
-    if request.param == "embedded":
-        yield request.getfixturevalue("embedded")
+    """Both doors, and the first of them once more over PostgreSQL."""
+    if request.param != "grpc":
+        embedded = "embedded" if request.param == "embedded" else "embedded_postgresql"
+        yield request.getfixturevalue(embedded)
         return
     process: ServerProcess = request.getfixturevalue("server")
     with drawdown.connect(process.target) as connection:

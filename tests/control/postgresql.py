@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import shutil
@@ -13,7 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import sqlalchemy
 from drawdown.cli.server_process import free_port
+from drawdown.storage.sql.database import url_of
 
 SKIP_REASON = "there is no PostgreSQL on this machine"
 START_S = 60.0
@@ -43,6 +46,19 @@ def _user() -> dict[str, Any]:
             continue
         return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
     raise RuntimeError("there is no ordinary user to run PostgreSQL as")
+
+
+_schemas = itertools.count(1)
+
+
+def empty_schema(url: str) -> str:
+    """The URL of a new schema of the server's: a database that nobody else has."""
+    name = f"rows_{next(_schemas)}"
+    engine = sqlalchemy.create_engine(url_of(url, ""))
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"create schema {name}")
+    engine.dispose()
+    return f"{url}?options=-csearch_path%3D{name}"
 
 
 class PostgresqlServer:

@@ -12,18 +12,16 @@ from typing import Any
 
 import drawdown
 import pytest
-import sqlalchemy
 from drawdown import errors
 from drawdown.cli.server_process import ServerProcess
 from drawdown.client.interface import Database
 from drawdown.engine import verify_folder
 from drawdown.storage.backup import restore_from_backup
-from drawdown.storage.sql.database import url_of
 
 from tests.storage.valkey import ValkeyProcess
 
 from .conftest import SMALL, START
-from .postgresql import SKIP_REASON, PostgresqlServer, binaries
+from .postgresql import empty_schema
 from .test_restored_engine import after, before, opened, state
 
 
@@ -164,22 +162,9 @@ def test_of_a_running_server_by_its_command(tmp_path: Path) -> None:
         assert len(connection.invoices("old")) == 3
 
 
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[str]:
-    """A server of this module's own."""
-    folder = binaries()
-    if folder is None:
-        pytest.skip(SKIP_REASON)
-    with PostgresqlServer(folder) as server:
-        yield server.url
-
-
 def test_from_one_database_into_the_other(tmp_path: Path, postgresql: str) -> None:
     """SQLite to PostgreSQL and back: the rows are the same, and numbers count on behind them."""
-    schema = "create schema backup"
-    with sqlalchemy.create_engine(url_of(postgresql, "")).begin() as connection:
-        connection.exec_driver_sql(schema)
-    url = f"{postgresql}?options=-csearch_path%3Dbackup"
+    url = empty_schema(postgresql)
     with opened(tmp_path / "data") as database:
         before(database)
         database.take_backup(tmp_path / "first")

@@ -117,13 +117,13 @@ def test_bad_input_closes_nothing(db: Database, account: str, asked: dict[str, o
         db.account_closing(account)
 
 
-def test_closed_stays_closed_over_a_restart(tmp_path: Path) -> None:
-    with drawdown.open(tmp_path / "data", **SMALL) as database:
+def test_closed_stays_closed_over_a_restart(tmp_path: Path, db_url: str) -> None:
+    with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as database:
         prepare(database)
         database.create_account("acme")
         database.close_account("acme", confirm=True)
     with (
-        drawdown.open(tmp_path / "data", **SMALL) as database,
+        drawdown.open(tmp_path / "data", db=db_url, **SMALL) as database,
         pytest.raises(errors.PreconditionError, match="closed for good"),
     ):
         database.resume_account("acme")

@@ -179,9 +179,9 @@ def test_entitlement_changes_are_told_with_what_was_gained_and_lost(db: Database
     assert changes()[3] == {"meters_lost": '["calls"]'}
 
 
-def test_each_once_over_kill_and_restart(tmp_path: Path) -> None:
+def test_each_once_over_kill_and_restart(tmp_path: Path, db_url: str) -> None:
     """Killed in the middle of hundreds of grants, again and again: every notice is there, none twice."""
-    settings = {"segment_bytes": str(1 << 20), "reserve_bytes": "0"}
+    settings = {"segment_bytes": str(1 << 20), "reserve_bytes": "0", "db": db_url}
     process = ServerProcess(tmp_path / "data", settings=settings)
     process.start()
     try:

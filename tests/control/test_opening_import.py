@@ -229,9 +229,9 @@ def test_too_many_rows_are_for_several_files(db: Database) -> None:
         db.import_opening(rows)
 
 
-def test_a_crash_in_the_midst_is_finished_at_the_next_start(tmp_path: Path) -> None:
+def test_a_crash_in_the_midst_is_finished_at_the_next_start(tmp_path: Path, db_url: str) -> None:
     """Committed, not delivered: the next start brings the engine to where the rows are."""
-    with drawdown.open(tmp_path / "data", **SMALL) as database:
+    with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as database:
         prepare(database)
         plane = database._control_plane()
         deliver = plane.delivery.deliver
@@ -245,7 +245,7 @@ def test_a_crash_in_the_midst_is_finished_at_the_next_start(tmp_path: Path) -> N
         plane.delivery.deliver = deliver  # type: ignore[method-assign]
         with pytest.raises(errors.NotFoundError):
             database.account("a")
-    with drawdown.open(tmp_path / "data", **SMALL) as database:
+    with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as database:
         assert database.balance("a", "credits").available == Decimal("15.5")
         assert {each.state for each in database.import_opening(opening(lambda stem: stem)).actions} == {
             "known"

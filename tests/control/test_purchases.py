@@ -217,13 +217,13 @@ def test_bad_input_changes_nothing(db: Database, account: str, name: Name) -> No
 
 
 @pytest.mark.behaviour("S3-13", "S3-16")
-def test_callbacks_late_twice_and_out_of_order(tmp_path: Path) -> None:
+def test_callbacks_late_twice_and_out_of_order(tmp_path: Path, db_url: str) -> None:
     """The provider's word comes when it comes; a failure after the success changes nothing."""
     from drawdown.embedded import EmbeddedDatabase
     from drawdown.errors import UnauthenticatedError
     from drawdown.payments import ChargeState, ScriptedProvider
 
-    with drawdown.open(tmp_path / "data", **SMALL) as db:
+    with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as db:
         assert isinstance(db, EmbeddedDatabase)
         prepare(db)
         sold = pack(db, "pack")
@@ -250,16 +250,16 @@ def test_callbacks_late_twice_and_out_of_order(tmp_path: Path) -> None:
         assert db.account("acme").suspended
 
 
-def test_a_lost_answer_of_the_provider_is_asked_for_again(tmp_path: Path) -> None:
+def test_a_lost_answer_of_the_provider_is_asked_for_again(tmp_path: Path, db_url: str) -> None:
     """Charged, but the answer never came: after a restart the same key finds it, and the grant follows."""
-    with drawdown.open(tmp_path / "data", **SMALL) as db:
+    with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as db:
         prepare(db)
         sold = pack(db, "pack")
         db.put_customer("c", payment_method="test_lost")
         db.create_account("acme", customer_id="c")
         assert db.buy_pack("acme", sold, purchase_id="p").state == "pending"
         assert db.grants("acme") == []
-    with drawdown.open(tmp_path / "data", **SMALL) as db:
+    with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as db:
         wait_until(lambda: db.balance("acme", "credits").available > 0)
         assert db.purchase("p").state == "granted"
         assert db.balance("acme", "credits").available == Decimal(20)

@@ -115,9 +115,11 @@ def test_a_thousand_concurrent_debits_make_one_recharge(db: Database, name: Name
 
 
 @pytest.mark.behaviour("S2-14")
-def test_a_crossing_that_is_told_late_begins_no_second_recharge(tmp_path: Path, name: Name) -> None:
+def test_a_crossing_that_is_told_late_begins_no_second_recharge(
+    tmp_path: Path, db_url: str, name: Name
+) -> None:
     """The relay was away: the recharge that was set meanwhile has looked at what those crossings tell."""
-    with drawdown.open(tmp_path / "data", **SMALL) as db:
+    with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as db:
         prepare(db)
         account = topped(db, name)
         relay = db._relay

@@ -31,8 +31,8 @@ def put_back(data: Path, kept: Path) -> None:
     shutil.copytree(kept, data, dirs_exist_ok=True)
 
 
-def opened(data: Path) -> EmbeddedDatabase:
-    return drawdown.open(data, **SMALL)
+def opened(data: Path, db_url: str = "") -> EmbeddedDatabase:
+    return drawdown.open(data, db=db_url, **SMALL)
 
 
 def state(database: EmbeddedDatabase) -> Any:
@@ -100,32 +100,34 @@ def after(database: EmbeddedDatabase) -> None:
 
 
 @pytest.fixture
-def forgotten(tmp_path: Path) -> tuple[Path, Any]:
+def forgotten(tmp_path: Path, db_url: str) -> tuple[Path, str, Any]:
     """A folder whose engine has forgotten what its database knows, and the state there was."""
     data, kept = tmp_path / "data", tmp_path / "kept"
-    with opened(data) as database:
+    with opened(data, db_url) as database:
         before(database)
     keep_engine(data, kept)
-    with opened(data) as database:
+    with opened(data, db_url) as database:
         after(database)
         expected = state(database)
     put_back(data, kept)
-    return data, expected
+    return data, db_url, expected
 
 
-def test_every_command_above_the_recovery_point_is_issued_again(forgotten: tuple[Path, Any]) -> None:
-    data, expected = forgotten
+def test_every_command_above_the_recovery_point_is_issued_again(forgotten: tuple[Path, str, Any]) -> None:
+    data, db_url, expected = forgotten
     for _ in range(2):
-        with opened(data) as database:
+        with opened(data, db_url) as database:
             assert state(database) == expected
             assert database.verify().holds
             assert database._control_plane().restores == 1
             assert database._control_plane().delivery.refused == 0
 
 
-def test_a_crash_among_them_goes_on(forgotten: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_among_them_goes_on(
+    forgotten: tuple[Path, str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Killed after each few groups, as often as it takes."""
-    data, expected = forgotten
+    data, db_url, expected = forgotten
     deliver_one = Delivery._deliver_one
     left = [0]
 
@@ -139,27 +141,27 @@ def test_a_crash_among_them_goes_on(forgotten: tuple[Path, Any], monkeypatch: py
     for allowed in (0, 1, 3, 7):
         left[0] = allowed
         with pytest.raises(KeyboardInterrupt):
-            opened(data)
+            opened(data, db_url)
     monkeypatch.setattr(Delivery, "_deliver_one", deliver_one)
-    with opened(data) as database:
+    with opened(data, db_url) as database:
         assert state(database) == expected
         assert database._control_plane().restores == 1
 
 
-def test_what_goes_on_afterwards_names_nothing_twice(forgotten: tuple[Path, Any]) -> None:
+def test_what_goes_on_afterwards_names_nothing_twice(forgotten: tuple[Path, str, Any]) -> None:
     """Renewals of the restored one: an invoice each, and the books hold."""
-    data, _ = forgotten
-    with opened(data) as database:
+    data, db_url, _ = forgotten
+    with opened(data, db_url) as database:
         database.advance_clock("old", START + timedelta(days=165))
         invoices = [each.invoice_id for each in database.invoices("old")]
         assert len(invoices) == len(set(invoices))
         assert database.verify().holds
 
 
-def test_crossings_after_a_restore_are_told(tmp_path: Path) -> None:
+def test_crossings_after_a_restore_are_told(tmp_path: Path, db_url: str) -> None:
     """The relay stands at the recovery point, not where the journal had been."""
     data, kept = tmp_path / "data", tmp_path / "kept"
-    with opened(data) as database:
+    with opened(data, db_url) as database:
         prepare(database)
         database.create_account("acme", customer_id="c")
         database.create_grant("acme", "credits", "100", grant_id="g")
@@ -174,10 +176,10 @@ def test_crossings_after_a_restore_are_told(tmp_path: Path) -> None:
     def told(database: EmbeddedDatabase) -> int:
         return sum(each.kind == "balance.depleted" for each in database.notices("acme").notices)
 
-    with opened(data) as database:
+    with opened(data, db_url) as database:
         use(database)
         wait_until(lambda: told(database) == 1)
     put_back(data, kept)
-    with opened(data) as database:
+    with opened(data, db_url) as database:
         use(database)
         wait_until(lambda: told(database) == 2)

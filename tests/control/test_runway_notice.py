@@ -13,9 +13,9 @@ from .conftest import SMALL, START
 from .waiting import wait_until
 
 
-def test_a_short_runway_is_told_once_each_time(tmp_path: Path) -> None:
+def test_a_short_runway_is_told_once_each_time(tmp_path: Path, db_url: str) -> None:
     """70 used in a week is 10 a day: 30 left last for 3 days, and 5 were set."""
-    settings = SMALL | {"runway_days": 5, "runway_interval_s": 1}
+    settings = SMALL | {"db": db_url, "runway_days": 5, "runway_interval_s": 1}
 
     def told() -> list[FeedNotice]:
         return list(db.notices("acme", kinds=["runway"]).notices)

@@ -19,9 +19,9 @@ GIFT = {"amount": "25", "lifetime": {"count": 3, "unit": "month"}}
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Database:
+def own(tmp_path: Path, db_url: str) -> Database:
     """A database of the test's own: what products name concerns every new account."""
-    database = drawdown.open(tmp_path / "data", **SMALL)
+    database = drawdown.open(tmp_path / "data", db=db_url, **SMALL)
     prepare(database)
     return database
 

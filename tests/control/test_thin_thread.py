@@ -42,20 +42,22 @@ def test_subscribing_gives_one_invoice_and_one_grant_and_each_month_another(
     assert db.verify(account)
 
 
-def test_nothing_happens_twice_after_a_restart(tmp_path: object, name: Callable[[str], str]) -> None:
+def test_nothing_happens_twice_after_a_restart(
+    tmp_path: object, db_url: str, name: Callable[[str], str]
+) -> None:
     """Closing and opening the folder finds the jobs where they were."""
     import drawdown
 
     from .conftest import SMALL, prepare
 
     path = f"{tmp_path}/data"
-    with drawdown.open(path, **SMALL) as db:
+    with drawdown.open(path, db=db_url, **SMALL) as db:
         prepare(db)
         published(db, "pro")
         db.put_customer("c", payment_method="test_ok")
         db.create_account("acme", customer_id="c", test_clock=START)
         db.subscribe("acme", "pro", subscription_id="s")
-    with drawdown.open(path, **SMALL) as db:
+    with drawdown.open(path, db=db_url, **SMALL) as db:
         db.subscribe("acme", "pro", subscription_id="s")
         db.advance_clock("acme", MARCH_END)
         assert len(db.grants("acme")) == 3

@@ -30,9 +30,9 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Database]:
+def own(tmp_path: Path, db_url: str) -> Iterator[Database]:
     """A database of its own that may call loopback, with an account that has a card and a pack to buy."""
-    with drawdown.open(tmp_path / "data", **SMALL, webhook_allow_private=True) as opened:
+    with drawdown.open(tmp_path / "data", db=db_url, **SMALL, webhook_allow_private=True) as opened:
         prepare(opened)
         opened.put_customer(ACCOUNT, payment_method="test_ok")
         opened.create_account(ACCOUNT, customer_id=ACCOUNT)
@@ -88,9 +88,11 @@ def test_payment_success_and_failure_are_told(own: Database, receiver: Receiver)
 
 
 @pytest.mark.behaviour("S3-24", "S3-26")
-def test_what_was_not_delivered_goes_out_after_a_restart(tmp_path: Path, receiver: Receiver) -> None:
+def test_what_was_not_delivered_goes_out_after_a_restart(
+    tmp_path: Path, db_url: str, receiver: Receiver
+) -> None:
     """The entitlement and the undelivered notice both outlive the process."""
-    settings = {**SMALL, "webhook_allow_private": True}
+    settings = {**SMALL, "db": db_url, "webhook_allow_private": True}
     receiver.answers.append((503, {}, b""))
     with drawdown.open(tmp_path / "data", **settings) as db:
         prepare(db)
