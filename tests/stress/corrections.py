@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from drawdown.v1 import admin_pb2_grpc
+from drawdown.v1 import admin_pb2, admin_pb2_grpc
 
 from tests.stress.reservation_clients import send
 from tests.stress.sent_events import Book, SentEvent
@@ -112,6 +112,8 @@ class CorrectionClient:
     async def _step(self, stub: Any) -> None:
         sent = self.book.in_flight.get(self.number) or self._next()
         if sent is None:
+            # Who only waits would never learn that the server is gone.
+            await stub.Query(admin_pb2.QueryRequest(query_json=b'{"type": "catalog"}'), timeout=30)
             await asyncio.sleep(0.01)
             return
         self.book.in_flight[self.number] = sent

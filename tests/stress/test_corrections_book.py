@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from tests.stress.corrections import CorrectionBook, SentCorrection
+from tests.storage.valkey import free_port
+from tests.stress.corrections import CorrectionBook, CorrectionClient, SentCorrection
 from tests.stress.sent_events import Book, SentEvent
 
 
@@ -76,3 +78,9 @@ def test_another_answer_to_a_repeat_is_a_loss(book: CorrectionBook) -> None:
     assert book.faults == []
     book.repeated(sent, "OK", "DUPLICATE")
     assert len(book.lost) == 1
+
+
+def test_a_client_with_nothing_to_correct_learns_that_the_server_is_gone() -> None:
+    client = CorrectionClient(0, {"calls": 1}, 1, CorrectionBook(Book()))
+    asyncio.run(asyncio.wait_for(client.run(f"127.0.0.1:{free_port()}"), 20))
+    assert client.made == 0
