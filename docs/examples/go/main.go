@@ -116,11 +116,10 @@ func run(ctx context.Context, target string) error {
 		if err != nil {
 			return err
 		}
-		for _, balance := range told.Balances {
-			if balance.Held == "0" {
-				fmt.Printf("watched: ends at %s\n", balance.Available)
-				return nil
-			}
+		// What follows each other quickly may come as one change.
+		if told.Seq >= end.Seq {
+			fmt.Printf("watched: ends at %s\n", told.Balances[0].Available)
+			return nil
 		}
 	}
 }

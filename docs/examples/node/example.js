@@ -63,17 +63,10 @@ async function main() {
   const again = await retried(usage, "RecordUsage", batch);
   console.log(`record: applied ${first.applied}; the same again: duplicates ${again.duplicates}`);
 
+  // The first message is the state there is; what follows each other quickly may come as one change.
   const watch = accounts.WatchBalances({ account_ids: [ACCOUNT], credit_type: "credits" });
-  const seen = [];
-  const settled = new Promise((resolve, reject) => {
-    watch.on("data", ({ balances }) => {
-      for (const balance of balances) {
-        seen.push(balance.available);
-        if (seen.length > 1 && balance.held === "0") resolve();
-      }
-    });
-    watch.on("error", (error) => (error.code === grpc.status.CANCELLED ? resolve() : reject(error)));
-  });
+  watch.on("error", () => {});
+  const states = watch[Symbol.asyncIterator]();
 
   const reservation_id = crypto.randomUUID();
   const hold = await retried(entitlement, "Reserve",
@@ -82,9 +75,13 @@ async function main() {
   const end = await retried(entitlement, "Settle", { account_id: ACCOUNT, reservation_id, quantity: "2" });
   console.log(`settle: charged ${end.charged}, returned ${end.returned}, available ${end.available}`);
 
-  await settled;
+  let state;
+  do {
+    ({ value: state } = await states.next());
+    if (!state) throw new Error("the watch ended early");
+  } while (BigInt(state.seq) < BigInt(end.seq));
   watch.cancel();
-  console.log(`watched: ends at ${seen[seen.length - 1]}`);
+  console.log(`watched: ends at ${state.balances[0].available}`);
   for (const stub of [usage, entitlement, accounts]) stub.close();
 }
 
