@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ from drawdown.client.interface import Database
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .conftest import START
+from .conftest import SMALL, START
+from .crash_story import in_child
 from .plans import published
 
 Name = Callable[[str], str]
@@ -123,6 +126,82 @@ def test_one_wrong_thing_loads_nothing_that_is_sold(db: Database, name: Name, tm
     assert raised.value.field == "credits.cadence"
     assert key not in {each.product_id for each in db.products()}
     assert f"{key}-pack" not in {each.pack_id for each in db.packs()}
+
+
+def test_what_only_the_engine_can_judge_loads_nothing_either(
+    db: Database, name: Name, tmp_path: Path
+) -> None:
+    """The last thing of a file is wrong by the engine's rules: it has not heard of the first ones."""
+    key = name("shop")
+    scale = 'name = "gems"\nscale = 2'
+    good = (
+        (FILE % {"id": key})
+        .replace(scale, f'name = "{key}-type"\nscale = 3')
+        .replace('"gems"', f'"{key}-type"')
+    )
+    another = good[good.index("[[plans]]") :].replace(f"{key}-plan", f"{key}-last")
+    path = tmp_path / "catalog.toml"
+    for wrong, with_what, field in (
+        ('amount = "100"', 'amount = "0.0001"', "credits.amount"),
+        (f'rate_card = "{key}-card"', f'rates = [{{ meter = "{key}-none", credits = "1" }}]', "meter"),
+        (f"{key}-last", f"{key}-plan", "plans"),
+    ):
+        assert wrong in another
+        path.write_text(good + another.replace(wrong, with_what), "utf-8")
+        for dry_run in (True, False):
+            with pytest.raises(drawdown.DrawdownError) as raised:
+                db.load_catalog(content_of(path), dry_run=dry_run)
+            assert raised.value.field == field, raised.value
+        catalog = db.dump_catalog()
+        assert f"{key}-type" not in {each.name for each in catalog.credit_types}
+        assert f"{key}-images" not in {each.key for each in catalog.meters}
+        assert key not in {each.product_id for each in catalog.products}
+    path.write_text(good + another, "utf-8")
+    assert {f"plan {key}-plan", f"plan {key}-last"} <= set(actions(db.load_catalog(content_of(path))))
+    assert db.plan(f"{key}-last").rate_card == f"{key}-card@1"
+
+
+def test_a_kill_anywhere_leaves_all_of_a_file_or_nothing(tmp_path: Path) -> None:
+    """Killed at each point; opened again there is the whole file or none of it, in rows and in engine."""
+    path = tmp_path / "catalog.toml"
+    path.write_text(FILE % {"id": "shop"}, "utf-8")
+    content = content_of(path)
+
+    def load(folder: Path) -> bytes:
+        with drawdown.open(folder, **SMALL) as database:
+            database.load_catalog(content)
+        return b""
+
+    def look(folder: Path) -> bytes:
+        with drawdown.open(folder, **SMALL) as database:
+            there = msgspec.json.encode(database.dump_catalog())
+            # A meter is declared once: one that was left over could not come back as another.
+            changed = {**content, "meters": [{**content["meters"][0], "unit": "picture"}]}
+            if b"shop" not in there:
+                database.load_catalog(changed)
+            return there
+
+    killed: dict[str, bool] = {}
+    for point in itertools.count(1):
+        folder, answer = tmp_path / f"data-{point}", tmp_path / f"answer-{point}"
+        told = in_child(partial(load, folder), answer, point=point)
+        assert not in_child(partial(look, folder), answer, point=None).killed_at
+        there = answer.read_bytes()
+        found = [
+            word in there for word in (b"gems", b"shop-images", b"shop-card", b"shop-pack", b"shop-plan")
+        ]
+        assert all(found) or not any(found), (told.killed_at, found)
+        if not told.killed_at:
+            break
+        killed[told.killed_at] = all(found)
+    assert all(found)
+    assert killed == {
+        "call.decided": False,
+        "call.committed": True,
+        "group.delivering": True,
+        "group.applied": True,
+        "groups.durable": True,
+    }
 
 
 @pytest.mark.parametrize("text", ["a = 1\nplans = x\n", "- a\n- b: [", "plans: 1.5"])

@@ -15,6 +15,7 @@ from drawdown._engine import (
     status_names,
 )
 from drawdown._engine import EngineError as RawEngineError
+from drawdown.engine.answers import outcome
 from drawdown.engine.facade import Engine
 from drawdown.engine.folder import Restore, salvage_folder, verify_folder
 from drawdown.engine.translate import translated, translating
@@ -29,6 +30,7 @@ __all__ = [
     "Restore",
     "build_info",
     "decode_ack",
+    "outcome",
     "salvage_folder",
     "status_names",
     "translated",

@@ -1,5 +1,8 @@
 """Products, plans and packs: create, publish, archive, read."""
 
+from collections.abc import Callable
+from functools import partial
+
 import msgspec
 
 from drawdown import errors
@@ -21,6 +24,7 @@ from drawdown.catalog.requests import (
     Products,
     PublishPlan,
 )
+from drawdown.model.commands import Command
 from drawdown.model.credits import units_from_credits
 from drawdown.model.ids import check_id
 from drawdown.runtime.control.registry import handles
@@ -87,29 +91,35 @@ def publish_plan(step: Step, request: PublishPlan) -> Plan:
         raise errors.PreconditionError(
             f"plan {plan.plan_id!r} is archived; create its next version", reason="PLAN_ARCHIVED"
         )
-    return publish(step, plan)
+    plan, group = published(plan, step.engine.scale, partial(latest_card, step))
+    if group:
+        step.command_if_taken("", *group)
+    return step.work.plans.put(plan)
 
 
-def publish(step: Step, plan: Plan) -> Plan:
-    """The draft is in force: its rates are the engine's, a card it names is pinned to its present version."""
+def published(
+    plan: Plan, scale_of: Callable[[str], int], card_of: Callable[[str], RateCard]
+) -> tuple[Plan, list[Command]]:
+    """The draft in force: a card it names is pinned to its present version, its rates are the engine's."""
     check_publishable(plan)
-    plan = _check_scales(step, plan)
+    plan = _check_scales(plan, scale_of)
     if plan.rate_card:
-        card = latest_card(step, plan.rate_card)
+        card = card_of(plan.rate_card)
         plan = msgspec.structs.replace(plan, rates=card.rates, rate_card=f"{card.card_id}@{card.version}")
+    group: list[Command] = []
     if plan.rates:
         table = rate_table_name(plan)
-        step.require("", *rate_commands(table, plan))
+        group = rate_commands(table, plan)
         plan = msgspec.structs.replace(plan, rate_table=table)
-    return step.work.plans.put(msgspec.structs.replace(plan, state="published"))
+    return msgspec.structs.replace(plan, state="published"), group
 
 
-def _check_scales(step: Step, plan: Plan) -> Plan:
+def _check_scales(plan: Plan, scale_of: Callable[[str], int]) -> Plan:
     """The plan with the scale of its credit type, which every number of credits fits."""
     charge = plan.credits
     if charge is None:
         return plan
-    scale = step.engine.scale(charge.credit_type)
+    scale = scale_of(charge.credit_type)
     units_from_credits(charge.amount, scale, "credits.amount")
     if plan.trial is not None:
         units_from_credits(plan.trial.credits, scale, "trial.credits")
@@ -184,10 +194,15 @@ def latest_card(step: Step, card_id: str) -> RateCard:
     """The newest version. Raises ``NotFoundError``."""
     found = step.work.rate_cards.find(card_id=card_id, order="version", descending=True, limit=1)
     if not found:
-        raise errors.NotFoundError(
-            f"there is no rate card {card_id[:128]!r}", reason="RATE_CARD_UNKNOWN", field="rate_card"
-        )
+        raise unknown_card(card_id)
     return found[0]
+
+
+def unknown_card(card_id: str) -> errors.NotFoundError:
+    """What is answered where there is no such card."""
+    return errors.NotFoundError(
+        f"there is no rate card {card_id[:128]!r}", reason="RATE_CARD_UNKNOWN", field="rate_card"
+    )
 
 
 def latest_plan(step: Step, plan_id: str) -> Plan | None:

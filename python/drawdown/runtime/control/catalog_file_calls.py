@@ -1,6 +1,6 @@
 """The catalog from and to a file, and rate cards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -20,20 +20,44 @@ from drawdown.catalog.product import Product
 from drawdown.catalog.rate_card import RateCard, check_card
 from drawdown.catalog.requests import DumpCatalog, ListRateCards, LoadCatalog, PutRateCard, RateCards
 from drawdown.model.commands import Command, CreateCreditType, CreateMeter
-from drawdown.model.credits import require_scale
-from drawdown.runtime.control.catalog_calls import as_written, latest_plan, publish
+from drawdown.model.credits import require_scale, units_from_credits
+from drawdown.runtime.control.catalog_calls import as_written, latest_plan, published, unknown_card
 from drawdown.runtime.control.registry import handles
-from drawdown.runtime.control.step import Step
+from drawdown.runtime.control.step import Step, refusal
 from drawdown.subscriptions.entitling import card_commands
 from drawdown.subscriptions.identifiers import derived
 
 
 class Entry(NamedTuple):
-    """One thing of a file: what becomes of it, what the engine is told, and what is stored then."""
+    """One thing of a file: what becomes of it, what the engine is told, and what is stored with that."""
 
     change: CatalogChange
-    commands: tuple[Command, ...] = ()
+    commands: Sequence[Command] = ()
     store: Callable[[], object] = bool
+
+
+class Known(NamedTuple):
+    """What plans and packs may name: what there is, and what the file brings."""
+
+    scales: dict[str, int]
+    cards: dict[str, RateCard]
+    products: set[str]
+
+    def scale_of(self, credit_type: str) -> int:
+        """Decimals of a credit type. Raises ``NotFoundError``."""
+        if credit_type not in self.scales:
+            raise errors.NotFoundError(
+                f"there is no credit type {credit_type[:128]!r}; name it under credit_types",
+                reason="CREDIT_TYPE_UNKNOWN",
+                field="credit_type",
+            )
+        return self.scales[credit_type]
+
+    def card_of(self, card_id: str) -> RateCard:
+        """The newest version of a card. Raises ``NotFoundError``."""
+        if card_id not in self.cards:
+            raise unknown_card(card_id)
+        return self.cards[card_id]
 
 
 @handles(PutRateCard)
@@ -45,12 +69,15 @@ def put_rate_card(step: Step, request: PutRateCard) -> RateCard:
     if latest is not None and _card_as_written(latest) == wanted:
         return latest
     version = _next_version(step, wanted)
-    step.require("", *card_commands(version.rate_table, version))
+    step.command_if_taken("", *card_commands(version.rate_table, version))
     return step.work.rate_cards.put(version)
 
 
 def _next_version(step: Step, wanted: RateCard) -> RateCard:
-    latest = _latest_card(step, wanted.card_id)
+    return _version_after(_latest_card(step, wanted.card_id), wanted)
+
+
+def _version_after(latest: RateCard | None, wanted: RateCard) -> RateCard:
     version = 1 if latest is None else latest.version + 1
     table = derived("card", wanted.card_id, version)
     return msgspec.structs.replace(wanted, version=version, rate_table=table)
@@ -75,26 +102,56 @@ def list_rate_cards(step: Step, request: ListRateCards) -> RateCards:
 def load_catalog(step: Step, request: LoadCatalog) -> CatalogDiff:
     """All of the file or, where one thing is wrong, nothing of it.
 
-    Everything is judged before anything is applied, and what the engine judges goes there as one group.
+    Everything is judged, by the engine too, before anything is applied; a dry run is judged alike. The rows
+    and one group for the engine are one transaction: after a crash there is all of it or nothing.
     """
-    content, dry_run = request.content, request.dry_run
-    known_products = {each.product_id for each in content.products}
+    content = request.content
+    known = _known(step, content)
     entries = [
         *(_credit_type(step, each) for each in content.credit_types),
         *(_meter(step, each) for each in content.meters),
         *(_rate_card(step, each) for each in content.rate_cards),
         *(_product(step, each) for each in content.products),
-        *(_pack(step, each) for each in content.packs),
-        *(_plan(step, each, known_products) for each in content.plans),
+        *(_pack(step, each, known) for each in content.packs),
+        *(_plan(step, each, known) for each in content.plans),
     ]
+    _check_once(entries)
     changing = [entry for entry in entries if entry.change.action != "keep"]
-    if not dry_run:
-        group = [command for entry in changing for command in entry.commands]
+    group = [command for entry in changing for command in entry.commands]
+    refused = step.would_refuse("", group) if group else None
+    if refused is not None:
+        raise refusal(refused[1])
+    if not request.dry_run:
         if group:
-            step.require("", *group)
+            step.decision.command("", *group)
         for entry in changing:
             entry.store()
-    return CatalogDiff(changes=tuple(entry.change for entry in entries), applied=not dry_run)
+    return CatalogDiff(changes=tuple(entry.change for entry in entries), applied=not request.dry_run)
+
+
+def _check_once(entries: Sequence[Entry]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for change in (entry.change for entry in entries):
+        if (change.kind, change.id) in seen:
+            raise errors.InvalidRequestError(
+                f"{change.kind}s: {change.id[:128]!r} stands twice in the file", field=f"{change.kind}s"
+            )
+        seen.add((change.kind, change.id))
+
+
+def _known(step: Step, content: CatalogContent) -> Known:
+    """With the file as it will be."""
+    scales = {each.name: each.scale for each in step.engine.catalog().credit_types}
+    cards = {card.card_id: card for card in step.work.rate_cards.find(order="row")}
+    for card in content.rate_cards:
+        latest, wanted = cards.get(card.card_id), _card_as_written(card)
+        if latest is None or _card_as_written(latest) != wanted:
+            cards[card.card_id] = _version_after(latest, wanted)
+    return Known(
+        {**scales, **{each.name: each.scale for each in content.credit_types}},
+        cards,
+        {each.product_id for each in (*content.products, *step.work.products.find())},
+    )
 
 
 def _credit_type(step: Step, entry: CreditTypeEntry) -> Entry:
@@ -158,18 +215,19 @@ def _product(step: Step, product: Product) -> Entry:
     return Entry(change, store=lambda: step.work.products.put(product))
 
 
-def _pack(step: Step, pack: Pack) -> Entry:
+def _pack(step: Step, pack: Pack, known: Known) -> Entry:
     check_pack(pack)
-    known = step.work.packs.get(pack_id=pack.pack_id)
-    fields = () if known is None else differing(known, pack)
-    action = "create" if known is None else "change" if fields else "keep"
+    units_from_credits(pack.amount, known.scale_of(pack.credit_type), "amount")
+    there = step.work.packs.get(pack_id=pack.pack_id)
+    fields = () if there is None else differing(there, pack)
+    action = "create" if there is None else "change" if fields else "keep"
     change = CatalogChange(kind="pack", id=pack.pack_id, action=action, fields=fields)
     return Entry(change, store=lambda: step.work.packs.put(pack))
 
 
-def _plan(step: Step, plan: Plan, known_products: set[str]) -> Entry:
+def _plan(step: Step, plan: Plan, known: Known) -> Entry:
     check_plan(plan)
-    if plan.product_id not in known_products and step.work.products.get(product_id=plan.product_id) is None:
+    if plan.product_id not in known.products:
         raise errors.NotFoundError(
             f"plans: {plan.plan_id!r} names product {plan.product_id!r}, which there is not",
             reason="PRODUCT_UNKNOWN",
@@ -182,7 +240,10 @@ def _plan(step: Step, plan: Plan, known_products: set[str]) -> Entry:
     fields = () if latest is None else differing(as_written(latest), wanted)
     action = _plan_action(latest, plan, fields)
     change = CatalogChange(kind="plan", id=plan.plan_id, action=action, fields=fields)
-    return Entry(change, store=lambda: _apply_plan(step, latest, wanted, plan.state, bool(fields)))
+    if action == "keep":
+        return Entry(change)
+    becomes, group = _becomes(latest, wanted, plan.state, bool(fields), known)
+    return Entry(change, group, lambda: step.work.plans.put(becomes))
 
 
 def _plan_action(latest: Plan | None, plan: Plan, fields: tuple[str, ...]) -> str:
@@ -195,18 +256,18 @@ def _plan_action(latest: Plan | None, plan: Plan, fields: tuple[str, ...]) -> st
     return "publish" if plan.state == "published" else "archive"
 
 
-def _apply_plan(step: Step, latest: Plan | None, wanted: Plan, state: str, differs: bool) -> None:
-    plan = latest
-    if latest is None:
-        plan = step.work.plans.put(wanted)
-    elif differs:
-        version = latest.version + (latest.state != "draft")
-        plan = step.work.plans.put(msgspec.structs.replace(wanted, version=version))
-    assert plan is not None
+def _becomes(
+    latest: Plan | None, wanted: Plan, state: str, differs: bool, known: Known
+) -> tuple[Plan, list[Command]]:
+    """The version that the file asks for, in its state, and what the engine is told of it."""
+    plan, group = wanted if latest is None else latest, list[Command]()
+    if latest is not None and differs:
+        plan = msgspec.structs.replace(wanted, version=latest.version + (latest.state != "draft"))
     if state in ("published", "archived") and plan.state == "draft":
-        plan = publish(step, plan)
+        plan, group = published(plan, known.scale_of, known.card_of)
     if state == "archived":
-        step.work.plans.put(msgspec.structs.replace(plan, state="archived"))
+        plan = msgspec.structs.replace(plan, state="archived")
+    return plan, group
 
 
 @handles(DumpCatalog)

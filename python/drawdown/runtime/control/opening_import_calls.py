@@ -167,8 +167,11 @@ class _Import:
                 refused = self.step.would_refuse(account, [command for _, command in rest])
                 if refused is None:
                     break
-                at, field, reason = refused
-                self.problems.append(OpeningProblem(line=rest[at][0].line, field=field, message=reason))
+                at, result = refused
+                problem = OpeningProblem(
+                    line=rest[at][0].line, field=result.field or "", message=result.reason or result.status
+                )
+                self.problems.append(problem)
                 del rest[at]
                 if at == 0 and account in self._accounts:
                     break

@@ -8,7 +8,7 @@ import msgspec
 
 from drawdown import errors
 from drawdown.billing.invoice import Invoice
-from drawdown.engine import Engine
+from drawdown.engine import Engine, outcome
 from drawdown.model.commands import Command, ReleaseGrant, encode_group
 from drawdown.model.decision import Decision
 from drawdown.model.instants import instant_from_us
@@ -112,8 +112,8 @@ class Step:
     def require(self, account: str, *group: Command) -> list[CommandResult]:
         """Apply commands now, before anything is committed, and put them into the outbox as well.
 
-        For what only the engine can judge. Raises the fault that stands for a refusal; the
-        transaction then changes nothing. A crash after the engine's yes is healed by a repeat.
+        For what must be so before anything else is decided. Raises the fault that stands for a refusal;
+        the transaction then changes nothing. A crash after the engine's yes is healed by a repeat.
         """
         results = self.engine.execute(list(group))
         for result in results:
@@ -122,18 +122,26 @@ class Step:
         self.decision.command(account, *group)
         return results
 
-    def would_refuse(self, account: str, group: Sequence[Command]) -> tuple[int, str, str] | None:
-        """Which command the engine would refuse, with field and reason, or ``None``. Nothing is applied.
+    def command_if_taken(self, account: str, *group: Command) -> None:
+        """Put a group that the engine would take into the outbox: a crash leaves all of it or nothing.
+
+        Raises the fault that stands for a refusal; the transaction then changes nothing.
+        """
+        refused = self.would_refuse(account, group)
+        if refused is not None:
+            raise refusal(refused[1])
+        self.decision.command(account, *group)
+
+    def would_refuse(self, account: str, group: Sequence[Command]) -> tuple[int, CommandResult] | None:
+        """Which command the engine would refuse, and its answer, or ``None``. Nothing is applied.
 
         It is asked with one more command at the end that it always refuses: there is no grant without id.
         """
         always = ReleaseGrant(account=account, grant_id="")
-        _, answer = self.engine.apply_json(encode_group([*group, always]))
-        outcomes = msgspec.json.decode(answer)
-        (at,) = [number for number, each in enumerate(outcomes) if each["status"] != "NOT_APPLIED"]
-        if at == len(group):
-            return None
-        return at, outcomes[at].get("field") or "", outcomes[at].get("reason") or outcomes[at]["status"]
+        seq, answer = self.engine.apply_json(encode_group([*group, always]))
+        results = [outcome(each, seq) for each in msgspec.json.decode(answer)]
+        (at,) = [number for number, each in enumerate(results) if each.status != "NOT_APPLIED"]
+        return None if at == len(group) else (at, results[at])
 
 
 def account_closed(account: str) -> errors.PreconditionError:
