@@ -255,3 +255,41 @@ def test_prices_of_the_new_plan_hold_from_the_change_on(
     late = db.record(account, "calls", quantity=1, time=MIDDLE - timedelta(seconds=1))
     fresh = db.record(account, "calls", quantity=1, time=MIDDLE)
     assert (late.charged, fresh.charged) == (Decimal(2), Decimal(5))
+
+
+def test_a_change_that_is_not_paid_leaves_no_trace_of_its_money(
+    db: Database, account: str, name: Name, small: str, large: str
+) -> None:
+    """Its invoice took an invoice credit, the account's balance and another card: all are as before."""
+    db.subscribe(account, small, subscription_id=name("sub"))
+    (first,) = db.invoices(account)
+    db.create_credit_note(
+        name("note"), first.invoice_id, first.lines[0].line_id, amount=Money(300, "USD"), reason="outage"
+    )
+    db.create_invoice_credit(account, name("credit"), amount="5", currency="USD", name="Welcome")
+    db.change_plan(name("sub"), large, change_id="up", payment_method="test_decline")
+    assert db.subscription(name("sub")).payment_method == "test_ok"
+    assert [each.remaining for each in db.invoice_credits(account)] == [Money(500, "USD")]
+    db.advance_clock(account, EDGE)
+    renewal = db.invoices(account)[-1]
+    assert renewal.totals is not None
+    assert (renewal.state, renewal.due, renewal.totals.balance_used) == (
+        "paid",
+        Money(200, "USD"),
+        Money(300, "USD"),
+    )
+
+
+def test_a_cancellation_goes_with_the_period_to_another_rhythm(
+    db: Database, account: str, name: Name, small: str
+) -> None:
+    """Cancelled with its month, then changed to a year that is paid: it ends with the year."""
+    yearly = published(db, name("yearly"), billing_period="yearly", credits="100", fee="100").plan_id
+    db.subscribe(account, small, subscription_id=name("sub"))
+    db.cancel_subscription(name("sub"))
+    year_end = datetime(2027, 2, 14, tzinfo=UTC)
+    db.advance_clock(account, MIDDLE)
+    assert db.change_plan(name("sub"), yearly, change_id="up").ends_at == year_end
+    db.advance_clock(account, year_end)
+    assert db.subscription(name("sub")).state == "ended"
+    assert len(db.invoices(account)) == 2

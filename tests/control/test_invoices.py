@@ -255,6 +255,76 @@ def test_a_credit_note_takes_back_money_and_unspent_credits(db: Database, accoun
     assert b"Credit note" in db.render_invoice(name("note"))
 
 
+@pytest.mark.behaviour("S4-26")
+def test_a_note_over_a_part_withdraws_that_part_of_what_is_unspent(
+    db: Database, account: str, name: Name
+) -> None:
+    """100 for 60, 30 used. Half taken back: 50 go, 20 stay. A quarter more (of the 50 left, half): 20 go, as
+    only those are unspent."""
+    db.create_pack(name("pack"), name="P", amount="100", prices=[{"currency": "USD", "amount": "60"}])
+    subscribed(db, account, name, credits=None, type="custom", base_fee=[])
+    db.add_service(name("sub"), name("pack"), service_id="p")
+    db.record(account, credit_type="credits", credits="30", event_id="e")
+    invoice = newest(db, account)
+    (grant,) = db.grants(account)
+    for _ in range(2):
+        db.create_credit_note(
+            name("half"),
+            invoice.invoice_id,
+            invoice.lines[0].line_id,
+            amount=usd(30),
+            grant_id=grant.grant_id,
+        )
+    old, rest = db.grants(account)
+    assert (old.state, old.burned, old.voided, old.moved) == ("voided", 30, 50, 20)
+    assert (rest.amount, rest.cost_minor, rest.priority) == (20, 1_200, grant.priority)
+    assert db.balance(account, "credits").available == 20
+    db.create_credit_note(
+        name("more"), invoice.invoice_id, invoice.lines[0].line_id, amount=usd(15), grant_id=rest.grant_id
+    )
+    assert db.balance(account, "credits").available == 0
+    assert db.verify(account)
+
+
+def test_what_a_note_left_of_a_plans_grant_is_the_plans(db: Database, account: str, name: Name) -> None:
+    """Half of 100 withdrawn; cancelled at once, the other half is void too."""
+    subscribed(db, account, name, credits="100")
+    invoice = newest(db, account)
+    (grant,) = db.grants(account)
+    db.create_credit_note(
+        name("note"), invoice.invoice_id, invoice.lines[0].line_id, amount=usd(10), grant_id=grant.grant_id
+    )
+    assert db.balance(account, "credits").available == 50
+    db.cancel_subscription(name("sub"), when="now")
+    assert db.balance(account, "credits").available == 0
+
+
+@pytest.mark.behaviour("S1-23")
+def test_a_void_invoice_used_nothing_up(db: Database, account: str, name: Name) -> None:
+    """5 of an invoice credit are on an invoice that is given up; the credit is whole again."""
+    db.put_customer(name("customer"), payment_method="test_decline")
+    credit(db, account, name("c"), "5")
+    subscribed(db, account, name, credits="100")
+    invoice = newest(db, account)
+    assert (invoice.due, db.invoice_credits(account)[0].remaining) == (usd(15), usd(0))
+    db.close_invoice(invoice.invoice_id, "uncollectible")
+    assert db.invoice_credits(account)[0].remaining == usd(0)
+    for _ in range(2):
+        db.close_invoice(invoice.invoice_id, "void")
+        assert db.invoice_credits(account)[0].remaining == usd(5)
+
+
+@pytest.mark.behaviour("S1-10")
+def test_where_no_period_ends_a_credit_is_judged_at_issue(db: Database, account: str, name: Name) -> None:
+    """Expired in the instant of the first invoice and of a change's: not applied."""
+    start = db.account(account).test_clock
+    credit(db, account, name("c"), "5", expires_at=start)
+    subscribed(db, account, name, credits="100")
+    published(db, name("more"), fee="50")
+    db.change_plan(name("sub"), name("more"), change_id="up")
+    assert [(each.due, each.applications) for each in db.invoices(account)] == [(usd(20), ()), (usd(30), ())]
+
+
 @pytest.mark.behaviour("S2-24", "S2-23")
 def test_a_zero_invoice_is_issued_and_never_charged(db: Database, account: str, name: Name) -> None:
     # A charge, even of nothing, would fail.

@@ -99,6 +99,20 @@ def test_paused_past_the_period_begins_a_new_one_when_resumed(db: Database, acco
     assert len(db.invoices(account)) == 3
 
 
+def test_what_is_cancelled_ends_though_it_is_paused(db: Database, account: str, name: Name) -> None:
+    """Ended at the edge that was said; it cannot be resumed into a period that nobody wanted."""
+    published(db, name("plan"))
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    assert db.cancel_subscription(name("sub")).ends_at == FEBRUARY_END
+    db.pause_subscription(name("sub"))
+    db.advance_clock(account, MARCH_END)
+    ended = db.subscription(name("sub"))
+    assert (ended.state, ended.ended_at) == ("ended", FEBRUARY_END)
+    with pytest.raises(drawdown.PreconditionError):
+        db.resume_subscription(name("sub"))
+    assert len(db.invoices(account)) == 1
+
+
 def test_what_ended_stays_ended(db: Database, account: str, name: Name) -> None:
     published(db, name("plan"))
     db.subscribe(account, name("plan"), subscription_id=name("sub"))

@@ -303,6 +303,21 @@ def test_a_part_month_delivers_in_full_unless_adjusted_by_hand(
     assert db.verify(account)
 
 
+@pytest.mark.behaviour("S4-28")
+def test_a_delivery_can_be_adjusted_again_and_back(
+    db: Database, account: str, licence: str, pack: Callable[..., str]
+) -> None:
+    """1 of 10 is used; set to 4, to 6, to 4 again, that twice, and to 10: always the amount less the 1."""
+    db.set_rate(meter="calls", credits="1")
+    db.add_service(licence, pack(), service_id="ten")
+    approve_all(db, account)
+    db.record(account, "calls", quantity=1, time=BEGIN)
+    for amount in (4, 6, 4, 4, 10):
+        db.adjust_delivery(licence, "ten", 0, amount)
+        assert db.balance(account, "credits").available == Decimal(amount - 1)
+    assert db.verify(account)
+
+
 @pytest.mark.behaviour("S4-29", "S4-30")
 def test_several_packs_and_licences_feed_one_balance(
     db: Database, account: str, licence: str, pack: Callable[..., str], name: Name

@@ -64,3 +64,17 @@ def test_a_trial_that_is_cancelled_ends_uncharged(db: Database, account: str, na
     db.advance_clock(account, TRIAL_END)
     assert db.subscription(name("sub")).state == "ended"
     assert not db.invoices(account)
+
+
+def test_a_change_during_the_trial_is_wanted_after_it(db: Database, account: str, name: Name) -> None:
+    """To a plan without a trial: nothing is charged before the trial's end, then that plan is."""
+    published(db, name("plan"), trial={"days": 14, "credits": "10", "end": "end"})
+    published(db, name("other"), credits="200", fee="30")
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.change_plan(name("sub"), name("other"), change_id="c")
+    db.advance_clock(account, TRIAL_END - timedelta(microseconds=1))
+    assert (db.subscription(name("sub")).state, db.invoices(account)) == ("trialing", ())
+    db.advance_clock(account, TRIAL_END)
+    assert db.subscription(name("sub")).state == "active"
+    assert [str(each.due) for each in db.invoices(account)] == ["30.00 USD"]
+    assert db.balance(account, "credits").available == Decimal(200)

@@ -159,6 +159,15 @@ def with_applied(credit: InvoiceCredit, applications: Sequence[CreditApplication
     return msgspec.structs.replace(credit, applied=used)
 
 
+def without_applied(credit: InvoiceCredit, applications: Sequence[CreditApplication]) -> InvoiceCredit:
+    """The credit as if that invoice had not used it."""
+    used = credit.applied or zero(credit.amount.currency)
+    given_back = [each.amount for each in applications if each.credit_id == credit.credit_id]
+    for each in given_back:
+        used = used - each
+    return msgspec.structs.replace(credit, applied=used) if given_back else credit
+
+
 def voided(credit: InvoiceCredit, at: datetime) -> InvoiceCredit:
     """The credit voided: its remainder is forfeited at once, what was applied stays. A second void
     changes nothing."""

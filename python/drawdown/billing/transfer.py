@@ -11,7 +11,7 @@ its rest created anew beside it, as any part withdrawal; what comes out keeps it
 validity, scope, source and its share of what was paid for it.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -172,7 +172,7 @@ def _share_of_cost(grant: Grant, credits: Decimal) -> Money | None:
 def _rest(part: TransferPart, grant: Grant) -> commands.GrantInput:
     """What stays: measured in the step itself. Its cost and that of what leaves make up the share of both."""
     both, leaving = _share_of_cost(grant, grant.remaining), part.cost
-    return _like(
+    return grant_like(
         grant,
         part.rest_grant_id,
         commands.formula(part.from_grant_id, minus=part.credits),
@@ -182,12 +182,22 @@ def _rest(part: TransferPart, grant: Grant) -> commands.GrantInput:
 
 
 def _arriving(transfer: Transfer, part: TransferPart, grant: Grant) -> commands.GrantInput:
-    return _like(grant, part.to_grant_id, part.credits, part.cost, derived("transfer", transfer.transfer_id))
+    return grant_like(
+        grant, part.to_grant_id, part.credits, part.cost, derived("transfer", transfer.transfer_id)
+    )
 
 
-def _like(
-    grant: Grant, grant_id: str, amount: commands.GrantAmountLike, cost: Money | None, reference: str
+def grant_like(
+    grant: Grant,
+    grant_id: str,
+    amount: commands.GrantAmountLike,
+    cost: Money | None,
+    reference: str,
+    *,
+    metadata: Mapping[str, str] | None = None,
+    pending: bool = False,
 ) -> commands.GrantInput:
+    """A grant as this one is, of another amount and cost."""
     return commands.grant_input(
         grant_id,
         grant.credit_type,
@@ -198,10 +208,11 @@ def _like(
         effective_at=grant.effective_at,
         expires_at=grant.expires_at,
         scope=grant.scope,
+        pending=pending,
         source=grant.source,
         source_reference=reference,
         cost_minor=0 if cost is None else cost.minor,
         cost_currency="" if cost is None else cost.currency,
         reason=grant.reason,
-        metadata=grant.metadata,
+        metadata=grant.metadata if metadata is None else metadata,
     )

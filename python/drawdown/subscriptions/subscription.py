@@ -24,6 +24,8 @@ class PlannedChange(Value, frozen=True):
     asked_at: datetime
     invoice_id: str = ""
     """The invoice that must be paid first; empty: it waits for the period's end."""
+    former_payment_method: str = ""
+    """What the subscription had before: it stays where the change is not paid."""
 
 
 class Segment(Value, frozen=True):
@@ -51,7 +53,7 @@ class Service(Value, frozen=True):
     delivered: int = 0
     """The next delivery's number."""
     adjusted: dict[str, str] = {}
-    """Amounts set by hand, by delivery number."""
+    """Amounts set by hand, by delivery number; ``N.times``: how often, since delivery N was made."""
 
 
 class Subscription(Value, frozen=True):

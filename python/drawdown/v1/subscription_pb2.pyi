@@ -245,7 +245,7 @@ class OwnGrant(_message.Message):
     def __init__(self, grant_id: _Optional[str] = ..., credit_type: _Optional[str] = ..., amount: _Optional[str] = ..., period: _Optional[_Union[_values_pb2.Period, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., priority: _Optional[int] = ..., cost: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., kind: _Optional[str] = ..., rolled: _Optional[int] = ...) -> None: ...
 
 class PlannedChange(_message.Message):
-    __slots__ = ("change_id", "plan_id", "version", "quantity", "policy", "asked_at", "invoice_id")
+    __slots__ = ("change_id", "plan_id", "version", "quantity", "policy", "asked_at", "invoice_id", "former_payment_method")
     CHANGE_ID_FIELD_NUMBER: _ClassVar[int]
     PLAN_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -253,6 +253,7 @@ class PlannedChange(_message.Message):
     POLICY_FIELD_NUMBER: _ClassVar[int]
     ASKED_AT_FIELD_NUMBER: _ClassVar[int]
     INVOICE_ID_FIELD_NUMBER: _ClassVar[int]
+    FORMER_PAYMENT_METHOD_FIELD_NUMBER: _ClassVar[int]
     change_id: str
     plan_id: str
     version: int
@@ -260,7 +261,8 @@ class PlannedChange(_message.Message):
     policy: str
     asked_at: _timestamp_pb2.Timestamp
     invoice_id: str
-    def __init__(self, change_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., version: _Optional[int] = ..., quantity: _Optional[int] = ..., policy: _Optional[str] = ..., asked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., invoice_id: _Optional[str] = ...) -> None: ...
+    former_payment_method: str
+    def __init__(self, change_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., version: _Optional[int] = ..., quantity: _Optional[int] = ..., policy: _Optional[str] = ..., asked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., invoice_id: _Optional[str] = ..., former_payment_method: _Optional[str] = ...) -> None: ...
 
 class Segment(_message.Message):
     __slots__ = ("since", "amount")

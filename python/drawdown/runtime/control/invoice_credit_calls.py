@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from fractions import Fraction
 
 import msgspec
 
@@ -22,10 +23,10 @@ from drawdown.billing.invoice_credit_requests import (
 )
 from drawdown.billing.page import PageInput, Party, page_of
 from drawdown.billing.totals import TaxesKnown, taken_back, totals_of
-from drawdown.model.commands import VoidGrant
+from drawdown.billing.withdrawal import rest_id, withdrawal
 from drawdown.model.ids import check_id
 from drawdown.model.money import Money, total
-from drawdown.runtime.control.invoice_foot import add_to_balance, credits_of, foot
+from drawdown.runtime.control.invoice_foot import add_to_balance, credits_of, foot, give_back
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_steps import plan_of
@@ -155,7 +156,7 @@ def create_credit_note(step: Step, request: CreateCreditNote) -> Invoice:
     invoice = step.work.invoice(request.invoice_id, step.account_prefix)
     if not step.work.first_time(request, request.note_id):
         return step.work.invoice(request.note_id)
-    line, before = _line_taken_back(step, request, invoice)
+    line, before, left = _line_taken_back(step, request, invoice)
     amount = -request.amount
     series = "TC" if invoice.test_clock else "C"
     now = step.now_of(invoice.account)
@@ -194,12 +195,7 @@ def create_credit_note(step: Step, request: CreateCreditNote) -> Invoice:
     )
     add_to_balance(step, invoice.account, -totals.total)
     if request.grant_id:
-        step.require(
-            invoice.account,
-            VoidGrant(
-                account=invoice.account, grant_id=request.grant_id, reason=f"credit note {note.number}"
-            ),
-        )
+        _withdraw(step, note, request.grant_id, Fraction(request.amount.minor, left))
     step.decision.notice(
         "invoice.created",
         invoice.account,
@@ -210,8 +206,29 @@ def create_credit_note(step: Step, request: CreateCreditNote) -> Invoice:
     return step.work.invoices.put(note)
 
 
-def _line_taken_back(step: Step, request: CreateCreditNote, invoice: Invoice) -> tuple[InvoiceLine, Money]:
-    """The line, and what notes took back of the whole invoice before.
+def _withdraw(step: Step, note: Invoice, grant_id: str, part: Fraction) -> None:
+    """The credits that the note is for go, as far as they are unspent; a plan's grant stays its own."""
+    account = note.account
+    grant = step.engine.grant(account, grant_id)
+    step.require(
+        account,
+        withdrawal(account, grant, note_id=note.invoice_id, part=part, reason=f"credit note {note.number}"),
+    )
+    for subscription in step.work.subscriptions.find(account=account, live=True):
+        if part < 1 and any(own.grant_id == grant_id for own in subscription.own_grants):
+            own_grants = tuple(
+                msgspec.structs.replace(own, grant_id=rest_id(note.invoice_id), amount=None)
+                if own.grant_id == grant_id
+                else own
+                for own in subscription.own_grants
+            )
+            step.work.subscriptions.put(msgspec.structs.replace(subscription, own_grants=own_grants))
+
+
+def _line_taken_back(
+    step: Step, request: CreateCreditNote, invoice: Invoice
+) -> tuple[InvoiceLine, Money, int]:
+    """The line, what notes took back of the whole invoice before, and what is left of the line.
 
     Raises where the note would take back more than the line came to: promotional money is not paid out.
     """
@@ -239,7 +256,7 @@ def _line_taken_back(step: Step, request: CreateCreditNote, invoice: Invoice) ->
             f"amount: above 0 and at most what is left of the line, {left} minor units of {invoice.currency}",
             field="amount",
         )
-    return line, -total([each.amount for each in taken], invoice.currency)
+    return line, -total([each.amount for each in taken], invoice.currency), left
 
 
 @handles(CloseInvoice)
@@ -255,6 +272,8 @@ def close_invoice(step: Step, request: CloseInvoice) -> Invoice:
             f"invoice {invoice.invoice_id!r} is {invoice.state}; only an open one is closed",
             reason="INVOICE_CLOSED",
         )
+    if request.state == "void":
+        give_back(step, invoice)
     kind = "invoice.voided" if request.state == "void" else "invoice.uncollectible"
     step.decision.notice(
         kind, invoice.account, key=f"{kind}:{invoice.invoice_id}", invoice_id=invoice.invoice_id

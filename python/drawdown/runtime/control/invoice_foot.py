@@ -8,10 +8,11 @@ import msgspec
 
 from drawdown.billing.balances import MoneyBalance
 from drawdown.billing.invoice import Invoice
-from drawdown.billing.invoice_credit import InvoiceCredit, apply_credits, with_applied
+from drawdown.billing.invoice_credit import InvoiceCredit, apply_credits, with_applied, without_applied
 from drawdown.billing.totals import totals_of
 from drawdown.model.money import Money, zero
 from drawdown.runtime.control.step import Step
+from drawdown.subscriptions.identifiers import invoice_id
 
 
 def credits_of(step: Step, account: str) -> list[InvoiceCredit]:
@@ -28,9 +29,12 @@ def balance_of(step: Step, account: str, currency: str) -> Money:
 def foot(step: Step, invoice: Invoice) -> Invoice:
     """The invoice with credits, taxes and sums as they would be now; nothing is used up yet.
 
-    A credit is judged at the last instant of the period that ends where the invoice is made.
+    A credit is judged at the last instant of the period that ends where the invoice is made; where none
+    ends, at its issue.
     """
-    judged_at = invoice.created_at - timedelta(microseconds=1)
+    judged_at = invoice.created_at
+    if _closes_a_period(step, invoice):
+        judged_at -= timedelta(microseconds=1)
     customer = step.customer_of(invoice.account)
     applications = apply_credits(invoice.lines, credits_of(step, invoice.account), judged_at)
     totals = totals_of(
@@ -46,6 +50,16 @@ def foot(step: Step, invoice: Invoice) -> Invoice:
     return msgspec.structs.replace(invoice, applications=tuple(applications), totals=totals, due=due)
 
 
+def _closes_a_period(step: Step, invoice: Invoice) -> bool:
+    if any(not line.in_advance for line in invoice.lines):
+        return True
+    regular = invoice_id(invoice.account, invoice.created_at, invoice.currency)
+    if not invoice.invoice_id.startswith(regular):
+        return False
+    subscriptions = {line.subscription_id for line in invoice.lines if line.subscription_id}
+    return any(step.work.subscription(each).billing.start < invoice.created_at for each in subscriptions)
+
+
 def use_up(step: Step, invoice: Invoice) -> None:
     """The credits and the balance that a final invoice takes; what it owes the customer is kept for them."""
     for credit in credits_of(step, invoice.account):
@@ -57,6 +71,17 @@ def use_up(step: Step, invoice: Invoice) -> None:
     assert invoice.totals is not None
     owed_to_customer = -invoice.totals.due if invoice.totals.due.minor < 0 else zero(invoice.currency)
     add_to_balance(step, invoice.account, owed_to_customer - invoice.totals.balance_used)
+
+
+def give_back(step: Step, invoice: Invoice) -> None:
+    """A final invoice that becomes void used nothing up: credits and balance are as without it."""
+    if invoice.totals is None or invoice.state not in ("finalized", "uncollectible"):
+        return
+    for credit in credits_of(step, invoice.account):
+        unused = without_applied(credit, invoice.applications)
+        if unused != credit:
+            step.work.invoice_credits.put(unused)
+    add_to_balance(step, invoice.account, invoice.totals.balance_used)
 
 
 def add_to_balance(step: Step, account: str, amount: Money) -> None:

@@ -8,7 +8,7 @@ from drawdown.billing.invoice import GrantRelease, Invoice, line_of
 from drawdown.catalog.plan import Plan
 from drawdown.model.commands import release_grant
 from drawdown.model.decision import Job
-from drawdown.runtime.control.invoice_foot import foot, use_up
+from drawdown.runtime.control.invoice_foot import foot, give_back, use_up
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_hooks import PAID_JOB, tell_subscriptions
 from drawdown.storage.sql import tables
@@ -158,6 +158,14 @@ def settle(step: Step, invoice: Invoice, at: datetime) -> Invoice:
         invoice_id=invoice.invoice_id,
     )
     return step.work.invoices.put(paid)
+
+
+def drop_invoice(step: Step, invoice_id: str) -> None:
+    """What nobody will pay for any more is void, and used nothing up."""
+    invoice = step.work.invoice(invoice_id)
+    if invoice.state in ("draft", "finalized"):
+        give_back(step, invoice)
+        step.work.invoices.put(msgspec.structs.replace(invoice, state="void"))
 
 
 def release(step: Step, releases: tuple[GrantRelease, ...]) -> None:

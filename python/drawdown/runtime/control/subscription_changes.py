@@ -10,7 +10,7 @@ from drawdown.model.ids import check_id
 from drawdown.model.money import Money, zero
 from drawdown.model.results import Grant
 from drawdown.runtime.control.catalog_calls import plan_in_force
-from drawdown.runtime.control.invoicing import add_lines, must_wait
+from drawdown.runtime.control.invoicing import add_lines, drop_invoice, must_wait
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_lifecycle import with_schedules
@@ -72,7 +72,6 @@ def change_plan(step: Step, request: ChangePlan) -> Subscription:
     if request.when not in ("now", "period_end"):
         raise errors.InvalidRequestError("when: now or period_end", field="when")
     now = step.now_of(subscription.account)
-    subscription = _with_payment_method(subscription, request)
     planned = PlannedChange(
         change_id=request.change_id,
         plan_id=plan.plan_id,
@@ -80,7 +79,9 @@ def change_plan(step: Step, request: ChangePlan) -> Subscription:
         quantity=request.quantity,
         policy=request.policy or plan.change_policy,
         asked_at=now,
+        former_payment_method=subscription.payment_method,
     )
+    subscription = _with_payment_method(subscription, request)
     if request.when == "period_end" and subscription.state == "active":
         tell(step, subscription, "change_planned", request.change_id, plan_id=plan.plan_id)
         return step.work.subscriptions.put(msgspec.structs.replace(subscription, planned_change=planned))
@@ -223,6 +224,9 @@ def apply_change(
         seen=(*subscription.seen, planned.change_id),
         waiting_charges=(*subscription.waiting_charges, *target.waiting),
     )
+    if target.fresh_period and changed.ends_at is not None and subscription.state != "trialing":
+        # Cancelled with its period, which is another one now.
+        changed = msgspec.structs.replace(changed, ends_at=changed.billing.edge(1))
     if not already_charged and target.charges:
         _invoice(step, subscription, planned, target, now)
     if subscription.state == "trialing":
@@ -310,13 +314,14 @@ def _credits(
 
 
 def drop_change(step: Step, subscription: Subscription, planned: PlannedChange) -> None:
-    """The change does not happen; its invoice is void."""
+    """The change does not happen, nor what came with it; its invoice is void."""
     step.work.subscriptions.put(
         msgspec.structs.replace(
-            subscription, planned_change=None, seen=(*subscription.seen, planned.change_id)
+            subscription,
+            planned_change=None,
+            seen=(*subscription.seen, planned.change_id),
+            payment_method=planned.former_payment_method or subscription.payment_method,
         )
     )
-    invoice = step.work.invoice(planned.invoice_id)
-    if invoice.state in ("draft", "finalized"):
-        step.work.invoices.put(msgspec.structs.replace(invoice, state="void"))
+    drop_invoice(step, planned.invoice_id)
     tell(step, subscription, "change_failed", planned.change_id, plan_id=planned.plan_id)

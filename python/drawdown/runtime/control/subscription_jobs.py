@@ -43,12 +43,14 @@ def _subject(step: Step, job: StoredJob) -> Subscription | None:
 def open_next_period(step: Step, job: StoredJob, _: object) -> None:
     """A renewal, or the end."""
     subscription = _subject(step, job)
-    if subscription is None or subscription.state == "paused":
+    if subscription is None:
         return
     number, edge = job.payload["number"], job.due_at
     if subscription.state == "pending" or _is_over(step, subscription, edge):
         # What was never paid for in its whole first period does not go on.
         end(step, subscription, edge)
+        return
+    if subscription.state == "paused":
         return
     subscription = _with_arrears(step, subscription, number)
     subscription = _with_term(step, subscription, number, edge)
@@ -176,8 +178,11 @@ def end_trial(step: Step, job: StoredJob, _: object) -> None:
 
 
 def _converts(subscription: Subscription, plan: Plan) -> bool:
-    """By the plan's rule, and only where there is a way to be paid."""
-    if plan.trial is None or plan.trial.end == "end":
+    """By the plan's rule, and only where there is a way to be paid.
+
+    A plan without a trial of its own was changed to in the midst of one: it is wanted.
+    """
+    if plan.trial is not None and plan.trial.end == "end":
         return False
     costs = any(charge.amount.minor > 0 for charge in period_charges(subscription, plan, 0))
     return bool(subscription.payment_method) or not costs or plan.release != "on_payment"

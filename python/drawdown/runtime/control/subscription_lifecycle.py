@@ -9,7 +9,7 @@ from drawdown.catalog.plan import Plan
 from drawdown.model.commands import VoidGrant
 from drawdown.model.money import zero
 from drawdown.runtime.control.arrears_steps import arrears
-from drawdown.runtime.control.invoicing import add_lines
+from drawdown.runtime.control.invoicing import add_lines, drop_invoice
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_services import subscription_for
@@ -90,6 +90,9 @@ def end(step: Step, subscription: Subscription, at: datetime) -> Subscription:
             own_id = derived("inv", subscription.subscription_id, "last")
             add_lines(step, subscription, plan, Period(start=at, end=at), owed, own_id=own_id)
         entitle(step, ended, plan)
+    planned = subscription.planned_change
+    if planned is not None and planned.invoice_id:
+        drop_invoice(step, planned.invoice_id)
     return step.work.subscriptions.put(ended)
 
 

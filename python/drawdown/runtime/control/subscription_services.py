@@ -7,9 +7,11 @@ from typing import Final
 import msgspec
 
 from drawdown import errors
+from drawdown.billing.withdrawal import ADJUSTS, ALLOCATED
 from drawdown.model.commands import CreateGrant, Formula, VoidAndReplace, grant_input
 from drawdown.model.credits import decimal_text, units_from_credits
 from drawdown.model.ids import check_id
+from drawdown.model.results import Grant
 from drawdown.runtime.control.invoicing import add_lines, invoice_with_line, must_wait
 from drawdown.runtime.control.registry import carries_out, handles
 from drawdown.runtime.control.step import Step
@@ -21,6 +23,7 @@ from drawdown.subscriptions.renewing import grant_input_of
 from drawdown.subscriptions.requests import AddService, AdjustDelivery, ServiceOrder, TerminateService
 from drawdown.subscriptions.servicing import (
     DELIVERY_JOB,
+    delivery_amount,
     delivery_charges,
     delivery_grant,
     delivery_grant_id,
@@ -29,7 +32,7 @@ from drawdown.subscriptions.servicing import (
     service_named,
     with_service,
 )
-from drawdown.subscriptions.subscription import OwnGrant, Service, Subscription
+from drawdown.subscriptions.subscription import Service, Subscription
 
 # Weekly for two thousand years: what lies beyond has no date.
 DELIVERIES_MAX: Final = 100_000
@@ -179,33 +182,34 @@ def adjust_delivery(step: Step, request: AdjustDelivery) -> Subscription:
         raise errors.InvalidRequestError(f"{field}: not negative", field=field)
     if request.number > DELIVERIES_MAX:
         raise errors.InvalidRequestError(f"number: at most {DELIVERIES_MAX}", field="number")
-    call_id = f"{request.subscription_id}:{request.service_id}:{request.number}:{request.amount}"
-    if not step.work.first_time(request, call_id):
-        return subscription
     require_live(subscription)
     pack = pack_of(step, service.pack_id)
     units_from_credits(request.amount, step.engine.scale(pack.credit_type), "amount")
-    own = delivery_grant(subscription, service, pack, request.number)
-    adjusted = {**service.adjusted, str(request.number): decimal_text(request.amount)}
+    before = delivery_amount(service, pack, request.number)
+    if before == request.amount:
+        return subscription
     if request.number < service.delivered:
-        _replace_delivered(step, subscription, service, own, request.number, request.amount)
+        service = _replace_delivered(step, subscription, service, request, before)
+    adjusted = {**service.adjusted, str(request.number): decimal_text(request.amount)}
     return step.work.subscriptions.put(
         with_service(subscription, msgspec.structs.replace(service, adjusted=adjusted))
     )
 
 
 def _replace_delivered(
-    step: Step, subscription: Subscription, service: Service, own: OwnGrant, number: int, amount: Decimal
-) -> None:
-    """The delivered grant has ``amount`` instead of what it had; the ledger shows the void and the grant."""
-    times = sum(1 for key in service.adjusted if key == str(number) or key.startswith(f"{number}."))
-    base = delivery_grant_id(subscription, service, number)
-    old_id = base if times == 0 else _latest(step, subscription, base)
-    old = step.engine.grant(subscription.account, old_id)
+    step: Step, subscription: Subscription, service: Service, request: AdjustDelivery, before: Decimal
+) -> Service:
+    """The delivered grant has another amount, what was used of it stays used; the ledger shows the void and
+    the grant. Each adjustment has its number, so that one that is repeated after a crash is the same."""
+    base = delivery_grant_id(subscription, service, request.number)
+    counter = f"{request.number}.times"
+    times = int(service.adjusted.get(counter, "0"))
+    old = _standing_for(step, subscription, base, derived(base, "adjusted", times) if times else base)
+    before = Decimal(old.metadata.get(ALLOCATED, "") or before)
     grant = grant_input(
-        derived(base, "adjusted", amount),
+        derived(base, "adjusted", times + 1),
         old.credit_type,
-        Formula(of=old_id, minus=decimal_text(old.amount - amount)),
+        Formula(of=old.grant_id, minus=decimal_text(before - request.amount)),
         priority=old.priority,
         effective_at=old.effective_at,
         expires_at=old.expires_at,
@@ -216,19 +220,22 @@ def _replace_delivered(
         cost_minor=old.cost_minor,
         cost_currency=old.cost_currency,
         reason="delivery adjusted by hand",
-        metadata={"adjusts": base},
+        metadata={ADJUSTS: base},
     )
     step.require(
-        subscription.account, VoidAndReplace(account=subscription.account, void=[old_id], create=[grant])
+        subscription.account,
+        VoidAndReplace(account=subscription.account, void=[old.grant_id], create=[grant]),
     )
+    return msgspec.structs.replace(service, adjusted={**service.adjusted, counter: str(times + 1)})
 
 
-def _latest(step: Step, subscription: Subscription, base: str) -> str:
-    """The grant that stands for the delivery now."""
+def _standing_for(step: Step, subscription: Subscription, base: str, grant_id: str) -> Grant:
+    """The delivery's grant, or the rest of it that a credit note left."""
     for each in step.engine.grants(subscription.account):
-        if each.metadata.get("adjusts") == base and each.state != "voided":
-            return each.grant_id
-    return base
+        is_rest = each.metadata.get(ADJUSTS) == base and ALLOCATED in each.metadata
+        if is_rest and each.state != "voided":
+            return each
+    return step.engine.grant(subscription.account, grant_id)
 
 
 def require_live(subscription: Subscription) -> None:
