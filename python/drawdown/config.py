@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from drawdown.errors import ConfigError
+from drawdown.model.choice import choice_in_words
 from drawdown.model.event_mapping import SECTION, EventTypes, event_types_from
 
 PREFIX: Final = "DRAWDOWN_"
@@ -416,8 +417,12 @@ def _convert(section: type[SectionT], values: Mapping[str, Any], sources: Mappin
         try:
             converted[field.name] = msgspec.convert(value, field.type, strict=not lax)
         except msgspec.ValidationError as raised:
+            pattern = SETTINGS[field.name].range if field.type.__metadata__[0].pattern else ""
+            why = f"{raised}" if not pattern else f"give {choice_in_words(pattern)}"
             raise ConfigError(
-                f"{sources[field.name]}: {field.name} is {value!r}: {raised}", field=field.name
+                f"{sources[field.name]}: {field.name} is {value!r}: {why} "
+                f"({field.type.__metadata__[0].description})",
+                field=field.name,
             ) from raised
     return section(**converted)
 

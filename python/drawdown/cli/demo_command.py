@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from drawdown.cli import exit_codes
@@ -101,7 +102,7 @@ class Screen:
     def say(self, text: str) -> None:
         """One sentence of the story."""
         if not self._quiet:
-            console.print(f"[dim]{time.monotonic() - self.started:5.1f} s[/dim]  {text}")
+            console.print(f"[dim]{time.monotonic() - self.started:5.1f} s[/dim]  {escape(text)}")
 
     def watch(self, database: Database, recorder: Recorder, seconds: float) -> None:
         """Show the balances for a while."""
@@ -164,7 +165,7 @@ def demo(
     else:
         for check in checks:
             mark = "[green]holds[/green]" if check.holds else "[red]FAILS[/red]"
-            console.print(f"  {mark}  {check.question} [dim]({check.found})[/dim]")
+            console.print(f"  {mark}  {escape(check.question)} [dim]({escape(check.found)})[/dim]")
     if not all(check.holds for check in checks):
         raise typer.Exit(exit_codes.REFUSED)
 

@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from drawdown.cli import exit_codes
-from drawdown.cli.options import DEFAULT_DATA, ApiKeyOption, JsonOption, target_tls
+from drawdown.cli.options import DEFAULT_DATA, ApiKeyOption, JsonOption, connect_target
 from drawdown.cli.output import console, print_json, table
 from drawdown.config import load
 from drawdown.errors import DrawdownError
@@ -165,9 +165,7 @@ def _settings() -> Finding:
 def _server(target: str, api_key: str | None) -> Iterator[Finding]:
     import time
 
-    from drawdown.client.sync import connect
-
-    with connect(target, api_key=api_key, timeout_s=5, tls=target_tls()) as connection:
+    with connect_target(target, api_key, timeout_s=5) as connection:
         began = time.perf_counter()
         engine, _ = connection.server_stats()
         took_ms = (time.perf_counter() - began) * 1000

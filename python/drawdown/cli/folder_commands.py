@@ -10,7 +10,14 @@ import typer
 from rich.progress import Progress, TaskID
 
 from drawdown.cli import exit_codes
-from drawdown.cli.options import ApiKeyOption, DataOption, JsonOption, TargetOption, open_database, target_tls
+from drawdown.cli.options import (
+    ApiKeyOption,
+    DataOption,
+    JsonOption,
+    TargetOption,
+    connect_target,
+    open_database,
+)
 from drawdown.cli.output import console, print_json, print_table
 from drawdown.errors import InvalidRequestError
 
@@ -82,9 +89,7 @@ def snapshot(
     json: JsonOption = False,
 ) -> None:
     """Write a snapshot now and say up to which journal position a restore would reach."""
-    from drawdown.client.sync import connect
-
-    with connect(target, api_key=api_key, timeout_s=600, tls=target_tls()) as connection:
+    with connect_target(target, api_key, timeout_s=600) as connection:
         report = {"checkpoint_seq": connection.checkpoint()} if local else connection.snapshot(full=full)
     if json:
         print_json(report)
@@ -114,9 +119,7 @@ def backup(
         with open_database(places[0], None, create=False) as database:
             taken = database.take_backup(places[1].absolute())
     else:
-        from drawdown.client.sync import connect
-
-        with connect(target, api_key=api_key, timeout_s=3600, tls=target_tls()) as connection:
+        with connect_target(target, api_key, timeout_s=3600) as connection:
             taken = connection.take_backup(places[0].absolute())
     if json:
         print_json(taken)

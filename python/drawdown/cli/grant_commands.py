@@ -93,14 +93,16 @@ def grants(
     api_key: ApiKeyOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List the grants of an account in the order in which they burn."""
+    """List the grants of an account in the order in which they burn; a scope only where one has any."""
     with open_database(data, target, api_key, create=False) as database:
         found = database.grants(account, credit_type)
     if json:
         print_json(found)
         return
+    types = {each.credit_type for each in found}
+    one_type = f" in {next(iter(types))}" if len(types) == 1 else ""
     print_table(
-        f"Grants of {account}, first to burn on top",
+        f"Grants of {account}{one_type}, first to burn on top",
         [
             "grant",
             "type",
@@ -110,26 +112,32 @@ def grants(
             "scope",
             "amount",
             "remaining",
+            "held",
             "burned",
             "expired",
             "voided",
+            "moved",
         ],
         [
             (
                 each.grant_id,
-                each.credit_type,
+                "" if one_type else each.credit_type,
                 each.state,
                 each.priority,
                 each.expires_at,
-                "all" if each.scope is None else each.scope,
+                each.scope,
                 each.amount,
                 each.remaining,
+                each.held,
                 each.burned,
                 each.expired,
                 each.voided,
+                each.moved,
             )
             for each in found
         ],
+        # A table of what never happened leaves no room for what did.
+        if_any=("type", "scope", "held", "expired", "voided", "moved"),
     )
 
 

@@ -136,7 +136,7 @@ def _about(entry: LedgerEntry) -> str:
 
 
 def _print_entries(title: str, entries: list[LedgerEntry]) -> None:
-    shown = Table(title=title, title_justify="left", header_style="bold")
+    shown = Table(title=escape(title), title_justify="left", header_style="bold")
     for name in ("seq", "received (UTC)", "kind", "charged"):
         shown.add_column(name, justify="right" if name in ("seq", "charged") else "left", no_wrap=True)
     shown.add_column("about", overflow="fold")

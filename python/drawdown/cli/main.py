@@ -50,8 +50,10 @@ def _show_version(asked: bool) -> None:
         from drawdown import __version__
         from drawdown.engine import build_info
 
-        facts = ", ".join(f"{key} {value}" for key, value in sorted(build_info().items()))
-        typer.echo(f"drawdown {__version__} ({facts})")
+        build = build_info()
+        facts = f"{build['profile']} build, journal format {build['journal_format']}"
+        planted = f", planted bugs: {build['planted_bugs']}" if build["planted_bugs"] else ""
+        typer.echo(f"drawdown {__version__} ({facts}{planted})")
         raise typer.Exit
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,12 @@ from drawdown.client.interface import Database
 from drawdown.client.tls import Tls
 from drawdown.errors import InvalidRequestError
 
+if TYPE_CHECKING:
+    from drawdown.client.sync import Connection
+
 DEFAULT_DATA = Path("data")
+# A server that is just starting is there within this; a wrong address is no matter of patience.
+REACH_S = 5.0
 
 DataOption = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Data folder, opened in this process.")
@@ -37,9 +42,7 @@ def open_database(
     if target is not None:
         if data is not None:
             raise InvalidRequestError("target: give --data or --target, not both", field="target")
-        from drawdown.client.sync import connect
-
-        return connect(target, api_key=api_key, tls=target_tls())
+        return connect_target(target, api_key)
     from drawdown.config import load
     from drawdown.embedded import open_configured
 
@@ -51,6 +54,22 @@ def open_database(
         )
     # The engine's settings come from the environment, as those of a server on the folder would.
     return open_configured(folder, load())
+
+
+def connect_target(target: str, api_key: str | None, *, timeout_s: float = 30) -> Connection:
+    """A connection to the server that ``--target`` names, which has answered.
+
+    Raises ``UnavailableError`` when it does not within ``REACH_S``: whoever typed the address is waiting.
+    """
+    from drawdown.client.sync import connect
+
+    connection = connect(target, api_key=api_key, timeout_s=timeout_s, tls=target_tls())
+    try:
+        connection.wait_ready(REACH_S)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def target_tls() -> Tls | None:

@@ -11,6 +11,7 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from drawdown.cli import exit_codes
 from drawdown.model import CommandResult
@@ -34,27 +35,41 @@ def text_of(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        text = value.isoformat().replace("+00:00", "Z")
+        # Midnight is how a date looks as an instant, and a table is narrow.
+        return text.removesuffix("T00:00:00Z")
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={text_of(each)}" for key, each in value.items()) or "–"
     if isinstance(value, tuple | list):
         return ", ".join(text_of(each) for each in value)
     return str(value)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """A table with numbers to the right."""
-    built = Table(title=title, title_justify="left", header_style="bold")
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, if_any: Sequence[str] = ()
+) -> Table:
+    """A table with numbers to the right; columns of ``if_any`` only where a row has something in them."""
+    built = Table(title=Text(title, style="table.title"), title_justify="left", header_style="bold")
     filled = [list(row) for row in rows]
-    for position, name in enumerate(columns):
+    shown = [
+        position
+        for position, name in enumerate(columns)
+        if name not in if_any or any(row[position] for row in filled)
+    ]
+    for position in shown:
         numeric = any(isinstance(row[position], int | Decimal) for row in filled)
-        built.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        built.add_column(columns[position], justify="right" if numeric else "left", overflow="fold")
     for row in filled:
-        built.add_row(*(text_of(cell) for cell in row))
+        # As Text: a name with brackets in it is a name, not a style.
+        built.add_row(*(Text(text_of(row[position])) for position in shown))
     return built
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, if_any: Sequence[str] = ()
+) -> None:
     """A table on standard output."""
-    console.print(table(title, columns, rows))
+    console.print(table(title, columns, rows, if_any=if_any))
 
 
 def print_result(result: CommandResult, done: str, as_json: bool) -> None:

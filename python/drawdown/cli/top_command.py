@@ -11,9 +11,9 @@ import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
 
-from drawdown.cli.options import ApiKeyOption, JsonOption, target_tls
+from drawdown.cli.options import ApiKeyOption, JsonOption, connect_target
 from drawdown.cli.output import console, print_json, table
-from drawdown.client.sync import Connection, connect
+from drawdown.client.sync import Connection
 from drawdown.model import credits_from_units
 
 
@@ -169,7 +169,7 @@ def top(
 
     With --json one line per look. Ends with 130 when interrupted, with 69 when the server is gone.
     """
-    with connect(target, api_key=api_key, tls=target_tls()) as connection:
+    with connect_target(target, api_key) as connection:
         looker = Looker(connection, lowest)
         looker.look()
         time.sleep(interval)

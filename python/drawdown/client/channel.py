@@ -12,6 +12,7 @@ from drawdown.errors import InvalidRequestError
 STREAM_USAGE = "/drawdown.v1.UsageService/StreamUsage"
 RECORD_USAGE = "/drawdown.v1.UsageService/RecordUsage"
 BATCH_CHECK = "/drawdown.v1.EntitlementService/BatchCheck"
+HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 
 # Answers with detail ALL, and pages of grants, may pass gRPC's default of 4 MiB.
 MESSAGE_BYTES_MAX = 16 << 20
@@ -34,7 +35,8 @@ OPTIONS: list[tuple[str, Any]] = [
 def check_target(target: str) -> str:
     """``HOST:PORT`` as it is; raises ``InvalidRequestError`` for anything else."""
     host, separator, port = target.rpartition(":")
-    if not separator or not host or not port.isdigit() or not 0 < int(port) < 65_536:
+    # A slash is of a URL, which gRPC would look up as a host's name until the time is over.
+    if not separator or not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 65_536:
         raise InvalidRequestError(
             f"target: {target!r} is not HOST:PORT, for example localhost:7070", field="target"
         )

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from drawdown import errors
+from drawdown.client.unreachable import unreachable
 from drawdown.errors import DrawdownError
 
 _TRAILER = "grpc-status-details-bin"
@@ -52,7 +53,7 @@ def error_of(failure: grpc.RpcError) -> DrawdownError:
     info = _error_info(failure)
     if info is None:
         kind = _BY_CODE.get(code, errors.InternalError)
-        return kind(f"{message} ({code.name})")
+        return kind(unreachable(message) or f"{message} ({code.name})")
     kind = _BY_REASON.get(info.reason) or _BY_CODE.get(code, errors.InternalError)
     return kind(
         message,

@@ -109,6 +109,25 @@ class Connection(LedgerReads, Database):
                     raise error from failure
                 time.sleep(delay)
 
+    def wait_ready(self, timeout_s: float = 5.0) -> None:
+        """Return when the server answers: a call alone would wait ``timeout_s`` of the connection for that.
+
+        Raises ``UnavailableError`` when it has not in time, with what stands in the way.
+        """
+        deadline = time.monotonic() + timeout_s
+        backoff = Backoff(delay_s_max=0.5)
+        ask = self._channel.unary_unary(channels.HEALTH_CHECK)
+        while True:
+            try:
+                ask(b"", timeout=max(0.001, deadline - time.monotonic()))
+                return
+            except grpc.RpcError as failure:
+                error: DrawdownError = error_of(failure)
+                delay = backoff.next_s()
+                if time.monotonic() + delay >= deadline or not error.retryable:
+                    raise error from failure
+                time.sleep(delay)
+
     # Usage and entitlement
 
     def record_batch(self, events: Iterable[EventLike]) -> list[UsageResult]:

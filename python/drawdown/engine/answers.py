@@ -35,6 +35,8 @@ def decode(answer: bytes, request: dict[str, Any]) -> dict[str, Any]:
 def _sentence(status: str, request: dict[str, Any]) -> str:
     if status == "ACCOUNT_UNKNOWN":
         return f"there is no account {request.get('account')!r}; create it first"
+    if status == "CREDIT_TYPE_UNKNOWN":
+        return f"there is no credit type {request.get('credit_type')!r}; create it first"
     about = ", ".join(f"{key} {value!r}" for key, value in request.items() if key != "type")
     return f"{request['type']}: {status} ({about})"
 

@@ -6,6 +6,7 @@ people have (``Decimal``, aware ``datetime``) and say which field was wrong. All
 the id they carry.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -409,8 +410,25 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode_group(commands: Sequence[Command | Mapping[str, Any]]) -> bytes:
-    """The JSON array that the engine takes as one atomic group; plain mappings pass as they are."""
+    """The JSON array that the engine takes as one atomic group; plain mappings pass as they are.
+
+    Raises ``InvalidRequestError`` naming the field of a command whose value is of another type.
+    """
+    for command in commands:
+        if isinstance(command, _Command):
+            _require_types(command)
     return _encoder.encode(commands)
+
+
+def _require_types(command: _Command) -> None:
+    """Structs take whatever they are made of; the engine could only say where in the JSON it stood."""
+    try:
+        # Bytes stay what they are: JSON would make text of them, and an id nobody chose.
+        msgspec.convert(msgspec.to_builtins(command, builtin_types=(bytes, bytearray)), type(command))
+    except (msgspec.ValidationError, TypeError) as raised:
+        wrong, _, place = str(raised).partition(" - at `$")
+        field = re.sub(r"\[.*?\]", "", place.rstrip("`")).rpartition(".")[2] or None
+        raise InvalidRequestError(f"{field or command.__struct_config__.tag}: {wrong}", field=field) from None
 
 
 def _optional_text(amount: AmountLike | None, field: str) -> str | None:

@@ -24,7 +24,7 @@ from drawdown.runtime.control.scheduler import Scheduler
 from drawdown.runtime.control.webhooks import Webhooks
 from drawdown.runtime.snapshotter import Snapshotter
 from drawdown.runtime.sweeper import Sweeper
-from drawdown.storage import open_snapshot_store
+from drawdown.storage import check_url, open_snapshot_store
 
 _log = logging.getLogger("drawdown.runtime")
 
@@ -33,8 +33,10 @@ class App:
     """One open engine with its background work."""
 
     def __init__(self, config: Config) -> None:
-        """Open the folder and recover; raises what ``Engine.open`` raises."""
+        """Open the folder and recover; raises what ``Engine.open`` raises, and ``ConfigError``."""
         process = config.process
+        if process.redis:
+            check_url(process.redis)
         began = time.monotonic()
         self.engine = Engine.open(process.data, config.engine_settings())
         self.recovered_seq = self.engine.durable_seq()

@@ -59,3 +59,5 @@ def start_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    # It tells of every schema it does not change, too.
+    logging.getLogger("alembic").setLevel(max(logging.WARNING, root.level))

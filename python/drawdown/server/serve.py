@@ -11,6 +11,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -127,6 +128,18 @@ def require_fast_protobuf() -> None:
         )
 
 
+def _why_not(address: str) -> str:
+    """Why nobody can listen there, as far as the operating system says."""
+    host, port = host_and_port(address, "listen")
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(place)
+    except OSError as raised:
+        return f"{raised.strerror}; end what listens there, or give another --listen"
+    return "try again"
+
+
 def _merged(parts: list[tuple[str, dict[str, Handler]]]) -> dict[str, dict[str, Handler]]:
     """Handlers by service. Raises ``RuntimeError`` where a schema's call has none, or two."""
     merged: dict[str, dict[str, Handler]] = {}
@@ -184,7 +197,7 @@ class Server:
             metrics = self._serve_metrics()
         except errors.ConfigError as raised:
             return _refuse(raised, EXIT_USAGE)
-        except (RuntimeError, OSError) as raised:
+        except OSError as raised:
             return _refuse(raised, EXIT_UNAVAILABLE)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
@@ -258,10 +271,14 @@ class Server:
     def _bind(self, server: grpc.aio.Server) -> str:
         address = self._config.process.listen
         host, _ = host_and_port(address, "listen")
-        if self._tls is not None:
-            port = server.add_secure_port(address, self._tls)
-        else:
-            port = server.add_insecure_port(address)
+        try:
+            if self._tls is not None:
+                port = server.add_secure_port(address, self._tls)
+            else:
+                port = server.add_insecure_port(address)
+        except RuntimeError as raised:
+            # gRPC names no cause; the operating system does.
+            raise OSError(f"listen: {address} cannot be had: {_why_not(address)}") from raised
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def _serve_metrics(self) -> str | None:

@@ -52,6 +52,18 @@ def open_client(url: str, *, timeout_ms: int) -> Client:
     )
 
 
+def check_url(url: str) -> None:
+    """Raises ``ConfigError`` for a URL that ``open_client`` could make nothing of. Does not connect."""
+    parts = urlsplit(url)
+    if parts.scheme == "redis+cluster":
+        _hosts(parts, PORT_DEFAULT)
+    else:
+        try:
+            open_client(url, timeout_ms=1000).close()
+        except ValueError as raised:
+            raise ConfigError(f"redis: {raised}", field="redis") from raised
+
+
 def ping(url: str, *, timeout_ms: int = 2000) -> None:
     """Return when the store has answered. Raises ``ConfigError``, ``SnapshotUnavailableError``."""
     client = open_client(url, timeout_ms=timeout_ms)

@@ -56,7 +56,11 @@ impl fmt::Display for NodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NodeError::FolderLocked { folder } => {
-                write!(f, "data folder {folder} is owned by another process; stop that one first")
+                write!(
+                    f,
+                    "data folder {folder} is in use by another process, or open twice in this one; \
+                     stop that first, or ask it as a server"
+                )
             }
             NodeError::Corrupt(corruption) => write!(f, "damaged data, nothing was changed: {corruption}"),
             NodeError::Refused(why) | NodeError::Halted(why) => f.write_str(why),

@@ -37,11 +37,19 @@ pub struct Environment {
     pub on_fatal: Arc<dyn Fn(&Fatal) + Send + Sync>,
 }
 
+/// A folder of the real file system, made if it is absent. `Refused` for something that is no folder, `Io`.
+pub(crate) fn open_folder(folder: PathBuf) -> Result<RealDisk, NodeError> {
+    if folder.exists() && !folder.is_dir() {
+        return Err(NodeError::Refused(format!("{} is a file; the data need a folder", folder.display())));
+    }
+    RealDisk::new(&folder).map_err(NodeError::io(format!("create the data folder {}", folder.display())))
+}
+
 impl Environment {
     /// A folder of the real file system, the machine's clocks, and an end of the process on a
     /// fatal failure.
     pub fn real(folder: impl Into<PathBuf>) -> Result<Environment, NodeError> {
-        let disk = RealDisk::new(folder).map_err(NodeError::io("create the data folder"))?;
+        let disk = open_folder(folder.into())?;
         Ok(Environment::on(Arc::new(disk)))
     }
 
@@ -105,7 +113,9 @@ impl Shared {
 
     pub(crate) fn halted_error(&self) -> SubmitError {
         let halted = self.halted.lock();
-        SubmitError::Halted(halted.as_ref().map_or_else(|| "it was closed".into(), |fatal| fatal.what.clone()))
+        SubmitError::Halted(
+            halted.as_ref().map_or_else(|| "it was closed; open the folder again".into(), |fatal| fatal.what.clone()),
+        )
     }
 
     /// What may wait for the disk when usage is taken: as much as drains in time. Commands may

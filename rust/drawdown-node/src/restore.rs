@@ -6,7 +6,7 @@ use crate::chunk_writer::ChunkFileWriter;
 use crate::disk::Disk;
 use crate::error::NodeError;
 use crate::meta::{Meta, StoreId};
-use crate::real_disk::RealDisk;
+use crate::node::open_folder;
 use crate::recovery::{RecoveryReport, rebuild};
 use crate::remote_pass::open_global;
 use drawdown_core::Settings;
@@ -53,7 +53,7 @@ impl Restore {
     /// # Errors
     /// `Refused` for a folder in use or a manifest that makes no sense; `FolderLocked`, `Io`.
     pub fn begin(folder: impl Into<PathBuf>, manifest: &[u8]) -> Result<Restore, NodeError> {
-        let disk = RealDisk::new(folder).map_err(NodeError::io("create the data folder"))?;
+        let disk = open_folder(folder.into())?;
         Restore::begin_on(Arc::new(disk), manifest, Settings::default())
     }
 

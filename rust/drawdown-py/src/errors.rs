@@ -31,11 +31,11 @@ pub fn invalid(what: impl Into<String>) -> PyErr {
 }
 
 pub fn corrupt(what: impl Into<String>) -> PyErr {
-    with_facts(CorruptDataError::new_err(what.into()), "CORRUPT", true)
+    with_facts(CorruptDataError::new_err(what.into()), "CORRUPT_DATA", true)
 }
 
 pub fn halted(what: impl Into<String>) -> PyErr {
-    with_facts(EngineHaltedError::new_err(what.into()), "HALTED", false)
+    with_facts(EngineHaltedError::new_err(what.into()), "ENGINE_HALTED", false)
 }
 
 pub fn from_wire(error: WireError) -> PyErr {

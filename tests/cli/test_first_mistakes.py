@@ -1,0 +1,149 @@
+"""What somebody does wrong in the first minutes, and whether the answer says what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import drawdown
+import pytest
+from drawdown.cli import exit_codes
+
+from tests.cli.conftest import Run
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[int]:
+    """A port that somebody else has."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield taken.getsockname()[1]
+
+
+def free_port() -> int:
+    with listening() as port:
+        return port
+
+
+@pytest.mark.parametrize("command", [("balance", "acme"), ("snapshot",), ("top", "--once"), ("stats",)])
+def test_no_server_is_said_soon_and_with_what_to_do(run: Run, command: tuple[str, ...]) -> None:
+    """Nobody waits half a minute for an address that is wrong."""
+    port = free_port()
+    began = time.monotonic()
+    ended = run(*command, "--target", f"127.0.0.1:{port}")
+    assert time.monotonic() - began < 20
+    assert ended.code == exit_codes.UNAVAILABLE
+    assert f"no server listens at 127.0.0.1:{port}" in ended.err
+    assert "drawdown serve" in ended.err
+
+
+def test_a_port_of_something_else(run: Run) -> None:
+    """The port of --http is the likely one."""
+
+    class Silent(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    other = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Silent)
+    threading.Thread(target=other.serve_forever, daemon=True).start()
+    try:
+        ended = run("balance", "acme", "--target", f"127.0.0.1:{other.server_port}")
+    finally:
+        other.shutdown()
+        other.server_close()
+    assert ended.code == exit_codes.UNAVAILABLE
+    assert "does not speak gRPC" in ended.err
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1:7070", "127.0.0.1", "127.0.0.1:x", ":7070"])
+def test_an_address_that_is_none(run: Run, target: str) -> None:
+    ended = run("balance", "acme", "--target", target)
+    assert ended.code == exit_codes.INVALID
+    assert "is not HOST:PORT" in ended.err
+
+
+def test_a_port_that_is_taken(run_process: Run) -> None:
+    """gRPC names no cause, so the operating system is asked."""
+    with listening() as port:
+        ended = run_process("serve", "--data", "data", "--listen", f"127.0.0.1:{port}")
+    assert ended.code == exit_codes.UNAVAILABLE
+    assert f"listen: 127.0.0.1:{port} cannot be had: Address already in use" in ended.err
+    assert "another --listen" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("http://localhost:6379", "scheme 'http' is not one of redis"),
+        ("localhost:6379", "is not one of redis"),
+        ("redis://localhost:99999", "redis: "),
+        ("redis+sentinel://localhost", "ends with /SERVICE"),
+        ("redis+cluster://:1", "is not HOST:PORT"),
+    ],
+)
+def test_a_snapshot_store_that_is_none(run_process: Run, url: str, what: str, tmp_path: Path) -> None:
+    """Found out at the start, not by the first pass; the folder is not made for it."""
+    ended = run_process("serve", "--data", "data", "--redis", url)
+    assert ended.code == exit_codes.INVALID
+    assert what in ended.err
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_setting_says_what_it_can_be(run: Run) -> None:
+    """A pattern is nothing to read where the choices are words."""
+    ended = run("serve", "--fsync", "sometimes")
+    assert ended.code == exit_codes.INVALID
+    assert "fsync is 'sometimes'" in ended.err
+    assert "always: durable when answered" in ended.err
+
+
+def test_a_choice_is_said_in_words(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRAWDOWN_LOG_LEVEL", "loud")
+    ended = run("settings")
+    assert ended.code == exit_codes.INVALID
+    assert "give one of debug, info, warning, error" in ended.err
+
+
+def test_a_folder_in_use_is_to_be_asked_as_a_server(run: Run, tmp_path: Path) -> None:
+    with drawdown.open(tmp_path / "data", segment_bytes=1 << 20, reserve_bytes=0):
+        ended = run("balance", "acme", "--data", "data")
+    assert ended.code == exit_codes.LOCKED
+    assert "data folder data is in use" in ended.err
+    assert "ask it as a server" in ended.err
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    """The name of the file stands in the answer, and the disk is not blamed."""
+    (tmp_path / "data").write_text("not a folder")
+    with pytest.raises(drawdown.InvalidRequestError, match="data is a file; the data need a folder"):
+        drawdown.open(tmp_path / "data")
+
+
+def test_names_with_brackets_are_names(run: Run) -> None:
+    """Rich would take [x] for a style and drop it, and end on [/x]."""
+    name = "team[red]a[/b]"
+    assert run("credit-type", "create", "credits").code == 0
+    assert run("account", "create", name).code == 0
+    assert run("grant", name, "5", "--id", "g[bold]").code == 0
+    for command in ("balance", "grants", "ledger"):
+        ended = run(command, name)
+        assert ended.code == 0, ended.err
+        assert name in ended.out
+    assert "g[bold]" in run("grants", name).out
+
+
+def test_grants_fit_a_terminal(run: Run) -> None:
+    """The tour's first table: eighty columns, no word broken in two."""
+    assert run("credit-type", "create", "credits").code == 0
+    assert run("account", "create", "acme").code == 0
+    assert run("grant", "acme", "5", "--id", "plan-march", "--expires", "2040-01-01").code == 0
+    out = run("grants", "acme").out
+    for word in ("Grants of acme in credits", "plan-march", "priority", "remaining", "2040-01-01", "active"):
+        assert word in out
+    assert "voided" not in out
+    assert run("void", "acme", "plan-march", "--yes").code == 0
+    assert "voided" in run("grants", "acme").out
