@@ -89,7 +89,7 @@ class EmbeddedDatabase(Database):
 
     def record_batch(self, events: Iterable[EventLike]) -> list[UsageResult]:
         """Debit many uses; each is one atomic step, none fails its neighbours. In the order given."""
-        sealed = [seal(event_from(event), self.engine.scale) for event in events]
+        sealed = [seal(event_from(event), self.engine.scale, stamps=False) for event in events]
         for event in sealed:
             # Nothing is applied when one of them cannot be taken, as over gRPC.
             encode_event(BatchEncoder(), event)

@@ -19,6 +19,8 @@ DISK_POLL_S = 0.002
 class EmbeddedRecorder(Recorder):
     """See ``Recorder``. A small thread sends batches that are ``linger_ms`` old."""
 
+    _stamps = False
+
     def __init__(self, engine: Engine, *, batch: int, linger_ms: float, options: RecorderOptions) -> None:
         super().__init__(engine.scale)
         self._engine = engine

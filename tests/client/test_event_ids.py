@@ -6,6 +6,7 @@ import uuid
 from datetime import UTC, datetime
 
 import pytest
+from drawdown.client.interface import Database
 from drawdown.client.usage_event import UsageEvent, event_from, seal
 from drawdown.errors import InvalidRequestError
 from drawdown.model import new_event_id, now_us
@@ -30,6 +31,22 @@ def test_only_events_without_an_id_are_stamped() -> None:
     instant = datetime(2026, 3, 1, tzinfo=UTC)
     given = seal(UsageEvent(account="a", meter="m", time=instant), lambda _: 9)
     assert given.time_us == 1_772_323_200_000_000
+
+
+def test_what_has_no_id_and_no_time_takes_the_accounts_own_clock(database: Database) -> None:
+    """An account that lives in 2020, and one in 2040: no clock of the caller's says their time."""
+    for year in (2020, 2040):
+        account, begin = f"own-clock-{year}", datetime(year, 3, 1, tzinfo=UTC)
+        database.create_account(account, test_clock=begin)
+        database.create_grant(account, "credits", amount="5", grant_id="g", expires_at=begin.replace(month=5))
+        assert database.record(account, "calls").status == "OK"
+        database.advance_clock(account, begin.replace(month=4))
+        assert [each.status for each in database.record_batch([{"account": account, "meter": "calls"}])] == [
+            "OK"
+        ]
+        assert database.balance(account, "credits").available == 3
+        events = database.ledger(account, kinds=["usage"], oldest_first=True)
+        assert [each.received_at.month for each in events] == [3, 4]
 
 
 def test_an_event_from_a_mapping_knows_its_fields() -> None:

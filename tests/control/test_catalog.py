@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -213,3 +214,19 @@ def test_bad_content_names_its_field(db: Database, name: Name, content: dict[str
         db.create_plan(**paid_plan(name("plan"), **content))
     assert raised.value.field == field
     assert not [plan for plan in db.plans() if plan.plan_id == name("plan")]
+
+
+def test_the_same_content_is_the_same_however_it_is_written(db: Database, account: str, name: Name) -> None:
+    """Trailing zeros and the offset of an instant are no other content."""
+    for amount, price in (("10", "5"), ("10.0", "5.00")):
+        pack = db.create_pack(
+            name("pack"), name="P", amount=amount, prices=[{"currency": "USD", "amount": price}]
+        )
+        assert pack.amount == 10
+    expires = datetime(2026, 5, 1, tzinfo=UTC)
+    for offset in (UTC, timezone(timedelta(hours=2))):
+        db.create_invoice_credit(
+            account, name("c"), amount="5", currency="USD", name="C", expires_at=expires.astimezone(offset)
+        )
+    with pytest.raises(drawdown.AlreadyExistsError):
+        db.create_pack(name("pack"), name="P", amount="10.01", prices=[{"currency": "USD", "amount": "5"}])

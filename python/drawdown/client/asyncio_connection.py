@@ -36,7 +36,14 @@ from drawdown.client.reservation_session import AioReservationSession
 from drawdown.client.rpc_errors import error_of, retry_after_s
 from drawdown.client.scales import Scales
 from drawdown.client.tls import Tls
-from drawdown.client.usage_event import SealedEvent, UsageEvent, encode_event, event_from, seal
+from drawdown.client.usage_event import (
+    SealedEvent,
+    UsageEvent,
+    encode_event,
+    event_from,
+    on_own_clocks,
+    seal,
+)
 from drawdown.client.watch import stream_watch
 from drawdown.engine import BatchEncoder, answers
 from drawdown.errors import UnavailableError
@@ -108,6 +115,7 @@ class AioConnection(
         self._known_meters: set[str] = set()
         self._scales_differ = False
         self._rate_tables: dict[str, str] = {}
+        self._own_clocks: set[str] = set()
         self._scales = Scales(
             lambda: self._catalog, lambda account: self._rate_tables.get(account, "default")
         )
@@ -161,7 +169,7 @@ class AioConnection(
         )
         if credit_type is not None:
             await self._learn_scales(set(), {credit_type})
-        sealed = seal(event, self._scales.of_credit_type)
+        sealed = seal(event, self._scales.of_credit_type, stamps=account not in self._own_clocks)
         # Refused here where it is malformed, so that it cannot spoil what it would travel with.
         encode_event(BatchEncoder(), sealed)
         try:
@@ -206,7 +214,10 @@ class AioConnection(
             {(event.account, event.meter) for event in given if event.meter is not None},
             {event.credit_type for event in given if event.credit_type is not None},
         )
-        sealed = [seal(event, self._scales.of_credit_type) for event in given]
+        sealed = [
+            seal(event, self._scales.of_credit_type, stamps=event.account not in self._own_clocks)
+            for event in given
+        ]
         results: list[UsageResult] = []
         encoder = BatchEncoder("rows", "all")
         first = 0
@@ -321,6 +332,7 @@ class AioConnection(
         self, group: Sequence[commands.Command | Mapping[str, Any]]
     ) -> tuple[CommandResult, ...]:
         """Apply commands as one atomic group: all or nothing, durable when this returns."""
+        self._own_clocks |= on_own_clocks(group)
         request = admin_pb2.ExecuteCommandsRequest(commands_json=commands.encode_group(group))
         response = await self._call(self._admin.ExecuteCommands, request)
         return tuple(

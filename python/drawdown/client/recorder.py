@@ -150,6 +150,8 @@ class Recorder(abc.ABC):
     """A stream of usage. Close it, or use it in a ``with`` block: leaving flushes."""
 
     totals: RecorderTotals
+    _stamps = True
+    """Events without id and time get ours, so that a repeat is exact however late."""
 
     def __init__(self, scale_of: ScaleOf) -> None:
         self._scale_of = scale_of
@@ -184,6 +186,7 @@ class Recorder(abc.ABC):
             dimensions,
             force,
             self._scale_of,
+            stamps=self._stamps,
         )
         self.add(event)
         return event.event_id

@@ -28,7 +28,7 @@ from drawdown.client.rpc_errors import error_of, retry_after_s
 from drawdown.client.scales import Scales
 from drawdown.client.stream_recorder import StreamRecorder
 from drawdown.client.tls import Tls
-from drawdown.client.usage_event import SealedEvent, encode_event, event_from, seal
+from drawdown.client.usage_event import SealedEvent, encode_event, event_from, on_own_clocks, seal
 from drawdown.client.watch import StreamWatch, Watch
 from drawdown.engine import BatchEncoder, answers
 from drawdown.engine.ledger_reads import LedgerReads
@@ -91,6 +91,7 @@ class Connection(LedgerReads, Database):
         self._usage = usage_pb2_grpc.UsageServiceStub(self._channel)
         self._notice = notice_pb2_grpc.NoticeServiceStub(self._channel)
         self._session = ReservationSession(self._entitlement, self._metadata)
+        self._own_clocks: set[str] = set()
         self._scales = Scales(self.catalog, lambda account: self.account(account).rate_table)
 
     def _call(self, method: Callable[..., AnswerT], request: Any) -> AnswerT:
@@ -132,7 +133,11 @@ class Connection(LedgerReads, Database):
 
     def record_batch(self, events: Iterable[EventLike]) -> list[UsageResult]:
         """Debit many uses in batches; each is durable when this returns. In the order given."""
-        sealed = [seal(event_from(event), self._scales.of_credit_type) for event in events]
+        given = [event_from(event) for event in events]
+        sealed = [
+            seal(event, self._scales.of_credit_type, stamps=event.account not in self._own_clocks)
+            for event in given
+        ]
         results: list[UsageResult] = []
         encoder = BatchEncoder("rows", "all")
         first = 0
@@ -226,6 +231,7 @@ class Connection(LedgerReads, Database):
 
     def execute(self, group: Sequence[commands.Command | Mapping[str, Any]]) -> tuple[CommandResult, ...]:
         """Apply commands as one atomic group: all or nothing, durable when this returns."""
+        self._own_clocks |= on_own_clocks(group)
         seq, outcomes = self.execute_json(commands.encode_group(group))
         return tuple(answers.outcome(each, seq) for each in msgspec.json.decode(outcomes))
 

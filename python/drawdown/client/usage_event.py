@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
 from drawdown.engine import BatchEncoder, RawEngineError, translated
 from drawdown.errors import InvalidRequestError
-from drawdown.model import AmountLike, InstantLike, new_event_id, now_us, units_from_credits, us_from_instant
+from drawdown.model import (
+    AmountLike,
+    InstantLike,
+    commands,
+    new_event_id,
+    now_us,
+    units_from_credits,
+    us_from_instant,
+)
 
 ScaleOf = Callable[[str], int]
 """Scale of a credit type by its name; raises ``NotFoundError`` for an unknown one."""
@@ -26,7 +34,8 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     credits: AmountLike | None = None
     """Of a direct debit."""
     event_id: str | None = None
-    """Unique per account; absent: a random one, and the time is stamped here too."""
+    """Unique per account; absent: a random one, and over gRPC the time is stamped here too, unless this
+    connection knows that the account has a clock of its own."""
     time: InstantLike | None = None
     """When the use happened; absent with an ``event_id``: the instant of arrival at the server."""
     dimensions: Mapping[str, str] | None = None
@@ -46,7 +55,7 @@ class SealedEvent(NamedTuple):
     force: bool
 
 
-def seal(event: UsageEvent, scale_of: ScaleOf) -> SealedEvent:
+def seal(event: UsageEvent, scale_of: ScaleOf, *, stamps: bool = True) -> SealedEvent:
     """``seal_fields`` of an event's fields."""
     return seal_fields(
         event.account,
@@ -59,7 +68,18 @@ def seal(event: UsageEvent, scale_of: ScaleOf) -> SealedEvent:
         event.dimensions,
         event.force,
         scale_of,
+        stamps=stamps,
     )
+
+
+def on_own_clocks(group: Iterable[commands.Command | Mapping[str, Any]]) -> set[str]:
+    """Accounts that a group puts on a clock of their own, or moves: no clock of ours says their time."""
+    return {
+        each.account
+        for each in group
+        if isinstance(each, commands.AdvanceClock)
+        or (isinstance(each, commands.CreateAccount) and each.test_clock is not None)
+    }
 
 
 def seal_fields(
@@ -73,19 +93,22 @@ def seal_fields(
     dimensions: Mapping[str, str] | None,
     force: bool,
     scale_of: ScaleOf,
+    *,
+    stamps: bool = True,
 ) -> SealedEvent:
     """Give the event its id and turn amounts and instants into integers.
 
     An event without an id gets a random one and the present time, so that a repeat of the same
     bytes is exact however late it arrives. An event that brings its id keeps an absent time absent:
-    the caller may repeat it, and another time would make it a ``CONFLICT``.
+    the caller may repeat it, and another time would make it a ``CONFLICT``. Without ``stamps`` an absent
+    time is always the engine's to fill in: nothing is ever repeated, or the account has its own clock.
 
     Raises ``InvalidRequestError`` naming the field.
     """
     time_us = None if time is None else us_from_instant(time, "time")
     if event_id is None:
         event_id = new_event_id()
-        time_us = now_us() if time_us is None else time_us
+        time_us = now_us() if time_us is None and stamps else time_us
     pairs = tuple(dimensions.items()) if dimensions else ()
     if meter is not None and credit_type is None:
         if credits is not None:

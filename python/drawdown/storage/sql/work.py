@@ -24,7 +24,7 @@ from drawdown.catalog.product import Product
 from drawdown.catalog.rate_card import RateCard
 from drawdown.model.decision import Decision
 from drawdown.model.instants import us_from_instant
-from drawdown.model.request import Request
+from drawdown.model.request import Request, content_of
 from drawdown.storage.sql import tables
 from drawdown.storage.sql.calls_seen import CallsSeen
 from drawdown.storage.sql.change_book import ChangeBook
@@ -202,7 +202,8 @@ class Work:
 
         Raises ``AlreadyExistsError`` where the id is taken by other content.
         """
-        return self.calls_seen.first_time(type(request).rpc, call_id, msgspec.json.encode(request).decode())
+        as_sent = msgspec.json.encode(request).decode()
+        return self.calls_seen.first_time(type(request).rpc, call_id, content_of(request), as_sent)
 
     def carry_out(self, decision: Decision, at_us: int) -> None:
         """Put down what a rule decided; commands reach the engine after the transaction."""
