@@ -43,6 +43,7 @@ NEEDED: dict[str, dict[str, Right]] = {
         "WatchBalances": READ,
         "PutCustomer": MANAGE,
         "GetCustomer": READ,
+        "ListCustomers": READ,
         "CloseAccount": MANAGE,
         "GetAccountClosing": READ,
         "EraseCustomer": MANAGE,

@@ -29,6 +29,24 @@ class GetCustomer(Request, frozen=True):
     customer_id: str
 
 
+class Customers(Value, frozen=True):
+    """A page of customers by id."""
+
+    customers: tuple[Customer, ...] = ()
+
+
+class ListCustomers(Request, frozen=True):
+    """Customers by id."""
+
+    rpc = "AccountService/ListCustomers"
+    right = "read"
+    answer = Customers
+    prefix: str = ""
+    """Only ids that begin so; empty: all."""
+    after: str = ""
+    limit: int = 100
+
+
 class ListInvoices(Request, frozen=True):
     """Invoices of an account, oldest first."""
 

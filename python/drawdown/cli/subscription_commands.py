@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from drawdown.cli.options import (
@@ -252,6 +253,50 @@ def put_customer(
         print_json(found)
     else:
         console.print(f"customer {found.customer_id}: {found.currency}, {found.time_zone}", markup=False)
+
+
+@customers.command("list")
+def list_customers(
+    prefix: Annotated[str, typer.Option(help="Only ids that begin so.")] = "",
+    after: Annotated[str, typer.Option(help="Behind this id.")] = "",
+    limit: Annotated[int, typer.Option(help="At most so many.")] = 100,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List customers by id."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.customers(prefix, after=after, limit=limit)
+    if json:
+        print_json(found)
+        return
+    print_table(
+        "Customers",
+        ["customer", "name", "currency", "country", "time zone", "payment method"],
+        [
+            (each.customer_id, each.name, each.currency, each.country, each.time_zone, each.payment_method)
+            for each in found
+        ],
+        if_any=("name", "country", "payment method"),
+    )
+
+
+@customers.command("show")
+def show_customer(
+    customer_id: Annotated[str, typer.Argument(help="Customer id.")],
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show what is known about a customer."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.customer(customer_id)
+    if json:
+        print_json(found)
+    else:
+        print_table(f"Customer {customer_id}", ["what", "value"], msgspec.to_builtins(found).items())
 
 
 @customers.command("erase")

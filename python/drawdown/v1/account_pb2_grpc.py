@@ -117,6 +117,11 @@ class AccountServiceStub:
                 request_serializer=drawdown_dot_v1_dot_account__pb2.GetCustomerRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_account__pb2.Customer.FromString,
                 _registered_method=True)
+        self.ListCustomers = channel.unary_unary(
+                '/drawdown.v1.AccountService/ListCustomers',
+                request_serializer=drawdown_dot_v1_dot_account__pb2.ListCustomersRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_account__pb2.Customers.FromString,
+                _registered_method=True)
         self.CloseAccount = channel.unary_unary(
                 '/drawdown.v1.AccountService/CloseAccount',
                 request_serializer=drawdown_dot_v1_dot_housekeeping__pb2.CloseAccountRequest.SerializeToString,
@@ -255,6 +260,13 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCustomers(self, request, context):
+        """By id; of a credential bound to accounts those under its prefix.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CloseAccount(self, request, context):
         """No further usage, for good: subscriptions and recharges end, what is left is forfeited or owed to
         the customer. Needs confirm; again answers the original.
@@ -363,6 +375,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.GetCustomer,
                     request_deserializer=drawdown_dot_v1_dot_account__pb2.GetCustomerRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_account__pb2.Customer.SerializeToString,
+            ),
+            'ListCustomers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCustomers,
+                    request_deserializer=drawdown_dot_v1_dot_account__pb2.ListCustomersRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_account__pb2.Customers.SerializeToString,
             ),
             'CloseAccount': grpc.unary_unary_rpc_method_handler(
                     servicer.CloseAccount,
@@ -797,6 +814,33 @@ class AccountService:
             '/drawdown.v1.AccountService/GetCustomer',
             drawdown_dot_v1_dot_account__pb2.GetCustomerRequest.SerializeToString,
             drawdown_dot_v1_dot_account__pb2.Customer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCustomers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.AccountService/ListCustomers',
+            drawdown_dot_v1_dot_account__pb2.ListCustomersRequest.SerializeToString,
+            drawdown_dot_v1_dot_account__pb2.Customers.FromString,
             options,
             channel_credentials,
             insecure,

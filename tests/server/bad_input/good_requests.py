@@ -120,6 +120,7 @@ def requests(names: dict[str, str]) -> dict[str, dict[str, Any]]:
         "AccountService/ExplainBalance": {**acme, "event_id": "event"},
         "AccountService/PutCustomer": {"customer": CUSTOMER},
         "AccountService/GetCustomer": {"customer_id": "customer"},
+        "AccountService/ListCustomers": {"prefix": "cus", **LISTED},
         "AccountService/CloseAccount": {
             "account": "sister", "remainder": "forfeit", "reason": "gone", "confirm": True,
         },

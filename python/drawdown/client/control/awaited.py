@@ -67,6 +67,13 @@ class AwaitedBillingMethods(AwaitedControlDoor):
         answer: Customer = await self.control(billing_requests.GetCustomer(customer_id=customer_id))
         return answer
 
+    async def customers(self, prefix: str = "", *, after: str = "", limit: int = 100) -> Sequence[Customer]:
+        """A page of customers by id whose id begins with ``prefix``, behind the customer ``after``."""
+        answer: billing_requests.Customers = await self.control(
+            billing_requests.ListCustomers(prefix=prefix, after=after, limit=limit)
+        )
+        return answer.customers
+
     async def invoices(self, account: str, *, after: str = "", limit: int = 100) -> Sequence[Invoice]:
         """A page of the account's invoices, oldest first, behind the invoice ``after``."""
         answer: billing_requests.Invoices = await self.control(

@@ -27,6 +27,13 @@ class BillingMethods(ControlDoor):
         answer: Customer = self.control(requests.GetCustomer(customer_id=customer_id))
         return answer
 
+    def customers(self, prefix: str = "", *, after: str = "", limit: int = 100) -> Sequence[Customer]:
+        """A page of customers by id whose id begins with ``prefix``, behind the customer ``after``."""
+        answer: requests.Customers = self.control(
+            requests.ListCustomers(prefix=prefix, after=after, limit=limit)
+        )
+        return answer.customers
+
     def invoices(self, account: str, *, after: str = "", limit: int = 100) -> Sequence[Invoice]:
         """A page of the account's invoices, oldest first, behind the invoice ``after``."""
         answer: requests.Invoices = self.control(

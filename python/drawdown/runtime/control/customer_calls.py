@@ -1,10 +1,14 @@
 """Customers: who buys."""
 
 from drawdown import errors
-from drawdown.billing.requests import GetCustomer, PutCustomer
+from drawdown.billing.requests import Customers, GetCustomer, ListCustomers, PutCustomer
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
+from drawdown.storage.sql.documents import begins_with
+from drawdown.storage.sql.tables.subscriptions import customer as customer_table
 from drawdown.subscriptions.customer import Customer, check_customer
+
+PAGE_MAX = 1_000
 
 
 @handles(PutCustomer)
@@ -23,6 +27,18 @@ def get_customer(step: Step, request: GetCustomer) -> Customer:
     if found is None or not found.customer_id.startswith(step.account_prefix):
         raise unknown_customer(request.customer_id)
     return found
+
+
+@handles(ListCustomers)
+def list_customers(step: Step, request: ListCustomers) -> Customers:
+    """By id; a caller bound to a prefix is shown no other."""
+    named = customer_table.c.customer_id
+    where = [named > request.after]
+    for prefix in (step.account_prefix, request.prefix):
+        if prefix:
+            where.append(begins_with(named, prefix))
+    limit = min(max(request.limit, 1), PAGE_MAX)
+    return Customers(customers=tuple(step.work.customers.find(*where, limit=limit)))
 
 
 def unknown_customer(customer_id: str) -> errors.NotFoundError:

@@ -20,6 +20,11 @@ Key = tuple[Any, ...]
 _encoder = msgspec.json.Encoder()
 
 
+def begins_with(column: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
+    """Whether the text begins so, letter by letter; LIKE would take capitals for small ones on SQLite."""
+    return sa.func.substr(column, 1, len(prefix)) == prefix
+
+
 @cache
 def _decoder_of(kind: type[Any]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
