@@ -293,3 +293,51 @@ def test_a_cancellation_goes_with_the_period_to_another_rhythm(
     db.advance_clock(account, year_end)
     assert db.subscription(name("sub")).state == "ended"
     assert len(db.invoices(account)) == 2
+
+
+def test_prorate_counts_every_plan_of_the_cadence(db: Database, account: str, name: Name) -> None:
+    """28 days: 7 on 280 (70), 7 on 560 (140), 14 on 280 again (140) are 350 in all, 20 of them used."""
+    half, whole = (
+        published(db, name(stem), credits=credits, change_policy="prorate").plan_id
+        for stem, credits in (("half", "280"), ("whole", "560"))
+    )
+    db.subscribe(account, half, subscription_id=name("sub"))
+    db.record(account, "calls", quantity=10, time=START)
+    db.advance_clock(account, START + timedelta(days=7))
+    db.change_plan(name("sub"), whole, change_id="up")
+    assert db.balance(account, "credits").available == Decimal(70 + 420 - 20)
+    db.advance_clock(account, MIDDLE)
+    db.change_plan(name("sub"), half, change_id="down")
+    assert db.balance(account, "credits").available == Decimal(70 + 140 + 140 - 20)
+    assert db.verify(account)
+
+
+@pytest.mark.behaviour("S2-13", "S3-4")
+def test_a_change_sets_no_credits_free_that_are_not_paid(
+    db: Database, account: str, name: Name, small: str, large: str
+) -> None:
+    """The renewal was declined and its 100 are pending: no change now, on the same plan or another; paid,
+    it goes. At the end of the period it may always."""
+    db.subscribe(account, small, subscription_id=name("sub"))
+    db.change_plan(name("sub"), small, change_id="card", payment_method="test_decline")
+    db.advance_clock(account, EDGE)
+    for plan in (small, large):
+        for call in (db.preview_change, lambda sub, to: db.change_plan(sub, to, change_id=f"to-{to}")):
+            with pytest.raises(drawdown.PreconditionError) as raised:
+                call(name("sub"), plan)
+            assert raised.value.reason == "PERIOD_NOT_SETTLED"
+    assert db.balance(account, "credits").available == 0
+    db.change_plan(name("sub"), small, change_id="later", when="period_end", payment_method="test_ok")
+    db.mark_invoice_paid(db.invoices(account)[-1].invoice_id)
+    db.change_plan(name("sub"), large, change_id="now")
+    assert db.balance(account, "credits").available == Decimal(500)
+
+
+def test_nothing_is_given_back_that_was_not_paid(db: Database, account: str, name: Name) -> None:
+    """Declined at the renewal and cancelled in the middle of it: no credit for its unused half."""
+    plan = published(db, name("plan"), proration="both").plan_id
+    db.subscribe(account, plan, subscription_id=name("sub"))
+    db.change_plan(name("sub"), plan, change_id="card", payment_method="test_decline")
+    db.advance_clock(account, EDGE + timedelta(days=15))
+    db.cancel_subscription(name("sub"), when="now")
+    assert [each.state for each in db.invoices(account)] == ["paid", "finalized"]

@@ -65,6 +65,21 @@ def test_a_subscription_that_is_not_paid_for_entitles_to_nothing(
     assert db.balance(account, "credits").overage == Decimal(20)
 
 
+@pytest.mark.parametrize("how", ["cancelled", "expired"])
+def test_what_was_never_paid_for_owes_nothing_when_it_ends(
+    db: Database, account: str, name: Name, how: str
+) -> None:
+    """Declined, then cancelled or left until its period is over: its invoice is void."""
+    plan = priced(db, name("plan"), "2")
+    db.subscribe(account, plan, subscription_id=name("sub"), payment_method="test_decline")
+    if how == "cancelled":
+        db.cancel_subscription(name("sub"))
+    db.advance_clock(account, FEBRUARY_END)
+    assert db.subscription(name("sub")).state == "ended"
+    assert [each.state for each in db.invoices(account)] == ["void"]
+    assert db.balance(account, "credits").available == 0
+
+
 def test_a_second_subscription_counts_when_it_is_paid(db: Database, account: str, name: Name) -> None:
     cheap, dear = priced(db, name("cheap"), "2"), priced(db, name("dear"), "9")
     db.subscribe(account, cheap, subscription_id=name("paid"))

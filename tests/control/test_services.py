@@ -303,6 +303,18 @@ def test_a_part_month_delivers_in_full_unless_adjusted_by_hand(
     assert db.verify(account)
 
 
+@pytest.mark.behaviour("S4-28", "S4-6")
+def test_a_delivery_that_waits_for_approval_can_be_adjusted(
+    db: Database, account: str, licence: str, pack: Callable[..., str]
+) -> None:
+    """10 are delivered and not approved, set to 4 by hand: approved, 4 are there."""
+    db.add_service(licence, pack(), service_id="ten")
+    db.adjust_delivery(licence, "ten", 0, "4")
+    assert db.balance(account, "credits").available == 0
+    approve_all(db, account)
+    assert db.balance(account, "credits").available == Decimal(4)
+
+
 @pytest.mark.behaviour("S4-28")
 def test_a_delivery_can_be_adjusted_again_and_back(
     db: Database, account: str, licence: str, pack: Callable[..., str]

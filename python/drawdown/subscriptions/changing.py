@@ -73,7 +73,7 @@ def replacement(
     if counts_anew:
         amounts = _Amounts(wanted, None, wanted)
     else:
-        amounts = _amount(new, present, live, policy, figures, scale, wanted)
+        amounts = _amount(new, present, live, policy, figures, scale, wanted, now)
     amount, adds, estimate = amounts
     created: list[tuple[OwnGrant, commands.GrantAmountLike]] = []
     if plan.credits is not None:
@@ -128,10 +128,12 @@ def _amount(
     figures: Mapping[str, Grant],
     scale: int,
     wanted: Decimal,
+    now: datetime,
 ) -> "_Amounts":
     """The new amount as a formula (and a fixed part where one form cannot say it), and its value now."""
     if policy == "prorate" and present:
-        due, cap = accrued(new.segments, present[-1].period, scale), None
+        # Of the whole cadence, whose first part may be a grant that an earlier change took.
+        due, cap = accrued(new.segments, _cadence_at(new, now), scale), None
     else:
         due, cap = max((each.amount for each in new.segments), default=wanted), wanted
     burned = sum((_burned(figures.get(own.grant_id)) for own in present if own not in live), Decimal(0))
@@ -156,6 +158,11 @@ def _amount(
     if adds >= cap:
         return _Amounts(cap, None, cap)
     return _Amounts(_at_most(last, cap - adds), adds, min(cap, estimate))
+
+
+def _cadence_at(subscription: Subscription, now: datetime) -> Period:
+    assert subscription.grants is not None
+    return subscription.grants.period(max(0, subscription.grants.number_at(now)))
 
 
 def _burned(figure: Grant | None) -> Decimal:

@@ -27,6 +27,7 @@ from drawdown.billing.withdrawal import rest_id, withdrawal
 from drawdown.model.ids import check_id
 from drawdown.model.money import Money, total
 from drawdown.runtime.control.invoice_foot import add_to_balance, credits_of, foot, give_back
+from drawdown.runtime.control.invoicing import release_instead
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_steps import plan_of
@@ -214,6 +215,8 @@ def _withdraw(step: Step, note: Invoice, grant_id: str, part: Fraction) -> None:
         account,
         withdrawal(account, grant, note_id=note.invoice_id, part=part, reason=f"credit note {note.number}"),
     )
+    if part < 1 and grant.state == "pending":
+        release_instead(step, account, grant_id, rest_id(note.invoice_id))
     for subscription in step.work.subscriptions.find(account=account, live=True):
         if part < 1 and any(own.grant_id == grant_id for own in subscription.own_grants):
             own_grants = tuple(

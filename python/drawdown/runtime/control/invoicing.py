@@ -168,6 +168,25 @@ def drop_invoice(step: Step, invoice_id: str) -> None:
         step.work.invoices.put(msgspec.structs.replace(invoice, state="void"))
 
 
+def drop_unpaid(step: Step, subscription: Subscription) -> None:
+    """Invoices of this subscription alone whose payment has failed are void: it ended before it began."""
+    for invoice in step.work.invoices.find(account=subscription.account, state="finalized", order="row"):
+        concerned = {line.subscription_id for line in invoice.lines}
+        if invoice.payment_failure and concerned == {subscription.subscription_id}:
+            drop_invoice(step, invoice.invoice_id)
+
+
+def release_instead(step: Step, account: str, grant_id: str, by: str) -> None:
+    """What set the pending grant free sets ``by`` free, which stands in its place."""
+    for invoice in step.work.invoices.find(account=account, order="row"):
+        if any(each.grant_id == grant_id for each in invoice.releases):
+            releases = tuple(
+                msgspec.structs.replace(each, grant_id=by) if each.grant_id == grant_id else each
+                for each in invoice.releases
+            )
+            step.work.invoices.put(msgspec.structs.replace(invoice, releases=releases))
+
+
 def release(step: Step, releases: tuple[GrantRelease, ...]) -> None:
     """The grants are spendable."""
     for each in releases:

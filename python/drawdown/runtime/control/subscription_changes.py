@@ -10,7 +10,7 @@ from drawdown.model.ids import check_id
 from drawdown.model.money import Money, zero
 from drawdown.model.results import Grant
 from drawdown.runtime.control.catalog_calls import plan_in_force
-from drawdown.runtime.control.invoicing import add_lines, drop_invoice, must_wait
+from drawdown.runtime.control.invoicing import add_lines, drop_invoice, invoice_of_period, must_wait
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_lifecycle import with_schedules
@@ -85,6 +85,7 @@ def change_plan(step: Step, request: ChangePlan) -> Subscription:
     if request.when == "period_end" and subscription.state == "active":
         tell(step, subscription, "change_planned", request.change_id, plan_id=plan.plan_id)
         return step.work.subscriptions.put(msgspec.structs.replace(subscription, planned_change=planned))
+    _require_settled_period(step, subscription, now)
     target = work_out(step, subscription, planned, now)
     if target.due_now().minor > 0 and plan.release == "on_payment":
         return _ask_to_pay(step, subscription, planned, target, now)
@@ -105,6 +106,7 @@ def preview_change(step: Step, request: PreviewChange) -> ChangePreview:
         policy=request.policy or plan.change_policy,
         asked_at=now,
     )
+    _require_settled_period(step, subscription, now)
     target = work_out(step, subscription, planned, now)
     shown = ChangePreview(
         subscription_id=subscription.subscription_id,
@@ -148,6 +150,19 @@ def _check_change(step: Step, subscription: Subscription, plan_id: str, quantity
             f"change {planned.change_id!r} waits for its payment", reason="CHANGE_UNPAID", field="change_id"
         )
     return plan
+
+
+def _require_settled_period(step: Step, subscription: Subscription, now: datetime) -> None:
+    """Raises ``PreconditionError`` where the present period's credits wait: a change would set them free."""
+    if subscription.state != "active":
+        return
+    invoice = invoice_of_period(step, subscription, subscription.period_at(now))
+    if invoice is not None and must_wait(plan_of(step, subscription), invoice):
+        raise errors.PreconditionError(
+            f"the present period is not settled: invoice {invoice.invoice_id!r} is {invoice.state}; "
+            "settle it first, or change at the end of the period",
+            reason="PERIOD_NOT_SETTLED",
+        )
 
 
 def _with_payment_method(subscription: Subscription, request: ChangePlan) -> Subscription:
@@ -259,13 +274,16 @@ def _change_credits(
     now: datetime,
 ) -> Subscription:
     plan = target.plan
-    waits = plan.release == "on_approval" and bool(target.charges)
+    own_id = derived("inv", old.subscription_id, "change", planned.change_id)
+    invoice = step.work.invoices.get(invoice_id=own_id)
+    if not (plan.release == "on_approval" and target.charges):
+        # Asked for in a settled period, it may be paid in one that is not.
+        invoice = invoice_of_period(step, old, old.period_at(now))
+    waits = must_wait(plan, invoice)
     done = _credits(step, old, planned, target, now, pending=waits)
     if done.command is not None:
         step.decision.command(old.account, done.command)
-    own_id = derived("inv", old.subscription_id, "change", planned.change_id)
-    invoice = step.work.invoices.get(invoice_id=own_id)
-    if waits and must_wait(plan, invoice):
+    if waits:
         for own in done.own:
             release_with(step, plan, invoice, old.account, own.grant_id)
     changed = msgspec.structs.replace(

@@ -9,7 +9,13 @@ from drawdown.catalog.plan import Plan
 from drawdown.model.commands import VoidGrant
 from drawdown.model.money import zero
 from drawdown.runtime.control.arrears_steps import arrears
-from drawdown.runtime.control.invoicing import add_lines, drop_invoice
+from drawdown.runtime.control.invoicing import (
+    add_lines,
+    drop_invoice,
+    drop_unpaid,
+    invoice_of_period,
+    must_wait,
+)
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_services import subscription_for
@@ -71,6 +77,9 @@ def _give_back_unused(step: Step, subscription: Subscription, plan: Plan, now: d
     """With proration ``both`` the unused time of the period goes back, as a line of its own invoice."""
     if plan.proration != "both" or subscription.state != "active":
         return
+    if must_wait(plan, invoice_of_period(step, subscription, subscription.period_at(now))):
+        # What was never paid for is not given back.
+        return
     charge = unused_charge(subscription, plan, plan, "cancel", now)
     if charge is None or charge.amount == zero(subscription.currency):
         return
@@ -90,6 +99,8 @@ def end(step: Step, subscription: Subscription, at: datetime) -> Subscription:
             own_id = derived("inv", subscription.subscription_id, "last")
             add_lines(step, subscription, plan, Period(start=at, end=at), owed, own_id=own_id)
         entitle(step, ended, plan)
+    else:
+        drop_unpaid(step, ended)
     planned = subscription.planned_change
     if planned is not None and planned.invoice_id:
         drop_invoice(step, planned.invoice_id)

@@ -12,7 +12,7 @@ from drawdown.model.commands import CreateGrant, Formula, VoidAndReplace, grant_
 from drawdown.model.credits import decimal_text, units_from_credits
 from drawdown.model.ids import check_id
 from drawdown.model.results import Grant
-from drawdown.runtime.control.invoicing import add_lines, invoice_with_line, must_wait
+from drawdown.runtime.control.invoicing import add_lines, invoice_with_line, must_wait, release_instead
 from drawdown.runtime.control.registry import carries_out, handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_steps import pack_of, plan_of, release_with
@@ -226,6 +226,8 @@ def _replace_delivered(
         subscription.account,
         VoidAndReplace(account=subscription.account, void=[old.grant_id], create=[grant]),
     )
+    if grant.pending:
+        release_instead(step, subscription.account, old.grant_id, grant.grant_id)
     return msgspec.structs.replace(service, adjusted={**service.adjusted, counter: str(times + 1)})
 
 
