@@ -53,6 +53,7 @@ types: setup ## mypy --strict, and the stub of the extension against the module
 
 test-rust: setup ## Rust tests of the whole workspace
 	cargo test --workspace --quiet
+	cargo test -p drawdown-node --lib --features hand-offs --quiet hand_offs
 
 test-python: setup ## Python tests, the short stress forms included
 	$(BIN)/python -m pytest
@@ -80,6 +81,7 @@ stress: setup ## Long forms: crash loop, faults of system calls, power cuts, hos
 	rm -rf target/ten-years && $(BIN)/python -m tests.control.ten_years target/ten-years
 	DRAWDOWN_MODEL_EXAMPLES=2000 $(BIN)/python -m pytest tests/model -m "" --timeout 3600
 	PROPTEST_CASES=20000 cargo test -p drawdown-core --release --quiet --test model --test equivalences
+	DRAWDOWN_HAND_OFF_SCHEDULES=20000 cargo test -p drawdown-node --lib --features hand-offs --release --quiet hand_offs
 	DRAWDOWN_CRASH_SEEDS=1500 cargo test -p drawdown-node --release --quiet
 	DRAWDOWN_SIMULATION_SEEDS=20000 cargo test -p drawdown-node --release --quiet --test simulation -- --nocapture
 	DRAWDOWN_DAMAGE=all cargo test -p drawdown-node --release --test damage_everywhere -- --nocapture

@@ -13,9 +13,10 @@ use crate::node::{Drive, Shared};
 use crate::retention::forget_old_journal;
 use crate::segment::{ARCHIVE, SegmentName, segments};
 use crate::settings::NodeSettings;
+use crate::sync::{Instant, MutexGuard, thread};
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The engine's dirty set for local checkpoints.
 const LOCAL_SLOT: usize = 0;
@@ -198,7 +199,7 @@ impl Pass<'_> {
                 let held = Instant::now();
                 let more = writer.engine.next_images(LOCAL_SLOT, ACCOUNTS_PER_HOLD, &mut images);
                 self.shared.counters.imaged(held.elapsed());
-                parking_lot::MutexGuard::unlock_fair(writer);
+                MutexGuard::unlock_fair(writer);
                 more
             };
             for (account, image) in images.drain(..) {
@@ -209,7 +210,7 @@ impl Pass<'_> {
             }
             // Half of the time at most, so that ingest keeps the machine.
             if self.shared.drive == Drive::Threads && !self.shared.writer.lock().closing {
-                std::thread::sleep(begun.elapsed());
+                thread::sleep(begun.elapsed());
             }
         }
     }

@@ -11,10 +11,11 @@ use crate::segment::{SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::settings::FsyncPolicy;
 use crate::stats::Counters;
 use crate::supply::{SegmentSupply, leave_fsync_marker};
+use crate::sync::Instant;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Records that become durable together: the body of one frame in the making.
 pub(crate) struct Group {

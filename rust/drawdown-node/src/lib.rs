@@ -6,6 +6,10 @@
 
 #![deny(unsafe_code)]
 
+// What tests of the outside share is written in this name.
+#[cfg(all(test, feature = "hand-offs"))]
+extern crate self as drawdown_node;
+
 mod account_past;
 mod aligned;
 mod changes;
@@ -23,6 +27,8 @@ mod drain_rate;
 mod error;
 mod faults;
 mod frame;
+#[cfg(all(test, feature = "hand-offs"))]
+mod hand_offs;
 mod history;
 mod journal_reader;
 mod key_window;
@@ -56,6 +62,7 @@ pub mod simulation;
 mod stats;
 mod supply;
 mod surviving_frames;
+mod sync;
 mod threads;
 mod usage_report;
 mod verify;

@@ -14,18 +14,18 @@ use crate::remote_pass::RemotePass;
 use crate::settings::NodeSettings;
 use crate::stats::{Counters, NodeStats};
 use crate::supply::SegmentSupply;
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard};
 use crate::threads;
 use crate::writer::Writer;
 use drawdown_core::Changed;
 use drawdown_core::{Command, CommandOutcome, Engine, Expired, OutcomeSink, Rights, Settings, UsageEvent};
-use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::BTreeSet;
 use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 /// What the node stands on; the simulator puts its own in.
@@ -422,7 +422,7 @@ impl Node {
         self.shared.progress.stop();
         drop(self.shared.writer.lock());
         self.shared.work.notify_all();
-        let current = std::thread::current().id();
+        let current = thread::current().id();
         for thread in self.threads.lock().drain(..) {
             thread.thread().unpark();
             if thread.thread().id() != current {

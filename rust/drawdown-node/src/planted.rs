@@ -18,6 +18,12 @@ pub const PLANTED: &[&str] = &[
     "stale-snapshot-wins",
     #[cfg(feature = "planted-read-before-durable")]
     "read-before-durable",
+    #[cfg(feature = "planted-told-before-moved")]
+    "told-before-moved",
+    #[cfg(feature = "planted-woken-without-gate")]
+    "woken-without-gate",
+    #[cfg(feature = "planted-sleep-after-look")]
+    "sleep-after-look",
 ];
 
 const _: () = assert!(PLANTED.is_empty() || cfg!(debug_assertions), "a planted bug has no place in a release build");

@@ -1,12 +1,12 @@
 //! How far the journal has come, and whoever waits for it.
 
 use crate::os;
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Condvar, Instant, Mutex};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
 
 /// Positions of the journal. `durable ≤ written`, and answers may go out up to `acknowledged`:
 /// durable under the policy `always`, else written.
@@ -55,14 +55,26 @@ impl Progress {
         self.notify.as_raw_fd()
     }
 
+    #[cfg(all(test, feature = "hand-offs"))]
+    pub(crate) fn notifier(&self) -> std::os::fd::BorrowedFd<'_> {
+        std::os::fd::AsFd::as_fd(&self.notify)
+    }
+
     /// Move on and wake everybody whose seq is reached; one eventfd write per call that moves
     /// what may be answered.
     pub(crate) fn publish(&self, written: u64, durable: u64, acknowledged: u64) {
         assert!(durable <= written && acknowledged <= written, "published more than was written");
+        let is_told_first = cfg!(feature = "planted-told-before-moved");
+        if is_told_first {
+            self.signal();
+        }
         self.written.store(written, SeqCst);
         let durable_before = self.durable.swap(durable, SeqCst);
         let before = self.acknowledged.swap(acknowledged, SeqCst);
         assert!(before <= acknowledged && durable_before <= durable, "the journal moved backwards");
+        if is_told_first {
+            return;
+        }
         if before < acknowledged {
             self.signal();
         } else if durable_before < durable {
@@ -79,7 +91,9 @@ impl Progress {
     fn wake(&self) {
         // A waiter counts itself before it looks, so either we see it or it sees our store.
         if self.waiting.load(SeqCst) > 0 {
-            drop(self.gate.lock());
+            if !cfg!(feature = "planted-woken-without-gate") {
+                drop(self.gate.lock());
+            }
             self.moved.notify_all();
         }
     }

@@ -20,13 +20,11 @@ use crate::segment::{ARCHIVE, ASIDE, number_between, segments};
 use crate::settings::NodeSettings;
 use crate::stats::Counters;
 use crate::supply::{FSYNC_FAILED_NAME, SegmentSupply, remove_leftovers};
+use crate::sync::{AtomicU64, Condvar, Instant, Mutex};
 use crate::writer::Writer;
 use drawdown_core::{Engine, Settings, StoreKey};
-use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::time::Instant;
 
 /// What opening found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

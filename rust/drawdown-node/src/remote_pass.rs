@@ -21,11 +21,10 @@ use crate::journal_reader::JournalReader;
 use crate::key_window::KeyWindow;
 use crate::meta::array;
 use crate::node::Node;
-use parking_lot::MutexGuard;
+use crate::sync::{Instant, MutexGuard};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// The engine's dirty set for remote snapshots.
 const REMOTE_SLOT: usize = 1;

@@ -4,6 +4,7 @@
 //! not synced are lost from the newest back. For tests, of this crate and of others.
 
 use crate::disk::{Access, Disk, DiskFile};
+use crate::sync::let_others_run;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io;
@@ -143,6 +144,25 @@ impl SimulatedDisk {
         SimulatedDisk { state: Arc::new(Mutex::new(state)) }
     }
 
+    /// The worst that a machine can find if the power goes now: nothing but what was synced.
+    pub fn after_worst_crash(&self) -> SimulatedDisk {
+        let state = self.state.lock();
+        let inodes = state.inodes.iter().map(|inode| Inode {
+            live: inode.durable.clone(),
+            durable: inode.durable.clone(),
+            unsynced: Vec::new(),
+        });
+        let copy = State {
+            inodes: inodes.collect(),
+            names: state.durable_names.clone(),
+            durable_names: state.durable_names.clone(),
+            capacity: state.capacity,
+            random: state.random.clone(),
+            ..State::default()
+        };
+        SimulatedDisk { state: Arc::new(Mutex::new(copy)) }
+    }
+
     /// What another process finds after this one was killed: everything written.
     pub fn after_kill(&self) -> SimulatedDisk {
         let state = self.state.lock();
@@ -271,6 +291,7 @@ impl Disk for SimulatedDisk {
     }
 
     fn create(&self, name: &str, _access: Access) -> io::Result<Arc<dyn DiskFile>> {
+        let_others_run();
         let mut state = self.state.lock();
         state.tick()?;
         let inode = state.inodes.len();
@@ -289,6 +310,7 @@ impl Disk for SimulatedDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let_others_run();
         let mut state = self.state.lock();
         state.tick()?;
         if !state.names.contains_key(from) {
@@ -299,6 +321,7 @@ impl Disk for SimulatedDisk {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        let_others_run();
         let mut state = self.state.lock();
         state.tick()?;
         if !state.names.contains_key(name) {
@@ -312,6 +335,7 @@ impl Disk for SimulatedDisk {
         if cfg!(feature = "planted-no-folder-sync") {
             return Ok(());
         }
+        let_others_run();
         let mut state = self.state.lock();
         state.tick()?;
         if State::count_down(&mut state.fail_sync_in) {
@@ -357,6 +381,7 @@ impl DiskFile for SimulatedFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        let_others_run();
         let mut state = self.state.lock();
         let start = usize::try_from(offset).map_err(io::Error::other)?;
         state.tick()?;
@@ -380,6 +405,7 @@ impl DiskFile for SimulatedFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        let_others_run();
         let mut state = self.state.lock();
         state.tick()?;
         state.syncs += 1;

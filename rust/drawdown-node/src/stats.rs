@@ -2,8 +2,8 @@
 
 use crate::node::Shared;
 use crate::segment::segments;
+use crate::sync::AtomicU64;
 use serde::Serialize;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 

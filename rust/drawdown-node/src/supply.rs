@@ -4,11 +4,11 @@ use crate::aligned::padded;
 use crate::disk::{Access, Disk};
 use crate::faults;
 use crate::segment::{ReadySegment, prepare_segment};
-use parking_lot::Mutex;
+use crate::sync::{AtomicBool, AtomicU64, Mutex};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 
 /// Ballast: freed when the disk is full so that a checkpoint and the close still have room.
 pub(crate) const RESERVE_NAME: &str = "RESERVE";
@@ -63,7 +63,7 @@ impl SegmentSupply {
     fn make(&self, size: u64, pause: impl FnMut()) -> io::Result<ReadySegment> {
         let mut count = self.making.lock();
         *count += 1;
-        let name = format!("segment-{count:06}.tmp");
+        let name = format!("segment-{:06}.tmp", *count);
         let made =
             faults::point("segment-prepare").and_then(|()| prepare_segment(&*self.disk, name.clone(), size, pause));
         if made.is_err() {

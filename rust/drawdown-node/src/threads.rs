@@ -6,11 +6,12 @@ use crate::frame::FrameKind;
 use crate::ledger_indexer::index_next;
 use crate::node::{Drive, Shared};
 use crate::progress::Progress;
+use crate::sync::Instant;
+use crate::sync::thread::{self, JoinHandle};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often the helper looks for segments to make, and retries on a full disk.
 const REFILL_EVERY: Duration = Duration::from_millis(20);
@@ -60,6 +61,10 @@ fn wait_for_work(shared: &Shared) {
     let mut writer = shared.writer.lock();
     if writer.pending_bytes > 0 || shared.progress.is_stopped() {
         return;
+    }
+    if cfg!(feature = "planted-sleep-after-look") {
+        drop(writer);
+        writer = shared.writer.lock();
     }
     writer.committer_waits = true;
     let seal_due = (!sealed).then(|| Duration::from_millis(shared.settings.seal_idle_ms.into()));

@@ -57,13 +57,17 @@ impl World {
     }
 
     pub fn open(&self, settings: NodeSettings) -> Result<Node, NodeError> {
+        self.open_driven(settings, Drive::Steps)
+    }
+
+    pub fn open_driven(&self, settings: NodeSettings, drive: Drive) -> Result<Node, NodeError> {
         let fatal = Arc::clone(&self.fatal);
         let environment = Environment {
             disk: Arc::new(self.disk.clone()),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
-            on_fatal: Arc::new(move |end| *fatal.lock() = Some(end.clone())),
+            on_fatal: Arc::new(move |end| assert_eq!(None, fatal.lock().replace(end.clone()), "a second fatal end")),
         };
-        Node::open_in(environment, settings, self.engine.clone(), Drive::Steps)
+        Node::open_in(environment, settings, self.engine.clone(), drive)
     }
 }
 

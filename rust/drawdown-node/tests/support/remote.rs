@@ -39,6 +39,24 @@ impl Snapshot {
     }
 }
 
+/// A folder made of what one complete pass handed out.
+pub fn restored(begun: &Value, images: &[(u32, Vec<u8>)], runs: &[Vec<u8>], global: &[u8]) -> SimulatedDisk {
+    let snapshot = Snapshot {
+        images: images.iter().cloned().collect(),
+        runs: runs.to_vec(),
+        global: global.to_vec(),
+        manifest: manifest(begun),
+    };
+    snapshot.restore(1).expect("a complete pass can be restored").0
+}
+
+fn manifest(begun: &Value) -> Value {
+    json!({
+        "format": 1, "store_id": begun["store_id"], "epoch": begun["epoch"],
+        "snapshot_seq": begun["start_seq"], "taken_at_us": begun["start_time_us"], "complete": true,
+    })
+}
+
 /// The generation in use and the one before it.
 #[derive(Default)]
 pub struct Remote {
@@ -67,10 +85,7 @@ impl Remote {
         let written = write(node, &mut made, random, &mut between, given_up_after);
         let done = matches!(written, Ok(true));
         if done {
-            made.manifest = json!({
-                "format": 1, "store_id": begun["store_id"], "epoch": begun["epoch"],
-                "snapshot_seq": begun["start_seq"], "taken_at_us": begun["start_time_us"], "complete": true,
-            });
+            made.manifest = manifest(&begun);
         }
         let _ = node.snapshot_end(done);
         if done && is_full {
