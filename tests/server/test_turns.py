@@ -166,3 +166,28 @@ def test_a_place_is_free_when_its_thread_is_not_when_its_caller_gave_up() -> Non
         queue.close()
 
     asyncio.run(story())
+
+
+def test_a_caller_with_nothing_waiting_is_let_in_whatever_the_others_do() -> None:
+    async def story() -> None:
+        queue = CallQueue(asyncio.get_running_loop())
+        noisy, quiet = Sender(), Sender()
+        hold = threading.Event()
+        large = bytes(4 << 20)
+        working = [asyncio.create_task(queue.run(noisy, large, hold.wait)) for _ in range(1)]
+        await asyncio.sleep(0)
+        refused = 0
+        try:
+            # Its call may be a small one, which does not wait here.
+            queue.admit(quiet)
+            try:
+                queue.admit(quiet, call_queue.LARGE_BYTES)
+            except errors.OverloadedError:
+                refused += 1
+        finally:
+            hold.set()
+        await asyncio.wait(working)
+        assert refused == 1, "a large one would wait too long"
+        queue.close()
+
+    asyncio.run(story())

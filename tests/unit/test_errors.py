@@ -1,6 +1,8 @@
 """The tree of exceptions: drawn as it is, and each with one gRPC code."""
 
+import asyncio
 import re
+from typing import Any
 
 import grpc
 import pytest
@@ -80,3 +82,18 @@ def test_a_file_that_cannot_be_written_ends_a_command_as_a_failed_disk() -> None
     raised = errors.InternalError("could not write META: no space left on device", reason="IO")
     assert exit_code_of(raised) == DISK
     assert exit_code_of(errors.InternalError("a wrong assumption")) == INTERNAL
+
+
+class GoneContext:
+    """The call of a caller that reset it: there is nothing left to end."""
+
+    async def abort(self, *_: Any, **__: Any) -> None:
+        raise grpc.aio.InternalError('Failed "execute_batch"')
+
+
+def test_a_caller_that_has_gone_is_no_fault_of_this_software() -> None:
+    async def story() -> None:
+        await status.abort(GoneContext(), errors.InvalidRequestError("the call carries no batch"))  # type: ignore[arg-type]
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(story())

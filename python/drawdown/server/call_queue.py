@@ -94,7 +94,13 @@ class CallQueue:
             raise
 
     def admit(self, sender: Sender, batch_bytes: int = 0) -> None:
-        """Raises ``OverloadedError`` where a further call of this sender would wait too long."""
+        """Raises ``OverloadedError`` where a further call of this sender would wait too long.
+
+        Before its batch has arrived (``batch_bytes`` 0) a caller with nothing waiting is let in: its call may
+        be a small one, which waits for nobody here.
+        """
+        if not batch_bytes and not sender.calls.bytes:
+            return
         # Others get turns of their own in between: at most as much of each as this caller has waiting.
         mine = sender.calls.bytes * max(1, len(self._ring))
         ahead = min(self._ring.bytes, mine) + self._working_bytes

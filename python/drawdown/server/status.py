@@ -5,6 +5,7 @@ metadata ``definite`` (``true``: certainly not applied; ``false``: unknown, repe
 ids) and the ``field`` at fault. What may be retried later carries ``google.rpc.RetryInfo`` as well.
 """
 
+import asyncio
 import functools
 import logging
 import uuid
@@ -112,9 +113,13 @@ def _packed(message: Any) -> any_pb2.Any:
 async def abort(context: Context, raised: BaseException) -> NoReturn:
     """End the call with the status of ``raised``; never returns."""
     fault = fault_of(raised)
-    await context.abort(
-        code_of(fault),
-        shortened(fault.message),
-        trailing_metadata=(("grpc-status-details-bin", details_of(fault)),),
-    )
+    try:
+        await context.abort(
+            code_of(fault),
+            shortened(fault.message),
+            trailing_metadata=(("grpc-status-details-bin", details_of(fault)),),
+        )
+    except grpc.aio.InternalError:
+        # The caller has gone meanwhile: nobody is left to be told, and it is no fault of this software.
+        raise asyncio.CancelledError from None
     raise AssertionError("abort returned")

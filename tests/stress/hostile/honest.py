@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import grpc
@@ -47,7 +48,7 @@ def record_until_told(address: str, account: str) -> dict[str, object]:
             except grpc.RpcError as failure:
                 failures += 1
                 codes[failure.code().name] = codes.get(failure.code().name, 0) + 1
-                again = decode_ack(stub(body, timeout=CALL_S, wait_for_ready=True))
+                again = decode_ack(answered(stub, body))
                 applied += again[2] + again[3]
             ended.wait(PAUSE_S)
     latencies.sort()
@@ -59,6 +60,18 @@ def record_until_told(address: str, account: str) -> dict[str, object]:
         "p50_ms": latencies[len(latencies) // 2] if latencies else None,
         "p99_ms": latencies[len(latencies) * 99 // 100] if latencies else None,
     }
+
+
+def answered(stub: Callable[..., bytes], body: bytes) -> bytes:
+    """The answer to a repeat, which may be refused for a while. Raises ``RpcError`` after ten seconds."""
+    deadline = time.monotonic() + CALL_S
+    while True:
+        try:
+            return stub(body, timeout=CALL_S, wait_for_ready=True)
+        except grpc.RpcError as failure:
+            if failure.code() != grpc.StatusCode.RESOURCE_EXHAUSTED or time.monotonic() > deadline:
+                raise
+            time.sleep(5 * PAUSE_S)
 
 
 @dataclass
