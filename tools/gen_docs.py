@@ -16,8 +16,16 @@ from drawdown.cli.main import app
 from drawdown.cli.settings_command import settings_table, variables_table
 from typer.main import get_command
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from error_reference import kinds_table, reasons_table
+
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = (ROOT / "docs" / "operations.md", ROOT / "docs" / "settings.md")
+DOCUMENTS = (
+    ROOT / "docs" / "operations.md",
+    ROOT / "docs" / "settings.md",
+    ROOT / "docs" / "errors.md",
+)
 
 
 def exit_codes_table() -> str:
@@ -42,6 +50,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "variables": variables_table,
     "exit codes": exit_codes_table,
     "commands": commands_table,
+    "kinds of errors": kinds_table,
+    "reasons of errors": reasons_table,
 }
 
 

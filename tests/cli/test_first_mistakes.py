@@ -147,3 +147,12 @@ def test_grants_fit_a_terminal(run: Run) -> None:
     assert "voided" not in out
     assert run("void", "acme", "plan-march", "--yes").code == 0
     assert "voided" in run("grants", "acme").out
+
+
+@pytest.mark.parametrize("url", ["mysql://localhost/x", "nonsense"])
+def test_a_database_that_is_none(run_process: Run, url: str) -> None:
+    """The flag of the control plane's database, and what it can be."""
+    ended = run_process("serve", "--data", "data", "--listen", "127.0.0.1:0", "--db", url)
+    assert ended.code == exit_codes.INVALID
+    assert "db: " in ended.err
+    assert "give postgresql://" in ended.err

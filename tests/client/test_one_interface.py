@@ -378,3 +378,25 @@ def test_everything_is_accounted_for(database: Database, new_account: NewAccount
     assert one.totals["credits"]["burned"] == one.totals["credits"]["charged"] == 1
     assert len(database.digest()) == 32
     assert database.stats()
+
+
+def test_replacing_grants_takes_what_creating_one_takes(database: Database, new_account: NewAccount) -> None:
+    """A mapping is what people write; a name that no grant has is said, not dropped."""
+    account = new_account(database, "10")
+    made = database.void_and_replace(
+        account,
+        void=["first"],
+        create=[
+            {"grant_id": "rest", "credit_type": "credits", "amount": commands.Formula(of="first", min="4")},
+            {"grant_id": "more", "credit_type": "credits", "amount": Decimal("1.5"), "priority": 3},
+        ],
+    )
+    assert made.status == "OK"
+    assert database.balance(account, "credits").available == Decimal("5.5")
+    for wrong, what in (
+        ({"grant_id": "a", "credit_type": "credits", "amount": "1", "colour": "red"}, "colour"),
+        ({"grant_id": "a", "credit_type": "credits"}, "amount"),
+    ):
+        with pytest.raises(drawdown.InvalidRequestError, match=what) as raised:
+            database.void_and_replace(account, void=[], create=[wrong])
+        assert raised.value.field == "create"

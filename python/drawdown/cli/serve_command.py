@@ -22,6 +22,10 @@ def serve(
     redis: Annotated[
         str | None, typer.Option(metavar="URL", help="Snapshots to Redis or Valkey; default: local only.")
     ] = None,
+    db: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="postgresql://… of the control plane; default: in the data folder."),
+    ] = None,
     fsync: Annotated[
         str | None, typer.Option(help="always (durable when answered), interval=20ms, or os.")
     ] = None,
@@ -65,6 +69,7 @@ def serve(
             "listen": listen,
             "http": http,
             "redis": redis,
+            "db": db,
             "fsync": fsync,
             "metrics": metrics,
             "insecure_listen": insecure_listen,

@@ -158,7 +158,9 @@ def _shown(figure: float | None, unit: str = "") -> str:
 
 
 def top(
-    target: Annotated[str, typer.Option("--target", metavar="HOST:PORT", help="The running server.")],
+    target: Annotated[
+        str, typer.Option("--target", metavar="HOST:PORT", help="The running server.")
+    ] = "localhost:7070",
     interval: Annotated[float, typer.Option(min=0.1, max=60, help="Seconds between looks.")] = 1.0,
     lowest: Annotated[int, typer.Option(min=0, max=1000, help="Balances nearest to zero to show.")] = 10,
     once: Annotated[bool, typer.Option("--once", help="Two looks one interval apart, then end.")] = False,

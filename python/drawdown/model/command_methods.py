@@ -7,7 +7,7 @@ is a result with ``.status``; a command that cannot be understood raises ``Inval
 
 import abc
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from drawdown.errors import InvalidRequestError
 from drawdown.model import commands
@@ -213,7 +213,27 @@ class CommandMethods(abc.ABC, Generic[AnswerT]):
         return self._one(commands.VoidGrant(account=account, grant_id=grant_id, reason=reason))
 
     def void_and_replace(
-        self, account: str, *, void: Iterable[str], create: Iterable[commands.GrantInput]
+        self,
+        account: str,
+        *,
+        void: Iterable[str],
+        create: Iterable[commands.GrantInput | Mapping[str, Any]],
     ) -> AnswerT:
-        """Void grants and create others in one step, which no debit sees half. Idempotent by the new ids."""
-        return self._one(commands.VoidAndReplace(account=account, void=list(void), create=list(create)))
+        """Void grants and create others in one step, which no debit sees half. Idempotent by the new ids.
+
+        A grant to create is a mapping of what ``create_grant`` takes; its ``amount`` may be a
+        ``drawdown.commands.Formula`` over what is left of a voided one.
+        """
+        made = [_grant_of(each) for each in create]
+        return self._one(commands.VoidAndReplace(account=account, void=list(void), create=made))
+
+
+def _grant_of(given: commands.GrantInput | Mapping[str, Any]) -> commands.GrantInput:
+    """Raises ``InvalidRequestError`` for a name that no grant has, and for one that is missing."""
+    if isinstance(given, commands.GrantInput):
+        return given
+    try:
+        return commands.grant_input(**given)
+    except TypeError as raised:
+        said = str(raised).partition("() ")[2] or str(raised)
+        raise InvalidRequestError(f"create: {said}", field="create") from raised

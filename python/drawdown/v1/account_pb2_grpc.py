@@ -32,7 +32,7 @@ class AccountServiceStub:
     Amounts are decimal credits as text ("12.5"); instants are Timestamps with microsecond precision.
     Every write is durable when it is answered and idempotent: the same again answers the original
     with `already_existed`. Errors carry google.rpc.ErrorInfo: `reason` is a Status name or one of
-    the codes in the error reference, metadata `field` names the input, and metadata `definite` is
+    the codes of docs/errors.md, metadata `field` names the input, and metadata `definite` is
     "true" when nothing was certainly applied and "false" when only a repeat with the same ids is safe.
     """
 
@@ -150,7 +150,7 @@ class AccountServiceServicer:
     Amounts are decimal credits as text ("12.5"); instants are Timestamps with microsecond precision.
     Every write is durable when it is answered and idempotent: the same again answers the original
     with `already_existed`. Errors carry google.rpc.ErrorInfo: `reason` is a Status name or one of
-    the codes in the error reference, metadata `field` names the input, and metadata `definite` is
+    the codes of docs/errors.md, metadata `field` names the input, and metadata `definite` is
     "true" when nothing was certainly applied and "false" when only a repeat with the same ids is safe.
     """
 
@@ -415,7 +415,7 @@ class AccountService:
     Amounts are decimal credits as text ("12.5"); instants are Timestamps with microsecond precision.
     Every write is durable when it is answered and idempotent: the same again answers the original
     with `already_existed`. Errors carry google.rpc.ErrorInfo: `reason` is a Status name or one of
-    the codes in the error reference, metadata `field` names the input, and metadata `definite` is
+    the codes of docs/errors.md, metadata `field` names the input, and metadata `definite` is
     "true" when nothing was certainly applied and "false" when only a repeat with the same ids is safe.
     """
 
