@@ -173,7 +173,8 @@ class Engine:
         ``indexed_segments``, ``open_segments``, ``done``. Queries of the journal make what they need;
         this makes it in steps, for who wants to show how far it is."""
     def expire_due(self, max_grants: int) -> tuple[int, int, bool]:
-        """Book breakage of at most ``max_grants`` due grants: ``(seq, booked, more_due)``."""
+        """Book breakage of due grants and let ended ones leave memory, at most ``max_grants`` of both:
+        ``(seq, booked, more_due)``."""
     def durable_seq(self) -> int: ...
     def applied_seq(self) -> int: ...
     def wait_durable(self, seq: int, timeout_s: float = 60.0) -> bool:

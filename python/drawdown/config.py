@@ -155,7 +155,7 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = 1_000
     sweep_grants: Annotated[
         int,
-        Meta(ge=1, le=65_536, description="Grants booked per step of a sweep; bounds the pause of ingest"),
+        Meta(ge=1, le=65_536, description="Grants booked or let go per sweep step; bounds ingest pauses"),
     ] = 512
     sweep_share_percent: Annotated[
         int, Meta(ge=1, le=100, description="Share of time a sweep with work may take")

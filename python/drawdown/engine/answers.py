@@ -37,6 +37,8 @@ def _sentence(status: str, request: dict[str, Any]) -> str:
         return f"there is no account {request.get('account')!r}; create it first"
     if status == "CREDIT_TYPE_UNKNOWN":
         return f"there is no credit type {request.get('credit_type')!r}; create it first"
+    if status == "GRANT_UNKNOWN":
+        return f"account {request.get('account')!r} has no grant {request.get('grant_id')!r}"
     about = ", ".join(f"{key} {value!r}" for key, value in request.items() if key != "type")
     return f"{request['type']}: {status} ({about})"
 

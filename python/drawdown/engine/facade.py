@@ -210,32 +210,52 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
         return [answers.balance(each, seq) for each in answer["balances"]]
 
     def grants_page(
-        self, account: str, *, credit_type: str | None = None, after: str | None = None, limit: int = PAGE
+        self,
+        account: str,
+        *,
+        credit_type: str | None = None,
+        after: str | None = None,
+        limit: int = PAGE,
+        ended: bool = True,
     ) -> tuple[list[model.Grant], bool]:
-        """At most ``limit`` grants in burn-down order behind grant id ``after``, and whether more follow."""
+        """At most ``limit`` grants behind grant id ``after``, and whether more follow.
+
+        In burn-down order; behind them those that ended and have left memory, in the order in which they
+        left, unless ``ended`` is false: these are read from the journal kept.
+        """
         seq, answer = self._query(
-            {"type": "grants", "account": account, "credit_type": credit_type, "after": after, "limit": limit}
+            {
+                "type": "grants",
+                "account": account,
+                "credit_type": credit_type,
+                "after": after,
+                "limit": limit,
+                "ended": ended,
+            }
         )
         return [answers.grant(each, seq) for each in answer["grants"]], bool(answer.get("more", False))
 
-    def grants(self, account: str, *, credit_type: str | None = None) -> list[model.Grant]:
-        """Every grant of the account in burn-down order. Raises ``AccountNotFoundError``."""
+    def grants(
+        self, account: str, *, credit_type: str | None = None, ended: bool = True
+    ) -> list[model.Grant]:
+        """Every grant of the account, as ``grants_page``. Raises ``AccountNotFoundError``."""
         found: list[model.Grant] = []
         after: str | None = None
         more = True
         while more:
-            page, more = self.grants_page(account, credit_type=credit_type, after=after)
+            page, more = self.grants_page(account, credit_type=credit_type, after=after, ended=ended)
             found += page
             after = page[-1].grant_id if page else None
             more = more and after is not None
         return found
 
     def grant(self, account: str, grant_id: str) -> model.Grant:
-        """One grant. Raises ``AccountNotFoundError``, ``GrantNotFoundError``."""
-        for each in self.grants(account):
-            if each.grant_id == grant_id:
-                return each
-        raise errors.GrantNotFoundError(f"account {account!r} has no grant {grant_id!r}")
+        """One grant. Raises ``AccountNotFoundError``, ``GrantNotFoundError``.
+
+        ``NotFoundError`` with reason ``BEYOND_RETENTION`` if the journal kept no longer reaches back to it.
+        """
+        seq, answer = self._query({"type": "grant", "account": account, "grant_id": grant_id})
+        return answers.grant(answer["grant"], seq)
 
     def reservations_page(
         self, account: str | None = None, *, after: tuple[str, str] | None = None, limit: int = PAGE

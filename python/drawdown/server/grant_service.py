@@ -106,10 +106,10 @@ class GrantService:
         )
 
     def _grant(self, account_id: str, grant_id: str) -> pb.Grant | None:
-        # An exhausted, expired or voided grant may have left memory since.
+        # One that ended long ago may be in no journal kept.
         try:
             grant = self._engine.grant(account_id, grant_id)
-        except errors.GrantNotFoundError:
+        except errors.NotFoundError:
             return None
         self._engine.wait_durable(grant.seq)
         return convert.grant_message(grant)

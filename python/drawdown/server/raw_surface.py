@@ -23,6 +23,7 @@ ACCOUNT_QUERIES: Final = frozenset(
         "balances",
         "conservation",
         "explain",
+        "grant",
         "grants",
         "ledger",
         "reservations",

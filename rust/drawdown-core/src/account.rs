@@ -4,6 +4,7 @@ use crate::catalog::{Catalog, Scopes};
 use crate::counter::Counter;
 use crate::grant::{COUNTED, Grant, NEVER, PENDING, VOIDED};
 use crate::id::SmallId;
+use crate::left_grants::LeftGrants;
 use crate::reservation::Reservation;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,6 +55,8 @@ pub struct AccountExtra {
     /// the position of their newest correction.
     pub corrected: BTreeMap<(i64, u128), u64>,
     pub more_pools: Vec<Pool>,
+    /// Grants that have left memory.
+    pub left: Option<LeftGrants>,
     /// Ids used up by formulas that computed 0, with their content's fingerprint.
     pub used_grant_ids: Vec<(SmallId, u64)>,
 }
@@ -70,6 +73,7 @@ impl Default for AccountExtra {
             counters: Vec::new(),
             corrected: BTreeMap::new(),
             more_pools: Vec::new(),
+            left: None,
             used_grant_ids: Vec::new(),
         }
     }
@@ -210,6 +214,11 @@ impl Account {
         first.into_iter().chain(self.extra.iter().flat_map(|extra| &extra.more_pools))
     }
 
+    pub fn pools_mut(&mut self) -> impl Iterator<Item = &mut Pool> {
+        let first = (self.pool.credit_type != NO_CREDIT_TYPE).then_some(&mut self.pool);
+        first.into_iter().chain(self.extra.iter_mut().flat_map(|extra| &mut extra.more_pools))
+    }
+
     /// The rate table assigned at event time `time`: the newest `valid_from` not after it.
     #[inline]
     pub fn rate_table_at(&self, time: i64) -> Option<u32> {
@@ -247,11 +256,6 @@ impl Account {
             let open = pool.reservations().iter().find(|r| r.id.as_bytes() == id.as_bytes())?;
             Some((pool, open))
         })
-    }
-
-    /// Earliest instant at which the sweep has something to do here.
-    pub fn due_at(&self, late_grace: i64) -> i64 {
-        self.pools().map(|pool| pool.due_at(late_grace)).min().unwrap_or(NEVER)
     }
 }
 
@@ -391,17 +395,6 @@ impl Pool {
             }
         }
         self.alert_below = level;
-    }
-
-    fn due_at(&self, late_grace: i64) -> i64 {
-        let breakage = self
-            .grants
-            .iter()
-            .filter(|g| g.flags & (VOIDED | PENDING) == 0 && g.expires_at != NEVER && g.free() > 0)
-            .map(|g| g.expires_at.saturating_add(late_grace))
-            .min()
-            .unwrap_or(NEVER);
-        breakage.min(self.next_at)
     }
 
     /// Σ remaining of all grants, as the total that must fit `i64`.

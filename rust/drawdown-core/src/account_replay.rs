@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::entry::Control;
 use crate::image::{CorruptImage, account_from, image_of};
 use crate::image_messages::AccountImage;
+use crate::leaving::apply_left;
 use crate::ledger_record::{Fact, LedgerRecord};
 use crate::replay::live_silently;
 use crate::settings::Settings;
@@ -131,6 +132,7 @@ impl AccountReplay {
                 apply::apply_account(account, catalog, control, *stamp, i64::MIN)?;
                 match control {
                     Control::UsageCorrected(e) => note_correction(account, e, record.seq, &key, i64::MIN),
+                    Control::GrantsLeft(e) => apply_left(account, e, record.seq, &key, *stamp),
                     _ => Ok(()),
                 }
             }

@@ -71,6 +71,10 @@ impl AccountTable {
     }
 
     /// In order of their numbers.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Account> {
+        self.blocks.iter_mut().flatten()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Account> {
         self.blocks.iter().flatten()
     }

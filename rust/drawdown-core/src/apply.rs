@@ -237,6 +237,7 @@ pub fn account_number(entry: &Control) -> Option<u32> {
         Control::GrantIdUsed(e) => Some(e.account),
         Control::GrantExpired(e) => Some(e.account),
         Control::GrantExhausted(e) => Some(e.account),
+        Control::GrantsLeft(e) => Some(e.account),
         Control::OverdraftSettled(e) => Some(e.account),
         Control::Crossed(e) => Some(e.account),
         Control::Reserved(e) => Some(e.account),
@@ -285,7 +286,10 @@ pub fn apply_account(
         }
         Control::GrantExpired(e) => expire_grant(account, e)?,
         Control::GrantExhausted(e) => {
-            grant_of(pool_of(account, e.credit_type)?, e.number)?.flags |= crate::grant::EXHAUSTED;
+            let now = account.now(stamp);
+            let grant = grant_of(pool_of(account, e.credit_type)?, e.number)?;
+            grant.flags |= crate::grant::EXHAUSTED;
+            grant.detail.ended_at = now;
         }
         Control::OverdraftSettled(e) => settle(account, e)?,
         Control::Crossed(e) => cross(account, e)?,
@@ -293,6 +297,8 @@ pub fn apply_account(
         Control::ReservationSettled(e) => apply_settled(account, e, floor)?,
         Control::ReservationReleased(e) => apply_released(account, e)?,
         Control::UsageCorrected(e) => apply_corrected(account, e, stamp)?,
+        // By `apply_left`, which is told the entry's position.
+        Control::GrantsLeft(_) => {}
         _ => return Err("an entry that concerns no account".into()),
     }
     Ok(())
@@ -349,6 +355,7 @@ fn create_grant(account: &mut Account, catalog: &mut Catalog, e: &GrantCreated, 
             id: SmallId::new(&e.id),
             amount: e.amount,
             fingerprint: e.fingerprint,
+            ended_at: 0,
             ended: None,
             text: e.text.as_ref().map(|text| Box::new(text_of(text))),
         }),
@@ -386,12 +393,16 @@ fn release_grant(account: &mut Account, catalog: &Catalog, e: &GrantReleased, st
 }
 
 fn void_grant(account: &mut Account, e: &GrantVoided, stamp: i64) -> Result<(), Misfit> {
+    if e.voided == 0 && e.moved == 0 && account.void_left(e.credit_type as u16, e.number) {
+        return Ok(());
+    }
     let now = account.now(stamp);
     let pool = pool_of(account, e.credit_type)?;
     let grant = grant_of(pool, e.number)?;
     let gone = e.voided.checked_add(e.moved).filter(|gone| *gone <= grant.free());
     grant.remaining -= gone.ok_or_else(|| format!("grant {} has less free than was voided", e.number))?;
     grant.flags |= VOIDED;
+    grant.detail.ended_at = now;
     let ended = grant.ended_mut();
     ended.voided += e.voided;
     ended.moved += e.moved;

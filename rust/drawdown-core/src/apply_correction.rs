@@ -3,7 +3,9 @@
 use crate::account::{Account, AccountExtra, Pool, Settled};
 use crate::apply::{self, Misfit};
 use crate::correction_entry::{CounterMoved, ReturnedPart, UsageCorrected, WentTo};
+use crate::grant::SETTLES;
 use crate::hash::StoreKey;
+use std::collections::BTreeSet;
 
 pub fn apply_corrected(account: &mut Account, e: &UsageCorrected, stamp: i64) -> Result<(), Misfit> {
     let now = account.now(stamp);
@@ -43,6 +45,7 @@ fn take_settlement_back(pool: &mut Pool, meter: Option<u16>, part: &ReturnedPart
     settled[at].amount -= part.amount;
     if settled[at].amount == 0 {
         settled.remove(at);
+        mark_settling(pool);
     }
     Ok(())
 }
@@ -120,8 +123,23 @@ fn move_counter(
     Ok(())
 }
 
+/// Which grants paid debt that may come back to them, as `settled` says.
+pub fn mark_settling(pool: &mut Pool) {
+    let settled = pool.extra.as_ref().map_or(&[][..], |extra| &extra.settled);
+    let numbers: BTreeSet<u32> = settled.iter().map(|payment| payment.number).collect();
+    for grant in &mut pool.grants {
+        grant.flags &= !SETTLES;
+        if numbers.contains(&grant.number) {
+            grant.flags |= SETTLES;
+        }
+    }
+}
+
 /// A payment of debt, kept so that a correction can give it back: the latest first.
 pub fn note_settlement(pool: &mut Pool, meter: Option<u16>, number: u32, amount: i64) {
+    if let Some(at) = pool.position(number, 0) {
+        pool.grants[at].flags |= SETTLES;
+    }
     let settled = &mut pool.extra_mut().settled;
     match settled.iter_mut().rfind(|s| s.meter == meter) {
         Some(last) if last.number == number && last.amount.checked_add(amount).is_some() => last.amount += amount,

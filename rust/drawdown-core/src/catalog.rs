@@ -77,20 +77,23 @@ impl Scopes {
     }
 
     pub fn contains(&self, meters: &[u16]) -> bool {
-        self.sets.iter().any(|set| set == meters)
+        self.find(meters).is_some()
+    }
+
+    /// The id of this sorted set, if it has one; empty means `all`.
+    pub fn find(&self, meters: &[u16]) -> Option<u32> {
+        if meters.is_empty() {
+            return Some(Scopes::ALL);
+        }
+        self.sets.iter().position(|set| set == meters).map(|at| at as u32 + 1)
     }
 
     /// The id of this sorted set; empty means `all`.
     pub fn intern(&mut self, meters: &[u16]) -> u32 {
-        if meters.is_empty() {
-            return Scopes::ALL;
-        }
-        let found = self.sets.iter().position(|set| set == meters);
-        let at = found.unwrap_or_else(|| {
+        self.find(meters).unwrap_or_else(|| {
             self.sets.push(meters.to_vec());
-            self.sets.len() - 1
-        });
-        at as u32 + 1
+            self.sets.len() as u32
+        })
     }
 
     /// Whether a grant of this scope may pay for a charge of `meter` (`None`: a direct debit).

@@ -58,6 +58,17 @@ impl Change {
         })
     }
 
+    /// Account and grant by number, where it concerns a grant.
+    pub fn grant(&self) -> Option<(u32, u32)> {
+        match self {
+            Change::Granted { account, number, .. }
+            | Change::Released { account, number }
+            | Change::Exhausted { account, number }
+            | Change::Voided { account, number, .. } => Some((*account, *number)),
+            _ => None,
+        }
+    }
+
     pub fn is_crossing(&self) -> bool {
         matches!(self, Change::Crossed(_))
     }
@@ -86,11 +97,18 @@ impl Engine {
         self.changes_from
     }
 
-    /// One change for relays; a grant as it is at `stamp`. `None`: it concerns a grant that is not there.
-    pub fn change_json(&self, seq: u64, change: &Change, stamp: i64) -> Option<Value> {
+    /// One change for relays; a grant as it is at `stamp`, or as `left` has it (by account and number) where it
+    /// has left memory. `None`: it concerns a grant that is not there.
+    pub fn change_json(
+        &self,
+        seq: u64,
+        change: &Change,
+        stamp: i64,
+        left: impl Fn((u32, u32)) -> Option<Value>,
+    ) -> Option<Value> {
         let of = |account: u32| self.accounts.get(account as usize).map(|account| account.id.as_str());
         let on_grant = |kind: &str, account: u32, number: u32| {
-            let grant = self.numbered_grant_json(account, number, stamp)?;
+            let grant = self.numbered_grant_json(account, number, stamp).or_else(|| left((account, number)))?;
             Some(json!({"seq": seq, "account": of(account)?, "kind": kind, "grant": grant}))
         };
         match change {

@@ -6,6 +6,7 @@ use crate::amount::{format_decimal, pow10};
 use crate::apply_reservations::check_held;
 use crate::engine::Engine;
 use crate::grant::Grant;
+use crate::left_grants::LeftPool;
 use serde_json::{Map, Value, json};
 
 /// Violations kept in words; the count goes on.
@@ -39,7 +40,7 @@ struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, pool: &Pool) {
+    fn add(&mut self, pool: &Pool, left: Option<&LeftPool>) {
         for grant in &pool.grants {
             let ended = grant.ended();
             self.granted += i128::from(grant.detail.amount);
@@ -49,6 +50,13 @@ impl Totals {
             self.expired += i128::from(ended.expired);
             self.voided += i128::from(ended.voided);
             self.moved += i128::from(ended.moved);
+        }
+        if let Some(left) = left {
+            self.granted += left.sums.amount;
+            self.burned += left.sums.burned;
+            self.expired += left.sums.expired;
+            self.voided += left.sums.voided;
+            self.moved += left.sums.moved;
         }
         self.overdraft += i128::from(pool.overdraft());
         self.overage += pool.overage_total();
@@ -115,12 +123,13 @@ impl Engine {
             report.accounts += 1;
             for pool in account.pools() {
                 report.pools += 1;
-                report.grants += pool.grants.len() as u64;
+                let left = account.left_of(pool.credit_type);
+                report.grants += (pool.grants.len() + left.map_or(0, LeftPool::count)) as u64;
                 let id = usize::from(pool.credit_type);
                 if report.totals.len() <= id {
                     report.totals.resize(id + 1, Totals::default());
                 }
-                report.totals[id].add(pool);
+                report.totals[id].add(pool, left);
                 check_pool(account, pool, &self.catalog.credit_types[id].name, report);
             }
         }
@@ -141,10 +150,13 @@ impl Engine {
 
 fn check_pool(account: &Account, pool: &Pool, name: &str, report: &mut Conservation) {
     let id = account.id.as_str();
+    if account.left_of(pool.credit_type).is_some_and(|left| !left.sums.is_conserved()) {
+        report.violated(format!("{id}/{name}: the sums of grants that left memory are not conserved"));
+    }
     for grant in pool.grants.iter().filter(|g| !g.is_conserved()) {
         report.violated(format!("{id}/{name}: grant '{}' is not conserved", grant.detail.id.as_str()));
     }
-    let burned = pool.grants.iter().fold(0i64, |sum, g| sum.wrapping_add(g.burned));
+    let burned = account.burned(pool);
     let (overdraft, overage) = (pool.overdraft(), pool.overage_total() as i64);
     if pool.charged != burned.wrapping_add(overdraft).wrapping_add(overage) {
         report.violated(format!(

@@ -13,6 +13,7 @@ use crate::entry::{Control, GrantCreated};
 use crate::event_history::{EventHistories, EventHistory, EventState};
 use crate::execute::{Done, Group, Refusal, check_id, shown, source_number};
 use crate::grant::{Grant, VOIDED};
+use crate::grant_commands::Known;
 use crate::ledger_record::{AppliedUsage, Fact, LedgerRecord};
 use crate::period::period_start;
 use crate::remembered_ids::IdDomain;
@@ -369,7 +370,7 @@ impl Engine {
         let pool = self.pool(number, credit_type);
         let grant = &pool.grants[pool.position(old, 0).expect("it has just got back")];
         let mut id = format!("regrant:{seq}:{old}");
-        while account.grant(&id).is_some() {
+        while !matches!(self.known(number, &id, 0), Known::New) {
             id.push('+');
         }
         let scope = self.catalog.scopes.meters(grant.scope).iter().map(|meter| u32::from(*meter)).collect();

@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::image::image_of;
 use crate::image_messages::GlobalImage;
+use crate::left_grants::forget_seqs;
 use crate::period::period_end;
 use prost::Message;
 
@@ -19,6 +20,8 @@ impl Engine {
                 // When a dead counter is dropped depends on when its account is next touched.
                 let floor = account.test_clock().map_or(self.floor, |clock| clock.floor);
                 let edges = account.period_edges();
+                // Which account a sweep let go first.
+                extra.left.iter_mut().for_each(forget_seqs);
                 extra.corrected.retain(|c| c.time >= floor);
                 extra.counters.retain(|c| period_end(edges, c.period).is_none_or(|end| end > floor));
             }

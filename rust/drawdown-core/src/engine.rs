@@ -12,6 +12,7 @@ use crate::dedupe::KeyTable;
 use crate::dedupe_window::raise_test_floor;
 use crate::entry::{self, Control, ControlEntry, CorruptRecord};
 use crate::hash::StoreKey;
+use crate::leaving::apply_left;
 use crate::passes::Passes;
 use crate::record::{LOOKAHEAD, Lookup};
 use crate::remembered_ids::used_id;
@@ -226,9 +227,9 @@ impl Engine {
     }
 
     fn apply_to_account(&mut self, number: u32, control: &Control) -> Result<(), Misfit> {
-        let late_grace = self.settings.late_grace_us;
-        let account = self.accounts.get_mut(number as usize).ok_or_else(|| format!("account {number} is unknown"))?;
-        let due_before = account.due_at(late_grace);
+        let account = self.accounts.get(number as usize).ok_or_else(|| format!("account {number} is unknown"))?;
+        let due_before = account.due_at(&self.reach(account));
+        let account = &mut self.accounts[number as usize];
         let floor = account.test_clock().map_or(self.floor, |clock| clock.floor);
         self.open_reservations.follow(account, control);
         apply::apply_account(account, &mut self.catalog, control, self.stamp, floor)?;
@@ -241,11 +242,15 @@ impl Engine {
             let floor = account.test_clock().map_or(self.floor, |clock| clock.floor);
             note_correction(account, e, self.next_seq, &self.key, floor)?;
         }
+        if let Control::GrantsLeft(e) = control {
+            apply_left(account, e, self.next_seq, &self.key, self.stamp)?;
+        }
         self.passes.mark(account, number);
         if matches!(control, Control::ClockAdvanced(_)) {
             raise_test_floor(account, &self.settings);
         }
-        let due = account.due_at(late_grace);
+        let account = &self.accounts[number as usize];
+        let due = account.due_at(&self.reach(account));
         match account.test_clock() {
             None if due < due_before => self.calendar.add(due, number),
             // Due by its own clock already: at the next sweep, whatever the machine's time.

@@ -13,6 +13,7 @@
 //! Format 1. Raise `JOURNAL_FORMAT` for a change old readers can't skip, and keep a golden file.
 
 use crate::correction_entry::UsageCorrected;
+pub use crate::ended_entry::{GrantExhausted, GrantExpired, GrantsLeft};
 use crate::reservation_entry::{ReservationReleased, ReservationSettled, Reserved};
 use crate::varint;
 use prost::Message;
@@ -61,7 +62,7 @@ pub(crate) fn may_use_up_ids(bytes: &[u8]) -> bool {
 pub struct ControlEntry {
     #[prost(
         oneof = "Control",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 24, 25"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 24, 25, 26"
     )]
     pub control: Option<Control>,
 }
@@ -115,6 +116,8 @@ pub enum Control {
     UsageCorrected(UsageCorrected),
     #[prost(message, tag = "25")]
     GrantExhausted(GrantExhausted),
+    #[prost(message, tag = "26")]
+    GrantsLeft(GrantsLeft),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -352,30 +355,6 @@ pub struct GrantIdUsed {
     pub id: String,
     #[prost(fixed64, tag = "3")]
     pub fingerprint: u64,
-}
-
-/// Breakage booked by the sweep.
-#[derive(Clone, PartialEq, Message)]
-pub struct GrantExpired {
-    #[prost(uint32, tag = "1")]
-    pub account: u32,
-    #[prost(uint32, tag = "2")]
-    pub credit_type: u32,
-    #[prost(uint32, tag = "3")]
-    pub number: u32,
-    #[prost(int64, tag = "4")]
-    pub amount: i64,
-}
-
-/// An active grant has nothing left: the entry follows what took the last of it.
-#[derive(Clone, PartialEq, Message)]
-pub struct GrantExhausted {
-    #[prost(uint32, tag = "1")]
-    pub account: u32,
-    #[prost(uint32, tag = "2")]
-    pub credit_type: u32,
-    #[prost(uint32, tag = "3")]
-    pub number: u32,
 }
 
 /// A grant paid open debt at an activation.

@@ -17,6 +17,10 @@ pub const PROMOTIONAL: u8 = 4;
 pub const COUNTED: u8 = 8;
 /// Its last credit went while it was active, and the ledger says so; cleared when some come back.
 pub const EXHAUSTED: u8 = 16;
+/// Paid debt that a correction may give back to it (`PoolExtra::settled`). Derived.
+pub const SETTLES: u8 = 32;
+/// What is found again from the rest.
+pub const DERIVED: u8 = COUNTED | SETTLES;
 
 /// The part that burning reads and writes: exactly one cache line, so that looking at a grant is
 /// one miss.
@@ -49,6 +53,8 @@ pub struct GrantDetail {
     pub amount: i64,
     /// Fingerprint of the content as sent.
     pub fingerprint: u64,
+    /// When it was voided, or last used up while it was active; 0: neither.
+    pub ended_at: i64,
     /// Booked at the end of life; absent while all three are 0.
     pub ended: Option<Box<Ended>>,
     /// What differs from the defaults; absent for a plain grant.

@@ -5,6 +5,7 @@ use crate::engine::Engine;
 use crate::entry::{Control, GrantCreated, GrantReleased, GrantTextEntry, GrantVoided, Pair};
 use crate::execute::{Done, Group, Refusal, check_id, shown, source_number};
 use crate::grant::{Grant, NEVER, PENDING, VOIDED};
+use crate::left_grants::{LeftGrant, left_id_hash};
 use crate::status::Status;
 use std::collections::BTreeMap;
 
@@ -25,6 +26,29 @@ pub(crate) struct PreparedGrant {
     /// `None`: a formula.
     pub amount: Option<i64>,
     pub fingerprint: u64,
+}
+
+/// What commands need of a grant that is there already, in memory or not.
+#[derive(Clone, Copy)]
+pub(crate) struct NamedGrant {
+    pub number: u32,
+    pub flags: u8,
+    pub free: i64,
+    pub effective_at: i64,
+    pub expires_at: i64,
+}
+
+impl NamedGrant {
+    fn of(grant: &Grant) -> NamedGrant {
+        let Grant { number, flags, effective_at, expires_at, .. } = *grant;
+        NamedGrant { number, flags, free: grant.free(), effective_at, expires_at }
+    }
+
+    /// It has nothing left, and its dates matter no more.
+    fn of_left(left: &LeftGrant) -> NamedGrant {
+        let flags = if left.is_voided() { VOIDED } else { 0 };
+        NamedGrant { number: left.number(), flags, free: 0, effective_at: i64::MIN, expires_at: NEVER }
+    }
 }
 
 impl Engine {
@@ -153,10 +177,11 @@ impl Engine {
             extra.used_grant_ids.iter().find(|(id, _)| id.as_bytes() == grant_id.as_bytes()).map(|(_, f)| *f)
         });
         let stored = account.grant(grant_id).map(|(_, grant)| grant.detail.fingerprint).or(used);
-        match stored {
+        let left = || account.left_grant(left_id_hash(&self.key, grant_id.as_bytes()));
+        match stored.map(|stored| stored == fingerprint).or_else(|| left().map(|(_, left)| left.is_same(fingerprint))) {
             None => Known::New,
-            Some(f) if f == fingerprint => Known::Same,
-            Some(_) => Known::Other,
+            Some(true) => Known::Same,
+            Some(false) => Known::Other,
         }
     }
 
@@ -219,7 +244,7 @@ impl Engine {
             let scale = self.scale_of(credit_type);
             return Ok(Done::duplicate().with("forfeited", 0).with("scale", scale));
         }
-        let forfeited = grant.free();
+        let forfeited = grant.free;
         let grant_number = grant.number;
         self.emit_void(number, credit_type, grant_number, forfeited, 0, &c.reason, group);
         Ok(Done::ok().with("forfeited", forfeited).with("scale", self.scale_of(credit_type)))
@@ -250,9 +275,11 @@ impl Engine {
         self.cross(number, credit_type, after < before, group.journal);
     }
 
-    pub(crate) fn grant_named(&self, number: u32, grant_id: &str) -> Result<(u16, &Grant), Refusal> {
-        let found = self.accounts[number as usize].grant(grant_id);
-        found.map(|(pool, grant)| (pool.credit_type, grant)).ok_or_else(|| {
+    pub(crate) fn grant_named(&self, number: u32, grant_id: &str) -> Result<(u16, NamedGrant), Refusal> {
+        let account = &self.accounts[number as usize];
+        let found = account.grant(grant_id).map(|(pool, grant)| (pool.credit_type, NamedGrant::of(grant)));
+        let left = || account.left_grant(left_id_hash(&self.key, grant_id.as_bytes()));
+        found.or_else(|| left().map(|(credit_type, left)| (credit_type, NamedGrant::of_left(&left)))).ok_or_else(|| {
             let reason = format!("the account has no grant '{}'", shown(grant_id));
             Refusal::new(Status::GrantUnknown, "grant_id", reason)
         })

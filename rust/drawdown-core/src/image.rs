@@ -7,6 +7,7 @@
 
 use crate::account::{Account, AccountExtra, Debt, NO_CREDIT_TYPE, Pool, PoolExtra, TestClock};
 use crate::apply::{source_of, text_of};
+use crate::apply_correction::mark_settling;
 use crate::apply_reservations::{check_held, insert_open, reservation_of, reserved_entry};
 use crate::catalog::{Catalog, Policy};
 use crate::correction_image::{corrected_from, corrected_image, settled_from, settled_image};
@@ -14,11 +15,12 @@ use crate::counter_image::{counter_from, counter_image};
 use crate::engine::Engine;
 use crate::entry::{GrantTextEntry, Pair};
 use crate::execute::{policy_number, source_number};
-use crate::grant::{COUNTED, Ended, Grant, GrantDetail};
+use crate::grant::{DERIVED, EXHAUSTED, Ended, Grant, GrantDetail, VOIDED};
 use crate::id::SmallId;
 use crate::image_messages::{
     AccountImage, ClockImage, DatedTable, DebtImage, ExtraImage, GrantImage, PeriodCredits, PoolImage, UsedId,
 };
+use crate::left_grants::{left_grants_from, left_image};
 use crate::prefetch::prefetch_whole;
 use crate::reservation_gauges::OpenReservations;
 use prost::Message;
@@ -147,7 +149,8 @@ impl Engine {
     /// # Errors
     /// An account number without an account: an image or an entry is missing.
     pub fn finish_recovery(&mut self) -> Result<(), CorruptImage> {
-        let grace = self.settings.late_grace_us;
+        self.stamp = self.stamp.max(self.global_stamp);
+        self.date_ended_grants();
         self.open_reservations = OpenReservations::of(self.accounts.iter());
         for (number, account) in self.accounts.iter().enumerate() {
             if account.id.as_bytes().is_empty() {
@@ -159,7 +162,7 @@ impl Engine {
             if !known || account.rate_table as usize >= self.catalog.tables.len() {
                 return Err(CorruptImage(format!("account number {number} names what the catalog does not have")));
             }
-            let due = account.due_at(grace);
+            let due = account.due_at(&self.reach(account));
             match account.test_clock() {
                 None => self.calendar.add(due, number as u32),
                 Some(clock) if due <= clock.now => self.calendar.add(0, number as u32),
@@ -172,9 +175,28 @@ impl Engine {
         self.changes_from = self.next_seq - 1;
         self.last_image_seq = 0;
         self.global_seq = 0;
-        self.stamp = self.stamp.max(self.global_stamp);
         self.global_stamp = 0;
         Ok(())
+    }
+}
+
+impl Engine {
+    /// Images of an earlier version do not say when a grant was voided or used up: not after now.
+    fn date_ended_grants(&mut self) {
+        let Engine { accounts, passes, stamp, .. } = self;
+        for (number, account) in accounts.iter_mut().enumerate() {
+            let now = account.now(*stamp);
+            let mut is_dated = false;
+            for grant in account.pools_mut().flat_map(|pool| &mut pool.grants) {
+                if grant.flags & (VOIDED | EXHAUSTED) != 0 && grant.detail.ended_at == 0 {
+                    grant.detail.ended_at = now;
+                    is_dated = true;
+                }
+            }
+            if is_dated {
+                passes.mark(account, number as u32);
+            }
+        }
     }
 }
 
@@ -215,6 +237,7 @@ fn extra_image(extra: &AccountExtra) -> ExtraImage {
         period_edges: extra.period_edges.clone(),
         corrected: extra.corrected.iter().map(corrected_image).collect(),
         counters: extra.counters.iter().map(counter_image).collect(),
+        left: extra.left.iter().flat_map(|pools| pools.iter()).map(left_image).collect(),
         used_grant_ids: extra
             .used_grant_ids
             .iter()
@@ -254,7 +277,7 @@ fn pool_image(account: u32, pool: &Pool, catalog: &Catalog) -> PoolImage {
     }
 }
 
-fn grant_image(grant: &Grant, catalog: &Catalog) -> GrantImage {
+pub(crate) fn grant_image(grant: &Grant, catalog: &Catalog) -> GrantImage {
     let ended = grant.ended();
     GrantImage {
         number: grant.number,
@@ -269,7 +292,7 @@ fn grant_image(grant: &Grant, catalog: &Catalog) -> GrantImage {
         effective_at: grant.effective_at,
         expires_at: grant.expires_at,
         scope: catalog.scopes.meters(grant.scope).iter().map(|m| u32::from(*m)).collect(),
-        flags: u32::from(grant.flags & !COUNTED),
+        flags: u32::from(grant.flags & !DERIVED),
         priority: u32::from(grant.priority),
         source: source_number(grant.source),
         fingerprint: grant.detail.fingerprint,
@@ -281,6 +304,7 @@ fn grant_image(grant: &Grant, catalog: &Catalog) -> GrantImage {
             reason: text.reason.clone(),
             metadata: text.metadata.iter().map(|(k, v)| Pair { key: k.clone(), value: v.clone() }).collect(),
         }),
+        ended_at: grant.detail.ended_at,
     }
 }
 
@@ -314,6 +338,7 @@ fn extra_from(image: ExtraImage) -> Result<AccountExtra, CorruptImage> {
         corrected: image.corrected.iter().map(corrected_from).collect::<Result<_, _>>()?,
         counters: image.counters.iter().map(counter_from).collect::<Result<_, _>>()?,
         more_pools: Vec::new(),
+        left: left_grants_from(&image.left)?,
         used_grant_ids: image.used_grant_ids.iter().map(|u| (SmallId::new(&u.id), u.fingerprint)).collect(),
     })
 }
@@ -364,14 +389,19 @@ fn pool_from(image: PoolImage, catalog: &mut Catalog) -> Result<Pool, CorruptIma
         insert_open(&mut pool, reservation_of(reserved)?);
     }
     check_held(&pool)?;
+    mark_settling(&mut pool);
     pool.recount(image.next_at.saturating_sub(1));
     pool.rearm();
     Ok(pool)
 }
 
 fn grant_from(image: GrantImage, catalog: &mut Catalog) -> Result<Grant, CorruptImage> {
-    let ended = Ended { expired: image.expired, voided: image.voided, moved: image.moved };
     let scope: Vec<u16> = image.scope.iter().map(|m| *m as u16).collect();
+    grant_with_scope(image, catalog.scopes.intern(&scope))
+}
+
+pub(crate) fn grant_with_scope(image: GrantImage, scope: u32) -> Result<Grant, CorruptImage> {
+    let ended = Ended { expired: image.expired, voided: image.voided, moved: image.moved };
     let grant = Grant {
         remaining: image.remaining,
         held: image.held,
@@ -379,14 +409,15 @@ fn grant_from(image: GrantImage, catalog: &mut Catalog) -> Result<Grant, Corrupt
         expires_at: image.expires_at,
         burned: image.burned,
         number: image.number,
-        scope: catalog.scopes.intern(&scope),
-        flags: image.flags as u8,
+        scope,
+        flags: image.flags as u8 & !DERIVED,
         priority: image.priority as u8,
         source: source_of(image.source)?,
         detail: Box::new(GrantDetail {
             id: SmallId::new(&image.id),
             amount: image.amount,
             fingerprint: image.fingerprint,
+            ended_at: image.ended_at,
             ended: (ended != Ended::default()).then(|| Box::new(ended)),
             text: image.text.as_ref().map(|text| Box::new(text_of(text))),
         }),

@@ -45,6 +45,19 @@ pub struct ExtraImage {
     pub used_grant_ids: Vec<UsedId>,
     #[prost(message, repeated, tag = "20")]
     pub corrected: Vec<CorrectedImage>,
+    #[prost(message, repeated, tag = "21")]
+    pub left: Vec<LeftImage>,
+}
+
+/// Grants that have left memory; left_grants.rs draws the bytes.
+#[derive(Clone, PartialEq, Message)]
+pub struct LeftImage {
+    #[prost(uint32, tag = "1")]
+    pub credit_type: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    pub sums: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub grants: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -216,6 +229,9 @@ pub struct GrantImage {
     pub fingerprint: u64,
     #[prost(message, optional, tag = "17")]
     pub text: Option<GrantTextEntry>,
+    /// When it was voided or used up; 0 where an earlier version did not write it down.
+    #[prost(sint64, tag = "18")]
+    pub ended_at: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]

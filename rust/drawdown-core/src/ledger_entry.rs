@@ -65,6 +65,7 @@ pub fn kind_of(what: &Fact) -> &'static str {
             Control::GrantIdUsed(_) => "grant_id_used",
             Control::GrantExpired(_) => "expired",
             Control::GrantExhausted(_) => "exhausted",
+            Control::GrantsLeft(_) => "grants_left",
             Control::OverdraftSettled(_) => "overdraft_settled",
             Control::Crossed(_) => "crossed",
             Control::FloorRaised(_) => "floor_raised",
@@ -90,6 +91,7 @@ pub fn credit_type_of(what: &Fact, catalog: &Catalog) -> Option<u16> {
             Control::GrantVoided(e) => e.credit_type,
             Control::GrantExpired(e) => e.credit_type,
             Control::GrantExhausted(e) => e.credit_type,
+            Control::GrantsLeft(e) => e.credit_type,
             Control::OverdraftSettled(e) => e.credit_type,
             Control::Crossed(e) => e.credit_type,
             Control::Reserved(e) => e.credit_type,
@@ -276,6 +278,9 @@ impl LedgerNames {
                 entry.amount("expired", e.amount);
             }
             Control::GrantExhausted(e) => entry.grant(e.number),
+            Control::GrantsLeft(e) => {
+                entry.fact("grant_ids", e.grants.iter().map(|grant| grant.id.as_str()).collect::<Vec<_>>());
+            }
             Control::OverdraftSettled(e) => {
                 entry.draw(e.number, e.amount);
                 entry.amount("overdraft", -e.amount);

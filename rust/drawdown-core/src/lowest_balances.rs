@@ -34,9 +34,9 @@ impl Engine {
             let account = &self.accounts[number as usize];
             let now = account.now(self.stamp.max(stamp_us));
             for credit_type in account.pools().map(|pool| pool.credit_type) {
-                let Some(pool) = pool_at(self, account, credit_type, now).filter(|pool| !pool.grants.is_empty()) else {
-                    continue;
-                };
+                let has_left = account.left_of(credit_type).is_some();
+                let pool = pool_at(self, account, credit_type, now);
+                let Some(pool) = pool.filter(|pool| has_left || !pool.grants.is_empty()) else { continue };
                 let common = i128::from(pool.available) * (pow10(SCALE_MAX - self.scale_of(credit_type)));
                 lowest.heap.push((common, number, credit_type));
                 if lowest.heap.len() > lowest.limit {

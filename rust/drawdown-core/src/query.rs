@@ -31,6 +31,13 @@ impl Engine {
                 let limit = request["limit"].as_u64().unwrap_or(1_000).clamp(1, 100_000) as usize;
                 engine.grants_json(account, text("credit_type"), text("after"), limit, stamp)
             }),
+            "grant" => {
+                let grant_id = needed("grant_id")?;
+                self.on_account(needed("account")?, |engine, account| match account.grant(grant_id) {
+                    Some((pool, _)) => engine.one_grant_json(account, pool.credit_type, grant_id, stamp),
+                    None => json!({"status": Status::GrantUnknown.name()}),
+                })
+            }
             "account" => self.on_account(needed("account")?, |engine, account| engine.account_json(account)),
             "accounts" => {
                 let mut list = AccountList::asked(request);
@@ -87,7 +94,7 @@ impl Engine {
             "overage": pool.overage_in(period),
             "overage_total": pool.overage_total() as i64,
             "charged": pool.charged,
-            "burned": pool.grants.iter().fold(0i64, |sum, g| sum.wrapping_add(g.burned)),
+            "burned": account.burned(&pool),
             "policy": policy.kind,
             "policy_limit": limit,
             "policy_cap": cap,
@@ -117,6 +124,14 @@ impl Engine {
         }
         let page: Vec<Value> = grants.by_ref().take(limit).collect();
         json!({"grants": page, "more": grants.next().is_some()})
+    }
+
+    fn one_grant_json(&self, account: &Account, credit_type: u16, grant_id: &str, stamp: i64) -> Value {
+        let now = account.now(stamp);
+        let pool = pool_at(self, account, credit_type, now).expect("its own pool");
+        let is_it = |grant: &&Grant| grant.detail.id.as_bytes() == grant_id.as_bytes();
+        let grant = pool.grants.iter().find(is_it).expect("it is in the pool");
+        json!({"grant": self.grant_json(account, credit_type, grant, now)})
     }
 
     pub(crate) fn grant_json(&self, account: &Account, credit_type: u16, grant: &Grant, now: i64) -> Value {

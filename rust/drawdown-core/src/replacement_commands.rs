@@ -92,7 +92,7 @@ impl Engine {
         if amount <= 0 {
             return Err(Refusal::invalid("move_out", "what moves out is more than 0"));
         }
-        let free = if old.flags & VOIDED != 0 { 0 } else { old.free() };
+        let free = if old.flags & VOIDED != 0 { 0 } else { old.free };
         let taken = carried.entry(out.of.as_str()).or_insert(0);
         *taken = taken.checked_add(amount).filter(|sum| *sum <= free).ok_or_else(|| {
             let reason = format!("'{}' has not so much free any more", shown(&out.of));
@@ -135,7 +135,7 @@ impl Engine {
         if old_type != prepared.credit_type {
             return Err(Refusal::invalid("amount", "a formula carries credits within one credit type"));
         }
-        let free = if old.flags & VOIDED != 0 { 0 } else { old.free() };
+        let free = if old.flags & VOIDED != 0 { 0 } else { old.free };
         let amount = self.formula(formula, free, prepared.credit_type)?;
         let taken = carried.entry(formula.of.as_str()).or_insert(0);
         *taken = taken.checked_add(amount.min(free)).filter(|sum| *sum <= free).ok_or_else(|| {
@@ -188,7 +188,7 @@ impl Engine {
                 continue;
             }
             let moved = carried.get(id.as_str()).copied().unwrap_or(0);
-            let (voided, grant_number) = (grant.free() - moved, grant.number);
+            let (voided, grant_number) = (grant.free - moved, grant.number);
             self.emit_void(number, credit_type, grant_number, voided, moved, "replaced", group);
             forfeited
                 .push(json!({"grant_id": id, "amount": voided, "moved": moved, "scale": self.scale_of(credit_type)}));

@@ -95,13 +95,13 @@ impl Engine {
         }
     }
 
-    /// Book breakage of grants that ended at least `late_grace` ago, at most `max_grants` of them on
-    /// at most as many accounts, and live what is due there. What could be spent does not change.
+    /// Book breakage of grants that ended at least `late_grace` ago, let those go that nothing can reach any
+    /// more, at most `max_grants` of both on at most as many accounts, and live what is due there. What could
+    /// be spent does not change.
     pub fn expire_due(&mut self, stamp_us: i64, max_grants: u32, journal: &mut Vec<u8>) -> Expired {
         self.begin(stamp_us, journal);
-        let mut booked = 0;
-        let mut visited = 0;
-        while booked.max(visited) < max_grants {
+        let (mut booked, mut left, mut visited) = (0, 0, 0);
+        while visited.max(booked + left) < max_grants {
             let Some(number) = self.calendar.pop(self.stamp) else { break };
             visited += 1;
             if number >= self.account_count() {
@@ -109,9 +109,10 @@ impl Engine {
                 continue;
             }
             self.live(number, journal);
-            booked += self.book_breakage(number, max_grants - booked, journal);
+            booked += self.book_breakage(number, max_grants - booked - left, journal);
+            left += self.let_go(number, max_grants - booked - left, journal);
             let account = &self.accounts[number as usize];
-            let due = account.due_at(self.settings.late_grace_us);
+            let due = account.due_at(&self.reach(account));
             match account.test_clock() {
                 None => self.calendar.add(due, number),
                 Some(clock) if due <= clock.now => self.calendar.add(0, number),

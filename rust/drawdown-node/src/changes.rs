@@ -3,9 +3,11 @@
 use crate::error::{NodeError, SubmitError};
 use crate::history::scan;
 use crate::node::Node;
+use drawdown_core::LeftGrant;
 use drawdown_core::changes::Change;
 use drawdown_core::ledger_record::Fact;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 impl Node {
@@ -44,13 +46,36 @@ impl Node {
     }
 
     fn shown(&self, found: &[(u64, Change)]) -> Result<Vec<Value>, NodeError> {
-        if found.is_empty() {
-            return Ok(Vec::new());
+        // Grants that have left memory since, by account and number; `None`: the journal kept has them no more.
+        let mut left: BTreeMap<(u32, u32), Option<Value>> = BTreeMap::new();
+        while !found.is_empty() {
+            let answered = self.read(|engine, stamp| {
+                let gone = found.iter().filter_map(|(_, change)| engine.left_grant_of(change));
+                let mut missing: Vec<(u32, LeftGrant)> =
+                    gone.filter(|(account, grant)| !left.contains_key(&(*account, grant.number()))).collect();
+                if missing.is_empty() {
+                    let kept = |of: (u32, u32)| left.get(&of).cloned().flatten();
+                    let show = |(seq, change): &(u64, Change)| engine.change_json(*seq, change, stamp, kept);
+                    return Ok(found.iter().filter_map(show).collect());
+                }
+                missing.sort_unstable_by_key(|(account, grant)| (*account, grant.seq, grant.number()));
+                missing.dedup();
+                Err(missing)
+            });
+            let missing = match answered.map_err(halted)? {
+                Ok(shown) => return Ok(shown),
+                Err(missing) => missing,
+            };
+            for of_one in missing.chunk_by(|a, b| a.0 == b.0) {
+                let account = of_one[0].0;
+                let grants: Vec<LeftGrant> = of_one.iter().map(|(_, grant)| *grant).collect();
+                left.extend(grants.iter().map(|grant| ((account, grant.number()), None)));
+                for (grant, value) in self.read_left_grants(account, &grants)? {
+                    left.insert((account, grant.number()), Some(value));
+                }
+            }
         }
-        let shown = self.read(|engine, stamp| {
-            found.iter().filter_map(|(seq, change)| engine.change_json(*seq, change, stamp)).collect()
-        });
-        shown.map_err(halted)
+        Ok(Vec::new())
     }
 
     fn journaled_changes(

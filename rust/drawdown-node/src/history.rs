@@ -16,7 +16,7 @@ use std::ops::{ControlFlow, RangeInclusive};
 use std::time::Duration;
 
 /// How long a reader waits for the disk to have what the engine has.
-const WRITTEN_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const WRITTEN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An applied event and what became of it.
 #[derive(Clone, Debug, PartialEq)]

@@ -27,6 +27,7 @@ mod drain_rate;
 mod error;
 mod faults;
 mod frame;
+mod grant_query;
 #[cfg(all(test, feature = "hand-offs"))]
 mod hand_offs;
 mod history;

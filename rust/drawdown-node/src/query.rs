@@ -32,6 +32,9 @@ impl Node {
                 Err(LedgerError::Node(error)) => Err(error),
             };
         }
+        if matches!(request["type"].as_str(), Some("grants" | "grant")) {
+            return self.query_grants(request);
+        }
         if request["type"] == "conservation" && request["account"].is_null() {
             return self.conservation().map(|(seq, report)| (seq, Ok(report))).map_err(halted);
         }

@@ -165,7 +165,7 @@ class _Teller:
 
     def _live(self, due: Iterable[DueGrant], clock: str, now: datetime) -> None:
         for each in due:
-            grant = self._grants_of(each.account).get(each.grant_id)
+            grant = self._grant_of(each.account, each.grant_id)
             self._rows[each.account, each.grant_id] = None
             if grant is not None:
                 self._look_again.add(each.account)
@@ -225,10 +225,20 @@ class _Teller:
     def _now_of(self, account: str) -> datetime:
         return self._clock_of(account) or self.step.real_now()
 
+    def _grant_of(self, account: str, grant_id: str) -> Grant | None:
+        known = self._grants_of(account).get(grant_id)
+        if known is not None:
+            return known
+        try:
+            # Told late: it may have left memory meanwhile.
+            return self.step.engine.grant(account, grant_id)
+        except errors.NotFoundError:
+            return None
+
     def _grants_of(self, account: str) -> dict[str, Grant]:
         if account not in self._grants:
             try:
-                found = self.step.engine.grants(account)
+                found = self.step.engine.grants(account, ended=False)
             except errors.AccountNotFoundError:
                 found = []
             self._grants[account] = {each.grant_id: each for each in found}

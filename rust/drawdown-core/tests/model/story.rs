@@ -7,9 +7,11 @@ use crate::holds::ReserveSent;
 use crate::ledger::{Account, Answer, FOREVER, Ledger, Policy, Use};
 use crate::ops::{Again, FormulaOp, GrantOp, Op, SECOND, Step, UseOp};
 use crate::prices::{How, METERS, rates};
+use drawdown_core::entry::{Control, GrantsLeft};
 use drawdown_core::usage::Outcome;
-use drawdown_core::{Engine, Rights, Settings, StoreKey, Subject, UsageEvent, command_json};
+use drawdown_core::{Engine, Fact, Records, Rights, Settings, StoreKey, Subject, UsageEvent, command_json};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// 2027-02-28 20:00 UTC: the month ends in the story.
 pub const START: i64 = 1_803_844_800_000_000;
@@ -33,6 +35,8 @@ pub struct Story {
     pub reserves: Vec<ReserveSent>,
     /// Settles that were taken: the account, and the command as sent.
     pub settles: Vec<Value>,
+    /// By seq.
+    left: BTreeMap<u64, GrantsLeft>,
 }
 
 pub fn engine() -> Engine {
@@ -97,6 +101,7 @@ impl Story {
             grants: 0,
             reserves: Vec::new(),
             settles: Vec::new(),
+            left: BTreeMap::new(),
         };
         let mut group = vec![
             json!({"type": "create_credit_type", "name": "credits", "scale": 3}),
@@ -355,7 +360,10 @@ impl Story {
     fn sweep(&mut self) {
         loop {
             self.mark();
-            if !self.engine.expire_due(self.ledger.now, 3, &mut self.journal).more_due {
+            let (first_seq, from) = (self.engine.next_seq(), self.journal.len());
+            let swept = self.engine.expire_due(self.ledger.now, 3, &mut self.journal);
+            self.read_left(first_seq, from);
+            if !swept.more_due {
                 break;
             }
         }
@@ -364,8 +372,24 @@ impl Story {
         self.ledger.sweep(|account, id| {
             let read = engine.query(&json!({"type": "grants", "account": account}), now).expect("answers");
             let grants = read["grants"].as_array().expect("a list");
-            grants.iter().any(|g| g["grant_id"] == id && g["remaining"] == g["held"])
+            let is_booked = |g: &Value| g["grant_id"] == id && g["remaining"] == g["held"];
+            grants.iter().any(is_booked) || engine.left_grant(account, id).is_some()
         });
+    }
+
+    fn read_left(&mut self, first_seq: u64, from: usize) {
+        let mut records = Records::of(&self.journal[from..], first_seq);
+        while let Some(record) = records.next().expect("whole") {
+            if let Fact::Control(Control::GrantsLeft(entry)) = record.decode().expect("known").what {
+                self.left.insert(record.seq, entry);
+            }
+        }
+    }
+
+    /// A grant that has left memory, as the journal has it.
+    fn left_grant(&self, account: &str, id: &str) -> Option<Value> {
+        let left = self.engine.left_grant(account, id)?;
+        self.engine.left_grant_json(&left, &self.left[&left.seq], self.now())
     }
 
     fn check(&mut self, account: &str, meter: usize, quantity: i64, model: &'static str) {
@@ -394,7 +418,8 @@ impl Story {
     fn compare_account(&self, id: &str, account: &Account) {
         let now = self.ledger.now;
         let read = self.engine.query(&json!({"type": "grants", "account": id}), now).expect("answers");
-        let grants = read["grants"].as_array().expect("a list");
+        let mut grants = read["grants"].as_array().expect("a list").clone();
+        grants.extend(account.grants.iter().filter_map(|g| self.left_grant(id, &g.id)));
         assert_eq!(grants.len(), account.grants.len(), "grants of {id}");
         for g in &account.grants {
             let read = grants

@@ -1,0 +1,161 @@
+//! Grants that have left memory are read from the journal: lists, single grants, changes told late.
+
+mod support;
+
+use drawdown_core::{Command, Rights, Status};
+use drawdown_node::{Clock, Node, NodeSettings, verify_disk};
+use serde_json::{Value, json};
+use support::{World, account_id, record, set_up, small_settings};
+
+const HOUR_US: i64 = 3_600_000_000;
+const DAY_US: i64 = 24 * HOUR_US;
+
+fn run(node: &Node, command: Value) -> Status {
+    let command: Command = serde_json::from_value(command).unwrap();
+    let (_, outcomes) = node.execute(&[command], &Rights::ALL).unwrap();
+    outcomes[0].status.unwrap()
+}
+
+fn ask(node: &Node, request: Value) -> Value {
+    node.query(&request).unwrap().1.unwrap()
+}
+
+fn daily(world: &World, day: u64) -> Value {
+    let now = world.clock.read().wall_us;
+    json!({"type": "create_grant", "account": account_id(0), "grant": {
+        "grant_id": format!("day-{day:03}"), "credit_type": "credits", "amount": "10", "priority": 1,
+        "effective_at": now, "expires_at": now + DAY_US, "metadata": {"day": day.to_string()}}})
+}
+
+/// A grant a day of which six are burned, swept every day.
+fn live(world: &World, node: &Node, days: std::ops::Range<u64>) {
+    for day in days {
+        assert_eq!(Status::Ok, run(node, daily(world, day)));
+        let now = world.clock.read().wall_us;
+        for batch in 0..20 {
+            let quantity = if batch == 0 { 6 } else { 0 };
+            record(node, &[(1_000 * day + batch, 0, quantity)], now).unwrap();
+            while node.step_commit() {}
+            node.step_prepare();
+        }
+        node.checkpoint().unwrap();
+        world.clock.advance(DAY_US);
+        while node.expire_due(100).unwrap().1.more_due {}
+        while node.step_commit() {}
+    }
+}
+
+fn list(node: &Node, page: usize) -> Vec<Value> {
+    let mut found: Vec<Value> = Vec::new();
+    loop {
+        let after = found.last().map(|grant| grant["grant_id"].clone());
+        let answer = ask(node, json!({"type": "grants", "account": account_id(0), "after": after, "limit": page}));
+        let grants = answer["grants"].as_array().unwrap();
+        assert!(grants.len() <= page);
+        found.extend(grants.iter().cloned());
+        if answer["more"] == false {
+            return found;
+        }
+        assert!(!grants.is_empty(), "a page with more behind it is not empty");
+    }
+}
+
+fn assert_day(grant: &Value, day: u64) {
+    assert_eq!(format!("day-{day:03}"), grant["grant_id"]);
+    assert_eq!("expired", grant["state"]);
+    let figures = ["amount", "burned", "expired", "remaining"].map(|name| grant[name].as_i64().unwrap());
+    assert_eq!([10, 6, 4, 0], figures, "{grant}");
+    assert_eq!(day.to_string(), grant["metadata"]["day"]);
+}
+
+#[test]
+fn lists_go_on_with_grants_that_have_left_memory() {
+    let world = World::new(11);
+    let settings = small_settings();
+    let node = world.open(settings.clone()).unwrap();
+    set_up(&node, 1);
+    live(&world, &node, 0..100);
+    let present = json!({"type": "grants", "account": account_id(0), "ended": false});
+    let kept = ask(&node, present.clone())["grants"].as_array().unwrap().len();
+    assert!((36..=40).contains(&kept), "{kept} of 101 grants are in memory");
+    let all = list(&node, 1_000);
+    assert_eq!(101, all.len());
+    for page in [1, 7, kept, kept + 1] {
+        assert_eq!(all, list(&node, page), "pages of {page}");
+    }
+    for day in 0..90 {
+        let grant = ask(&node, json!({"type": "grant", "account": account_id(0), "grant_id": format!("day-{day:03}")}));
+        assert_day(&grant["grant"], day);
+    }
+    let unknown = json!({"type": "grant", "account": account_id(0), "grant_id": "none"});
+    assert_eq!("GRANT_UNKNOWN", ask(&node, unknown)["status"]);
+    let other = json!({"type": "grants", "account": account_id(0), "credit_type": "none"});
+    assert_eq!(json!([]), ask(&node, other)["grants"]);
+    let behind_nothing = json!({"type": "grants", "account": account_id(0), "after": "none"});
+    assert_eq!(json!([]), ask(&node, behind_nothing)["grants"]);
+    // Of a year ago, by the account as it stood then.
+    let past = json!({"type": "balance", "account": account_id(0), "credit_type": "credits",
+                      "at": support::START_US + 10 * DAY_US + HOUR_US});
+    assert_eq!(66, ask(&node, past)["burned"]);
+    let report = ask(&node, json!({"type": "conservation"}));
+    assert_eq!((true, 101), (report["holds"].as_bool().unwrap(), report["grants"].as_u64().unwrap()));
+    let digest = node.read(|engine, _| engine.digest()).unwrap();
+    node.close().unwrap();
+    drop(node);
+    verify_disk(&world.disk).unwrap();
+    let node = world.open(settings).unwrap();
+    assert_eq!(digest, node.read(|engine, _| engine.digest()).unwrap());
+    assert_eq!(all, list(&node, 1_000));
+    assert_eq!(kept, ask(&node, present)["grants"].as_array().unwrap().len());
+}
+
+/// Whoever is told of changes late is told of grants that have left memory meanwhile all the same.
+#[test]
+fn a_change_of_a_grant_that_left_is_told() {
+    let world = World::new(12);
+    let node = world.open(small_settings()).unwrap();
+    set_up(&node, 1);
+    live(&world, &node, 0..45);
+    let told = |node: &Node| -> Vec<(String, String)> {
+        let mut cursor = 0;
+        let mut found = Vec::new();
+        loop {
+            let (next, changes) = node.changes(cursor, 10).unwrap();
+            let of = |change: &Value| {
+                (change["kind"].as_str().unwrap().into(), change["grant"]["grant_id"].as_str().unwrap_or("").into())
+            };
+            found.extend(changes.iter().map(of));
+            if next == cursor {
+                return found;
+            }
+            cursor = next;
+        }
+    };
+    let created = |told: &[(String, String)]| told.iter().filter(|(kind, _)| kind == "grant.created").count();
+    let from_memory = told(&node);
+    assert_eq!(46, created(&from_memory));
+    assert!(from_memory.contains(&("grant.created".into(), "day-000".into())));
+    node.close().unwrap();
+    drop(node);
+    let node = world.open(small_settings()).unwrap();
+    assert_eq!(from_memory, told(&node), "from the journal");
+}
+
+/// The journal that had them is let go: the ids stay known, the sums too, and a question says why it has no answer.
+#[test]
+fn what_the_journal_kept_no_longer_has_is_said() {
+    let world = World::new(13);
+    let settings = NodeSettings { retention_s: 24 * 3600, ..small_settings() };
+    let node = world.open(settings).unwrap();
+    set_up(&node, 1);
+    let first = daily(&world, 0);
+    live(&world, &node, 0..120);
+    let grant = json!({"type": "grant", "account": account_id(0), "grant_id": "day-000"});
+    assert_eq!("BEYOND_RETENTION", ask(&node, grant)["status"]);
+    let listed = list(&node, 50);
+    assert!((40..120).contains(&listed.len()), "{}", listed.len());
+    assert_eq!(Status::Duplicate, run(&node, first));
+    let report = ask(&node, json!({"type": "conservation"}));
+    assert_eq!((true, 121), (report["holds"].as_bool().unwrap(), report["grants"].as_u64().unwrap()));
+    assert_eq!("476", report["totals"]["credits"]["expired"]);
+}
