@@ -53,13 +53,15 @@ def test_a_subscription_that_is_not_paid_for_entitles_to_nothing(
     db: Database, account: str, name: Name
 ) -> None:
     """Declined: neither its prices nor its overage hold; once it is paid they do."""
-    plan = with_overage(db, name("plan"))
+    plan = with_overage(db, name("plan"), features={"sso": "true"})
     pending = db.subscribe(account, plan, subscription_id=name("sub"), payment_method="test_decline")
     assert pending.state == "pending"
     assert not db.record(account, "calls", quantity=60, event_id="before")
+    assert not db.feature(account, "sso").allowed
     (invoice,) = db.invoices(account)
     db.mark_invoice_paid(invoice.invoice_id)
     assert db.subscription(name("sub")).state == "active"
+    assert db.feature(account, "sso").allowed
     used = db.record(account, "calls", quantity=60, event_id="after")
     assert (used.status, used.charged) == ("OK", Decimal(120))
     assert db.balance(account, "credits").overage == Decimal(20)

@@ -151,6 +151,24 @@ def test_bill_later_gives_the_credits_first(db: Database, account: str, name: Na
     assert db.balance(account, "credits").available == Decimal(20)
 
 
+def test_a_plan_that_lists_its_packs_sells_no_other(db: Database, account: str, name: Name) -> None:
+    """At once, on the subscription, or by recharge; without such a plan any pack is sold."""
+    listed, other = pack(db, name("listed")), pack(db, name("other"))
+    assert db.buy_pack(account, other, purchase_id=name("before")).state == "granted"
+    published(db, name("plan"), packs=(listed,))
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    for call in (
+        lambda: db.buy_pack(account, other, purchase_id=name("p")),
+        lambda: db.add_service(name("sub"), other, service_id="s"),
+        lambda: db.set_recharge(account, "credits", threshold="5", pack_id=other),
+    ):
+        with pytest.raises(PreconditionError) as raised:
+            call()
+        assert (raised.value.reason, raised.value.field) == ("PACK_NOT_ON_PLAN", "pack_id")
+    assert db.buy_pack(account, listed, purchase_id=name("p2")).state == "granted"
+    assert [each.purchase_id for each in db.purchases(account)] == [name("before"), name("p2")]
+
+
 @pytest.mark.behaviour("S2-23")
 def test_bill_later_needs_a_subscription_whose_invoice_will_have_it(
     db: Database, account: str, name: Name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_steps import plan_of
+from drawdown.subscriptions.entitling import in_force
 from drawdown.subscriptions.requests import Feature, Features, GetFeature, ListFeatures
 
 # In the plan's own words a boolean feature is "true" or "false"; anything else is a value.
@@ -17,7 +18,7 @@ def features_of(step: Step, account: str) -> dict[str, Feature]:
     is_suspended = step.engine.account(account).suspended
     found: dict[str, Feature] = {}
     live = step.work.subscriptions.find(account=account, live=True)
-    for subscription in sorted(live, key=lambda each: each.started_at):
+    for subscription in reversed(in_force(live)):
         if subscription.state == "paused":
             continue
         for name, value in plan_of(step, subscription).features.items():

@@ -19,6 +19,7 @@ from drawdown.billing.purchase_requests import (
     Purchases,
     RefundPurchase,
 )
+from drawdown.catalog.pack import Pack
 from drawdown.catalog.plan import TopUpCharge
 from drawdown.model.decision import Job
 from drawdown.model.ids import check_id
@@ -37,6 +38,7 @@ from drawdown.runtime.control.purchase_steps import (
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.tables.payments import purchase as purchase_table
+from drawdown.subscriptions.entitling import in_force
 
 if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
@@ -105,12 +107,25 @@ def _draft(
     )
 
 
+def require_sold(step: Step, account: str, pack: Pack) -> None:
+    """Raises ``PreconditionError`` where all plans of the account list packs, and none of them this one."""
+    subscriptions = in_force(step.work.subscriptions.find(account=account, live=True))
+    lists = [step.work.plan(each.plan_id, each.version).packs for each in subscriptions]
+    if lists and all(packs and pack.pack_id not in packs for packs in lists):
+        raise errors.PreconditionError(
+            f"no plan of account {account!r} sells pack {pack.pack_id!r}",
+            reason="PACK_NOT_ON_PLAN",
+            field="pack_id",
+        )
+
+
 def _pack(step: Step, request: CreatePurchase) -> Purchase:
     pack = step.work.packs.get(pack_id=request.pack_id)
     if pack is None or pack.state != "published":
         raise errors.NotFoundError(
             f"there is no pack {request.pack_id[:128]!r} to buy", reason="PACK_UNKNOWN", field="pack_id"
         )
+    require_sold(step, request.account, pack)
     if request.credit_type or request.credits:
         raise errors.InvalidRequestError("pack_id: give a pack, or credits, not both", field="pack_id")
     if not 1 <= request.quantity <= QUANTITY_MAX:
@@ -131,8 +146,7 @@ def top_up_of(step: Step, account: str, credit_type: str) -> TopUpCharge:
 
     Raises ``PreconditionError`` where no plan of the account allows it.
     """
-    live = step.work.subscriptions.find(account=account, live=True)
-    for subscription in sorted(live, key=lambda each: each.started_at, reverse=True):
+    for subscription in in_force(step.work.subscriptions.find(account=account, live=True)):
         plan = step.work.plan(subscription.plan_id, subscription.version)
         if plan.top_up is not None and plan.credits is not None and plan.credits.credit_type == credit_type:
             return plan.top_up

@@ -18,7 +18,7 @@ from drawdown.model.credits import units_from_credits
 from drawdown.model.decision import Job
 from drawdown.model.money import Money
 from drawdown.model.results import Crossing
-from drawdown.runtime.control.purchase_calls import top_up_of
+from drawdown.runtime.control.purchase_calls import require_sold, top_up_of
 from drawdown.runtime.control.purchase_steps import (
     EVALUATE_JOB,
     begin_purchase,
@@ -92,6 +92,7 @@ def _require_buyable(step: Step, rule: RechargeRule) -> None:
             raise errors.NotFoundError(
                 f"there is no pack {rule.pack_id[:128]!r} of {rule.credit_type}", field="pack_id"
             )
+        require_sold(step, rule.account, pack)
         return
     top_up_of(step, rule.account, rule.credit_type)
 
