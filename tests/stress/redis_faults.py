@@ -38,7 +38,6 @@ BATCH = 50
 HEALED_S = 60.0
 HOLD_S = 2.0
 NAMESPACE = "{drawdown}"
-MEMORY_GROWTH = 96 << 20
 SETTINGS = {
     "segment_bytes": 1 << 20,
     "reserve_bytes": 0,
@@ -46,6 +45,8 @@ SETTINGS = {
     "snapshot_interval_s": 1,
     "redis_timeout_ms": 500,
 }
+# Remembered event ids up to their budget, which fills meanwhile, and what the allocator keeps around them.
+MEMORY_GROWTH = 2 * SETTINGS["dedupe_budget_bytes"]
 
 
 @dataclass
