@@ -26,6 +26,11 @@ PREFIX: Final = "DRAWDOWN_"
 SectionT = TypeVar("SectionT", bound=msgspec.Struct)
 
 
+def _kept(what: str) -> Meta:
+    text = f"Kept at least this long: {what}; 0: for ever"
+    return Meta(ge=0, le=100 * 366 * 86_400, description=text)
+
+
 class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What shapes answers and memory of the engine."""
 
@@ -133,15 +138,7 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     reserve_bytes: Annotated[
         int, Meta(ge=0, le=1 << 32, description="Ballast freed on a full disk, so that closing still works")
     ] = 64 << 20
-    retention_s: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=100 * 366 * 86_400,
-            description="Journal is kept at least this long for the ledger, never less than event ids are "
-            "remembered; 0: for ever",
-        ),
-    ] = 0
+    retention_s: Annotated[int, _kept("journal for the ledger, and while event ids are remembered")] = 0
     checkpoint_interval_s: Annotated[
         int,
         Meta(
@@ -225,6 +222,10 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     scheduler_share_percent: Annotated[
         int, Meta(ge=1, le=100, description="Share of time the scheduler may take while jobs are due")
     ] = 50
+    finished_retention_s: Annotated[int, _kept("jobs that are done, webhooks and commands delivered")] = (
+        90 * 86_400
+    )
+    notice_retention_s: Annotated[int, _kept("notices in the feed, with their parked deliveries")] = 0
 
     redis: Annotated[
         str,

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from drawdown.payments import PaymentProvider
     from drawdown.runtime.control.control_plane import ControlPlane
     from drawdown.runtime.control.relay import Relay
+    from drawdown.runtime.control.retention import Retention
     from drawdown.runtime.control.runway_watch import RunwayWatch
     from drawdown.runtime.control.scheduler import Scheduler
     from drawdown.runtime.control.webhooks import Webhooks
@@ -80,6 +81,7 @@ class EmbeddedDatabase(Database):
         self._relay: Relay | None = None
         self._webhooks: Webhooks | None = None
         self._runway_watch: RunwayWatch | None = None
+        self._retention: Retention | None = None
         if self._config.process.db or (Path(path) / CONTROL_FILE).exists():
             self._control_plane()
         self._watches = EmbeddedWatches(engine)
@@ -225,6 +227,7 @@ class EmbeddedDatabase(Database):
             if self._plane is None:
                 from drawdown.runtime.control.opening import open_control
                 from drawdown.runtime.control.relay import Relay
+                from drawdown.runtime.control.retention import retention_of
                 from drawdown.runtime.control.runway_watch import runway_watch_of
                 from drawdown.runtime.control.scheduler import Scheduler
                 from drawdown.runtime.control.webhooks import Webhooks
@@ -245,6 +248,9 @@ class EmbeddedDatabase(Database):
                 self._runway_watch = runway_watch_of(self._plane, process)
                 if self._runway_watch is not None:
                     self._runway_watch.background.start()
+                self._retention = retention_of(self._plane, process)
+                if self._retention is not None:
+                    self._retention.background.start()
             return self._plane
 
     def balance(self, account: str, credit_type: str, at: InstantLike | None = None) -> Balance:
@@ -328,6 +334,9 @@ class EmbeddedDatabase(Database):
             if self._runway_watch is not None:
                 self._runway_watch.background.stop()
                 self._runway_watch = None
+            if self._retention is not None:
+                self._retention.background.stop()
+                self._retention = None
             if self._webhooks is not None:
                 self._webhooks.stop()
                 self._webhooks = None

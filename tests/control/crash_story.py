@@ -1,12 +1,14 @@
 """Stories of the control plane, killed at each of their points and told again.
 
-    python -m tests.control.crash_story FOLDER [--story NAME …] [--every N] [--random N] [--write FILE]
+    python -m tests.control.crash_story FOLDER [--story NAME …] [--every N] [--random N] [--postgresql]
+                                               [--write FILE]
 
 Each point: a child tells the story and is killed there (kill -9, to itself); another child opens what is
 left and tells the same story again, as a caller would repeat its calls. Its end state must be the one of
 no crash at all: subscriptions, invoices with their numbers, purchases, grants, balances, notices in their
 order, and what the provider was asked for. With ``--random`` the child is killed from outside as well, at
-so many moments that have nothing to do with points.
+so many moments that have nothing to do with points. With ``--postgresql`` the rows are there, a database
+per telling.
 """
 
 from __future__ import annotations
@@ -19,13 +21,16 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from tests.control.crash_stories import STORIES, prepare, state
 from tests.control.marked import put_between_marks
+from tests.control.postgresql import SKIP_REASON, PostgresqlServer, binaries, new_database
 
 ENGINE = {
     "segment_bytes": 1 << 20,
@@ -34,6 +39,7 @@ ENGINE = {
     "payments": "test",
 }
 RANDOM = "any moment"
+PREPARED = "prepared"
 
 
 class Told(msgspec.Struct):
@@ -44,11 +50,20 @@ class Told(msgspec.Struct):
     seconds: float
 
 
-def tell(folder: Path, story: str) -> bytes:
+RowsOf = Callable[[str], str]
+"""The value of ``db`` for the telling of a name: a copy of the prepared rows that stays from then on."""
+
+
+def rows_beside(name: str) -> str:
+    """SQLite: they are copied with the folder."""
+    return ""
+
+
+def tell(folder: Path, story: str, rows: str) -> bytes:
     """The whole story; answers the end state."""
     import drawdown
 
-    with drawdown.open(folder, **ENGINE) as db:
+    with drawdown.open(folder, db=rows, **ENGINE) as db:
         STORIES[story](db)
         assert db.verify("acme")
         return msgspec.json.encode(state(db), order="deterministic")
@@ -90,8 +105,9 @@ def in_child(work: Callable[[], bytes], answer: Path, *, point: int | None, kill
 class Crashes:
     """One story, killed again and again."""
 
-    def __init__(self, base: Path, story: str, prepared: Path) -> None:
+    def __init__(self, base: Path, story: str, prepared: Path, rows_of: RowsOf = rows_beside) -> None:
         self.story = story
+        self._rows_of = rows_of
         self.kills: Counter[str] = Counter()
         self._base = base
         self._prepared = prepared
@@ -106,7 +122,10 @@ class Crashes:
         if not folder.exists():
             shutil.copytree(self._prepared, folder)
         return in_child(
-            lambda: tell(folder, self.story), self._answer, point=point, kill_after_s=kill_after_s
+            partial(tell, folder, self.story, self._rows_of(folder.name)),
+            self._answer,
+            point=point,
+            kill_after_s=kill_after_s,
         )
 
     def at_points(self, first: int, every: int) -> None:
@@ -136,17 +155,35 @@ class Crashes:
         return bool(told.killed_at)
 
 
-def prepared_folder(base: Path) -> Path:
+def prepared_folder(base: Path, rows_of: RowsOf = rows_beside) -> Path:
     """A folder with catalog, customer and account."""
     import drawdown
 
     def work() -> bytes:
-        with drawdown.open(base / "prepared", **ENGINE) as db:
+        with drawdown.open(base / PREPARED, db=rows_of(PREPARED), **ENGINE) as db:
             prepare(db)
         return b""
 
     in_child(work, base / "prepared.json", point=None)
-    return base / "prepared"
+    return base / PREPARED
+
+
+@contextmanager
+def rows_in_postgresql() -> Iterator[RowsOf]:
+    """A server with a database per telling, each a copy of the prepared one."""
+    folder = binaries()
+    if folder is None:
+        raise SystemExit(SKIP_REASON)
+    with PostgresqlServer(folder) as server:
+        made: set[str] = set()
+
+        def rows_of(name: str) -> str:
+            if name not in made:
+                new_database(server.url, name, like="template1" if name == PREPARED else PREPARED)
+                made.add(name)
+            return server.url.removesuffix("postgres") + name
+
+        yield rows_of
 
 
 def table(stories: list[Crashes]) -> str:
@@ -172,17 +209,19 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--random", type=int, default=0, help="kills per story at any moment")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--postgresql", action="store_true", help="the control plane's rows in PostgreSQL")
     parser.add_argument("--write", type=Path, help="put the table into this document, between its marks")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    prepared = prepared_folder(given.folder)
     stories = []
-    for name in given.story:
-        crashes = Crashes(given.folder, name, prepared)
-        crashes.at_points(given.first, given.every)
-        crashes.at_random(given.random, given.seed)
-        stories.append(crashes)
-        print(f"{name}: {crashes.kills.total()} kills, one end state", flush=True)
+    with rows_in_postgresql() if given.postgresql else nullcontext(rows_beside) as rows_of:
+        prepared = prepared_folder(given.folder, rows_of)
+        for name in given.story:
+            crashes = Crashes(given.folder, name, prepared, rows_of)
+            crashes.at_points(given.first, given.every)
+            crashes.at_random(given.random, given.seed)
+            stories.append(crashes)
+            print(f"{name}: {crashes.kills.total()} kills, one end state", flush=True)
     text = table(stories)
     print(text)
     if given.write:

@@ -61,6 +61,20 @@ def empty_schema(url: str) -> str:
     return f"{url}?options=-csearch_path%3D{name}"
 
 
+def new_database(url: str, name: str, *, like: str) -> None:
+    """Another database of the server's, a copy of one that nobody is connected to any more."""
+    engine = sqlalchemy.create_engine(url_of(url, ""), isolation_level="AUTOCOMMIT")
+    end = time.monotonic() + START_S
+    with engine.connect() as connection:
+        # Who was killed is connected until the server sees it.
+        others = sqlalchemy.text("select count(*) from pg_stat_activity where datname = :name")
+        while connection.execute(others, {"name": like}).scalar_one():
+            assert time.monotonic() < end, f"somebody is still connected to {like}"
+            time.sleep(0.02)
+        connection.exec_driver_sql(f'create database "{name}" template "{like}"')
+    engine.dispose()
+
+
 class PostgresqlServer:
     """Runs until the ``with`` block ends."""
 

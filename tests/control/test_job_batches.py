@@ -145,7 +145,7 @@ def test_a_fault_takes_its_job_back_and_no_other(plane: ControlPlane, name: Name
             kept = [work.money_balances.get(account=f"{name('job')}-{n}", currency="EUR") for n in range(3)]
             assert [each is None for each in kept] == [False, True, False]
             assert work.series.following(name("series")) == 3, "a number was lost, or given twice"
-            work.jobs.cancel(f"{name('job')}-1")
+            work.jobs.cancel(f"{name('job')}-1", now_us())
 
 
 def test_an_effect_is_asked_in_a_transaction_and_done_outside(plane: ControlPlane, name: Name) -> None:

@@ -56,7 +56,7 @@ def test_a_failing_job_takes_nothing_of_its_batch_along(embedded: Any, name: Nam
         del JOBS[kind]
         with plane.sql.transaction() as transaction:
             for turn in range(2):
-                transaction.jobs.cancel(f"{name('job')}-1-{turn}")
+                transaction.jobs.cancel(f"{name('job')}-1-{turn}", now_us())
 
 
 def test_a_job_of_real_time_runs_by_itself(embedded: Database, name: Name) -> None:

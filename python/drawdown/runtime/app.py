@@ -19,6 +19,7 @@ from drawdown.runtime.background import Background
 from drawdown.runtime.checkpointer import Checkpointer
 from drawdown.runtime.control.opening import open_control
 from drawdown.runtime.control.relay import Relay
+from drawdown.runtime.control.retention import retention_of
 from drawdown.runtime.control.runway_watch import runway_watch_of
 from drawdown.runtime.control.scheduler import Scheduler
 from drawdown.runtime.control.webhooks import Webhooks
@@ -71,6 +72,7 @@ class App:
         self.relay = Relay(self.control)
         self.webhooks = Webhooks(self.control)
         self.runway_watch = runway_watch_of(self.control, process)
+        self.retention = retention_of(self.control, process)
         self.checkpointer = (
             Checkpointer(self.engine, interval_s=process.checkpoint_interval_s)
             if process.checkpoint_interval_s
@@ -95,6 +97,8 @@ class App:
         ]
         if self.runway_watch is not None:
             found.append(self.runway_watch.background)
+        if self.retention is not None:
+            found.append(self.retention.background)
         if self.checkpointer is not None:
             found.append(self.checkpointer.background)
         if self.snapshotter is not None:

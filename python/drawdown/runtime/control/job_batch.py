@@ -197,8 +197,9 @@ class JobBatch:
                 decisions.append(step.decision)
                 if step.decision.groups:
                     lanes.behind.add(each.job.lane)
-        work.carry_out_all(decisions, self._plane.now_us())
-        work.jobs.done(job.row for job in done)
+        now_us = self._plane.now_us()
+        work.carry_out_all(decisions, now_us)
+        work.jobs.done((job.row for job in done), now_us)
         return len(done), failed
 
     def _asked(self, lanes: _Lanes, asking: list[AskingJob]) -> list[ReadyJob]:
@@ -265,7 +266,7 @@ class JobBatch:
             step = Step(plane, work)
             kind.handler(step, job, outcome)
             work.carry_out(step.decision, plane.now_us())
-            work.jobs.done((job.row,))
+            work.jobs.done((job.row,), plane.now_us())
             pass_point("jobs.decided")
         pass_point("jobs.committed")
 

@@ -131,7 +131,7 @@ class JobRunner:
     def note_clock(self, account: str, to_us: int, seq: int) -> None:
         """A restored engine's clock has to go the same way, between the same commands."""
         with self._plane.sql.transaction() as work:
-            work.outbox.note(account, [AdvanceClock(account=account, to=to_us)], seq)
+            work.outbox.note(account, [AdvanceClock(account=account, to=to_us)], seq, self._plane.now_us())
 
     def side_by_side(self, work: Callable[[AskedT], AnswerT], asked: Sequence[AskedT]) -> list[AnswerT]:
         """``work`` done on each at once, so far as there are threads; the answers in the same order."""

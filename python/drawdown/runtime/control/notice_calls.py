@@ -6,17 +6,29 @@ from typing import Any
 
 import msgspec
 
-from drawdown.errors import InvalidRequestError
+from drawdown.errors import InvalidRequestError, PreconditionError
 from drawdown.notices.notice import KINDS, Notice, check_patterns, matches
 from drawdown.notices.requests import FeedNotice, ListNotices, NoticePage
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
+from drawdown.storage.sql.finished import NOTICES_FORGOTTEN
 
 
 @handles(ListNotices)
 def list_notices(step: Step, request: ListNotices) -> NoticePage:
-    """A page; the same cursor answers the same page and what came since."""
+    """A page; the same cursor answers the same page and what came since.
+
+    Behind what is kept there is nothing to go on from: whoever read up to there may have missed something.
+    """
     check_asked(request)
+    forgotten = step.work.series.cursor(NOTICES_FORGOTTEN)
+    if 0 < request.after < forgotten:
+        raise PreconditionError(
+            f"after: notices up to cursor {forgotten} are not kept any more (setting notice_retention_s), "
+            "some may have been missed: read how things stand, then go on from that cursor",
+            reason="CURSOR_FORGOTTEN",
+            field="after",
+        )
     if request.account and not step.sees(request.account):
         return NoticePage(next=request.after)
     patterns = request.kinds
@@ -29,10 +41,12 @@ def list_notices(step: Step, request: ListNotices) -> NoticePage:
         kinds=[kind for kind in KINDS if matches(kind, patterns)] if patterns else None,
     )
     page = found[:limit]
+    more = len(found) > limit
     return NoticePage(
         notices=tuple(_shown(row, notice) for row, notice in page),
-        next=page[-1][0] if page else request.after,
-        more=len(found) > limit,
+        # Those of others are passed over, so that a reader who comes regularly never stands too far back.
+        next=page[-1][0] if more else max(request.after, step.work.notices.last_row()),
+        more=more,
     )
 
 

@@ -39,14 +39,10 @@ class NoticeReader:
     def read(self) -> NoticePage:
         """What came since the last read, a page at most; ``next`` is where the reader stands now."""
         with self._plane.sql.transaction() as work:
-            stored_up_to = work.notices.last_row()
             if self._from_now_on:
                 self._from_now_on = False
-                page = NoticePage(next=stored_up_to)
+                page = NoticePage(next=work.notices.last_row())
             else:
                 page = list_notices(Step(self._plane, work, account_prefix=self._account_prefix), self._asked)
-                if not page.more:
-                    # Those of others are passed over once and for all.
-                    page = msgspec.structs.replace(page, next=max(page.next, stored_up_to))
         self._asked = msgspec.structs.replace(self._asked, after=page.next)
         return page

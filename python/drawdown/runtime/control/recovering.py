@@ -19,6 +19,7 @@ import msgspec
 from drawdown import errors
 from drawdown.model.commands import CreateAccount, encode_group
 from drawdown.model.instants import optional_us
+from drawdown.storage.sql.finished import COMMANDS_FORGOTTEN
 from drawdown.storage.sql.work import Work
 
 if TYPE_CHECKING:
@@ -34,11 +35,22 @@ _CURSORS: Final = (CROSSINGS, CHANGES)
 
 
 def recover_from(plane: "ControlPlane", recovered_seq: int) -> int:
-    """What the engine forgot waits to be issued again; answers how many groups."""
+    """What the engine forgot waits to be issued again; answers how many groups.
+
+    Raises ``PreconditionError`` where some of it is not kept any more; nothing changed.
+    """
     with plane.sql.transaction() as work:
         cursors = {name: work.series.cursor(name) for name in _CURSORS}
         if max(work.outbox.last_seq(), *cursors.values()) <= recovered_seq:
             return 0
+        forgotten = work.series.cursor(COMMANDS_FORGOTTEN)
+        if forgotten > recovered_seq:
+            raise errors.PreconditionError(
+                f"the engine stands at journal position {recovered_seq}, but the control plane no longer has "
+                f"all its commands from before {forgotten} (setting finished_retention_s): restore a later "
+                "state of the engine, or engine and rows together from one backup",
+                reason="COMMANDS_FORGOTTEN",
+            )
         again = work.outbox.issue_again(recovered_seq)
         for name, position in cursors.items():
             work.series.move_cursor(name, min(position, recovered_seq))

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from drawdown.model.decision import Job
 from drawdown.model.instants import instant_from_us
 from drawdown.storage.sql.bulk import write_many
+from drawdown.storage.sql.metadata import is_in
 from drawdown.storage.sql.pending import Pending
 from drawdown.storage.sql.tables.flow import job
 from drawdown.storage.sql.wakes import JOBS, Written
@@ -28,17 +29,24 @@ PARKED: Final = "parked"
 _KNOWN: Final = sa.select(job.c.key).where(job.c.key.in_(sa.bindparam("wanted", expanding=True)))
 _INSERT: Final = sa.insert(job)
 _DONE: Final = (
-    sa.update(job).where(job.c.row == sa.bindparam("job_row")).values(state=sa.bindparam("to_state"))
+    sa.update(job)
+    .where(job.c.row == sa.bindparam("job_row"))
+    .values(state=sa.bindparam("to_state"), finished_at=sa.bindparam("at_us"))
 )
-_NEXT_LOOK: Final = tuple(
-    sa.select(sa.func.min(column)).where(
-        job.c.clock == "", job.c.state == DUE, column > sa.bindparam("job_now")
-    )
-    for column in (job.c.due_at, job.c.not_before)
+_IS_DUE: Final = is_in(job.c.state, DUE)
+_NEXT_LOOK: Final = sa.select(sa.func.min(job.c.due_at)).where(
+    job.c.clock == "", _IS_DUE, job.c.due_at > sa.bindparam("job_now")
+)
+_NEXT_LOOK_AT_TRIED: Final = sa.select(sa.func.min(job.c.not_before)).where(
+    job.c.clock == "",
+    _IS_DUE,
+    job.c.not_before > sa.literal_column("0"),
+    job.c.not_before > sa.bindparam("job_now"),
 )
 _STILL_DUE: Final = sa.select(job.c.row).where(
     job.c.row.in_(sa.bindparam("wanted", expanding=True)), job.c.state == DUE
 )
+_COUNT: Final = sa.select(sa.func.count()).select_from(job)
 
 
 class StoredJob(msgspec.Struct, frozen=True):
@@ -66,7 +74,7 @@ def _heads_statement(among_lanes: bool) -> sa.Select[Any]:
     earlier = job.alias("earlier")
     blocked = sa.exists().where(
         earlier.c.lane == job.c.lane,
-        earlier.c.state == DUE,
+        is_in(earlier.c.state, DUE),
         sa.tuple_(earlier.c.due_at, earlier.c.rank, earlier.c.row)
         < sa.tuple_(job.c.due_at, job.c.rank, job.c.row),
     )
@@ -75,7 +83,7 @@ def _heads_statement(among_lanes: bool) -> sa.Select[Any]:
         sa.select(*columns, job.c.body)
         .where(
             job.c.clock == sa.bindparam("of_clock"),
-            job.c.state == DUE,
+            _IS_DUE,
             job.c.due_at <= sa.bindparam("up_to"),
             job.c.not_before <= sa.bindparam("now"),
             ~blocked,
@@ -120,9 +128,9 @@ class Jobs:
                     self._written.note(JOBS, each.due_us)
         return len(self._put) - before
 
-    def done(self, rows: Iterable[int]) -> None:
+    def done(self, rows: Iterable[int], at_us: int) -> None:
         """These jobs have been carried out."""
-        self._done += [{"job_row": row, "to_state": DONE} for row in rows]
+        self._done += [{"job_row": row, "to_state": DONE, "at_us": at_us} for row in rows]
 
     def write_out(self) -> None:
         """What was put down and done is in the database, though not committed."""
@@ -157,7 +165,7 @@ class Jobs:
         self.write_out()
         rows = self._connection.execute(
             sa.select(job.c.clock)
-            .where(job.c.lane.in_(lanes), job.c.state == DUE, job.c.clock != "")
+            .where(job.c.lane.in_(lanes), _IS_DUE, job.c.clock != "")
             .distinct()
             .order_by(job.c.clock)
         )
@@ -168,12 +176,14 @@ class Jobs:
         self.write_out()
         return {row for (row,) in self._connection.execute(_STILL_DUE, {"wanted": list(rows)})}
 
-    def cancel(self, key: str) -> None:
+    def cancel(self, key: str, at_us: int) -> None:
         """A job that waits is not needed any more."""
         self.write_out()
         self._pending.wrote()
         self._connection.execute(
-            sa.update(job).where(job.c.key == key, job.c.state == DUE).values(state=DONE, failure="cancelled")
+            sa.update(job)
+            .where(job.c.key == key, job.c.state == DUE)
+            .values(state=DONE, failure="cancelled", finished_at=at_us)
         )
         self._written.note(JOBS)
 
@@ -197,21 +207,26 @@ class Jobs:
         """When the earliest waiting job of a clock is due."""
         self.write_out()
         found = self._connection.execute(
-            sa.select(sa.func.min(job.c.due_at)).where(job.c.clock == clock, job.c.state == DUE)
+            sa.select(sa.func.min(job.c.due_at)).where(job.c.clock == clock, _IS_DUE)
         ).scalar_one()
         return None if found is None else int(found)
 
     def next_look_us(self, now_us: int) -> int | None:
         """The next instant after ``now_us`` at which a job of the wall clock may be done that may not yet."""
         self.write_out()
-        found = [self._connection.execute(each, {"job_now": now_us}).scalar_one() for each in _NEXT_LOOK]
+        found = [
+            self._connection.execute(each, {"job_now": now_us}).scalar_one()
+            for each in (_NEXT_LOOK, _NEXT_LOOK_AT_TRIED)
+        ]
         return min((int(each) for each in found if each is not None), default=None)
 
     def counts(self) -> dict[str, int]:
-        """Jobs by state."""
+        """Jobs that wait and jobs that are parked."""
         self.write_out()
-        rows = self._connection.execute(sa.select(job.c.state, sa.func.count()).group_by(job.c.state))
-        return {state: count for state, count in rows}
+        return {
+            state: int(self._connection.execute(_COUNT.where(is_in(job.c.state, state))).scalar_one())
+            for state in (DUE, PARKED)
+        }
 
 
 def _row_of(placed: PlacedJob) -> dict[str, Any]:

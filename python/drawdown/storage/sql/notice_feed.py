@@ -28,6 +28,12 @@ def notice_id_of(row: int) -> str:
     return f"{_PREFIX}{row}"
 
 
+def row_of_notice_id(notice_id: str) -> int | None:
+    """The row that the id names; ``None`` for what is no id of a notice."""
+    digits = notice_id.removeprefix(_PREFIX)
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
+
+
 class NoticeFeed:
     """Notices of one transaction's view."""
 
@@ -101,10 +107,10 @@ class NoticeFeed:
     def get(self, notice_id: str) -> tuple[int, StoredNotice] | None:
         """One notice with its row, or ``None``."""
         self.write_out()
-        digits = notice_id.removeprefix(_PREFIX)
-        if not digits.isascii() or not digits.isdigit() or len(digits) > 18:
+        row = row_of_notice_id(notice_id)
+        if row is None:
             return None
-        found = self._connection.execute(sa.select(notice).where(notice.c.row == int(digits)))
+        found = self._connection.execute(sa.select(notice).where(notice.c.row == row))
         return next(_stored(found), None)
 
     def last_row(self) -> int:

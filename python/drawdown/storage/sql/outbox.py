@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from drawdown.model.commands import Command, encode_group
 from drawdown.storage.sql.bulk import write_many
+from drawdown.storage.sql.metadata import is_in
 from drawdown.storage.sql.pending import Pending
 from drawdown.storage.sql.tables.flow import outbox
 
@@ -28,14 +29,21 @@ _GROUPS: Final = (
     .order_by(outbox.c.row)
     .limit(sa.bindparam("at_most"))
 )
-_WAITING: Final = _GROUPS.where(outbox.c.state == WAITING)
+_WAITING: Final = _GROUPS.where(is_in(outbox.c.state, WAITING))
 _FORGOTTEN: Final = sa.and_(outbox.c.state == DONE, outbox.c.seq > sa.bindparam("above"))
-_AGAIN: Final = sa.update(outbox).where(_FORGOTTEN).values(state=WAITING, seq=None, outcomes=None)
+_AGAIN: Final = (
+    sa.update(outbox).where(_FORGOTTEN).values(state=WAITING, seq=None, outcomes=None, delivered_at=None)
+)
 _LAST: Final = sa.select(sa.func.max(outbox.c.seq))
 _DELIVERED: Final = (
     sa.update(outbox)
     .where(outbox.c.row == sa.bindparam("of_row"))
-    .values(state=sa.bindparam("to_state"), seq=sa.bindparam("at_seq"), outcomes=sa.bindparam("as_told"))
+    .values(
+        state=sa.bindparam("to_state"),
+        seq=sa.bindparam("at_seq"),
+        outcomes=sa.bindparam("as_told"),
+        delivered_at=sa.bindparam("at_us"),
+    )
 )
 
 
@@ -79,11 +87,11 @@ class Outbox:
         """Groups not yet delivered, oldest first."""
         return self._groups(_WAITING, {"at_most": limit})
 
-    def note(self, account: str, group: Sequence[Command], seq: int) -> None:
+    def note(self, account: str, group: Sequence[Command], seq: int, at_us: int) -> None:
         """The engine has this group already, at ``seq`` or before: kept for a restore."""
         self.write_out()
         row = {"account": account, "commands": encode_group(group).decode(), "state": DONE}
-        self._connection.execute(_INSERT, {**row, "seq": seq, "outcomes": "[]"})
+        self._connection.execute(_INSERT, {**row, "seq": seq, "outcomes": "[]", "delivered_at": at_us})
         self._pending.wrote()
 
     def last_seq(self) -> int:
@@ -103,7 +111,7 @@ class Outbox:
         creates = outbox.c.commands.contains('"type":"create_account"', autoescape=True)
         found = self._connection.execute(
             sa.select(outbox.c.account)
-            .where(outbox.c.state == WAITING)
+            .where(is_in(outbox.c.state, WAITING))
             .group_by(outbox.c.account)
             .having(sa.func.max(sa.case((creates, 1), else_=0)) == 0)
             .order_by(outbox.c.account)
@@ -115,7 +123,7 @@ class Outbox:
         rows = self._connection.execute(statement, bound)
         return [OutboxGroup(row, account, commands.encode()) for row, account, commands in rows]
 
-    def delivered(self, groups: Sequence[DeliveredGroup]) -> None:
+    def delivered(self, groups: Sequence[DeliveredGroup], at_us: int) -> None:
         """What became of these groups."""
         if not groups:
             return
@@ -129,6 +137,7 @@ class Outbox:
                     "to_state": REFUSED if each.refused else DONE,
                     "at_seq": each.seq,
                     "as_told": each.outcomes,
+                    "at_us": at_us,
                 }
                 for each in groups
             ],

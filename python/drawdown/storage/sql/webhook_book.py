@@ -11,10 +11,12 @@ from sqlalchemy import Connection
 from drawdown.model.instants import us_from_instant
 from drawdown.notices.endpoint import HeldEndpoint, WebhookDelivery
 from drawdown.storage.sql.documents import Documents
+from drawdown.storage.sql.metadata import is_in
 from drawdown.storage.sql.pending import Pending
 from drawdown.storage.sql.tables.notices import webhook_delivery, webhook_endpoint
 from drawdown.storage.sql.wakes import DELIVERIES, Written
 
+_IS_PENDING = is_in(webhook_delivery.c.state, "pending")
 _decoder = msgspec.json.Decoder(WebhookDelivery)
 
 
@@ -57,7 +59,7 @@ class WebhookBook:
         self.deliveries.write_out()
         found = self._connection.execute(
             sa.select(sa.func.min(webhook_delivery.c.next_attempt_at)).where(
-                webhook_delivery.c.state == "pending",
+                _IS_PENDING,
                 webhook_delivery.c.next_attempt_at > us_from_instant(after),
             )
         ).scalar_one()
@@ -69,7 +71,7 @@ class WebhookBook:
         rows = self._connection.execute(
             sa.select(webhook_delivery.c.endpoint_id)
             .where(
-                webhook_delivery.c.state == "pending",
+                _IS_PENDING,
                 webhook_delivery.c.next_attempt_at <= us_from_instant(at),
             )
             .distinct()
@@ -82,7 +84,7 @@ class WebhookBook:
         body = self._connection.execute(
             sa.select(webhook_delivery.c.body)
             .where(
-                webhook_delivery.c.state == "pending",
+                _IS_PENDING,
                 webhook_delivery.c.endpoint_id == endpoint_id,
                 webhook_delivery.c.next_attempt_at <= us_from_instant(at),
             )

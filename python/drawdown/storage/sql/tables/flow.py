@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, UniqueConstraint
 
-from drawdown.storage.sql.metadata import RowNumber, body, instant, metadata
+from drawdown.storage.sql.metadata import RowNumber, body, index_of, instant, metadata
 
 # Groups of engine commands, kept after delivery: what lies above a restored engine's recovery point is
 # issued again from here. `seq` is the journal position of the delivery.
@@ -15,7 +15,8 @@ outbox = Table(
     Column("state", String(12), nullable=False),
     Column("seq", BigInteger, nullable=True),
     Column("outcomes", Text, nullable=True),
-    Index("ix_outbox_state_row", "state", "row"),
+    instant("delivered_at", nullable=True),
+    index_of("ix_outbox_waiting", "row", where="state = 'waiting'"),
     Index("ix_outbox_seq", "seq"),
 )
 
@@ -35,9 +36,14 @@ job = Table(
     # Real time before which a failed attempt is not repeated.
     instant("not_before"),
     Column("failure", Text, nullable=False),
+    instant("finished_at", nullable=True),
     body(),
-    Index("ix_job_clock_state_due_at", "clock", "state", "due_at", "rank", "row"),
-    Index("ix_job_lane_state_due_at", "lane", "state", "due_at", "rank", "row"),
+    # What is done stays for a long time: a look at what is due does not meet it.
+    index_of("ix_job_due_clock", "clock", "due_at", "rank", "row", where="state = 'due'"),
+    index_of("ix_job_due_lane", "lane", "due_at", "rank", "row", where="state = 'due'"),
+    index_of("ix_job_tried", "clock", "not_before", where="state = 'due' AND not_before > 0"),
+    index_of("ix_job_parked", "row", where="state = 'parked'"),
+    index_of("ix_job_done", "finished_at", where="state = 'done'"),
 )
 
 notice = Table(

@@ -1,8 +1,8 @@
 """Webhook endpoints and the deliveries to them. The notices themselves are in ``flow``."""
 
-from sqlalchemy import Column, Index, String, Table, UniqueConstraint
+from sqlalchemy import Column, String, Table, UniqueConstraint
 
-from drawdown.storage.sql.metadata import RowNumber, body, instant, metadata
+from drawdown.storage.sql.metadata import RowNumber, body, index_of, instant, metadata
 
 webhook_endpoint = Table(
     "webhook_endpoint",
@@ -21,5 +21,9 @@ webhook_delivery = Table(
     instant("next_attempt_at"),
     body(),
     UniqueConstraint("endpoint_id", "notice_id"),
-    Index("ix_webhook_delivery_state_due", "state", "endpoint_id", "next_attempt_at"),
+    index_of("ix_webhook_delivery_due", "next_attempt_at", where="state = 'pending'"),
+    index_of(
+        "ix_webhook_delivery_due_endpoint", "endpoint_id", "next_attempt_at", "row", where="state = 'pending'"
+    ),
+    index_of("ix_webhook_delivery_delivered", "next_attempt_at", where="state = 'delivered'"),
 )
