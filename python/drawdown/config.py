@@ -27,8 +27,7 @@ SectionT = TypeVar("SectionT", bound=msgspec.Struct)
 
 
 def _kept(what: str) -> Meta:
-    text = f"Kept at least this long: {what}; 0: for ever"
-    return Meta(ge=0, le=100 * 366 * 86_400, description=text)
+    return Meta(ge=0, le=100 * 366 * 86_400, description=f"Kept at least this long: {what}; 0: for ever")
 
 
 class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -222,9 +221,7 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     scheduler_share_percent: Annotated[
         int, Meta(ge=1, le=100, description="Share of time the scheduler may take while jobs are due")
     ] = 50
-    finished_retention_s: Annotated[int, _kept("jobs that are done, webhooks and commands delivered")] = (
-        90 * 86_400
-    )
+    finished_retention_s: Annotated[int, _kept("jobs done, webhooks and commands delivered")] = 90 * 86_400
     notice_retention_s: Annotated[int, _kept("notices in the feed, with their parked deliveries")] = 0
 
     redis: Annotated[

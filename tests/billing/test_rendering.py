@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import drawdown.billing
 import msgspec
 import pytest
 from drawdown.billing.invoice import InvoiceLine
 from drawdown.billing.invoice_credit import InvoiceCredit, apply_credits
 from drawdown.billing.page import InvoicePage, PageInput, Party, page_of
+from drawdown.billing.page_words import ENGLISH, PageWords
 from drawdown.billing.rendering import html_of, pdf_of
 from drawdown.billing.totals import NoTax, totals_of
 from drawdown.errors import InvalidRequestError
@@ -18,6 +22,7 @@ from drawdown.model.money import Money, money_from
 from drawdown.subscriptions.calendar import Period
 
 MARCH = Period(start=datetime(2026, 3, 1, tzinfo=UTC), end=datetime(2026, 4, 1, tzinfo=UTC))
+NOTHING = totals_of([], [], currency="EUR", rule=NoTax())
 
 
 def page(**changes: Any) -> InvoicePage:
@@ -94,6 +99,25 @@ def test_html_shows_every_figure_and_escapes_every_text() -> None:
     assert "Nothing to pay for" in html_of(
         page(lines=[], totals=totals_of([], [], currency="EUR", rule=NoTax()))
     )
+
+
+def test_every_word_of_the_page_stands_in_one_place() -> None:
+    """With other words none of the English ones is left, in neither form nor in their templates."""
+    other = PageWords(**{each: f"Wort-{each}" for each in PageWords.__struct_fields__})
+    words = [getattr(ENGLISH, each) for each in PageWords.__struct_fields__]
+    kinds: list[dict[str, Any]] = [
+        {"kind": kind, "paid_at": paid_at, "due_at": MARCH.end, "corrects": "I-1"}
+        for kind, paid_at in (("draft", None), ("void", None), ("finalized", None), ("paid", MARCH.end))
+    ]
+    for changes in (*kinds, {"kind": "credit_note"}, {"lines": [], "totals": NOTHING}):
+        shown = html_of(page(**changes, words=other))
+        texts = re.findall(r">\s*([^<>]+?)\s*<", shown.partition("<body>")[2])
+        assert not [text for text in texts if text in words], texts
+        assert "Wort-tax_id DE1" in shown
+    for name in ("invoice.html", "invoice.typ"):
+        template = Path(drawdown.billing.__file__).with_name("templates").joinpath(name).read_text("utf-8")
+        assert not [word for word in words if f">{word}<" in template or f"[{word}]" in template]
+        assert not [word for word in words if f'"{word}' in template]
 
 
 def test_pdf_is_one_and_takes_texts_as_they_are() -> None:

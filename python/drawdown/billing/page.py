@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -20,17 +19,11 @@ from babel.numbers import format_currency, format_decimal, get_currency_symbol
 from drawdown.billing.invoice import InvoiceLine
 from drawdown.billing.invoice_credit import InvoiceCredit
 from drawdown.billing.page_sums import CreditApplication, Totals
+from drawdown.billing.page_words import ENGLISH, PageWords
 from drawdown.errors import InvalidRequestError
 from drawdown.model.currencies import decimals_of
 from drawdown.model.money import Money, total
 from drawdown.subscriptions.calendar import Period
-
-TITLES: Final = {
-    "draft": "Draft invoice",
-    "approved": "Draft invoice",
-    "void": "Void invoice",
-    "credit_note": "Credit note",
-}
 
 
 class Party(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +69,7 @@ class InvoicePage(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[PageLine, ...]
     sums: tuple[PageSum, ...]
     note: str = ""
+    words: PageWords = ENGLISH
 
 
 class PageInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +94,7 @@ class PageInput(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     corrects: str = ""
     """Number of the invoice that a credit note takes back from."""
+    words: PageWords = ENGLISH
 
 
 def page_of(given: PageInput) -> InvoicePage:
@@ -107,7 +102,7 @@ def page_of(given: PageInput) -> InvoicePage:
     locale = _locale(given.locale)
     names = {each.credit_id: each for each in given.credits}
     return InvoicePage(
-        title=TITLES.get(given.kind, "Invoice"),
+        title=given.words.title(given.kind),
         number=given.number,
         state=given.kind,
         language=locale.language,
@@ -117,6 +112,7 @@ def page_of(given: PageInput) -> InvoicePage:
         lines=tuple(_line(each, given, names, locale) for each in given.lines),
         sums=tuple(_sums(given, locale)),
         note=given.note,
+        words=given.words,
     )
 
 
@@ -154,17 +150,22 @@ def _facts(given: PageInput, locale: Locale) -> list[tuple[str, str]]:
         shown: str = format_date(instant.astimezone(zone).date(), format="long", locale=locale)
         return shown
 
-    facts = [("Number", given.number or "–"), ("Date", day(given.issued_at)), ("Account", given.account)]
+    words = given.words
+    facts = [
+        (words.number, given.number or "–"),
+        (words.date, day(given.issued_at)),
+        (words.account, given.account),
+    ]
     if given.corrects:
-        facts.append(("Corrects invoice", given.corrects))
+        facts.append((words.corrects, given.corrects))
     if given.period is not None:
         # A period ends where the next begins; people read its last day.
         last = given.period.end - timedelta(microseconds=1)
-        facts.append(("Period", f"{day(given.period.start)} – {day(last)}"))
+        facts.append((words.period, f"{day(given.period.start)} – {day(last)}"))
     if given.paid_at is not None:
-        facts.append(("Paid", day(given.paid_at)))
+        facts.append((words.paid, day(given.paid_at)))
     elif given.due_at is not None:
-        facts.append(("Due", day(given.due_at)))
+        facts.append((words.due, day(given.due_at)))
     return facts
 
 
@@ -208,23 +209,23 @@ def _number(quantity: Decimal, locale: Locale) -> str:
 
 
 def _sums(given: PageInput, locale: Locale) -> list[PageSum]:
-    totals = given.totals
+    totals, words = given.totals, given.words
     sums = []
     if totals.credited:
-        sums.append(PageSum(label="Gross", amount=money_shown(totals.gross, locale)))
-        sums.append(PageSum(label="Credits applied", amount=money_shown(-totals.credited, locale)))
+        sums.append(PageSum(label=words.gross, amount=money_shown(totals.gross, locale)))
+        sums.append(PageSum(label=words.credits_applied, amount=money_shown(-totals.credited, locale)))
     if totals.taxes or totals.credited:
-        sums.append(PageSum(label="Subtotal", amount=money_shown(totals.subtotal, locale)))
+        sums.append(PageSum(label=words.subtotal, amount=money_shown(totals.subtotal, locale)))
     sums += [
         PageSum(label=f"{tax.name} {tax.rate}", amount=money_shown(tax.amount, locale))
         for tax in totals.taxes
     ]
-    sums.append(PageSum(label="Total", amount=money_shown(totals.total, locale), strong=True))
+    sums.append(PageSum(label=words.total, amount=money_shown(totals.total, locale), strong=True))
     if totals.balance_used:
-        sums.append(PageSum(label="From your balance", amount=money_shown(-totals.balance_used, locale)))
+        sums.append(PageSum(label=words.balance_used, amount=money_shown(-totals.balance_used, locale)))
     if given.kind in ("credit_note", "void"):
         return sums
     # What is asked for stands last on every invoice, if it is nothing too.
-    label = "Due" if given.paid_at is None else "Paid"
+    label = words.due if given.paid_at is None else words.paid
     sums.append(PageSum(label=label, amount=money_shown(totals.due, locale), strong=True))
     return sums
