@@ -141,7 +141,10 @@ proptest! {
         let mut one_by_one = stood;
         more.iter().filter(|op| matches!(op, Op::Use(_) | Op::UseAgain(..))).for_each(|op| story.tell(op));
         let uses: Vec<Use> = story.uses[sent_before..].iter().map(|(sent, _)| sent.clone()).collect();
-        prop_assume!(!uses.is_empty());
+        if uses.is_empty() {
+            // Not rejected: of long runs proptest takes only so many rejections.
+            return Ok(());
+        }
         let (mut journal, mut single) = (Vec::new(), Vec::<Outcome>::new());
         let batch = record(&mut other, &uses, now, &mut journal).expect("room");
         for sent in &uses {

@@ -61,6 +61,7 @@ mod segment_records;
 mod settings;
 pub mod simulation;
 mod stats;
+mod stored_settings;
 mod supply;
 mod surviving_frames;
 mod sync;

@@ -6,7 +6,7 @@ use crate::checkpoint_load::load_chain;
 use crate::checkpointer::{CheckpointStatus, Checkpointer};
 use crate::clock::StampRule;
 use crate::commit::{Committer, JournalPosition};
-use crate::disk::{Access, Disk, read_file, replace_file};
+use crate::disk::{Access, Disk};
 use crate::error::NodeError;
 use crate::faults;
 use crate::frame::{FrameKind, chain_start};
@@ -19,6 +19,7 @@ use crate::scan::{JournalEnd, read_journal};
 use crate::segment::{ARCHIVE, ASIDE, number_between, segments};
 use crate::settings::NodeSettings;
 use crate::stats::Counters;
+use crate::stored_settings::{require_same_buckets, store_settings};
 use crate::supply::{FSYNC_FAILED_NAME, SegmentSupply, remove_leftovers};
 use crate::sync::{AtomicU64, Condvar, Instant, Mutex};
 use crate::writer::Writer;
@@ -114,49 +115,6 @@ pub(crate) fn recover(environment: &Environment, engine: Settings) -> Result<Rec
     report.recovery_seq = meta.durable_seq;
     report.took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(Recovered { engine, meta, report, end, checkpointer })
-}
-
-/// The engine settings of the last opening, for whoever reads the folder without them.
-const SETTINGS_NAME: &str = "SETTINGS";
-
-pub(crate) fn stored_settings(disk: &dyn Disk) -> Result<Settings, NodeError> {
-    match read_file(disk, SETTINGS_NAME, 1 << 20) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Settings::default()),
-        Err(error) => Err(NodeError::io("read SETTINGS")(error)),
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map_err(|error| NodeError::corrupt(SETTINGS_NAME, 0, format!("no engine settings: {error}"))),
-    }
-}
-
-/// Event ids are remembered in buckets of time, by number: under another width they would be others' ids.
-fn require_same_buckets(disk: &dyn Disk, asked: &Settings) -> Result<(), NodeError> {
-    let stored = match read_file(disk, SETTINGS_NAME, 1 << 20) {
-        Ok(bytes) => serde_json::from_slice::<Settings>(&bytes).ok(),
-        Err(_) => None,
-    };
-    let Some(stored) = stored.filter(|stored| stored.dedupe_bucket_us != asked.dedupe_bucket_us) else {
-        return Ok(());
-    };
-    Err(NodeError::Refused(format!(
-        "dedupe_bucket_s is {}, but {} was made with dedupe_bucket_s {} (its {SETTINGS_NAME}): start with that, \
-         event ids are remembered in buckets of this width",
-        seconds(asked.dedupe_bucket_us),
-        disk.name(),
-        seconds(stored.dedupe_bucket_us),
-    )))
-}
-
-fn seconds(us: i64) -> String {
-    let (whole, rest) = (us / 1_000_000, us % 1_000_000);
-    if rest == 0 { whole.to_string() } else { format!("{whole}.{rest:06}") }
-}
-
-fn store_settings(disk: &dyn Disk, settings: &Settings) -> std::io::Result<()> {
-    let bytes = serde_json::to_vec_pretty(settings).map_err(std::io::Error::other)?;
-    if read_file(disk, SETTINGS_NAME, 1 << 20).is_ok_and(|stored| stored == bytes) {
-        return Ok(());
-    }
-    replace_file(disk, SETTINGS_NAME, &bytes)
 }
 
 fn make_folders(disk: &dyn Disk) -> std::io::Result<()> {

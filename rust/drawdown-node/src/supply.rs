@@ -30,6 +30,7 @@ pub(crate) struct SegmentSupply {
     making: Mutex<u64>,
     /// Why there is no next segment; while set, new work is refused.
     shortage: Mutex<Option<String>>,
+    /// Whether `shortage` is set; changed with it held, by the journal and the helper.
     short: AtomicBool,
 }
 
@@ -109,15 +110,21 @@ impl SegmentSupply {
         if self.ready_count() > 0 {
             return;
         }
-        *self.shortage.lock() = Some(format!("no room for the next journal segment in {}: {error}", self.disk.name()));
-        if !self.short.swap(true, SeqCst) {
+        let why = format!("no room for the next journal segment in {}: {error}", self.disk.name());
+        let was_short = {
+            let mut shortage = self.shortage.lock();
+            *shortage = Some(why);
+            self.short.swap(true, SeqCst)
+        };
+        if !was_short {
             let _ = self.disk.remove(RESERVE_NAME);
         }
     }
 
     fn recovered(&self) {
         if self.make_reserve().is_ok() {
-            *self.shortage.lock() = None;
+            let mut shortage = self.shortage.lock();
+            *shortage = None;
             self.short.store(false, SeqCst);
         }
     }
