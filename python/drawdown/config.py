@@ -195,6 +195,15 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     runway_interval_s: Annotated[
         int, Meta(ge=1, le=7 * 86_400, description="Pause between looks for such balances")
     ] = 3_600
+    invoice_grace_s: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=35 * 86_400,
+            description="Usage noted so long after its billing period joins the period's invoice; "
+            "what is due in advance does not wait for it",
+        ),
+    ] = 3_600
     seller_name: Annotated[str, Meta(description="Who issues the invoices, as printed on them")] = ""
     seller_address: Annotated[str, Meta(description="Its address, rows separated by ';'")] = ""
     seller_note: Annotated[

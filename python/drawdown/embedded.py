@@ -233,7 +233,12 @@ class EmbeddedDatabase(Database):
                 from drawdown.runtime.control.webhooks import Webhooks
 
                 process = msgspec.structs.replace(self._config.process, data=self.path)
-                self._plane = open_control(self.engine, process, recovered_seq=self._recovered_seq)
+                self._plane = open_control(
+                    self.engine,
+                    process,
+                    recovered_seq=self._recovered_seq,
+                    dedupe_window_s=self._config.engine.dedupe_window_s,
+                )
                 self._scheduler = Scheduler(
                     self._plane,
                     interval_s=process.scheduler_interval_ms / 1000,

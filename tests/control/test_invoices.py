@@ -19,6 +19,7 @@ Name = Callable[[str], str]
 FEBRUARY_END = datetime(2026, 2, 28, tzinfo=UTC)
 MARCH_END = datetime(2026, 3, 31, tzinfo=UTC)
 APRIL_END = datetime(2026, 4, 30, tzinfo=UTC)
+GRACE = timedelta(hours=1)
 
 
 def usd(amount: str | int) -> Money:
@@ -161,7 +162,7 @@ def test_worked_example_scoped_and_capped_by_its_lines(db: Database, account: st
     credit(db, account, name("line"), "50", scope={"lines": ["credits"]}, priority=1)
     credit(db, account, name("whole"), "5", priority=2)
     db.record(account, credit_type="credits", credits="130", event_id="f")
-    db.advance_clock(account, MARCH_END)
+    db.advance_clock(account, MARCH_END + GRACE)
     invoice = newest(db, account)
     assert lines(invoice) == {"base_fee": "20.00", "overage": "30.00"}
     applied = {each.credit_id: str(each.amount) for each in invoice.applications}
@@ -342,7 +343,7 @@ def test_numbers_have_no_gaps_and_pages_say_what_the_json_says(
 ) -> None:
     subscribed(db, account, name, **overage_plan())
     db.record(account, credit_type="credits", credits="112.5", event_id="e")
-    db.advance_clock(account, MARCH_END)
+    db.advance_clock(account, MARCH_END + GRACE)
     own = [int(each.number.rpartition("-")[2]) for each in db.invoices(account)]
     assert own == list(range(own[0], own[0] + 3))
     arrears = db.invoices(account)[1]

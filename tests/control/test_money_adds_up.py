@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -73,18 +74,29 @@ def cut(amount: Decimal, currency: str) -> str:
     return str(amount.quantize(Decimal(1).scaleb(-min(2, decimals_of(currency))), ROUND_HALF_EVEN))
 
 
-def past_zero(db: Database, account: str) -> Decimal:
-    """By the ledger alone: what usage and its corrections came to, less what grants paid of it."""
-    found = Decimal(0)
+def past_zero(db: Database, account: str, month_of: dict[str, int]) -> Counter[int]:
+    """By the ledger alone, per month of the event: what usage and its corrections came to, less what grants
+    paid of it."""
+    found: Counter[int] = Counter()
     for entry in db.ledger(account):
         if entry.kind in ("usage", "corrected"):
-            found += (entry.charged or Decimal(0)) - sum(amount for _, amount in entry.draws)
+            assert entry.event_id is not None
+            uncovered = (entry.charged or Decimal(0)) - sum(amount for _, amount in entry.draws)
+            found[month_of[entry.event_id]] += uncovered  # type: ignore[assignment]
     return found
 
 
-def live(db: Database, account: str, use: list[tuple[str, Any]], applied: list[str]) -> None:
+def live(
+    db: Database,
+    account: str,
+    use: list[tuple[str, Any]],
+    applied: list[str],
+    month_of: dict[str, int],
+    month: int,
+) -> None:
     for kind, amount in use:
         event_id = f"e{next(_numbers)}"
+        month_of[event_id] = month
         if kind == "tokens":
             if db.record(account, "tokens", quantity=amount, event_id=event_id):
                 applied.append(event_id)
@@ -125,25 +137,37 @@ def test_lines_are_ledger_times_rates(db: Database, story: dict[str, Any]) -> No
     db.subscribe(account, f"plan-{number}", subscription_id=account)
     if gift:
         db.create_invoice_credit(account, f"gift-{number}", amount=gift, currency=currency, name="Gift")
-    left, billed, applied = gift or Decimal(0), Decimal(0), list[str]()
-    for use, edge in zip(story["months"], EDGES, strict=False):
-        live(db, account, use, applied)
+
+    def owed(credits: Decimal) -> tuple[Decimal, Decimal]:
+        """Of a month with so many credits past zero: their price, and the true-up to the floor."""
+        charge = rounded(credits * price, currency)
+        return charge, max(Decimal(0), Decimal(floor or 0) - Decimal(fee) - charge)
+
+    left, applied = gift or Decimal(0), list[str]()
+    month_of: dict[str, int] = {}
+    billed: Counter[int] = Counter()
+    for month, (use, edge) in enumerate(zip(story["months"], EDGES, strict=False)):
+        live(db, account, use, applied, month_of, month)
         db.advance_clock(account, edge + GRACE)
         invoice = db.invoices(account)[-1]
-        over = past_zero(db, account)
-        lines = {line.kind: line.amount.decimal() for line in invoice.lines}
-        expected = {"base_fee": Decimal(fee)}
-        charge = rounded((over - billed) * price, currency)
-        if over != billed:
-            expected["overage"] = charge
+        over = past_zero(db, account, month_of)
+        lines: Counter[str] = Counter()
+        for line in invoice.lines:
+            lines[line.kind] += line.amount.decimal()  # type: ignore[assignment]
+        overage, true_up = owed(Decimal(over[month]))
+        late = [sum(owed(Decimal(over[each]))) - sum(owed(Decimal(billed[each]))) for each in range(month)]
+        expected = {
+            "base_fee": Decimal(fee),
+            "overage": overage,
+            "minimum_spend": true_up,
+            "adjustment": sum(late, Decimal(0)),
+        }
         billed = over
-        if floor is not None and Decimal(floor) > Decimal(fee) + charge:
-            expected["minimum_spend"] = Decimal(floor) - Decimal(fee) - charge
         assert {kind: amount for kind, amount in lines.items() if amount} == {
             kind: amount for kind, amount in expected.items() if amount
         }
         gross = sum(expected.values(), Decimal(0))
-        off = min(left, positive(expected))
+        off = min(left, max(gross, Decimal(0)))
         left -= off
         tax = rounded(Fraction(gross - off) * TAX, currency) if story["taxed"] else Decimal(0)
         totals = invoice.totals
@@ -152,8 +176,3 @@ def test_lines_are_ledger_times_rates(db: Database, story: dict[str, Any]) -> No
         assert totals.due + totals.balance_used == totals.total
         assert totals.total.decimal() == gross - off + tax
     assert db.verify(account)
-
-
-def positive(lines: dict[str, Decimal]) -> Decimal:
-    """What a credit can be taken off."""
-    return sum((amount for amount in lines.values() if amount > 0), Decimal(0))

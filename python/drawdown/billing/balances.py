@@ -1,6 +1,4 @@
-"""What an account has with us in money, and how much of its overage stands on invoices."""
-
-from decimal import Decimal
+"""What an account has with us in money."""
 
 from drawdown.model.money import Money
 from drawdown.model.request import Value
@@ -11,11 +9,3 @@ class MoneyBalance(Value, frozen=True):
 
     account: str
     balance: Money
-
-
-class OverageBilled(Value, frozen=True):
-    """Credits past zero that stand on invoices so far, over all periods."""
-
-    account: str
-    credit_type: str
-    credits: Decimal = Decimal(0)

@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import Final
 
 from drawdown.billing.page_sums import CreditApplication, Totals
-from drawdown.model.money import Money, total
+from drawdown.model.money import Money, total, zero
 from drawdown.model.request import Value
+from drawdown.subscriptions.arrears import Arrears
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.charge import Charge
 
@@ -41,7 +42,12 @@ class GrantRelease(Value, frozen=True):
 
 
 class Invoice(Value, frozen=True):
-    """One per account, billing period and currency."""
+    """One per account, billing period and currency.
+
+    What a period costs in advance is asked for when it begins. Where usage is priced behind, the invoice
+    stays a draft until ``closes_at``, so that late usage joins it; it is one invoice with one number, and
+    what was paid of it in advance is taken off what is due.
+    """
 
     invoice_id: str
     account: str
@@ -63,10 +69,31 @@ class Invoice(Value, frozen=True):
     applications: tuple[CreditApplication, ...] = ()
     """Invoice credits, line by line; settled when it is finalized."""
     totals: Totals | None = None
-    """The sums at its foot; absent while it is a draft."""
+    """The sums at its foot; of a draft, as they would be now."""
     corrects: str = ""
     """Of a credit note: the invoice it takes back from."""
     note: str = ""
+    closes_at: datetime | None = None
+    """Of a draft: when its usage is looked at for the last time; absent where it does not wait for usage."""
+    advance: Money | None = None
+    """Asked for before the invoice was final."""
+    advance_state: str = ""
+    """``asked``, ``paid`` or ``failed``; empty: nothing was asked in advance."""
+    arrears: tuple[Arrears, ...] = ()
+    """Billing periods whose usage this draft waits for."""
+
+    @property
+    def waits_for_usage(self) -> bool:
+        """Whether lines may still come by themselves."""
+        return self.closes_at is not None and self.state in ("draft", "approved")
+
+    @property
+    def rest(self) -> Money:
+        """What is due beside the advance, where that was paid or is on its way."""
+        due = self.due or zero(self.currency)
+        if self.advance is None or self.advance_state not in ("asked", "paid"):
+            return due
+        return due - self.advance
 
     @property
     def gross(self) -> Money:

@@ -6,6 +6,7 @@ applied state, which may be one commit group ahead of the disk; their ``seq`` sa
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from drawdown.model import commands
 from drawdown.model.command_methods import CommandMethods
 from drawdown.model.credits import AmountLike, credits_from_units, units_from_credits
 from drawdown.model.ids import new_event_id
-from drawdown.model.instants import InstantLike, optional_us
+from drawdown.model.instants import InstantLike, instant_from_us, optional_us
 
 # A disk that has not flushed for this long is broken; the outcome is then unknown to the caller.
 DURABLE_TIMEOUT_S: Final = 60.0
@@ -197,12 +198,14 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
         seq, answer = self._query({"type": "balance", "account": account, "credit_type": credit_type})
         return answers.balance(answer, seq)
 
-    def overage(self, account: str, credit_type: str) -> tuple[Decimal, Decimal]:
-        """Credits past zero of all periods so far, and of the open one among them."""
+    def overage(self, account: str, credit_type: str) -> list[tuple[datetime, Decimal]]:
+        """Usage periods with credits past zero, by their start, oldest first."""
         _, answer = self._query({"type": "balance", "account": account, "credit_type": credit_type})
         scale = int(answer["scale"])
-        total, present = int(answer.get("overage_total", 0)), int(answer.get("overage", 0))
-        return credits_from_units(total, scale), credits_from_units(present, scale)
+        return [
+            (instant_from_us(start), credits_from_units(credits, scale))
+            for start, credits in answer["overage_periods"]
+        ]
 
     def balances(self, account: str) -> list[model.Balance]:
         """Every pool of the account. Raises ``AccountNotFoundError``."""

@@ -62,7 +62,12 @@ class App:
             grants=process.sweep_grants,
             share_percent=process.sweep_share_percent,
         )
-        self.control = open_control(self.engine, process, recovered_seq=self.recovered_seq)
+        self.control = open_control(
+            self.engine,
+            process,
+            recovered_seq=self.recovered_seq,
+            dedupe_window_s=config.engine.dedupe_window_s,
+        )
         self.scheduler = Scheduler(
             self.control,
             interval_s=process.scheduler_interval_ms / 1000,

@@ -1,60 +1,151 @@
-"""What a billing period owes when it is over: overage, and the true-up to a minimum spend."""
+"""What a billing period owes when it is over: overage, and the true-up to a minimum spend.
 
+Usage of a period may be noted when the period is over, so both are worked out when its invoice becomes
+final. ``Arrears`` is what has to be known then: the subscription may be on another plan by that time.
+"""
+
+from datetime import datetime
 from decimal import Decimal
 
 from drawdown.catalog.plan import Plan
+from drawdown.catalog.pricing import Price
 from drawdown.model.money import Money, total
+from drawdown.model.request import Value
+from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.renewing import price_of
 from drawdown.subscriptions.subscription import Subscription
 
 
-def overage_charge(
-    subscription: Subscription, plan: Plan, number: int, credit_type: str, credits: Decimal
-) -> Charge | None:
-    """The line for ``credits`` past zero; below zero where corrections took back more than was used."""
-    price = None if plan.overage is None else price_of(plan.overage.prices, subscription, "overage.prices")
-    if price is None or credits == 0:
-        return None
-    amount = price.of(credits) if credits > 0 else -price.of(-credits)
-    return _charge(
-        subscription, plan, number, "overage", f"Overage of {credit_type}", amount, credits, credit_type
+class Arrears(Value, frozen=True, kw_only=True):
+    """A billing period that is over, and what its usage is priced by."""
+
+    arrears_id: str
+    """Subscription, epoch and number of the period: what its lines are called after."""
+    subscription_id: str
+    plan_id: str
+    version: int
+    credit_type: str
+    """Of the credits past zero; empty: the plan has none."""
+    period: Period
+    until: datetime
+    """Usage periods that began before this are billed with it."""
+    cut: bool = False
+    """It ended in the midst of a usage period, which goes on without it."""
+    spent: Money | None = None
+    """What else the period was charged; counts towards ``minimum``."""
+    minimum: Money | None = None
+
+    @property
+    def plan_key(self) -> str:
+        """Id and version."""
+        return f"{self.plan_id}@{self.version}"
+
+
+def arrears_of(
+    subscription: Subscription, plan: Plan, number: int, *, until: datetime, cut: bool, spent: list[Money]
+) -> Arrears:
+    """Period ``number``, which is over at ``until``, under ``plan``."""
+    floor = price_of(plan.minimum_spend, subscription, "minimum_spend")
+    has_floor = floor is not None and subscription.state == "active"
+    return Arrears(
+        arrears_id=f"{subscription.subscription_id}:{subscription.epoch}.{number}",
+        subscription_id=subscription.subscription_id,
+        plan_id=plan.plan_id,
+        version=plan.version,
+        credit_type="" if plan.overage is None or plan.credits is None else plan.credits.credit_type,
+        period=subscription.billing.period(number),
+        until=until,
+        cut=cut,
+        spent=total(spent, subscription.currency) if has_floor else None,
+        minimum=floor.of(Decimal(1)) if floor is not None and has_floor else None,
     )
 
 
-def minimum_charge(subscription: Subscription, plan: Plan, number: int, spent: list[Money]) -> Charge | None:
+def overage_price(subscription: Subscription, plan: Plan) -> Price | None:
+    """Money for credits past zero under the plan; ``None`` where they are not priced."""
+    return None if plan.overage is None else price_of(plan.overage.prices, subscription, "overage.prices")
+
+
+def overage_cost(price: Price, credits: Decimal) -> Money:
+    """What so many credits past zero cost: nothing for none, whatever the pricing model.
+
+    Below zero where corrections took back what had been billed.
+    """
+    cost = price.of(abs(credits))
+    return cost if credits > 0 else cost.times(-1 if credits else 0)
+
+
+def true_up(arrears: Arrears, overage: Money) -> Money | None:
+    """What is missing up to the period's minimum; ``None`` where nothing is."""
+    if arrears.minimum is None or arrears.spent is None:
+        return None
+    missing = arrears.minimum - arrears.spent - overage
+    return missing if missing.minor > 0 else None
+
+
+def overage_charge(arrears: Arrears, price: Price, credits: Decimal) -> Charge | None:
+    """The line for ``credits`` past zero in the period; none for none."""
+    if credits == 0:
+        return None
+    return _charge(
+        arrears,
+        "overage",
+        f"Overage of {arrears.credit_type}",
+        overage_cost(price, credits),
+        credits,
+        arrears.credit_type,
+    )
+
+
+def late_charge(arrears: Arrears, closed: Arrears, price: Price, before: Decimal, credits: Decimal) -> Charge:
+    """The line for usage of ``closed`` that was noted, or corrected, when its invoice was final.
+
+    It had ``before`` credits past zero on its invoice and has ``credits`` now; each is priced, never the
+    difference, and what the true-up of that period has paid for already is not paid for again.
+    """
+    owed = [_owed(closed, overage_cost(price, each)) for each in (before, credits)]
+    begun = closed.period.start.strftime("%Y%m%dT%H%M%S.%f")
+    return Charge(
+        charge_id=f"{arrears.arrears_id}:adjustment:{closed.credit_type}:{begun}",
+        kind="adjustment",
+        description=f"Overage of {closed.credit_type}, noted after its invoice",
+        amount=owed[1] - owed[0],
+        quantity=credits - before,
+        period=closed.period,
+        subscription_id=arrears.subscription_id,
+        plan_key=closed.plan_key,
+        reference=closed.credit_type,
+        in_advance=False,
+    )
+
+
+def _owed(arrears: Arrears, overage: Money) -> Money:
+    missing = true_up(arrears, overage)
+    return overage if missing is None else overage + missing
+
+
+def minimum_charge(arrears: Arrears, overage: Money) -> Charge | None:
     """The visible line that raises a period to its minimum."""
-    price = price_of(plan.minimum_spend, subscription, "minimum_spend")
-    if price is None:
+    missing = true_up(arrears, overage)
+    if missing is None:
         return None
-    missing = price.of(Decimal(1)) - total(spent, subscription.currency)
-    if missing.minor <= 0:
-        return None
-    return _charge(
-        subscription, plan, number, "minimum_spend", "Minimum spend, true-up", missing, Decimal(1), ""
-    )
+    return _charge(arrears, "minimum_spend", "Minimum spend, true-up", missing, Decimal(1), "")
 
 
 def _charge(
-    subscription: Subscription,
-    plan: Plan,
-    number: int,
-    kind: str,
-    description: str,
-    amount: Money,
-    quantity: Decimal,
-    reference: str,
+    arrears: Arrears, kind: str, description: str, amount: Money, quantity: Decimal, reference: str
 ) -> Charge:
     suffix = f":{reference}" if reference else ""
     return Charge(
-        charge_id=f"{subscription.subscription_id}:{subscription.epoch}.{number}:{kind}{suffix}",
+        charge_id=f"{arrears.arrears_id}:{kind}{suffix}",
         kind=kind,
         description=description,
         amount=amount,
         quantity=quantity,
-        period=subscription.billing.period(number),
-        subscription_id=subscription.subscription_id,
-        plan_key=plan.key,
+        period=arrears.period,
+        subscription_id=arrears.subscription_id,
+        plan_key=arrears.plan_key,
         reference=reference,
         in_advance=False,
     )

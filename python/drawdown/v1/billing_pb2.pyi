@@ -49,7 +49,7 @@ class Invoices(_message.Message):
     def __init__(self, invoices: _Optional[_Iterable[_Union[Invoice, _Mapping]]] = ...) -> None: ...
 
 class Invoice(_message.Message):
-    __slots__ = ("invoice_id", "account", "customer_id", "currency", "state", "created_at", "period", "lines", "releases", "number", "test_clock", "due", "paid", "finalized_at", "paid_at", "payment_failure", "applications", "totals", "corrects", "note")
+    __slots__ = ("invoice_id", "account", "customer_id", "currency", "state", "created_at", "period", "lines", "releases", "number", "test_clock", "due", "paid", "finalized_at", "paid_at", "payment_failure", "applications", "totals", "corrects", "note", "closes_at", "advance", "advance_state")
     INVOICE_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -70,6 +70,9 @@ class Invoice(_message.Message):
     TOTALS_FIELD_NUMBER: _ClassVar[int]
     CORRECTS_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
+    CLOSES_AT_FIELD_NUMBER: _ClassVar[int]
+    ADVANCE_FIELD_NUMBER: _ClassVar[int]
+    ADVANCE_STATE_FIELD_NUMBER: _ClassVar[int]
     invoice_id: str
     account: str
     customer_id: str
@@ -90,7 +93,10 @@ class Invoice(_message.Message):
     totals: _invoice_credit_pb2.Totals
     corrects: str
     note: str
-    def __init__(self, invoice_id: _Optional[str] = ..., account: _Optional[str] = ..., customer_id: _Optional[str] = ..., currency: _Optional[str] = ..., state: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period: _Optional[_Union[_values_pb2.Period, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[InvoiceLine, _Mapping]]] = ..., releases: _Optional[_Iterable[_Union[GrantRelease, _Mapping]]] = ..., number: _Optional[str] = ..., test_clock: _Optional[bool] = ..., due: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., paid: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., finalized_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., paid_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., payment_failure: _Optional[str] = ..., applications: _Optional[_Iterable[_Union[_invoice_credit_pb2.CreditApplication, _Mapping]]] = ..., totals: _Optional[_Union[_invoice_credit_pb2.Totals, _Mapping]] = ..., corrects: _Optional[str] = ..., note: _Optional[str] = ...) -> None: ...
+    closes_at: _timestamp_pb2.Timestamp
+    advance: _values_pb2.Money
+    advance_state: str
+    def __init__(self, invoice_id: _Optional[str] = ..., account: _Optional[str] = ..., customer_id: _Optional[str] = ..., currency: _Optional[str] = ..., state: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period: _Optional[_Union[_values_pb2.Period, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[InvoiceLine, _Mapping]]] = ..., releases: _Optional[_Iterable[_Union[GrantRelease, _Mapping]]] = ..., number: _Optional[str] = ..., test_clock: _Optional[bool] = ..., due: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., paid: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., finalized_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., paid_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., payment_failure: _Optional[str] = ..., applications: _Optional[_Iterable[_Union[_invoice_credit_pb2.CreditApplication, _Mapping]]] = ..., totals: _Optional[_Union[_invoice_credit_pb2.Totals, _Mapping]] = ..., corrects: _Optional[str] = ..., note: _Optional[str] = ..., closes_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., advance: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., advance_state: _Optional[str] = ...) -> None: ...
 
 class InvoiceLine(_message.Message):
     __slots__ = ("line_id", "kind", "description", "amount", "quantity", "period", "subscription_id", "plan_key", "reference", "in_advance")

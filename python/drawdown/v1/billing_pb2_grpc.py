@@ -159,7 +159,7 @@ class BillingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def MarkInvoicePaid(self, request, context):
-        """Paid outside the provider; what waits for payment is released.
+        """Paid outside the provider; what waits for payment is released. Of a draft: what was asked in advance.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -11,6 +11,14 @@ use crate::status::Status;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
+/// Start of each usage period with overage and its credits, oldest first.
+fn overage_periods(pool: &Pool) -> Vec<(i64, i64)> {
+    let mut periods = pool.extra.as_ref().map_or_else(Vec::new, |extra| extra.overage.clone());
+    // A late event may have opened an earlier period behind a later one.
+    periods.sort_unstable();
+    periods
+}
+
 impl Engine {
     /// Answer a JSON query (`{"type": "balance", …}`) as of `stamp_us`; see `_engine.pyi`.
     ///
@@ -93,6 +101,7 @@ impl Engine {
             "overdraft": pool.overdraft(),
             "overage": pool.overage_in(period),
             "overage_total": pool.overage_total() as i64,
+            "overage_periods": overage_periods(&pool),
             "charged": pool.charged,
             "burned": account.burned(&pool),
             "policy": policy.kind,

@@ -1,25 +1,33 @@
 """Arrears on their way to an invoice: what the engine counted past zero, once and to the unit.
 
-The engine's overage is a sum that only usage and corrections move; what stands on invoices is kept
-beside it. A boundary bills the difference of all closed periods, so that usage noted late is on the next
-invoice and nothing is billed twice or forgotten.
+A boundary of billing periods puts down whose usage the invoice waits for; when its grace is over, usage is
+looked at for the last time and its lines are added. What is noted later is an adjustment on the next.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 
-from drawdown.billing.balances import OverageBilled
-from drawdown.billing.invoice import line_of
+from drawdown.billing.invoice import Invoice, line_of
+from drawdown.billing.overage import LateUsage, OverageBilled, UsagePeriod, overage_noted, overage_owed
 from drawdown.billing.purchase import Purchase
 from drawdown.catalog.plan import Plan
+from drawdown.catalog.pricing import Price
 from drawdown.model.instants import us_from_instant
-from drawdown.model.money import Money
+from drawdown.model.money import Money, zero
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql import tables
-from drawdown.subscriptions.arrears import minimum_charge, overage_charge
+from drawdown.subscriptions.arrears import (
+    Arrears,
+    arrears_of,
+    late_charge,
+    minimum_charge,
+    overage_charge,
+    overage_price,
+)
 from drawdown.subscriptions.change_price import UNUSED
 from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.renewing import period_charges
@@ -27,21 +35,135 @@ from drawdown.subscriptions.servicing import delivery_charges
 from drawdown.subscriptions.subscription import Subscription
 
 
+class PeriodEnd(msgspec.Struct, frozen=True):
+    """What a period that is over owes: known now, and to be looked at when its grace is over."""
+
+    charges: list[Charge]
+    arrears: tuple[Arrears, ...]
+
+
 def arrears(
-    step: Step, subscription: Subscription, plan: Plan, number: int, *, with_open_period: bool = False
-) -> list[Charge]:
-    """Overage and true-up of period ``number``, which is over; overage taken is noted as billed."""
-    charges = []
-    overage = _overage(step, subscription, plan, number, with_open_period)
-    if overage is not None:
-        charges.append(overage)
-    charges += _bought_before(step, subscription, plan, number)
-    if plan.minimum_spend and subscription.state == "active":
-        spent = [*_charged_in(step, subscription, plan, number), *(each.amount for each in charges)]
-        true_up = minimum_charge(subscription, plan, number, spent)
-        if true_up is not None:
-            charges.append(true_up)
-    return charges
+    step: Step, subscription: Subscription, plan: Plan, number: int, until: datetime, *, cut: bool = False
+) -> PeriodEnd:
+    """Period ``number`` is over at ``until``; ``cut`` in the midst of itself."""
+    charges = _bought_before(step, subscription, plan, number)
+    has_overage = plan.overage is not None and plan.credits is not None
+    if not has_overage and not plan.minimum_spend:
+        return PeriodEnd(charges, ())
+    spent = [*_charged_in(step, subscription, plan, number), *(each.amount for each in charges)]
+    owed = arrears_of(subscription, plan, number, until=until, cut=cut, spent=spent)
+    if has_overage:
+        return PeriodEnd(charges, (owed,))
+    # Nothing that comes late can change this one.
+    missing = minimum_charge(owed, zero(subscription.currency))
+    return PeriodEnd([*charges, missing] if missing is not None else charges, ())
+
+
+def with_usage(step: Step, invoice: Invoice) -> Invoice:
+    """A draft with the lines of its usage as they would be now; nothing is noted as billed."""
+    if not invoice.waits_for_usage:
+        return invoice
+    closing = _Closing(step, invoice.account)
+    for draft in waiting_drafts(step, invoice.account):
+        if draft.invoice_id == invoice.invoice_id:
+            break
+        closing.lines_onto(draft)
+    return closing.lines_onto(invoice)
+
+
+def waiting_drafts(step: Step, account: str) -> list[Invoice]:
+    """Invoices of the account that wait for usage, in the order in which they close."""
+    drafts = [
+        invoice
+        for state in ("draft", "approved")
+        for invoice in step.work.invoices.find(account=account, state=state, order="row")
+        if invoice.closes_at is not None
+    ]
+    return sorted(drafts, key=lambda each: each.closes_at or each.created_at)
+
+
+def close_usage(step: Step, invoice: Invoice) -> Invoice:
+    """The draft with the lines of its usage, which stands on it now and waits no longer."""
+    closing = _Closing(step, invoice.account)
+    closed = closing.lines_onto(invoice)
+    for billed in closing.billed.values():
+        step.work.overage_billed.put(billed)
+    return msgspec.structs.replace(closed, closes_at=None, arrears=())
+
+
+def usage_so_far(step: Step, subscription: Subscription, plan: Plan) -> list[Charge]:
+    """Lines of the period that is open, and of late usage, beyond what will stand on waiting drafts."""
+    closing = _Closing(step, subscription.account)
+    for draft in waiting_drafts(step, subscription.account):
+        closing.lines_onto(draft)
+    number = max(0, subscription.billing_next - 1)
+    until = subscription.billing.edge(number + 1)
+    present = arrears_of(subscription, plan, number, until=until, cut=False, spent=[])
+    return closing.usage_charges(present, everything=True)
+
+
+class _Closing:
+    """Usage of one account that is looked at for invoices, one billing period after the other."""
+
+    def __init__(self, step: Step, account: str) -> None:
+        self._step = step
+        self._account = account
+        self._usage: dict[str, list[UsagePeriod]] = {}
+        self.billed: dict[str, OverageBilled] = {}
+        """As it is when all that was looked at is billed, by credit type."""
+
+    def lines_onto(self, invoice: Invoice) -> Invoice:
+        have = {line.line_id for line in invoice.lines}
+        charges = [charge for owed in invoice.arrears for charge in self._charges(owed)]
+        lines = (line_of(each) for each in charges if each.charge_id not in have)
+        return msgspec.structs.replace(invoice, lines=(*invoice.lines, *lines))
+
+    def _charges(self, owed: Arrears) -> list[Charge]:
+        charges = self.usage_charges(owed)
+        of_period = [each.amount for each in charges if each.kind == "overage"]
+        overage: Money | None = of_period[0] if of_period else None
+        subscription = self._step.work.subscription(owed.subscription_id)
+        missing = minimum_charge(owed, overage or zero(subscription.currency))
+        return charges if missing is None else [*charges, missing]
+
+    def usage_charges(self, owed: Arrears, *, everything: bool = False) -> list[Charge]:
+        """Overage of the period, and of closed ones what came late; with ``everything`` to this moment."""
+        billed, usage = self._billed(owed.credit_type), self._usage_of(owed.credit_type)
+        found = overage_owed(billed, usage, None if everything else owed.until)
+        charges = []
+        price = self._price(owed)
+        charge = None if price is None else overage_charge(owed, price, found.credits)
+        if charge is not None:
+            charges.append(charge)
+        charges += [each for late in found.late for each in self._late_charges(owed, late)]
+        if not everything:
+            window = self._step.plane.dedupe_window
+            self.billed[owed.credit_type] = overage_noted(billed, usage, owed, changes_for=window)
+        return charges
+
+    def _late_charges(self, owed: Arrears, late: LateUsage) -> list[Charge]:
+        """At the closed period's own price; at the present one where that was in another currency."""
+        price, present = self._price(late.closed), self._price(owed)
+        closed = late.closed
+        if price is not None and present is not None and price.currency != present.currency:
+            price, closed = present, msgspec.structs.replace(closed, minimum=None)
+        return [] if price is None else [late_charge(owed, closed, price, late.before, late.credits)]
+
+    def _price(self, owed: Arrears) -> Price | None:
+        subscription = self._step.work.subscription(owed.subscription_id)
+        return overage_price(subscription, self._step.work.plan(owed.plan_id, owed.version))
+
+    def _billed(self, credit_type: str) -> OverageBilled:
+        known = self.billed.get(credit_type)
+        if known is None:
+            known = self._step.work.overage_billed.get(account=self._account, credit_type=credit_type)
+        return known or OverageBilled(account=self._account, credit_type=credit_type)
+
+    def _usage_of(self, credit_type: str) -> list[UsagePeriod]:
+        if credit_type not in self._usage:
+            found = self._step.engine.overage(self._account, credit_type)
+            self._usage[credit_type] = [UsagePeriod(start, credits) for start, credits in found]
+        return self._usage[credit_type]
 
 
 def _charged_in(step: Step, subscription: Subscription, plan: Plan, number: int) -> list[Money]:
@@ -101,19 +223,3 @@ def _what_was_bought(step: Step, purchase: Purchase) -> str:
     credits = f"{purchase.credits.normalize():f} {purchase.credit_type}"
     pack = step.work.packs.get(pack_id=purchase.pack_id) if purchase.pack_id else None
     return credits if pack is None else f"{pack.name}, {credits}"
-
-
-def _overage(
-    step: Step, subscription: Subscription, plan: Plan, number: int, with_open_period: bool
-) -> Charge | None:
-    if plan.overage is None or plan.credits is None:
-        return None
-    account, credit_type = subscription.account, plan.credits.credit_type
-    so_far, present = step.engine.overage(account, credit_type)
-    closed = so_far if with_open_period else so_far - present
-    billed = step.work.overage_billed.get(account=account, credit_type=credit_type) or OverageBilled(
-        account=account, credit_type=credit_type
-    )
-    charge = overage_charge(subscription, plan, number, credit_type, closed - billed.credits)
-    step.work.overage_billed.put(msgspec.structs.replace(billed, credits=closed))
-    return charge

@@ -13,18 +13,14 @@ from drawdown.subscriptions.identifiers import invoice_id
 def bring_renewals(work: Work, jobs: list[StoredJob]) -> None:
     """Subscriptions whose next period or grant begins, and the invoices it stands on."""
     bring_subscriptions(work, (job.payload["subscription_id"] for job in jobs))
-    invoices, accounts, pools = [], [], []
+    invoices, accounts = [], []
     for job in jobs:
         subscription = work.subscriptions.get(subscription_id=job.payload["subscription_id"])
         if subscription is not None:
             accounts.append(subscription.account)
             invoices.append((invoice_id(subscription.account, job.due_at, subscription.currency),))
-            plan = work.plans.get(plan_id=subscription.plan_id, version=subscription.version)
-            if plan is not None and plan.overage is not None and plan.credits is not None:
-                pools.append((subscription.account, plan.credits.credit_type))
     work.invoices.bring(invoices)
     work.purchases.bring_lists(accounts, by="account", order="row", state="granted")
-    work.overage_billed.bring(pools)
 
 
 def bring_invoices(work: Work, jobs: list[StoredJob]) -> None:
@@ -37,6 +33,16 @@ def bring_invoices(work: Work, jobs: list[StoredJob]) -> None:
     drafts = [each for each in invoices if each.state == "draft"]
     work.invoice_credits.bring_lists((each.account for each in drafts), by="account", order="row")
     work.money_balances.bring((each.account, each.currency) for each in drafts)
+
+
+def bring_closings(work: Work, jobs: list[StoredJob]) -> None:
+    """Drafts whose usage is looked at for the last time, and what of it stands on invoices."""
+    bring_invoices(work, jobs)
+    found = [work.invoices.get(invoice_id=job.payload["invoice_id"]) for job in jobs]
+    owed = [(each.account, arrears) for each in found if each is not None for arrears in each.arrears]
+    bring_subscriptions(work, (arrears.subscription_id for _, arrears in owed))
+    work.plans.bring((arrears.plan_id, arrears.version) for _, arrears in owed)
+    work.overage_billed.bring((account, arrears.credit_type) for account, arrears in owed)
 
 
 def bring_subscriptions(work: Work, subscription_ids: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ next start: the engine takes each command once, a job's key exists once.
 import logging
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,6 +56,8 @@ class ControlPlane:
         webhook_policy: AddressPolicy | None = None,
         folder: Path | None = None,
         expiring_soon_s: tuple[int, ...] = (),
+        invoice_grace_s: int = 3_600,
+        dedupe_window_s: int = 35 * 86_400,
         clock: Callable[[], int] = now_us,
     ) -> None:
         """Over an open engine and an open database; ``clock`` answers UTC microseconds."""
@@ -71,6 +74,9 @@ class ControlPlane:
         self.folder = folder
         """The engine's data folder."""
         self.expiring_soon_s = expiring_soon_s
+        self.invoice_grace = timedelta(seconds=invoice_grace_s)
+        self.dedupe_window = timedelta(seconds=dedupe_window_s)
+        """The engine's: what is dated earlier is neither recorded nor corrected."""
         self.now_us = clock
         self.delivery = Delivery(engine, sql)
         self.jobs = JobRunner(self)

@@ -5,7 +5,8 @@ import msgspec
 from drawdown import errors
 from drawdown.billing.invoice import Invoice
 from drawdown.billing.requests import ApproveInvoice, GetInvoice, Invoices, ListInvoices, MarkInvoicePaid
-from drawdown.runtime.control.invoicing import finalize, release, settle
+from drawdown.runtime.control.invoice_draft import as_it_would_be
+from drawdown.runtime.control.invoicing import ask_in_advance, finalize, release, settle, settle_advance
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.tables.billing import invoice as invoice_table
@@ -28,17 +29,17 @@ def list_invoices(step: Step, request: ListInvoices) -> Invoices:
         where.append(invoice_table.c.row > position)
     limit = min(max(request.limit, 1), 1_000)
     found = step.work.invoices.find(*where, order="row", limit=limit, account=request.account)
-    return Invoices(invoices=tuple(found))
+    return Invoices(invoices=tuple(as_it_would_be(step, each) for each in found))
 
 
 @handles(GetInvoice)
 def get_invoice(step: Step, request: GetInvoice) -> Invoice:
-    """Raises ``NotFoundError``."""
-    return step.invoice(request.invoice_id)
+    """A draft has the lines it would have now. Raises ``NotFoundError``."""
+    return as_it_would_be(step, step.invoice(request.invoice_id))
 
 
 def _reread(step: Step, request: ApproveInvoice | MarkInvoicePaid) -> Invoice:
-    return step.invoice(request.invoice_id)
+    return as_it_would_be(step, step.invoice(request.invoice_id))
 
 
 @handles(ApproveInvoice, reread=_reread)
@@ -52,15 +53,21 @@ def approve_invoice(step: Step, request: ApproveInvoice) -> Invoice:
     approved = msgspec.structs.replace(
         invoice, state="approved", releases=tuple(each for each in invoice.releases if each not in waiting)
     )
-    finalize(step, approved, step.now_of(invoice.account))
+    if approved.waits_for_usage:
+        ask_in_advance(step, approved, step.now_of(invoice.account))
+    else:
+        finalize(step, approved, step.now_of(invoice.account))
     step.run_now(lane_of(invoice.account))
     return approved
 
 
 @handles(MarkInvoicePaid, reread=_reread)
 def mark_invoice_paid(step: Step, request: MarkInvoicePaid) -> Invoice:
-    """Paid outside the provider."""
+    """Paid outside the provider; of a draft, what was asked for in advance."""
     invoice = step.invoice(request.invoice_id)
+    if invoice.waits_for_usage and invoice.advance is not None:
+        step.run_now(lane_of(invoice.account))
+        return settle_advance(step, invoice, request.paid_at or step.now_of(invoice.account))
     if invoice.state not in ("finalized", "paid", "uncollectible"):
         raise errors.PreconditionError(
             f"invoice {invoice.invoice_id!r} is {invoice.state}; only a finalized one can be paid",

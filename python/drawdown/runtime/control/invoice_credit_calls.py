@@ -26,12 +26,13 @@ from drawdown.billing.totals import TaxesKnown, taken_back, totals_of
 from drawdown.billing.withdrawal import rest_id, withdrawal
 from drawdown.model.ids import check_id
 from drawdown.model.money import Money, total
+from drawdown.runtime.control.arrears_steps import usage_so_far
+from drawdown.runtime.control.invoice_draft import as_it_would_be
 from drawdown.runtime.control.invoice_foot import add_to_balance, credits_of, foot, give_back
 from drawdown.runtime.control.invoicing import release_instead
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_steps import plan_of
-from drawdown.subscriptions.arrears import overage_charge
 
 
 @handles(CreateInvoiceCredit)
@@ -86,16 +87,8 @@ def preview_invoice(step: Step, request: PreviewInvoice) -> Invoice:
     for subscription in step.work.subscriptions.find(account=request.account, live=True):
         lines += [line_of(each) for each in subscription.waiting_charges]
         plan = plan_of(step, subscription)
-        if plan.overage is None or plan.credits is None:
-            continue
-        credit_type = plan.credits.credit_type
-        so_far, _ = step.engine.overage(request.account, credit_type)
-        billed = step.work.overage_billed.get(account=request.account, credit_type=credit_type)
-        open_credits = so_far - (billed.credits if billed is not None else 0)
-        number = max(0, subscription.billing_next - 1)
-        charge = overage_charge(subscription, plan, number, credit_type, open_credits)
-        if charge is not None:
-            lines.append(line_of(charge))
+        if plan.overage is not None and plan.credits is not None:
+            lines += [line_of(each) for each in usage_so_far(step, subscription, plan)]
     draft = Invoice(
         invoice_id="preview",
         account=request.account,
@@ -117,7 +110,10 @@ def render_invoice(step: Step, request: RenderInvoice) -> RenderedInvoice:
     invoice = step.work.invoice(request.invoice_id, step.account_prefix)
     if request.format not in ("html", "pdf"):
         raise errors.InvalidRequestError("format: html or pdf", field="format")
-    shown = foot(step, invoice) if invoice.totals is None else invoice
+    shown = as_it_would_be(step, invoice)
+    if shown.totals is None:
+        # It was void before it was final.
+        shown = foot(step, shown)
     customer = step.customer_of(invoice.account)
     assert shown.totals is not None
     page = page_of(
@@ -262,6 +258,18 @@ def _line_taken_back(
     return line, -total([each.amount for each in taken], invoice.currency), left
 
 
+def _require_unpaid(invoice: Invoice, state: str) -> None:
+    """Raises ``PreconditionError`` where money was paid in advance that this would forget."""
+    if invoice.advance_state != "paid" or not invoice.advance:
+        return
+    if state == "void" or invoice.waits_for_usage:
+        raise errors.PreconditionError(
+            f"invoice {invoice.invoice_id!r}: {invoice.advance} of it is paid; when it is final, correct it with a "
+            "credit note or close it as uncollectible",
+            reason="INVOICE_PAID_IN_ADVANCE",
+        )
+
+
 @handles(CloseInvoice)
 def close_invoice(step: Step, request: CloseInvoice) -> Invoice:
     """It will not be paid, and nothing that waited for it is released."""
@@ -275,6 +283,7 @@ def close_invoice(step: Step, request: CloseInvoice) -> Invoice:
             f"invoice {invoice.invoice_id!r} is {invoice.state}; only an open one is closed",
             reason="INVOICE_CLOSED",
         )
+    _require_unpaid(invoice, request.state)
     if request.state == "void":
         give_back(step, invoice)
     kind = "invoice.voided" if request.state == "void" else "invoice.uncollectible"

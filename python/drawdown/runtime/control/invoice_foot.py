@@ -30,13 +30,16 @@ def foot(step: Step, invoice: Invoice) -> Invoice:
     """The invoice with credits, taxes and sums as they would be now; nothing is used up yet.
 
     A credit is judged at the last instant of the period that ends where the invoice is made; where none
-    ends, at its issue.
+    ends, at its issue. One that was made while the invoice waited for late usage was not there yet.
     """
     judged_at = invoice.created_at
     if _closes_a_period(step, invoice):
         judged_at -= timedelta(microseconds=1)
     customer = step.customer_of(invoice.account)
-    applications = apply_credits(invoice.lines, credits_of(step, invoice.account), judged_at)
+    credits = credits_of(step, invoice.account)
+    if invoice.waits_for_usage or invoice.advance is not None:
+        credits = [each for each in credits if each.created_at <= judged_at]
+    applications = apply_credits(invoice.lines, credits, judged_at)
     totals = totals_of(
         invoice.lines,
         applications,
@@ -51,6 +54,8 @@ def foot(step: Step, invoice: Invoice) -> Invoice:
 
 
 def _closes_a_period(step: Step, invoice: Invoice) -> bool:
+    if invoice.arrears or invoice.advance is not None:
+        return True
     if any(not line.in_advance for line in invoice.lines):
         return True
     regular = invoice_id(invoice.account, invoice.created_at, invoice.currency)

@@ -1,12 +1,26 @@
 """Invoices by calendar: finalize, collect."""
 
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from drawdown.billing.invoice import Invoice
+from drawdown.model.money import Money
 from drawdown.payments import Charge, ChargeState, PaymentRequest
-from drawdown.runtime.control.bringing import bring_invoices
-from drawdown.runtime.control.invoicing import COLLECT_JOB, FINALIZE_JOB, finalize, settle
+from drawdown.runtime.control.arrears_steps import close_usage
+from drawdown.runtime.control.bringing import bring_closings, bring_invoices
+from drawdown.runtime.control.invoicing import (
+    ADVANCE_JOB,
+    CLOSE_JOB,
+    COLLECT_JOB,
+    FINALIZE_JOB,
+    ask_in_advance,
+    fail_advance,
+    finalize,
+    settle,
+    settle_advance,
+)
 from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_hooks import UNPAID_JOB, tell_subscriptions
@@ -15,35 +29,94 @@ from drawdown.storage.sql.jobs import StoredJob
 if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
 
+# At the provider; an invoice's own key begins otherwise.
+ADVANCE_KEY: Final = "advance:"
+
 
 @carries_out(FINALIZE_JOB, bring=bring_invoices)
 def finalize_invoice(step: Step, job: StoredJob, _: object) -> None:
-    """The draft becomes final."""
-    finalize(step, step.work.invoice(job.payload["invoice_id"]), job.due_at)
+    """The draft becomes final; one that waits for usage is paid for in advance."""
+    invoice = step.work.invoice(job.payload["invoice_id"])
+    if invoice.waits_for_usage:
+        ask_in_advance(step, invoice, job.due_at)
+    else:
+        finalize(step, invoice, job.due_at)
+
+
+@carries_out(CLOSE_JOB, bring=bring_closings)
+def close_invoice_usage(step: Step, job: StoredJob, _: object) -> None:
+    """Usage joins its period's invoice for the last time."""
+    invoice = step.work.invoice(job.payload["invoice_id"])
+    if not invoice.waits_for_usage:
+        return
+    closed = close_usage(step, invoice)
+    if not closed.lines:
+        # Made when a subscription ended, in case it would owe something: no invoice of a billing period.
+        step.work.invoices.delete(invoice_id=closed.invoice_id)
+    elif closed.state == "approved" or closed.advance is not None:
+        finalize(step, closed, job.due_at)
+    else:
+        step.work.invoices.put(closed)
+
+
+def advance_of(step: Step, job: StoredJob) -> PaymentRequest | None:
+    """What to ask the provider for before the invoice is final."""
+    invoice = step.work.invoice(job.payload["invoice_id"])
+    if invoice.advance is None or invoice.advance_state != "asked":
+        return None
+    return _payment(step, invoice, f"{ADVANCE_KEY}{invoice.invoice_id}", invoice.advance, "in advance")
 
 
 def payment_of(step: Step, job: StoredJob) -> PaymentRequest | None:
     """What to ask the provider for; nothing where the invoice is not open any more."""
     invoice = step.work.invoice(job.payload["invoice_id"])
-    if invoice.state != "finalized" or invoice.due is None:
+    if invoice.state != "finalized" or invoice.rest.minor <= 0:
         return None
+    return _payment(step, invoice, invoice.invoice_id, invoice.rest, invoice.number)
+
+
+def _payment(step: Step, invoice: Invoice, key: str, amount: Money, named: str) -> PaymentRequest:
     customer = step.customer_of(invoice.account)
     subscribed = [
         step.work.subscription(line.subscription_id) for line in invoice.lines if line.subscription_id
     ]
     method = next((each.payment_method for each in subscribed if each.payment_method), "")
     return PaymentRequest(
-        key=invoice.invoice_id,
+        key=key,
         customer_reference=customer.provider_id,
         payment_method=method or customer.payment_method,
-        amount=invoice.due,
-        description=f"invoice {invoice.number}",
+        amount=amount,
+        description=f"invoice {named}",
     )
 
 
 def ask_for_money(plane: "ControlPlane", request: PaymentRequest) -> Charge:
-    """Charge the invoice, once per invoice however often this runs."""
+    """Charge the invoice, once per key however often this runs."""
     return plane.provider.charge(request)
+
+
+@carries_out(ADVANCE_JOB, ask=advance_of, effect=ask_for_money, bring=bring_invoices)
+def collect_advance(step: Step, job: StoredJob, result: Charge | None) -> None:
+    """What the provider said of the advance is on the draft."""
+    invoice = step.work.invoice(job.payload["invoice_id"])
+    if result is not None:
+        apply_advance(step, invoice, result, job.due_at)
+
+
+def apply_advance(step: Step, invoice: Invoice, charge: Charge, at: datetime) -> Invoice:
+    """The provider's word on the advance; one that comes late changes nothing."""
+    if charge.state is ChargeState.SUCCEEDED:
+        return settle_advance(step, invoice, at)
+    if charge.state is ChargeState.FAILED:
+        return fail_advance(step, invoice, charge.reason or "failed", at)
+    if charge.state is ChargeState.ACTION_REQUIRED:
+        step.decision.notice(
+            "payment.action_required",
+            invoice.account,
+            key=f"payment.action_required:advance:{invoice.invoice_id}",
+            invoice_id=invoice.invoice_id,
+        )
+    return invoice
 
 
 @carries_out(COLLECT_JOB, ask=payment_of, effect=ask_for_money, bring=bring_invoices)

@@ -1,4 +1,14 @@
-"""Lines onto the invoice of a period, and what follows when an invoice is paid or approved."""
+"""Lines onto the invoice of a period, and what follows when an invoice is paid or approved.
+
+::
+
+    boundary                                   + invoice_grace
+    draft: fees and credits of the new period  usage of the old one joins  → final, numbered
+    advance asked for → credits released       the rest is asked for
+
+One invoice per account, billing period and currency: so what is due in advance is not an invoice of its own
+but a payment before the invoice is final. Where no usage is priced behind, nothing waits.
+"""
 
 from datetime import datetime
 
@@ -8,16 +18,19 @@ from drawdown.billing.invoice import GrantRelease, Invoice, line_of
 from drawdown.catalog.plan import Plan
 from drawdown.model.commands import release_grant
 from drawdown.model.decision import Job
-from drawdown.runtime.control.invoice_foot import foot, give_back, use_up
+from drawdown.runtime.control.invoice_foot import add_to_balance, foot, give_back, use_up
 from drawdown.runtime.control.step import Step
-from drawdown.runtime.control.subscription_hooks import PAID_JOB, tell_subscriptions
+from drawdown.runtime.control.subscription_hooks import PAID_JOB, UNPAID_JOB, tell_subscriptions
 from drawdown.storage.sql import tables
+from drawdown.subscriptions.arrears import Arrears
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.identifiers import invoice_id, lane_of
 from drawdown.subscriptions.subscription import Subscription
 
 FINALIZE_JOB = "invoice.finalize"
+CLOSE_JOB = "invoice.close"
+ADVANCE_JOB = "invoice.advance"
 COLLECT_JOB = "invoice.collect"
 
 
@@ -30,7 +43,7 @@ def invoice_of_period(step: Step, subscription: Subscription, period: Period) ->
 
 def must_wait(plan: Plan, invoice: Invoice | None) -> bool:
     """Whether credits wait for their invoice."""
-    if plan.release == "immediate" or invoice is None or invoice.state == "paid":
+    if plan.release == "immediate" or invoice is None or "paid" in (invoice.state, invoice.advance_state):
         return False
     if plan.release == "on_approval":
         return invoice.state == "draft"
@@ -59,16 +72,18 @@ def add_lines(
     charges: list[Charge],
     *,
     own_id: str = "",
+    arrears: tuple[Arrears, ...] = (),
 ) -> Invoice:
     """The charges are on the account's invoice of the period, which is made on the first of them.
 
-    With ``own_id`` they are on an invoice of that id, for what is charged in the midst of a period.
+    With ``own_id`` they are on an invoice of that id, for what is charged in the midst of a period. With
+    ``arrears`` it waits for usage of those periods.
     """
     known = (
         step.work.invoices.get(invoice_id=own_id) if own_id else invoice_of_period(step, subscription, period)
     )
     profile = step.profile(subscription.account)
-    if known is None or known.state != "draft":
+    if known is None or known.state != "draft" or known.advance is not None:
         # A second subscription that begins at the same instant, after the first's invoice is final.
         number = "" if known is None else f":{subscription.subscription_id}"
         invoice = Invoice(
@@ -88,23 +103,76 @@ def add_lines(
     invoice = msgspec.structs.replace(
         invoice, lines=(*invoice.lines, *(line_of(each) for each in charges if each.charge_id not in have))
     )
+    if arrears:
+        # All that an invoice waits for ended at its boundary.
+        closes_at = invoice.closes_at or arrears[0].until + step.plane.invoice_grace
+        invoice = msgspec.structs.replace(invoice, arrears=(*invoice.arrears, *arrears), closes_at=closes_at)
+        _job(step, CLOSE_JOB, invoice, closes_at, rank=75)
     step.work.invoices.put(invoice)
     if plan.release != "on_approval":
-        step.decision.job(finalize_job(invoice, period.start))
+        _job(step, FINALIZE_JOB, invoice, period.start, rank=80)
+    if known is None and charges and (invoice.waits_for_usage or plan.release == "on_approval"):
+        _tell(step, "invoice.created", invoice)
     return invoice
 
 
-def finalize_job(invoice: Invoice, due_at: datetime) -> Job:
-    """The invoice becomes final at this instant."""
-    return Job(
-        kind=FINALIZE_JOB,
-        key=f"{FINALIZE_JOB}:{invoice.invoice_id}",
-        lane=lane_of(invoice.account),
-        account=invoice.account,
-        due_at=due_at,
-        rank=80,
-        payload={"invoice_id": invoice.invoice_id},
+def _job(step: Step, kind: str, invoice: Invoice, due_at: datetime, *, rank: int) -> None:
+    step.decision.job(
+        Job(
+            kind=kind,
+            key=f"{kind}:{invoice.invoice_id}",
+            lane=lane_of(invoice.account),
+            account=invoice.account,
+            due_at=due_at,
+            rank=rank,
+            payload={"invoice_id": invoice.invoice_id},
+        )
     )
+
+
+def _tell(step: Step, kind: str, invoice: Invoice, **facts: object) -> None:
+    step.decision.notice(
+        kind, invoice.account, key=f"{kind}:{invoice.invoice_id}", invoice_id=invoice.invoice_id, **facts
+    )
+
+
+def ask_in_advance(step: Step, invoice: Invoice, at: datetime) -> Invoice:
+    """What stands on a draft is asked for, once; what waits for payment does not wait for late usage."""
+    if invoice.advance is not None:
+        return invoice
+    asked = msgspec.structs.replace(invoice, advance=foot(step, invoice).due, advance_state="asked")
+    if asked.advance is None or asked.advance.minor <= 0:
+        return settle_advance(step, asked, at)
+    _job(step, ADVANCE_JOB, invoice, at, rank=85)
+    return step.work.invoices.put(asked)
+
+
+def settle_advance(step: Step, invoice: Invoice, at: datetime) -> Invoice:
+    """The advance is paid; what waited for the payment is released."""
+    if invoice.advance is None or invoice.advance_state == "paid":
+        return invoice
+    paid = msgspec.structs.replace(invoice, advance_state="paid", releases=(), payment_failure="")
+    release(step, invoice.releases)
+    tell_subscriptions(step, invoice, PAID_JOB, at)
+    if invoice.advance.minor > 0:
+        _tell(step, "payment.succeeded", invoice, price=str(invoice.advance))
+    return _ask_for_rest(step, paid, at) if paid.state == "finalized" else step.work.invoices.put(paid)
+
+
+def fail_advance(step: Step, invoice: Invoice, reason: str, at: datetime) -> Invoice:
+    """The advance is not paid; all of the invoice is asked for when it is final."""
+    if invoice.advance_state != "asked":
+        return invoice
+    failed = msgspec.structs.replace(invoice, advance_state="failed", payment_failure=reason)
+    tell_subscriptions(step, invoice, UNPAID_JOB, at)
+    step.decision.notice(
+        "payment.failed",
+        invoice.account,
+        key=f"payment.failed:advance:{invoice.invoice_id}",
+        invoice_id=invoice.invoice_id,
+        reason=reason,
+    )
+    return _ask_for_rest(step, failed, at) if failed.state == "finalized" else step.work.invoices.put(failed)
 
 
 def finalize(step: Step, invoice: Invoice, at: datetime) -> Invoice:
@@ -120,26 +188,21 @@ def finalize(step: Step, invoice: Invoice, at: datetime) -> Invoice:
         finalized_at=at,
     )
     use_up(step, final)
-    step.decision.notice(
-        "invoice.finalized",
-        invoice.account,
-        key=f"invoice.finalized:{invoice.invoice_id}",
-        invoice_id=invoice.invoice_id,
-    )
-    if final.due is None or final.due.minor <= 0:
-        return settle(step, final, at)
-    step.decision.job(
-        Job(
-            kind=COLLECT_JOB,
-            key=f"{COLLECT_JOB}:{invoice.invoice_id}",
-            lane=lane_of(invoice.account),
-            account=invoice.account,
-            due_at=at,
-            rank=85,
-            payload={"invoice_id": invoice.invoice_id},
-        )
-    )
-    return step.work.invoices.put(final)
+    _tell(step, "invoice.finalized", invoice)
+    if final.advance_state == "asked":
+        # One payment at a time: what becomes of it says what is left to ask for.
+        return step.work.invoices.put(final)
+    return _ask_for_rest(step, final, at)
+
+
+def _ask_for_rest(step: Step, invoice: Invoice, at: datetime) -> Invoice:
+    """What is left of a final invoice is asked for; what was paid too much is the account's."""
+    rest = invoice.rest
+    if rest.minor > 0:
+        _job(step, COLLECT_JOB, invoice, at, rank=85)
+        return step.work.invoices.put(invoice)
+    add_to_balance(step, invoice.account, -rest)
+    return settle(step, invoice, at)
 
 
 def settle(step: Step, invoice: Invoice, at: datetime) -> Invoice:
@@ -151,12 +214,7 @@ def settle(step: Step, invoice: Invoice, at: datetime) -> Invoice:
     )
     release(step, invoice.releases)
     tell_subscriptions(step, invoice, PAID_JOB, at)
-    step.decision.notice(
-        "invoice.paid",
-        invoice.account,
-        key=f"invoice.paid:{invoice.invoice_id}",
-        invoice_id=invoice.invoice_id,
-    )
+    _tell(step, "invoice.paid", invoice)
     return step.work.invoices.put(paid)
 
 

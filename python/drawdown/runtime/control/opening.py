@@ -14,7 +14,9 @@ from drawdown.runtime.control.control_plane import ControlPlane
 from drawdown.storage.sql import open_sql
 
 
-def open_control(engine: Engine, process: ProcessConfig, *, recovered_seq: int) -> ControlPlane:
+def open_control(
+    engine: Engine, process: ProcessConfig, *, recovered_seq: int, dedupe_window_s: int
+) -> ControlPlane:
     """The control plane of this folder.
 
     Raises ``ConfigError`` (a URL it cannot use), ``UnavailableError`` (the database cannot be reached).
@@ -35,6 +37,8 @@ def open_control(engine: Engine, process: ProcessConfig, *, recovered_seq: int) 
             allow_http=process.webhook_allow_private, allow_private=process.webhook_allow_private
         ),
         expiring_soon_s=lead_times(process.expiring_soon),
+        invoice_grace_s=process.invoice_grace_s,
+        dedupe_window_s=dedupe_window_s,
     )
     plane.recover(recovered_seq)
     return plane

@@ -25,6 +25,7 @@ from drawdown.model.decision import Job
 from drawdown.model.ids import check_id
 from drawdown.model.money import Money
 from drawdown.payments import Charge, ChargeState, ManualProvider, PaymentCallback
+from drawdown.runtime.control.invoice_jobs import ADVANCE_KEY, apply_advance
 from drawdown.runtime.control.invoicing import settle
 from drawdown.runtime.control.purchase_jobs import REFUND_JOB
 from drawdown.runtime.control.purchase_steps import (
@@ -39,6 +40,7 @@ from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.tables.payments import purchase as purchase_table
 from drawdown.subscriptions.entitling import in_force
+from drawdown.subscriptions.identifiers import lane_of
 
 if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
@@ -285,9 +287,12 @@ def provider_callback(step: Step, request: ProviderCallback) -> CallbackAnswer:
         else:
             purchase = apply_charge(step, purchase, word.charge)
         return CallbackAnswer(purchase_id=purchase.purchase_id, state=purchase.state)
-    invoice = step.work.invoices.get(invoice_id=word.charge.key)
+    invoice = step.work.invoices.get(invoice_id=word.charge.key.removeprefix(ADVANCE_KEY))
     if invoice is None:
         return CallbackAnswer()
-    if word.charge.state is ChargeState.SUCCEEDED and invoice.state == "finalized":
+    if word.charge.key.startswith(ADVANCE_KEY):
+        invoice = apply_advance(step, invoice, word.charge, step.now_of(invoice.account))
+        step.run_now(lane_of(invoice.account))
+    elif word.charge.state is ChargeState.SUCCEEDED and invoice.state == "finalized":
         invoice = settle(step, invoice, step.now_of(invoice.account))
     return CallbackAnswer(invoice_id=invoice.invoice_id, state=invoice.state)

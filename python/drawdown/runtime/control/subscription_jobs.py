@@ -23,6 +23,7 @@ from drawdown.runtime.control.subscription_steps import (
     tell,
 )
 from drawdown.storage.sql.jobs import StoredJob
+from drawdown.subscriptions.arrears import Arrears
 from drawdown.subscriptions.change_price import same_rhythm
 from drawdown.subscriptions.renewing import GRANT_JOB, PERIOD_JOB, grant_job, period_charges
 from drawdown.subscriptions.rolling import ROLL_JOB, Remainder, expiring_with, rolled
@@ -52,20 +53,16 @@ def open_next_period(step: Step, job: StoredJob, _: object) -> None:
         return
     if subscription.state == "paused":
         return
-    subscription = _with_arrears(step, subscription, number)
+    owed = arrears(step, subscription, plan_of(step, subscription), number - 1, edge)
+    waiting = (*subscription.waiting_charges, *owed.charges)
+    subscription = msgspec.structs.replace(subscription, waiting_charges=waiting)
     subscription = _with_term(step, subscription, number, edge)
     planned = subscription.planned_change
     if planned is not None and not planned.invoice_id:
-        _change_at_edge(step, subscription, number, edge)
+        _change_at_edge(step, subscription, number, edge, owed.arrears)
         return
-    open_period(step, subscription, plan_of(step, subscription), number)
+    open_period(step, subscription, plan_of(step, subscription), number, owed.arrears)
     tell(step, subscription, "renewed", f"{subscription.epoch}.{number}", period=number)
-
-
-def _with_arrears(step: Step, subscription: Subscription, number: int) -> Subscription:
-    """What the period that ended owes waits for the invoice of the one that begins."""
-    owed = arrears(step, subscription, plan_of(step, subscription), number - 1)
-    return msgspec.structs.replace(subscription, waiting_charges=(*subscription.waiting_charges, *owed))
 
 
 def _is_over(step: Step, subscription: Subscription, edge: datetime) -> bool:
@@ -94,7 +91,9 @@ def _with_term(step: Step, subscription: Subscription, number: int, edge: dateti
     return renewed
 
 
-def _change_at_edge(step: Step, subscription: Subscription, number: int, edge: datetime) -> None:
+def _change_at_edge(
+    step: Step, subscription: Subscription, number: int, edge: datetime, owed: tuple[Arrears, ...]
+) -> None:
     """The planned plan from this edge on; with another rhythm its schedules begin here."""
     planned = subscription.planned_change
     assert planned is not None
@@ -111,9 +110,9 @@ def _change_at_edge(step: Step, subscription: Subscription, number: int, edge: d
     tell(step, changed, "changed", planned.change_id, plan_id=plan.plan_id)
     entitle(step, changed, old_plan)
     if same_rhythm(old_plan, plan):
-        open_period(step, changed, plan, number)
+        open_period(step, changed, plan, number, owed)
     else:
-        begin_anew(step, changed, plan, edge)
+        begin_anew(step, changed, plan, edge, owed)
 
 
 @carries_out(GRANT_JOB, bring=bring_renewals)

@@ -20,6 +20,7 @@ from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_services import subscription_for
 from drawdown.runtime.control.subscription_steps import entitle, make_grant, open_period, plan_of, tell
+from drawdown.subscriptions.arrears import Arrears
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.change_price import unused_charge
 from drawdown.subscriptions.identifiers import derived, lane_of
@@ -94,10 +95,12 @@ def end(step: Step, subscription: Subscription, at: datetime) -> Subscription:
     ended = msgspec.structs.replace(subscription, state="ended", ended_at=at, planned_change=None)
     if subscription.state != "pending":
         number = max(0, subscription.billing_next - 1)
-        owed = arrears(step, subscription, plan, number, with_open_period=True)
-        if owed:
+        is_cut = at != subscription.billing.edge(number + 1)
+        owed = arrears(step, subscription, plan, number, at, cut=is_cut)
+        if owed.charges or owed.arrears:
             own_id = derived("inv", subscription.subscription_id, "last")
-            add_lines(step, subscription, plan, Period(start=at, end=at), owed, own_id=own_id)
+            period = Period(start=at, end=at)
+            add_lines(step, subscription, plan, period, owed.charges, own_id=own_id, arrears=owed.arrears)
         entitle(step, ended, plan)
     else:
         drop_unpaid(step, ended)
@@ -143,10 +146,12 @@ def resume(step: Step, request: Resume) -> Subscription:
     return begin_anew(step, active, plan_of(step, subscription), now)
 
 
-def begin_anew(step: Step, subscription: Subscription, plan: Plan, start: datetime) -> Subscription:
+def begin_anew(
+    step: Step, subscription: Subscription, plan: Plan, start: datetime, arrears: tuple[Arrears, ...] = ()
+) -> Subscription:
     """Schedules are laid from ``start``; its first period opens and its first grant is made."""
     anew = with_schedules(subscription, plan, start)
-    anew = open_period(step, anew, plan, 0)
+    anew = open_period(step, anew, plan, 0, arrears)
     return make_grant(step, anew, plan, 0)
 
 

@@ -11,6 +11,7 @@ from drawdown.catalog.plan import Plan
 from drawdown.model.commands import CreateGrant, grant_input
 from drawdown.runtime.control.invoicing import add_lines, invoice_of_period, must_wait
 from drawdown.runtime.control.step import Step
+from drawdown.subscriptions.arrears import Arrears
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.calendar import step as calendar_step
 from drawdown.subscriptions.charge import Charge
@@ -72,12 +73,17 @@ def entitle(step: Step, subscription: Subscription, left: Plan | None = None) ->
         step.decision.command(account, *group)
 
 
-def open_period(step: Step, subscription: Subscription, plan: Plan, number: int) -> Subscription:
-    """Billing period ``number`` begins: its lines on the invoice, the next opening as a job."""
+def open_period(
+    step: Step, subscription: Subscription, plan: Plan, number: int, arrears: tuple[Arrears, ...] = ()
+) -> Subscription:
+    """Billing period ``number`` begins: its lines on the invoice, the next opening as a job.
+
+    With ``arrears`` the invoice waits for usage of the period that is over.
+    """
     period = subscription.billing.period(number)
     charges = [*period_charges(subscription, plan, number), *subscription.waiting_charges]
     charges += service_charges(step, subscription, number)
-    add_lines(step, subscription, plan, period, charges)
+    add_lines(step, subscription, plan, period, charges, arrears=arrears)
     opened = msgspec.structs.replace(subscription, waiting_charges=())
     return follow_period(step, opened, number)
 

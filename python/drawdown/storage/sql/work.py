@@ -12,9 +12,10 @@ import msgspec
 from sqlalchemy import Connection
 
 from drawdown import errors
-from drawdown.billing.balances import MoneyBalance, OverageBilled
+from drawdown.billing.balances import MoneyBalance
 from drawdown.billing.invoice import Invoice
 from drawdown.billing.invoice_credit import InvoiceCredit
+from drawdown.billing.overage import OverageBilled
 from drawdown.billing.purchase import Purchase
 from drawdown.billing.recharge_requests import Recharge
 from drawdown.billing.transfer import Transfer

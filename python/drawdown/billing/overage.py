@@ -1,0 +1,132 @@
+"""Which credits past zero stand on invoices, and which are owed: once, to the unit, under their own period.
+
+The engine counts them per usage period of the event's time; only usage and corrections move them. Beside
+it stands what was billed of each. Of a billing period that is closed, a difference is usage that was noted
+late, or corrected: an adjustment. Any other difference is the overage of the period that is closed next.
+
+::
+
+    usage periods   ├── a ──┼── b ──┼── c ──┤        started before `until`, so billed with that period
+    billing periods ├─ closed ──────┼ until ┤
+                    adjustments      overage
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from drawdown.model.request import Value
+from drawdown.subscriptions.arrears import Arrears
+
+
+class UsagePeriod(Value, frozen=True):
+    """A usage period of the engine by its start, and its credits past zero."""
+
+    start: datetime
+    credits: Decimal
+
+
+class OverageBilled(Value, frozen=True):
+    """Credits past zero that stand on invoices so far."""
+
+    account: str
+    credit_type: str
+    credits: Decimal = Decimal(0)
+    """A sum over the oldest usage periods, from when they were not told apart."""
+    periods: tuple[UsagePeriod, ...] = ()
+    """Of each usage period since ``settled``, oldest first."""
+    closed: tuple[Arrears, ...] = ()
+    """Billing periods closed since ``settled``, oldest first."""
+    settled: datetime | None = None
+    """Neither usage nor corrections are taken any more in what began before this; it is billed for good."""
+
+
+class LateUsage(Value, frozen=True):
+    """A closed billing period whose overage is another now."""
+
+    closed: Arrears
+    before: Decimal
+    credits: Decimal
+
+
+class OverageOwed(Value, frozen=True):
+    """What is owed beyond what stands on invoices."""
+
+    credits: Decimal
+    late: tuple[LateUsage, ...] = ()
+
+
+def overage_owed(
+    billed: OverageBilled, usage: Sequence[UsagePeriod], until: datetime | None = None
+) -> OverageOwed:
+    """What usage periods that began before ``until`` (all where absent) owe. ``usage`` is oldest first."""
+    known = _billed_of(billed, usage)
+    credits = Decimal(0)
+    late: dict[str, LateUsage] = {}
+    for each in usage:
+        if until is not None and each.start >= until:
+            break
+        closed = _closed_over(billed, each.start)
+        if closed is None:
+            credits += each.credits - known[each.start]
+            continue
+        so_far = late.get(closed.arrears_id) or LateUsage(closed, Decimal(0), Decimal(0))
+        late[closed.arrears_id] = LateUsage(
+            closed, so_far.before + known[each.start], so_far.credits + each.credits
+        )
+    return OverageOwed(credits, tuple(each for each in late.values() if each.before != each.credits))
+
+
+def overage_noted(
+    billed: OverageBilled, usage: Sequence[UsagePeriod], arrears: Arrears, *, changes_for: timedelta
+) -> OverageBilled:
+    """All that usage periods before ``arrears.until`` owe stands on an invoice.
+
+    What lies ``changes_for`` behind it and more is settled: nothing is taken there any more.
+    """
+    known = _billed_of(billed, usage)
+    stand = {each.start: known[each.start] for each in usage}
+    stand.update({each.start: each.credits for each in usage if each.start < arrears.until})
+    closed = [each for each in billed.closed if each.arrears_id != arrears.arrears_id]
+    if not arrears.cut:
+        closed = sorted((*closed, arrears), key=lambda each: each.until)
+    settled = billed.settled
+    for each in closed:
+        if each.until <= arrears.until - changes_for:
+            settled = each.until
+    return msgspec.structs.replace(
+        billed,
+        credits=Decimal(0),
+        periods=tuple(
+            UsagePeriod(start, credits)
+            for start, credits in stand.items()
+            if credits and (settled is None or start >= settled)
+        ),
+        closed=tuple(each for each in closed if settled is None or each.until > settled),
+        settled=settled,
+    )
+
+
+def _billed_of(billed: OverageBilled, usage: Sequence[UsagePeriod]) -> dict[datetime, Decimal]:
+    """What stands on invoices of each usage period."""
+    stand = {each.start: each.credits for each in billed.periods}
+    undivided = billed.credits
+    found = {}
+    for each in usage:
+        if billed.settled is not None and each.start < billed.settled:
+            found[each.start] = each.credits
+        elif each.start in stand:
+            found[each.start] = stand[each.start]
+        else:
+            found[each.start] = min(undivided, each.credits)
+            undivided -= found[each.start]
+    return found
+
+
+def _closed_over(billed: OverageBilled, start: datetime) -> Arrears | None:
+    """The closed billing period that a usage period is billed with."""
+    return next((each for each in billed.closed if start < each.until), None)
