@@ -157,6 +157,8 @@ def invoice(db: Database) -> None:
         "note", first.invoice_id, first.lines[0].line_id, amount=Money(100, "USD"), reason="agreed"
     )
     advance(db, 30)
+    db.record("acme", "calls", quantity=9, event_id="late", time=START + timedelta(days=27))
+    advance(db, 60)
 
 
 def housekeeping(db: Database) -> None:

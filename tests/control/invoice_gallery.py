@@ -23,8 +23,10 @@ from .conftest import SMALL, START, prepare
 from .plans import published
 
 FEBRUARY_END = datetime(2026, 2, 28, tzinfo=UTC)
+MARCH_END = datetime(2026, 3, 31, tzinfo=UTC)
 HALFWAY = START + timedelta(days=14)
 HOUR = timedelta(hours=1, minutes=30)
+HALF_AN_HOUR = timedelta(minutes=30)
 SETTINGS: dict[str, Any] = {
     **SMALL,
     "seller_name": "Meridian Compute Ltd",
@@ -167,6 +169,20 @@ def draft(db: Database) -> Invoice:
     return newest(db, "draft")
 
 
+def late(db: Database) -> Invoice:
+    """Forty credits noted half an hour after the period joined it; an adjustment of the month before."""
+    subscriber(db, "late", "EUR", "late-plan", **with_overage())
+    db.advance_clock("late", FEBRUARY_END + HOUR)
+    db.record("late", credit_type="credits", credits="100", event_id="march")
+    db.record("late", credit_type="credits", credits="16", event_id="after", time=FEBRUARY_END - HOUR)
+    # In Passau it is summer time by then: the period ended at 23:00 UTC.
+    db.advance_clock("late", MARCH_END - HALF_AN_HOUR)
+    db.record("late", credit_type="credits", credits="100", event_id="april")
+    db.record("late", credit_type="credits", credits="40", event_id="within", time=MARCH_END - HOUR)
+    db.advance_clock("late", MARCH_END + HOUR)
+    return newest(db, "late")
+
+
 def unpaid(db: Database) -> Invoice:
     db.put_customer("customer-unpaid", currency="USD", payment_method="test_decline", **BUYERS["USD"])
     db.create_account("unpaid", customer_id="customer-unpaid", test_clock=START)
@@ -179,7 +195,7 @@ def gallery(db: Database) -> Iterator[tuple[str, Invoice]]:
     """Each kind by its name."""
     for currency in FEES:
         yield f"recurring-{currency.lower()}", recurring(db, currency)
-    for make in (upgraded, noted, free, credited_to_zero, minimum, once, many_lines, draft, unpaid):
+    for make in (upgraded, noted, free, credited_to_zero, minimum, once, many_lines, draft, late, unpaid):
         yield make.__name__.replace("_", "-"), make(db)
 
 

@@ -40,6 +40,7 @@ CHANGES = "tests/control/test_changes.py"
 SUBSCRIBING = "tests/control/test_subscribing.py"
 SERVICES = "tests/control/test_services.py"
 INVOICES = "tests/control/test_invoices.py"
+GRACE = "tests/control/test_invoice_grace.py"
 PURCHASES = "tests/control/test_purchases.py"
 PACK_MODELS = "tests/control/test_pack_models.py"
 RECHARGE = "tests/control/test_recharge.py"
@@ -152,6 +153,38 @@ PLANTS = (
         f"{INVOICES}::test_credits_are_immutable_voidable_and_the_accounts_own",
     ),
     Plant(
+        "final-before-its-grace",
+        "S0-6",
+        "runtime/control/invoicing.py",
+        "closes_at = invoice.closes_at or arrears[0].until + step.plane.invoice_grace",
+        "closes_at = invoice.closes_at or arrears[0].until",
+        f"{GRACE}::test_late_usage_inside_the_grace_joins_its_period",
+    ),
+    Plant(
+        "late-usage-is-the-next-periods",
+        "S0-6",
+        "billing/overage.py",
+        "return next((each for each in billed.closed if start < each.until), None)",
+        "return None",
+        f"{GRACE}::test_later_it_is_an_adjustment_that_names_its_period",
+    ),
+    Plant(
+        "the-next-period-joins-too",
+        "S0-6",
+        "billing/overage.py",
+        "if until is not None and each.start >= until:",
+        "if until is not None and each.start > until:",
+        f"{GRACE}::test_usage_of_the_next_period_does_not_join",
+    ),
+    Plant(
+        "the-fee-waits-for-late-usage",
+        "S3-11",
+        "runtime/control/invoice_jobs.py",
+        "ask_in_advance(step, invoice, job.due_at)",
+        "pass",
+        f"{GRACE}::test_what_is_due_in_advance_waits_for_nothing",
+    ),
+    Plant(
         "granted-though-the-payment-failed",
         "S2-13",
         "runtime/control/purchase_steps.py",
@@ -180,8 +213,8 @@ PLANTS = (
         "nothing-due-is-charged",
         "S2-24",
         "runtime/control/invoicing.py",
-        "if final.due is None or final.due.minor <= 0:",
-        "if final.due is None or final.due.minor < 0:",
+        "if rest.minor > 0:",
+        "if rest.minor >= 0:",
         f"{INVOICES}::test_a_zero_invoice_is_issued_and_never_charged",
     ),
     Plant(

@@ -36,6 +36,8 @@ EXPECTED = {
     # 1.00 + 2.01 + … + 60.59.
     "many-lines": ({"base_fee": "1290.00", "pack": "1847.70"}, "0.00", "596.16", "3733.86"),
     "draft": ({"base_fee": "20.00", "overage": "5.00"}, "0.00", "0.00", "25.00"),
+    # 40 at 0.125 inside the grace of March, 16 of February behind its own.
+    "late": ({"base_fee": "1290.00", "overage": "5.00", "adjustment": "2.00"}, "0.00", "246.43", "1543.43"),
     "unpaid": ({"base_fee": "20.00"}, "0.00", "0.00", "20.00"),
 }  # fmt: skip
 SHOWN = {
@@ -46,6 +48,8 @@ SHOWN = {
     "noted": ("Credit note", "Corrects invoice", "-€396.66", "as agreed on the phone"),
     "credited-to-zero": ("Launch partner", "-€1,290.00", "€0.00"),
     "many-lines": ("Render minutes, region 60 of the European", "€3,733.86"),
+    "draft": ("Draft invoice", "Usage joins until", "Paid in advance", "-$20.00", "$5.00"),
+    "late": ("Overage of credits, noted after its invoice", "Jan 31, 2026", "€1,543.43"),
     "unpaid": ("Due", "$20.00"),
 }
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from babel.core import Locale, UnknownLocaleError
-from babel.dates import format_date
+from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency, format_decimal, get_currency_symbol
 
 from drawdown.billing.invoice import InvoiceLine
@@ -92,6 +92,10 @@ class PageInput(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str = "UTC"
     locale: str = "en"
     note: str = ""
+    advance: Money | None = None
+    """Paid before the invoice was final."""
+    closes_at: datetime | None = None
+    """Of a draft: until when late usage joins it."""
     corrects: str = ""
     """Number of the invoice that a credit note takes back from."""
     words: PageWords = ENGLISH
@@ -162,6 +166,9 @@ def _facts(given: PageInput, locale: Locale) -> list[tuple[str, str]]:
         # A period ends where the next begins; people read its last day.
         last = given.period.end - timedelta(microseconds=1)
         facts.append((words.period, f"{day(given.period.start)} – {day(last)}"))
+    if given.closes_at is not None:
+        until = format_datetime(given.closes_at, "medium", tzinfo=zone, locale=locale)
+        facts.append((words.closes_at, until))
     if given.paid_at is not None:
         facts.append((words.paid, day(given.paid_at)))
     elif given.due_at is not None:
@@ -225,7 +232,11 @@ def _sums(given: PageInput, locale: Locale) -> list[PageSum]:
         sums.append(PageSum(label=words.balance_used, amount=money_shown(-totals.balance_used, locale)))
     if given.kind in ("credit_note", "void"):
         return sums
+    due = totals.due
+    if given.advance and given.paid_at is None:
+        sums.append(PageSum(label=words.paid_in_advance, amount=money_shown(-given.advance, locale)))
+        due = due - given.advance
     # What is asked for stands last on every invoice, if it is nothing too.
     label = words.due if given.paid_at is None else words.paid
-    sums.append(PageSum(label=label, amount=money_shown(totals.due, locale), strong=True))
+    sums.append(PageSum(label=label, amount=money_shown(due, locale), strong=True))
     return sums

@@ -22,6 +22,7 @@ class PageWords(msgspec.Struct, frozen=True, kw_only=True):
     account: str = "Account"
     corrects: str = "Corrects invoice"
     period: str = "Period"
+    closes_at: str = "Usage joins until"
     seller: str = "From"
     buyer: str = "To"
     tax_id: str = "Tax id"
@@ -34,6 +35,7 @@ class PageWords(msgspec.Struct, frozen=True, kw_only=True):
     subtotal: str = "Subtotal"
     total: str = "Total"
     balance_used: str = "From your balance"
+    paid_in_advance: str = "Paid in advance"
     due: str = "Due"
     paid: str = "Paid"
 

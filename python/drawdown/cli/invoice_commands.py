@@ -155,6 +155,9 @@ def _show(found: Invoice, as_json: bool) -> None:
     ]
     print_table(title, ["kind", "what", "quantity", "amount"], rows)
     sums: list[tuple[str, Any]] = [("period", _period(found)), ("gross", found.gross)]
+    sums += [("usage joins until", found.closes_at)]
+    if found.advance is not None:
+        sums += [("in advance", f"{found.advance}, {found.advance_state}")]
     sums += [("due", found.due), ("paid", found.paid), ("payment failed", found.payment_failure or None)]
     print_table("", ["what", "value"], [row for row in sums if row[1] is not None])
 

@@ -138,6 +138,8 @@ def render_invoice(step: Step, request: RenderInvoice) -> RenderedInvoice:
             time_zone=customer.time_zone,
             locale=request.locale,
             note=shown.note,
+            advance=shown.advance if shown.advance_state == "paid" else None,
+            closes_at=shown.closes_at,
             corrects=step.work.invoice(shown.corrects).number if shown.corrects else "",
         )
     )
@@ -264,8 +266,8 @@ def _require_unpaid(invoice: Invoice, state: str) -> None:
         return
     if state == "void" or invoice.waits_for_usage:
         raise errors.PreconditionError(
-            f"invoice {invoice.invoice_id!r}: {invoice.advance} of it is paid; when it is final, correct it with a "
-            "credit note or close it as uncollectible",
+            f"invoice {invoice.invoice_id!r}: {invoice.advance} of it is paid; when it is final, correct it "
+            "with a credit note or close it as uncollectible",
             reason="INVOICE_PAID_IN_ADVANCE",
         )
 
