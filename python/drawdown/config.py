@@ -127,9 +127,7 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     control_calls_max: Annotated[
         int, Meta(ge=1, le=100_000, description="Typed calls waiting or running before they are shed")
     ] = 1_000
-    drain_s: Annotated[int, Meta(ge=0, le=600, description="Longest wait for open streams after SIGTERM")] = (
-        10
-    )
+    drain_s: Annotated[int, Meta(ge=0, le=600, description="Longest wait for streams after SIGTERM")] = 10
 
     segment_bytes: Annotated[
         int, Meta(ge=64 << 10, le=1 << 30, description="Size of a journal segment; a multiple of 4096")
@@ -196,19 +194,11 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         int, Meta(ge=1, le=7 * 86_400, description="Pause between looks for such balances")
     ] = 3_600
     invoice_grace_s: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=35 * 86_400,
-            description="Usage noted so long after its billing period joins the period's invoice; "
-            "what is due in advance does not wait for it",
-        ),
+        int, Meta(ge=0, le=35 * 86_400, description="Usage noted so long after its period is on its invoice")
     ] = 3_600
     seller_name: Annotated[str, Meta(description="Who issues the invoices, as printed on them")] = ""
     seller_address: Annotated[str, Meta(description="Its address, rows separated by ';'")] = ""
-    seller_note: Annotated[
-        str, Meta(description="At the foot of every invoice: tax id, bank account, register")
-    ] = ""
+    seller_note: Annotated[str, Meta(description="At the foot of invoices: tax id, bank account")] = ""
     tax_rates: Annotated[
         str,
         Meta(description="Per country of the customer: 'DE 19 VAT; CH 8.1 MWST', in percent; empty: none"),

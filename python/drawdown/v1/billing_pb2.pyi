@@ -49,7 +49,7 @@ class Invoices(_message.Message):
     def __init__(self, invoices: _Optional[_Iterable[_Union[Invoice, _Mapping]]] = ...) -> None: ...
 
 class Invoice(_message.Message):
-    __slots__ = ("invoice_id", "account", "customer_id", "currency", "state", "created_at", "period", "lines", "releases", "number", "test_clock", "due", "paid", "finalized_at", "paid_at", "payment_failure", "applications", "totals", "corrects", "note", "closes_at", "advance", "advance_state")
+    __slots__ = ("invoice_id", "account", "customer_id", "currency", "state", "created_at", "period", "lines", "releases", "number", "test_clock", "due", "paid", "finalized_at", "paid_at", "payment_failure", "applications", "totals", "corrects", "note", "closes_at", "advance", "advance_state", "arrears")
     INVOICE_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -73,6 +73,7 @@ class Invoice(_message.Message):
     CLOSES_AT_FIELD_NUMBER: _ClassVar[int]
     ADVANCE_FIELD_NUMBER: _ClassVar[int]
     ADVANCE_STATE_FIELD_NUMBER: _ClassVar[int]
+    ARREARS_FIELD_NUMBER: _ClassVar[int]
     invoice_id: str
     account: str
     customer_id: str
@@ -96,7 +97,32 @@ class Invoice(_message.Message):
     closes_at: _timestamp_pb2.Timestamp
     advance: _values_pb2.Money
     advance_state: str
-    def __init__(self, invoice_id: _Optional[str] = ..., account: _Optional[str] = ..., customer_id: _Optional[str] = ..., currency: _Optional[str] = ..., state: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period: _Optional[_Union[_values_pb2.Period, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[InvoiceLine, _Mapping]]] = ..., releases: _Optional[_Iterable[_Union[GrantRelease, _Mapping]]] = ..., number: _Optional[str] = ..., test_clock: _Optional[bool] = ..., due: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., paid: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., finalized_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., paid_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., payment_failure: _Optional[str] = ..., applications: _Optional[_Iterable[_Union[_invoice_credit_pb2.CreditApplication, _Mapping]]] = ..., totals: _Optional[_Union[_invoice_credit_pb2.Totals, _Mapping]] = ..., corrects: _Optional[str] = ..., note: _Optional[str] = ..., closes_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., advance: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., advance_state: _Optional[str] = ...) -> None: ...
+    arrears: _containers.RepeatedCompositeFieldContainer[Arrears]
+    def __init__(self, invoice_id: _Optional[str] = ..., account: _Optional[str] = ..., customer_id: _Optional[str] = ..., currency: _Optional[str] = ..., state: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period: _Optional[_Union[_values_pb2.Period, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[InvoiceLine, _Mapping]]] = ..., releases: _Optional[_Iterable[_Union[GrantRelease, _Mapping]]] = ..., number: _Optional[str] = ..., test_clock: _Optional[bool] = ..., due: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., paid: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., finalized_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., paid_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., payment_failure: _Optional[str] = ..., applications: _Optional[_Iterable[_Union[_invoice_credit_pb2.CreditApplication, _Mapping]]] = ..., totals: _Optional[_Union[_invoice_credit_pb2.Totals, _Mapping]] = ..., corrects: _Optional[str] = ..., note: _Optional[str] = ..., closes_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., advance: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., advance_state: _Optional[str] = ..., arrears: _Optional[_Iterable[_Union[Arrears, _Mapping]]] = ...) -> None: ...
+
+class Arrears(_message.Message):
+    __slots__ = ("arrears_id", "subscription_id", "plan_id", "version", "credit_type", "period", "until", "cut", "spent", "minimum")
+    ARREARS_ID_FIELD_NUMBER: _ClassVar[int]
+    SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    CUT_FIELD_NUMBER: _ClassVar[int]
+    SPENT_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_FIELD_NUMBER: _ClassVar[int]
+    arrears_id: str
+    subscription_id: str
+    plan_id: str
+    version: int
+    credit_type: str
+    period: _values_pb2.Period
+    until: _timestamp_pb2.Timestamp
+    cut: bool
+    spent: _values_pb2.Money
+    minimum: _values_pb2.Money
+    def __init__(self, arrears_id: _Optional[str] = ..., subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., version: _Optional[int] = ..., credit_type: _Optional[str] = ..., period: _Optional[_Union[_values_pb2.Period, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cut: _Optional[bool] = ..., spent: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., minimum: _Optional[_Union[_values_pb2.Money, _Mapping]] = ...) -> None: ...
 
 class InvoiceLine(_message.Message):
     __slots__ = ("line_id", "kind", "description", "amount", "quantity", "period", "subscription_id", "plan_key", "reference", "in_advance")
