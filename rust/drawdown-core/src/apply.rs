@@ -289,7 +289,7 @@ pub fn apply_account(
             let now = account.now(stamp);
             let grant = grant_of(pool_of(account, e.credit_type)?, e.number)?;
             grant.flags |= crate::grant::EXHAUSTED;
-            grant.detail.ended_at = now;
+            grant.ended_mut().at = now;
         }
         Control::OverdraftSettled(e) => settle(account, e)?,
         Control::Crossed(e) => cross(account, e)?,
@@ -355,7 +355,6 @@ fn create_grant(account: &mut Account, catalog: &mut Catalog, e: &GrantCreated, 
             id: SmallId::new(&e.id),
             amount: e.amount,
             fingerprint: e.fingerprint,
-            ended_at: 0,
             ended: None,
             text: e.text.as_ref().map(|text| Box::new(text_of(text))),
         }),
@@ -402,8 +401,8 @@ fn void_grant(account: &mut Account, e: &GrantVoided, stamp: i64) -> Result<(), 
     let gone = e.voided.checked_add(e.moved).filter(|gone| *gone <= grant.free());
     grant.remaining -= gone.ok_or_else(|| format!("grant {} has less free than was voided", e.number))?;
     grant.flags |= VOIDED;
-    grant.detail.ended_at = now;
     let ended = grant.ended_mut();
+    ended.at = now;
     ended.voided += e.voided;
     ended.moved += e.moved;
     pool.recount(now);

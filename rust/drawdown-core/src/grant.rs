@@ -53,9 +53,7 @@ pub struct GrantDetail {
     pub amount: i64,
     /// Fingerprint of the content as sent.
     pub fingerprint: u64,
-    /// When it was voided, or last used up while it was active; 0: neither.
-    pub ended_at: i64,
-    /// Booked at the end of life; absent while all three are 0.
+    /// Of its end of life; absent while all of it is 0.
     pub ended: Option<Box<Ended>>,
     /// What differs from the defaults; absent for a plain grant.
     pub text: Option<Box<GrantText>>,
@@ -67,6 +65,8 @@ pub struct Ended {
     pub voided: i64,
     /// Carried into a replacing grant (rollover, proration, part withdrawal).
     pub moved: i64,
+    /// When it was voided, or last used up while it was active; 0: neither.
+    pub at: i64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -188,8 +188,8 @@ impl Engine {
             let now = account.now(*stamp);
             let mut is_dated = false;
             for grant in account.pools_mut().flat_map(|pool| &mut pool.grants) {
-                if grant.flags & (VOIDED | EXHAUSTED) != 0 && grant.detail.ended_at == 0 {
-                    grant.detail.ended_at = now;
+                if grant.flags & (VOIDED | EXHAUSTED) != 0 && grant.ended().at == 0 {
+                    grant.ended_mut().at = now;
                     is_dated = true;
                 }
             }
@@ -304,7 +304,7 @@ pub(crate) fn grant_image(grant: &Grant, catalog: &Catalog) -> GrantImage {
             reason: text.reason.clone(),
             metadata: text.metadata.iter().map(|(k, v)| Pair { key: k.clone(), value: v.clone() }).collect(),
         }),
-        ended_at: grant.detail.ended_at,
+        ended_at: ended.at,
     }
 }
 
@@ -401,7 +401,7 @@ fn grant_from(image: GrantImage, catalog: &mut Catalog) -> Result<Grant, Corrupt
 }
 
 pub(crate) fn grant_with_scope(image: GrantImage, scope: u32) -> Result<Grant, CorruptImage> {
-    let ended = Ended { expired: image.expired, voided: image.voided, moved: image.moved };
+    let ended = Ended { expired: image.expired, voided: image.voided, moved: image.moved, at: image.ended_at };
     let grant = Grant {
         remaining: image.remaining,
         held: image.held,
@@ -417,7 +417,6 @@ pub(crate) fn grant_with_scope(image: GrantImage, scope: u32) -> Result<Grant, C
             id: SmallId::new(&image.id),
             amount: image.amount,
             fingerprint: image.fingerprint,
-            ended_at: image.ended_at,
             ended: (ended != Ended::default()).then(|| Box::new(ended)),
             text: image.text.as_ref().map(|text| Box::new(text_of(text))),
         }),

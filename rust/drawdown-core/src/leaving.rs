@@ -36,7 +36,7 @@ impl Reach {
             return None;
         }
         let is_over = grant.flags & (VOIDED | EXHAUSTED) != 0;
-        let ended = if is_over { grant.detail.ended_at } else { NEVER };
+        let ended = if is_over { grant.ended().at } else { NEVER };
         let last = ended.min(grant.expires_at.saturating_add(self.late_grace_us));
         (last < NEVER).then_some(last)
     }
@@ -140,5 +140,49 @@ impl Pool {
             breakage.min(reach.leaves_at(grant))
         });
         due.min().unwrap_or(NEVER).min(self.next_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image_messages::AccountImage;
+    use crate::settings::Settings;
+    use crate::usage::Rights;
+
+    const DAY: i64 = 24 * 3_600 * 1_000_000;
+    const START: i64 = 20_000 * DAY;
+
+    fn engine() -> Engine {
+        Engine::new(Settings::default(), StoreKey::new([3; 16]))
+    }
+
+    /// Images of an earlier version do not say when a grant ended: it leaves a window after the start.
+    #[test]
+    fn a_grant_of_an_older_image_leaves_a_window_after_the_start() {
+        let mut before = engine();
+        let mut journal = Vec::new();
+        let commands = br#"[{"type": "create_credit_type", "name": "credits"},
+            {"type": "create_account", "account": "acme"},
+            {"type": "create_grant", "account": "acme",
+             "grant": {"grant_id": "g", "credit_type": "credits", "amount": "1"}},
+            {"type": "void_grant", "account": "acme", "grant_id": "g"}]"#;
+        let commands = crate::command_json::group_from_json(commands).unwrap();
+        let outcomes = before.execute(&commands, START, &Rights::ALL, &mut journal);
+        assert!(outcomes.iter().all(|outcome| outcome.status == Some(crate::status::Status::Ok)));
+        before.expire_due(START + 30 * DAY, 10, &mut journal);
+        let mut image = AccountImage::decode(&before.account_image(0)[..]).unwrap();
+        assert_eq!(START, image.pools[0].grants[0].ended_at);
+        image.pools[0].grants[0].ended_at = 0;
+        let mut after = engine();
+        after.load_global(&before.global_image()).unwrap();
+        after.load_account(&image.encode_to_vec()).unwrap();
+        after.finish_recovery().unwrap();
+        assert_eq!(1, after.dirty_count(0), "what was found out is kept");
+        let count = |engine: &Engine| engine.accounts[0].pool.grants.len();
+        after.expire_due(START + 60 * DAY, 10, &mut journal);
+        assert_eq!(1, count(&after));
+        after.expire_due(START + 66 * DAY, 10, &mut journal);
+        assert_eq!(0, count(&after));
     }
 }
