@@ -156,3 +156,10 @@ def test_a_database_that_is_none(run_process: Run, url: str) -> None:
     assert ended.code == exit_codes.INVALID
     assert "db: " in ended.err
     assert "give postgresql://" in ended.err
+
+
+def test_a_demo_without_a_cut_off_is_none(run: Run) -> None:
+    """Nothing is broken then, so nothing is told as broken."""
+    ended = run("demo", "--seconds", "6", "--events-per-s", "500")
+    assert ended.code == exit_codes.INVALID
+    assert "would empty no account" in ended.err

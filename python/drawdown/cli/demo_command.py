@@ -33,9 +33,11 @@ from drawdown.cli.server_process import ServerProcess, free_port
 from drawdown.client.interface import Database
 from drawdown.client.recorder import Recorder, RecorderOptions
 from drawdown.client.sync import connect
-from drawdown.errors import DrawdownError
+from drawdown.errors import DrawdownError, InvalidRequestError
 
 REDRAW_S = 0.5
+# Fewer leave every account with credits, and there is no cut-off to check.
+EVENTS_MIN = 24_000
 PACE_S = 0.02
 
 
@@ -157,6 +159,12 @@ def demo(
 
     A realistic LLM workload streams all the while. Exits with 1 when any check fails.
     """
+    if seconds * events_per_s < EVENTS_MIN:
+        raise InvalidRequestError(
+            f"seconds: {seconds:g} s of {events_per_s:,} events would empty no account; the cut-off needs "
+            f"{EVENTS_MIN:,} events: --seconds × --events-per-s",
+            field="seconds",
+        )
     screen = Screen(quiet=json)
     with tempfile.TemporaryDirectory(prefix="drawdown-demo-") as temporary:
         checks = _story(keep or Path(temporary) / "data", screen, seconds, events_per_s, seed, invoice_to)
