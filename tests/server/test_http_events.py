@@ -6,12 +6,14 @@ import base64
 import json
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import drawdown
 import pytest
+from drawdown.server.call_queue import LARGE_BYTES
 
 from tests.server.calls import Calls, available, batch, set_up
 from tests.server.http_calls import BATCH, EVENT, Http, event
@@ -138,6 +140,19 @@ def test_a_batch_has_a_status_for_each_event(http: Http) -> None:
     assert float(told["results"][4]["shortfall"]) > 9_800
     assert told["results"][6]["field"] == "event"
     assert "available" not in told["results"][1]
+
+
+def test_large_bodies_wait_for_their_turn_and_all_are_applied(
+    http: Http, database: drawdown.Connection
+) -> None:
+    database.create_account("bulk")
+    database.create_grant("bulk", "credits", amount="2000", grant_id="bulk")
+    parts = [[event(f"bulk-{part}-{n}", subject="bulk") for n in range(200)] for part in range(6)]
+    assert min(len(json.dumps(part)) for part in parts) > LARGE_BYTES
+    with ThreadPoolExecutor(len(parts)) as senders:
+        answers = list(senders.map(http.events, parts))
+    assert [(answer.status, answer.json["applied"]) for answer in answers] == [(200, 200)] * 6
+    assert database.balance("bulk", "credits").available == Decimal(800)
 
 
 def test_mapped_types_give_usage_of_several_meters(http: Http, database: drawdown.Connection) -> None:

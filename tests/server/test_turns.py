@@ -191,3 +191,23 @@ def test_a_caller_with_nothing_waiting_is_let_in_whatever_the_others_do() -> Non
         queue.close()
 
     asyncio.run(story())
+
+
+def test_streams_wait_for_their_place_in_turn_and_are_not_refused() -> None:
+    async def story() -> None:
+        queue = CallQueue(asyncio.get_running_loop())
+        noisy, other, done = Sender(), Sender(), []
+        batch = bytes(QUANTUM_BYTES - BATCH_BYTES)
+        calls = [
+            asyncio.create_task(queue.wait_and_run(noisy, batch, busy(done, "noisy", 0.002)))
+            for _ in range(60)
+        ]
+        await asyncio.sleep(0)
+        late = asyncio.create_task(queue.wait_and_run(other, batch, busy(done, "other", 0.002)))
+        assert await late == "other"
+        assert done.index("other") <= 2 * call_queue.PLACES + 1, "a crowd of one caller stands in one line"
+        assert await asyncio.gather(*calls) == ["noisy"] * 60
+        assert queue.refused == 0 == queue.waiting_bytes
+        queue.close()
+
+    asyncio.run(story())

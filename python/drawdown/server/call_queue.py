@@ -1,9 +1,13 @@
-"""Large unary calls: a queue that is as long as it is quick, worked off beside the loop.
+"""Large batches: a queue that is as long as it is quick, worked off beside the loop.
 
 A batch of thousands of events is milliseconds of work. Done on the loop's thread, calls would queue up in
 front of it unseen, and by the time one is looked at its caller has given up. So large batches go to threads
 of their own, the loop stays free to look at every call as it comes, and what would wait too long is refused
 at once: definitely, and for a hundredth of what doing it would cost.
+
+Large batches of streams come here too where several callers send: a batch on the loop would stand before
+every step of a small call of another caller, and such a call takes half a dozen of them. Streams wait
+instead of being refused.
 """
 
 import asyncio
@@ -60,6 +64,10 @@ class CallQueue:
         Raises ``OverloadedError`` at once where that would be too late to be worth waiting for.
         """
         self.admit(sender, len(batch))
+        return await self.wait_and_run(sender, batch, work)
+
+    async def wait_and_run(self, sender: Sender, batch: bytes, work: Callable[[], AnswerT]) -> AnswerT:
+        """As ``run``, however long it takes: for a stream, whose sender is held back meanwhile."""
         if self._working < PLACES and not self._ring:
             self._working += 1
         else:

@@ -11,7 +11,7 @@ and gRPC's own thread receives the next message meanwhile.
 Beyond what the disk takes, streams wait: nothing is read from them, and HTTP/2 holds the sender back. A
 unary call is refused instead, at once and definitely, its caller over its share before others. Large
 ones have a queue of their own (``call_queue.py``); where several callers send they take turns
-(``senders.py``).
+(``senders.py``), and large batches of streams go through that queue as well.
 """
 
 import asyncio
@@ -116,10 +116,11 @@ class UsageStream:
             await asyncio.sleep(0)
             if caller.key_id:
                 await self._service.keep_pace(caller)
-            if senders.contended:
-                await senders.turn(sender, len(batch))
             try:
-                seq, ack = offer(batch, caller)
+                if not senders.contended:
+                    seq, ack = offer(batch, caller)
+                else:
+                    seq, ack = await self._service.offer_in_turn(batch, caller, sender)
             except RawEngineError as raised:
                 seq, ack = await self._service.offer_again(raised, batch, caller, sender, SHED_STREAM_S)
             self._service.took(sender, len(batch))
@@ -239,6 +240,13 @@ class UsageService:
     def offer(self, batch: bytes, caller: Principal) -> tuple[int, bytes]:
         """The batch to the engine: its seq and its ack. Raises what the engine raises."""
         return self.engine.submit(batch, account_prefix=caller.account_prefix, may_force=caller.may_force)
+
+    async def offer_in_turn(self, batch: bytes, caller: Principal, sender: Sender) -> tuple[int, bytes]:
+        """``offer`` a stream's batch when it is the caller's turn, a large one beside the loop."""
+        if len(batch) >= LARGE_BYTES:
+            return await self.call_queue.wait_and_run(sender, batch, lambda: self.offer(batch, caller))
+        await self.senders.turn(sender, len(batch))
+        return self.offer(batch, caller)
 
     async def offer_again(
         self, raised: RawEngineError, batch: bytes, caller: Principal, sender: Sender, seconds_max: float

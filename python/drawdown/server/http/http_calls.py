@@ -23,6 +23,7 @@ from drawdown.engine import Engine
 from drawdown.model.event_mapping import EventTypes
 from drawdown.model.rights import Right
 from drawdown.server.access import Access, Principal
+from drawdown.server.call_queue import LARGE_BYTES
 from drawdown.server.durability import Durability
 from drawdown.server.http import check_calls, problem, usage_calls
 from drawdown.server.http.problem import HttpRefusal
@@ -97,24 +98,33 @@ class HttpCalls:
     async def _events(self, request: Request, caller: Principal) -> Response:
         senders, sender = self._usage.senders, self._usage.senders.of(caller, HttpCredential(request))
         body = await body_of(request, self._bytes_max)
-        if senders.contended:
-            await senders.turn(sender, len(body))
-        self._usage.took(sender, len(body))
         headers = request.headers
-        return await self._durable(
-            lambda: usage_calls.answered(self._engine, self._types, caller, headers, body)
-        )
+
+        def work() -> tuple[int, bytes]:
+            return usage_calls.answered(self._engine, self._types, caller, headers, body)
+
+        if len(body) >= LARGE_BYTES:
+            # In the same line as large calls over gRPC. It waits: what is in hand at once is bounded.
+            seq, answer = await self._usage.call_queue.wait_and_run(sender, body, work)
+        else:
+            if senders.contended:
+                await senders.turn(sender, len(body))
+            seq, answer = await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        self._usage.took(sender, len(body))
+        return await self._durable(seq, answer)
 
     async def _check(self, request: Request, caller: Principal) -> Response:
         if request.method == "GET":
             alone, questions = True, [check_calls.from_address(request.query_params)]
         else:
             alone, questions = check_calls.from_body(await body_of(request, self._bytes_max))
-        return await self._durable(lambda: check_calls.answered(self._engine, caller, alone, questions))
+        seq, answer = await asyncio.get_running_loop().run_in_executor(
+            self._executor, lambda: check_calls.answered(self._engine, caller, alone, questions)
+        )
+        return await self._durable(seq, answer)
 
-    async def _durable(self, work: Callable[[], tuple[int, bytes]]) -> Response:
-        """The answer of ``work``, done in a worker thread, once what it stands on is on disk."""
-        seq, answer = await asyncio.get_running_loop().run_in_executor(self._executor, work)
+    async def _durable(self, seq: int, answer: bytes) -> Response:
+        """The answer, once what it stands on is on disk."""
         await self._durability.reached(seq)
         return Response(answer, media_type=JSON)
 
