@@ -12,7 +12,7 @@ use crate::hash::StoreKey;
 use crate::image::CorruptImage;
 use crate::remembered_ids::{UsedId, used_id};
 use crate::usage::{FINGERPRINT_CREDIT_TYPE, FINGERPRINT_METER};
-use crate::usage_entry::{UsageScratch, read_usage, read_usage_head};
+use crate::usage_entry::{PackedId, UsageScratch, read_usage, read_usage_head};
 use crate::varint::Reader;
 
 pub const KEY_RECORD_BYTES: usize = 44;
@@ -94,10 +94,23 @@ impl KeyExtractor {
         Ok(())
     }
 
+    pub(crate) fn store_key(&self) -> &StoreKey {
+        &self.key
+    }
+
+    /// A meter or credit type that the journal brings, in the order of their numbers.
+    pub(crate) fn add_subject(&mut self, kind: u64, name: &str) {
+        let names = if kind == FINGERPRINT_METER { &mut self.meters } else { &mut self.credit_types };
+        names.push(self.key.fingerprint_of_subject(kind, name.as_bytes()));
+    }
+
     /// `rest`: a usage record's payload after its kind byte.
     #[inline]
-    fn key_of(&self, rest: &[u8], stamp: i64, scratch: &mut UsageScratch) -> Option<UsageKey> {
+    pub(crate) fn key_of(&self, rest: &[u8], stamp: i64, scratch: &mut UsageScratch) -> Option<UsageKey> {
         let head = read_usage_head(rest, stamp).ok()?;
+        if let PackedId::Text(text) = head.event_id {
+            std::str::from_utf8(text).ok()?;
+        }
         let names = if head.is_direct { &self.credit_types } else { &self.meters };
         let subject = *names.get(usize::from(head.subject))?;
         let mut fingerprint = self.key.fingerprint_of_use(subject, head.quantity, head.time_us);

@@ -28,6 +28,11 @@ pub struct KeyScan {
 }
 
 impl Engine {
+    /// Besides what the scan finds, so many keys will come: room for them is made at once.
+    pub fn expect_keys(&mut self, more: u64) {
+        self.expected_keys = self.expected_keys.saturating_add(more);
+    }
+
     /// Take the key table out for a scan. The shared image must be loaded, no account, entry or
     /// key run yet; `finish_key_scan` comes before any entry is applied.
     pub fn begin_key_scan(&mut self) -> KeyScan {
@@ -69,7 +74,7 @@ impl KeyScan {
             return Ok(());
         }
         let KeyScan { extractor, settings, test_clocks, keys, floor, .. } = self;
-        let mut window = Window { settings, keys, floor, ring: [UsageKey::default(); RING], seen: 0 };
+        let mut window = Window { is_each_new: true, ..Window::of_known(settings, keys, floor) };
         let mut refused = Ok(());
         extractor.each_key(body, 0, |_, usage| {
             let is_wanted = usage.time >= *window.floor;
@@ -84,17 +89,37 @@ impl KeyScan {
 
 /// The table, and the keys on their way into it: while one is put in, memory fetches the slots of
 /// those `STAGE` behind and the group lines of those twice as far.
-struct Window<'a> {
+pub(crate) struct Window<'a> {
     settings: &'a Settings,
     keys: &'a mut KeyTable,
     floor: &'a mut i64,
     ring: [UsageKey; RING],
     seen: usize,
+    /// No key can be in the table already.
+    is_each_new: bool,
 }
 
-impl Window<'_> {
+impl<'a> Window<'a> {
+    /// Over a table that may know some of the keys that come.
+    pub(crate) fn of_known(settings: &'a Settings, keys: &'a mut KeyTable, floor: &'a mut i64) -> Window<'a> {
+        Window { settings, keys, floor, ring: [UsageKey::default(); RING], seen: 0, is_each_new: false }
+    }
+
+    pub(crate) fn floor(&self) -> i64 {
+        *self.floor
+    }
+
+    /// Keys below `floor` are forgotten from here on; a lower one changes nothing.
+    pub(crate) fn raise_floor(&mut self, floor: i64) -> Result<(), String> {
+        self.drain()?;
+        self.seen = 0;
+        *self.floor = (*self.floor).max(floor);
+        self.keys.set_floor(self.floor.div_euclid(self.settings.dedupe_bucket_us) as u32);
+        Ok(())
+    }
+
     #[inline]
-    fn take(&mut self, usage: UsageKey) -> Result<(), String> {
+    pub(crate) fn take(&mut self, usage: UsageKey) -> Result<(), String> {
         self.keys.prefetch(usage.key);
         self.ring[self.seen % RING] = usage;
         if self.seen >= STAGE {
@@ -105,7 +130,7 @@ impl Window<'_> {
         due.map_or(Ok(()), |due| self.remember(due))
     }
 
-    fn drain(&mut self) -> Result<(), String> {
+    pub(crate) fn drain(&mut self) -> Result<(), String> {
         for left in self.seen.saturating_sub(2 * STAGE)..self.seen {
             self.remember(left)?;
         }
@@ -115,6 +140,9 @@ impl Window<'_> {
     #[inline]
     fn remember(&mut self, number: usize) -> Result<(), String> {
         let usage = self.ring[number % RING];
+        if !self.is_each_new && self.keys.find(usage.key).is_some() {
+            return Ok(());
+        }
         let bucket = usage.time.div_euclid(self.settings.dedupe_bucket_us) as u32;
         match self.keys.insert(usage.key, usage.fingerprint, bucket) {
             Ok(()) => Ok(()),

@@ -35,6 +35,18 @@ impl Engine {
     /// # Errors
     /// Names the offset of the record that can't be applied; the engine must then be dropped.
     pub fn apply_records(&mut self, body: &[u8], first_seq: u64) -> Result<u64, CorruptRecord> {
+        self.apply_in_flow::<true>(body, first_seq)
+    }
+
+    /// `apply_records`, while a `TailScan` remembers the keys of the same journal.
+    ///
+    /// # Errors
+    /// As `apply_records`.
+    pub fn apply_records_without_keys(&mut self, body: &[u8], first_seq: u64) -> Result<u64, CorruptRecord> {
+        self.apply_in_flow::<false>(body, first_seq)
+    }
+
+    fn apply_in_flow<const KEYS: bool>(&mut self, body: &[u8], first_seq: u64) -> Result<u64, CorruptRecord> {
         let mut scratch = UsageScratch::default();
         self.next_seq = first_seq;
         let mut reader = Reader { rest: body };
@@ -51,16 +63,16 @@ impl Engine {
                     .ok()
                     .and_then(|n| reader.bytes(n).ok())
                     .ok_or_else(|| corrupt(format!("a record of {length} bytes runs past the body")))?;
-                ring[read % LOOKAHEAD] = self.look_ahead(payload, offset);
+                ring[read % LOOKAHEAD] = self.look_ahead::<KEYS>(payload, offset);
                 read += 1;
             }
             if looked_at < read && (is_drained || read - looked_at > STAGE) {
-                self.look_closer(&ring[looked_at % LOOKAHEAD]);
+                self.look_closer::<KEYS>(&ring[looked_at % LOOKAHEAD]);
                 looked_at += 1;
             }
             if applied < looked_at && (is_drained || looked_at - applied > STAGE) {
                 let ahead = ring[applied % LOOKAHEAD];
-                let done = self.apply_record(&ahead, &mut scratch);
+                let done = self.apply_record::<KEYS>(&ahead, &mut scratch);
                 done.map_err(|what| CorruptRecord { offset: ahead.offset, what })?;
                 applied += 1;
             }
@@ -69,12 +81,14 @@ impl Engine {
     }
 
     /// Ask for the memory a record will touch. A hint: a record that is damaged is found so later.
-    fn look_ahead<'a>(&self, payload: &'a [u8], offset: usize) -> Ahead<'a> {
+    fn look_ahead<'a, const KEYS: bool>(&self, payload: &'a [u8], offset: usize) -> Ahead<'a> {
         let mut ahead = Ahead { payload, offset, account: NO_ACCOUNT, key: 0 };
         if let Some((account, event_id)) = peek_usage(payload) {
             ahead.account = account;
-            ahead.key = event_id.with_text(|text| account_key(self.key.event_hash(text), account));
-            self.keys.prefetch(ahead.key);
+            if KEYS {
+                ahead.key = event_id.with_text(|text| account_key(self.key.event_hash(text), account));
+                self.keys.prefetch(ahead.key);
+            }
             if let Some(account) = self.accounts.get(account as usize) {
                 prefetch_whole(account);
             }
@@ -82,14 +96,16 @@ impl Engine {
         ahead
     }
 
-    fn look_closer(&self, ahead: &Ahead<'_>) {
+    fn look_closer<const KEYS: bool>(&self, ahead: &Ahead<'_>) {
         if let Some(account) = self.accounts.get(ahead.account as usize) {
             prefetch_grants(account);
-            self.keys.prefetch_slot(ahead.key);
+            if KEYS {
+                self.keys.prefetch_slot(ahead.key);
+            }
         }
     }
 
-    fn apply_record(&mut self, ahead: &Ahead<'_>, scratch: &mut UsageScratch) -> Result<(), Misfit> {
+    fn apply_record<const KEYS: bool>(&mut self, ahead: &Ahead<'_>, scratch: &mut UsageScratch) -> Result<(), Misfit> {
         let (kind, rest) = ahead.payload.split_first().ok_or("an empty record")?;
         match *kind {
             entry::KIND_STAMP => {
@@ -101,13 +117,18 @@ impl Engine {
                 self.stamp = self.stamp.max(stamp);
                 Ok(())
             }
-            entry::KIND_USAGE => self.replay_usage(rest, ahead.key, scratch),
-            entry::KIND_CONTROL => self.replay_control(rest),
+            entry::KIND_USAGE => self.replay_usage::<KEYS>(rest, ahead.key, scratch),
+            entry::KIND_CONTROL => self.replay_control::<KEYS>(rest),
             kind => Err(format!("record kind {kind} is unknown")),
         }
     }
 
-    fn replay_usage(&mut self, payload: &[u8], key: u128, scratch: &mut UsageScratch) -> Result<(), Misfit> {
+    fn replay_usage<const KEYS: bool>(
+        &mut self,
+        payload: &[u8],
+        key: u128,
+        scratch: &mut UsageScratch,
+    ) -> Result<(), Misfit> {
         let decoded = read_usage(payload, self.stamp, scratch).map_err(|_| "a usage record cut short")?;
         let entry = decoded.entry;
         let is_in_image = self.is_in_image(entry.account);
@@ -117,6 +138,19 @@ impl Engine {
             .ok_or_else(|| format!("account {} is unknown", entry.account))?;
         let now = account.now(self.stamp);
         let time = entry.time_us.unwrap_or(now);
+        let is_on_test_clock = account.test_clock().is_some();
+        if !KEYS && !is_on_test_clock {
+            if time >= self.floor {
+                self.note_ahead(time);
+                self.counts.applied += u64::from(!is_in_image);
+            }
+            if is_in_image {
+                self.next_seq += 1;
+                return Ok(());
+            }
+            live_silently(&mut self.accounts[entry.account as usize], now);
+            return self.apply_usage_without_key(&entry, &decoded.dimensions, time);
+        }
         let subject = if entry.is_direct {
             self.catalog.credit_types.get(usize::from(entry.subject)).map(|c| c.name.as_str())
         } else {
@@ -125,16 +159,17 @@ impl Engine {
         let subject = subject.ok_or_else(|| format!("subject {} is unknown", entry.subject))?;
         let event = as_event(&decoded, subject).ok_or("an event id that is not UTF-8")?;
         let fingerprint = event.fingerprint_of(&self.key);
+        let key = if KEYS { key } else { account_key(self.key.event_hash(entry.event_id), entry.account) };
         if is_in_image {
             // A test clock's keys are part of its account's image; all others are not.
-            if account.test_clock().is_none() {
+            if !is_on_test_clock {
                 self.remember_again(key, fingerprint, time)?;
             }
             self.next_seq += 1;
             return Ok(());
         }
         live_silently(account, now);
-        if account.test_clock().is_none() && (time < self.floor || self.keys.find(key).is_some()) {
+        if !is_on_test_clock && (time < self.floor || self.keys.find(key).is_some()) {
             // Below a floor that rose later, or already in a loaded run: the key needs no place.
             return self.apply_usage_without_key(&entry, &decoded.dimensions, time);
         }
@@ -172,14 +207,14 @@ impl Engine {
         Ok(())
     }
 
-    fn replay_control(&mut self, payload: &[u8]) -> Result<(), Misfit> {
+    fn replay_control<const KEYS: bool>(&mut self, payload: &[u8]) -> Result<(), Misfit> {
         let control = entry::read_control(payload)?;
         if let Control::FloorRaised(e) = &control
             && !(0..=self.stamp).contains(&e.floor)
         {
             return Err(format!("the floor {} is not at or below its stamp", e.floor));
         }
-        if let Some(used) = used_id(&control, &self.key) {
+        if KEYS && let Some(used) = used_id(&control, &self.key) {
             self.remember_id(&used)?;
         }
         let is_in_image = match apply::account_number(&control) {

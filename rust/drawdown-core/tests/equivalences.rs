@@ -72,6 +72,18 @@ fn replay_from(other: &mut Engine, story: &Story, from: usize) -> u64 {
     next
 }
 
+/// `replay_from` as recovery does it: the keys of each chunk beside its entries.
+fn replay_beside_scan_from(other: &mut Engine, story: &Story, from: usize) {
+    let mut scan = other.begin_tail_scan(story.uses.len() as u64);
+    for (i, chunk) in story.chunks.iter().enumerate().skip(from) {
+        let to = story.chunks.get(i + 1).map_or(story.journal.len(), |next| next.from);
+        let body = &story.journal[chunk.from..to];
+        scan.scan(body, chunk.first_seq).expect("scans");
+        other.apply_records_without_keys(body, chunk.first_seq).expect("replays");
+    }
+    other.finish_tail_scan(scan);
+}
+
 fn replayed(story: &Story) -> Engine {
     let mut other = engine();
     let next = replay_from(&mut other, story, 0);
@@ -160,7 +172,13 @@ proptest! {
     fn replay_of_the_journal_is_the_engine(ops in ops()) {
         let mut story = told(&ops);
         let mut other = replayed(&story);
+        let mut beside = engine();
+        replay_beside_scan_from(&mut beside, &story, 0);
+        prop_assert_eq!(beside.key_usage().0, other.key_usage().0);
+        prop_assert_eq!(&beside.stats_json()["events_applied"], &other.stats_json()["events_applied"]);
+        beside.finish_recovery().expect("complete");
         assert_same_future(&mut story, &mut other);
+        assert_same_future(&mut told(&ops), &mut beside);
     }
 
     #[test]
@@ -171,6 +189,7 @@ proptest! {
         global_last in any::<bool>(),
         run_at in any::<Index>(),
         by_scan in any::<bool>(),
+        by_tail_scan in any::<bool>(),
     ) {
         let mut story = told(&before);
         let (first_chunk, passed) = (story.chunks.len(), story.journal.len());
@@ -208,7 +227,11 @@ proptest! {
             other.load_keys(&newer).expect("loads");
             other.load_keys(&older).expect("loads");
         }
-        replay_from(&mut other, &story, first_chunk);
+        if by_tail_scan {
+            replay_beside_scan_from(&mut other, &story, first_chunk);
+        } else {
+            replay_from(&mut other, &story, first_chunk);
+        }
         other.finish_recovery().expect("complete");
         assert_same_future(&mut story, &mut other);
     }
@@ -314,6 +337,9 @@ proptest! {
             let mut scanned = engine();
             scanned.load_global(&story.engine.global_image()).expect("loads");
             let _ = scanned.begin_key_scan().scan(&journal);
+            let mut beside = engine();
+            let _ = beside.begin_tail_scan(0).scan(&journal, 1);
+            let _ = beside.apply_records_without_keys(&journal, 1);
             if other.apply_records(&journal, 1).is_ok() {
                 use_if_complete(other, story.now());
             }

@@ -8,6 +8,7 @@ use crate::key_window::KeyWindow;
 use crate::keys::read_run;
 use crate::meta::Meta;
 use crate::recovery::RecoveryReport;
+use crate::segment::seqs_behind;
 use drawdown_core::key_run::newest_time;
 use drawdown_core::{Engine, Settings, StoreKey};
 use std::panic::resume_unwind;
@@ -32,6 +33,8 @@ pub(crate) fn load_chain(
         Err(corruption) => return Ok(Err(corruption)),
     };
     let newest = reader.info.clone();
+    // Replay will fill the same table: it need not grow its way there.
+    engine.expect_keys(seqs_behind(disk, newest.start_seq).map_err(NodeError::io("list the journal's segments"))?);
     let mut scan = engine.begin_key_scan();
     let window = KeyWindow { after_seq: newest.keys_to, to_seq: newest.start_seq, oldest_stamp: scan.oldest_stamp() };
     let is_given_up = AtomicBool::new(false);

@@ -50,6 +50,7 @@ mod real_disk;
 mod recovery;
 mod remote_pass;
 mod repair;
+mod replay;
 mod restore;
 mod retention;
 mod salvage;

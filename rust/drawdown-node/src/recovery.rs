@@ -9,14 +9,15 @@ use crate::commit::{Committer, JournalPosition};
 use crate::disk::{Access, Disk};
 use crate::error::NodeError;
 use crate::faults;
-use crate::frame::{FrameKind, chain_start};
+use crate::frame::chain_start;
 use crate::ledger_indexer::remove_stale;
 use crate::meta::{META_NAME, Meta, StoreId};
 use crate::node::{Drive, Environment, Shared};
 use crate::progress::Progress;
 use crate::repair;
-use crate::scan::{JournalEnd, read_journal};
-use crate::segment::{ARCHIVE, ASIDE, number_between, segments};
+use crate::replay::replay;
+use crate::scan::JournalEnd;
+use crate::segment::{ARCHIVE, ASIDE, number_between};
 use crate::settings::NodeSettings;
 use crate::stats::Counters;
 use crate::stored_settings::{require_same_buckets, store_settings};
@@ -206,67 +207,6 @@ fn previous_chain(disk: &dyn Disk, store: StoreId, chain: &[CheckpointInfo], sta
         found.insert(0, reader.info);
     }
     found
-}
-
-/// Replay the journal behind `start_seq`; `end_seq` is the newest seq inside the loaded images.
-fn replay(
-    disk: &dyn Disk,
-    meta: &Meta,
-    engine: &mut Engine,
-    start_seq: u64,
-    end_seq: u64,
-    witness_seq: u64,
-    report: &mut RecoveryReport,
-) -> Result<Option<JournalEnd>, NodeError> {
-    let has_segments = !segments(disk).map_err(NodeError::io("list the journal's segments"))?.is_empty();
-    if !has_segments {
-        if witness_seq >= meta.first_seq {
-            let what = format!("{}: the journal is missing, seqs up to {witness_seq} were in it", disk.name());
-            return Err(NodeError::Refused(what));
-        }
-        return Ok(None);
-    }
-    let from_seq = (start_seq + 1).max(meta.first_seq);
-    let end = read_journal(disk, meta.store_id, from_seq, witness_seq, |frame, body, name| {
-        match frame.kind {
-            FrameKind::Seal => {}
-            FrameKind::Digest if frame.last_seq >= end_seq && engine.next_seq() == frame.first_seq => {
-                if body != engine.digest().to_le_bytes() {
-                    let what =
-                        format!("the replayed state differs from the digest journaled at seq {}", frame.last_seq);
-                    return Err(NodeError::corrupt(&name.path(), 0, what));
-                }
-                report.digests_compared += 1;
-            }
-            FrameKind::Digest => {}
-            FrameKind::Records if frame.last_seq <= start_seq => {}
-            FrameKind::Records => {
-                let next = engine.apply_records(body, frame.first_seq).map_err(|corrupt| {
-                    let what =
-                        format!("the frame of seq {}, byte {}: {}", frame.first_seq, corrupt.offset, corrupt.what);
-                    NodeError::corrupt(&name.path(), 0, what)
-                })?;
-                if next != frame.last_seq + 1 {
-                    let what = format!("the frame of seq {} holds {next} as next seq", frame.first_seq);
-                    return Err(NodeError::corrupt(&name.path(), 0, what));
-                }
-                report.records_replayed += frame.last_seq + 1 - frame.first_seq;
-            }
-        }
-        Ok(())
-    })?;
-    if let Some(end) = &end {
-        if engine.next_seq() != end.cursor.next_seq {
-            let (state, journal) = (engine.next_seq() - 1, end.cursor.next_seq - 1);
-            return Err(NodeError::Refused(format!("the state is at seq {state}, the journal at {journal}")));
-        }
-        report.segments_read = end.segments_read;
-        report.frames_read = end.frames;
-        report.journal_bytes = end.frame_bytes;
-        report.was_clean = end.last_kind == Some(FrameKind::Digest) && end.torn.is_none();
-        report.recovery_time_us = end.last_stamp_us.or(report.recovery_time_us);
-    }
-    Ok(end)
 }
 
 impl Recovered {

@@ -155,7 +155,7 @@ pub(crate) fn segment_header(bytes: &[u8], name: &SegmentName, store: StoreId) -
 }
 
 /// Read the journal from the segment that holds `from_seq` to its end, giving `visit` every
-/// frame in order. Changes nothing.
+/// segment in order. Changes nothing.
 ///
 /// `witness_seq`: something outside the journal (META, a checkpoint) says that this much was
 /// durable. `Ok(None)`: there are no segments.
@@ -167,7 +167,7 @@ pub(crate) fn read_journal(
     store: StoreId,
     from_seq: u64,
     witness_seq: u64,
-    mut visit: impl FnMut(&FrameHeader, &[u8], &SegmentName) -> Result<(), NodeError>,
+    mut visit: impl FnMut(&WalkedSegment) -> Result<(), NodeError>,
 ) -> Result<Option<JournalEnd>, NodeError> {
     let all = segments(disk).map_err(NodeError::io("list the journal's segments"))?;
     let Some(first) = all.first() else { return Ok(None) };
@@ -180,9 +180,7 @@ pub(crate) fn read_journal(
     feed_segments(disk, store, names, |walked| {
         let bytes = walked.bytes.content();
         let mut state = JournalEnd::behind(end.take(), &walked);
-        for (frame, body) in &walked.frames {
-            visit(frame, &bytes[body.clone()], &walked.name)?;
-        }
+        visit(&walked)?;
         let is_last = state.segments_read as usize == names.len();
         let broken = match walked.stop {
             Stop::Broken(what) => Some(what),

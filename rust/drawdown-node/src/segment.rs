@@ -137,6 +137,12 @@ pub(crate) fn segments(disk: &dyn Disk) -> io::Result<Vec<SegmentName>> {
     Ok(found)
 }
 
+/// How many seqs the journal has behind `seq`, as far as names of segments tell; those in the last
+/// segment are not counted.
+pub(crate) fn seqs_behind(disk: &dyn Disk, seq: u64) -> io::Result<u64> {
+    Ok(segments(disk)?.last().map_or(0, |last| last.first_seq.saturating_sub(1).saturating_sub(seq)))
+}
+
 /// A segment of zeros under a temporary name; durable, name included.
 pub(crate) struct ReadySegment {
     pub(crate) name: String,

@@ -84,10 +84,12 @@ pub fn verify_disk(disk: &dyn Disk) -> Result<Value, NodeError> {
     if let Some(torn) = end.as_ref().and_then(|end| end.torn.as_ref()) {
         report.notes.push(format!("behind seq {}: {}; the next opening repairs it", report.last_seq, torn.what));
     }
-    read_journal(disk, meta.store_id, meta.first_seq, meta.durable_seq, |frame, _, _| {
-        report.frames += 1;
-        report.seals += u64::from(frame.kind == FrameKind::Seal);
-        report.journal_bytes += frame.frame_bytes() as u64;
+    read_journal(disk, meta.store_id, meta.first_seq, meta.durable_seq, |walked| {
+        for (frame, _) in &walked.frames {
+            report.frames += 1;
+            report.seals += u64::from(frame.kind == FrameKind::Seal);
+            report.journal_bytes += frame.frame_bytes() as u64;
+        }
         Ok(())
     })?;
     if meta.first_seq == 1 && recovery.checkpoint_seq > 0 {
