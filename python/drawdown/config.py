@@ -152,7 +152,7 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Meta(ge=1, le=65_536, description="Grants booked or let go per sweep step; bounds ingest pauses"),
     ] = 512
     sweep_share_percent: Annotated[
-        int, Meta(ge=1, le=100, description="Share of time a sweep with work may take")
+        int, Meta(ge=1, le=100, description="Share of one processor a sweep with work may take")
     ] = 25
 
     db: Annotated[

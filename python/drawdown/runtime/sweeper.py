@@ -1,8 +1,9 @@
 """Books breakage of grants whose expiry is past its grace, in small steps.
 
 Budget: a step holds the engine for at most ``grants`` grants, and a sweep that has work rests
-between steps so that it takes at most ``share_percent`` of the time. A sweep that is late changes
-when breakage is booked, never what could be spent.
+between steps so that it takes at most ``share_percent`` of one processor. Counted is what a step works,
+not how long it stood behind ingest: a busy engine would else be swept ever more slowly. A sweep that is late
+changes when breakage is booked, never what could be spent.
 """
 
 import time
@@ -24,10 +25,10 @@ class Sweeper:
 
     def step(self) -> float:
         """One step; answers the pause until the next."""
-        began = time.monotonic()
+        began = time.thread_time()
         _, booked, more_due = self._engine.expire_due(self._grants)
         self.booked += booked
         if not more_due:
             return self._interval_s
-        took = time.monotonic() - began
-        return took * (100 - self._share_percent) / self._share_percent
+        worked = time.thread_time() - began
+        return worked * (100 - self._share_percent) / self._share_percent
