@@ -41,6 +41,8 @@ def prepare(db: Database) -> None:
         at_zero={"kind": "overage"},
         minimum_spend=[{"currency": "USD", "amount": "20"}],
     )
+    dear = [{"currency": "USD", "model": "per_unit", "amount": "3"}]
+    plan(db, "dear", "10", "5", overage={"prices": dear}, at_zero={"kind": "overage"})
     plan(db, "topped", "10", "", type="free", top_up={"prices": per_unit})
     plan(db, "licence", "", "7", type="custom", release="on_approval")
     lifetime, prices = {"count": 1}, [{"currency": "USD", "amount": "3", "model": "per_unit"}]
@@ -161,6 +163,16 @@ def invoice(db: Database) -> None:
     advance(db, 60)
 
 
+def leave(db: Database) -> None:
+    """Past zero at one price, at another, and then a plan that has none, in the midst of a period."""
+    db.subscribe("acme", "metered", subscription_id="m")
+    db.record("acme", "calls", quantity=8, event_id="before", time=START)
+    db.change_plan("m", "dear", change_id="dear")
+    db.record("acme", "calls", quantity=2, event_id="after", time=START)
+    db.change_plan("m", "small", change_id="none")
+    advance(db, 60)
+
+
 def housekeeping(db: Database) -> None:
     """Opening balances, a transfer of part of them, and the closing of the account that gave."""
     rows = [
@@ -188,6 +200,7 @@ STORIES: dict[str, Callable[[Database], None]] = {
     "renew": renew,
     "invoice": invoice,
     "housekeeping": housekeeping,
+    "leave": leave,
 }
 
 

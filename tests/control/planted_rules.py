@@ -37,6 +37,7 @@ class Plant:
 
 
 CHANGES = "tests/control/test_changes.py"
+CHANGE_OVERAGE = "tests/control/test_change_overage.py"
 SUBSCRIBING = "tests/control/test_subscribing.py"
 SERVICES = "tests/control/test_services.py"
 INVOICES = "tests/control/test_invoices.py"
@@ -183,6 +184,30 @@ PLANTS = (
         "ask_in_advance(step, invoice, job.due_at)",
         "pass",
         f"{GRACE}::test_what_is_due_in_advance_waits_for_nothing",
+    ),
+    Plant(
+        "a-change-forgets-overage",
+        "S0-6",
+        "runtime/control/subscription_changes.py",
+        "left.append(plan.key)",
+        "pass",
+        f"{CHANGE_OVERAGE}::test_overage_of_a_plan_that_was_left_is_billed",
+    ),
+    Plant(
+        "all-overage-at-the-last-price",
+        "S0-6",
+        "runtime/control/subscription_changes.py",
+        "if target.fresh_period or (goes_on and overage_price(subscription, plan) != priced):",
+        "if target.fresh_period:",
+        f"{CHANGE_OVERAGE}::test_overage_before_and_after_a_change_has_two_prices",
+    ),
+    Plant(
+        "overage-before-a-change-is-billed-twice",
+        "S0-6",
+        "runtime/control/arrears_steps.py",
+        "step.work.overage_billed.put(cut)",
+        "pass",
+        f"{CHANGE_OVERAGE}::test_overage_before_and_after_a_change_has_two_prices",
     ),
     Plant(
         "granted-though-the-payment-failed",

@@ -111,6 +111,22 @@ def overage_noted(
     )
 
 
+def overage_since(
+    billed: OverageBilled, usage: Sequence[UsagePeriod], since: datetime | None
+) -> tuple[Decimal, OverageBilled]:
+    """What usage periods that began at ``since`` or later (all where absent) owe now, and that as billed.
+
+    Their billing period is open: what they come to after this is owed beyond it.
+    """
+    known = _billed_of(billed, usage)
+    present = [each for each in usage if since is None or each.start >= since]
+    credits = sum((each.credits - known[each.start] for each in present), Decimal(0))
+    stand = {**known, **{each.start: each.credits for each in present}}
+    kept = [start for start in stand if billed.settled is None or start >= billed.settled]
+    periods = tuple(UsagePeriod(start, stand[start]) for start in kept if stand[start])
+    return credits, msgspec.structs.replace(billed, credits=Decimal(0), periods=periods)
+
+
 def _billed_of(billed: OverageBilled, usage: Sequence[UsagePeriod]) -> dict[datetime, Decimal]:
     """What stands on invoices of each usage period."""
     stand = {each.start: each.credits for each in billed.periods}

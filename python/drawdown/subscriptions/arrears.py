@@ -43,23 +43,34 @@ class Arrears(Value, frozen=True, kw_only=True):
 
 
 def arrears_of(
-    subscription: Subscription, plan: Plan, number: int, *, until: datetime, cut: bool, spent: list[Money]
+    subscription: Subscription,
+    plan: Plan,
+    number: int,
+    *,
+    until: datetime,
+    cut: bool,
+    spent: list[Money] | None,
 ) -> Arrears:
-    """Period ``number``, which is over at ``until``, under ``plan``."""
+    """Period ``number``, which is over at ``until``, under ``plan``; without ``spent`` it has no minimum."""
     floor = price_of(plan.minimum_spend, subscription, "minimum_spend")
-    has_floor = floor is not None and subscription.state == "active"
+    has_floor = floor is not None and spent is not None and subscription.state == "active"
     return Arrears(
         arrears_id=f"{subscription.subscription_id}:{subscription.epoch}.{number}",
         subscription_id=subscription.subscription_id,
         plan_id=plan.plan_id,
         version=plan.version,
-        credit_type="" if plan.overage is None or plan.credits is None else plan.credits.credit_type,
+        credit_type=overage_type(plan),
         period=subscription.billing.period(number),
         until=until,
         cut=cut,
-        spent=total(spent, subscription.currency) if has_floor else None,
+        spent=total(spent, subscription.currency) if has_floor and spent is not None else None,
         minimum=floor.of(Decimal(1)) if floor is not None and has_floor else None,
     )
+
+
+def overage_type(plan: Plan) -> str:
+    """Of the credits past zero that the plan prices; empty: none."""
+    return "" if plan.overage is None or plan.credits is None else plan.credits.credit_type
 
 
 def overage_price(subscription: Subscription, plan: Plan) -> Price | None:

@@ -98,6 +98,8 @@ class Subscription(Value, frozen=True):
     services: tuple[Service, ...] = ()
     seen: tuple[str, ...] = ()
     """Ids of changes that were carried out or dropped."""
+    left_plans: tuple[str, ...] = ()
+    """``id@version`` of plans left in the open period that price its overage where the present does not."""
 
     @property
     def live(self) -> bool:

@@ -12,7 +12,14 @@ from decimal import Decimal
 import msgspec
 
 from drawdown.billing.invoice import Invoice, line_of
-from drawdown.billing.overage import LateUsage, OverageBilled, UsagePeriod, overage_noted, overage_owed
+from drawdown.billing.overage import (
+    LateUsage,
+    OverageBilled,
+    UsagePeriod,
+    overage_noted,
+    overage_owed,
+    overage_since,
+)
 from drawdown.billing.purchase import Purchase
 from drawdown.catalog.plan import Plan
 from drawdown.catalog.pricing import Price
@@ -27,7 +34,9 @@ from drawdown.subscriptions.arrears import (
     minimum_charge,
     overage_charge,
     overage_price,
+    overage_type,
 )
+from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.change_price import UNUSED
 from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.renewing import period_charges
@@ -47,16 +56,35 @@ def arrears(
 ) -> PeriodEnd:
     """Period ``number`` is over at ``until``; ``cut`` in the midst of itself."""
     charges = _bought_before(step, subscription, plan, number)
-    has_overage = plan.overage is not None and plan.credits is not None
-    if not has_overage and not plan.minimum_spend:
+    left = left_behind(step, subscription, plan)
+    if not has_overage(plan) and not left and not plan.minimum_spend:
         return PeriodEnd(charges, ())
     spent = [*_charged_in(step, subscription, plan, number), *(each.amount for each in charges)]
     owed = arrears_of(subscription, plan, number, until=until, cut=cut, spent=spent)
-    if has_overage:
-        return PeriodEnd(charges, (owed,))
+    if has_overage(plan) or left:
+        # The present plan last: all that was used counts towards its minimum.
+        before = [arrears_of(subscription, each, number, until=until, cut=cut, spent=None) for each in left]
+        return PeriodEnd(charges, (*before, owed))
     # Nothing that comes late can change this one.
     missing = minimum_charge(owed, zero(subscription.currency))
     return PeriodEnd([*charges, missing] if missing is not None else charges, ())
+
+
+def has_overage(plan: Plan) -> bool:
+    """Whether the plan prices credits past zero."""
+    return plan.overage is not None and plan.credits is not None
+
+
+def left_behind(step: Step, subscription: Subscription, plan: Plan) -> list[Plan]:
+    """Plans that were left in the open period, for overage of types that ``plan`` does not price."""
+    plans = [step.work.plan(*_id_and_version(each)) for each in subscription.left_plans]
+    priced = {overage_type(plan)}
+    return [each for each in plans if overage_type(each) not in priced]
+
+
+def _id_and_version(plan_key: str) -> tuple[str, int]:
+    plan_id, _, version = plan_key.rpartition("@")
+    return plan_id, int(version)
 
 
 def with_usage(step: Step, invoice: Invoice) -> Invoice:
@@ -93,13 +121,43 @@ def close_usage(step: Step, invoice: Invoice) -> Invoice:
 
 def usage_so_far(step: Step, subscription: Subscription, plan: Plan) -> list[Charge]:
     """Lines of the period that is open, and of late usage, beyond what will stand on waiting drafts."""
+    pricing = [*left_behind(step, subscription, plan), *([plan] if has_overage(plan) else [])]
+    if not pricing:
+        return []
     closing = _Closing(step, subscription.account)
     for draft in waiting_drafts(step, subscription.account):
         closing.lines_onto(draft)
     number = max(0, subscription.billing_next - 1)
     until = subscription.billing.edge(number + 1)
-    present = arrears_of(subscription, plan, number, until=until, cut=False, spent=[])
-    return closing.usage_charges(present, everything=True)
+    present = [arrears_of(subscription, each, number, until=until, cut=False, spent=None) for each in pricing]
+    return [charge for owed in present for charge in closing.usage_charges(owed, everything=True)]
+
+
+def overage_cut(step: Step, subscription: Subscription, plan: Plan, change_id: str) -> list[Charge]:
+    """The overage that the open period has so far, at the plan's price; it counts as billed from now on.
+
+    What drafts wait for is left to them, and late usage of closed periods to the next that closes.
+    """
+    number = max(0, subscription.billing_next - 1)
+    now = step.now_of(subscription.account)
+    owed = arrears_of(subscription, plan, number, until=now, cut=True, spent=None)
+    owed = msgspec.structs.replace(
+        owed,
+        arrears_id=f"{owed.arrears_id}:change:{change_id}",
+        period=Period(start=owed.period.start, end=max(now, owed.period.start)),
+    )
+    price = overage_price(subscription, plan)
+    assert price is not None
+    closing = _Closing(step, subscription.account)
+    billed, usage = closing.billed_and_usage(owed.credit_type)
+    waiting = [each for draft in waiting_drafts(step, subscription.account) for each in draft.arrears]
+    over = [each.until for each in (*billed.closed, *waiting) if each.credit_type == owed.credit_type]
+    credits, cut = overage_since(billed, usage, max(over, default=None))
+    charge = overage_charge(owed, price, credits)
+    if charge is None:
+        return []
+    step.work.overage_billed.put(cut)
+    return [charge]
 
 
 class _Closing:
@@ -111,6 +169,8 @@ class _Closing:
         self._usage: dict[str, list[UsagePeriod]] = {}
         self.billed: dict[str, OverageBilled] = {}
         """As it is when all that was looked at is billed, by credit type."""
+        self._overage: dict[str, Money] = {}
+        """Of all credit types of a billing period, which has one minimum."""
 
     def lines_onto(self, invoice: Invoice) -> Invoice:
         have = {line.line_id for line in invoice.lines}
@@ -119,16 +179,18 @@ class _Closing:
         return msgspec.structs.replace(invoice, lines=(*invoice.lines, *lines))
 
     def _charges(self, owed: Arrears) -> list[Charge]:
-        charges = self.usage_charges(owed)
-        of_period = [each.amount for each in charges if each.kind == "overage"]
-        overage: Money | None = of_period[0] if of_period else None
+        charges = self.usage_charges(owed) if owed.credit_type else []
         subscription = self._step.work.subscription(owed.subscription_id)
-        missing = minimum_charge(owed, overage or zero(subscription.currency))
+        overage = self._overage.get(owed.arrears_id, zero(subscription.currency))
+        for each in charges:
+            overage = overage + each.amount if each.kind == "overage" else overage
+        self._overage[owed.arrears_id] = overage
+        missing = minimum_charge(owed, overage)
         return charges if missing is None else [*charges, missing]
 
     def usage_charges(self, owed: Arrears, *, everything: bool = False) -> list[Charge]:
         """Overage of the period, and of closed ones what came late; with ``everything`` to this moment."""
-        billed, usage = self._billed(owed.credit_type), self._usage_of(owed.credit_type)
+        billed, usage = self.billed_and_usage(owed.credit_type)
         found = overage_owed(billed, usage, None if everything else owed.until)
         charges = []
         price = self._price(owed)
@@ -140,6 +202,10 @@ class _Closing:
             window = self._step.plane.dedupe_window
             self.billed[owed.credit_type] = overage_noted(billed, usage, owed, changes_for=window)
         return charges
+
+    def billed_and_usage(self, credit_type: str) -> tuple[OverageBilled, list[UsagePeriod]]:
+        """What stands on invoices, and what was counted."""
+        return self._billed(credit_type), self._usage_of(credit_type)
 
     def _late_charges(self, owed: Arrears, late: LateUsage) -> list[Charge]:
         """At the closed period's own price; at the present one where that was in another currency."""

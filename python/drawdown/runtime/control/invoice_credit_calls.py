@@ -87,8 +87,7 @@ def preview_invoice(step: Step, request: PreviewInvoice) -> Invoice:
     for subscription in step.work.subscriptions.find(account=request.account, live=True):
         lines += [line_of(each) for each in subscription.waiting_charges]
         plan = plan_of(step, subscription)
-        if plan.overage is not None and plan.credits is not None:
-            lines += [line_of(each) for each in usage_so_far(step, subscription, plan)]
+        lines += [line_of(each) for each in usage_so_far(step, subscription, plan)]
     draft = Invoice(
         invoice_id="preview",
         account=request.account,

@@ -9,6 +9,7 @@ from drawdown.catalog.plan import CHANGE_POLICIES, Plan
 from drawdown.model.ids import check_id
 from drawdown.model.money import Money, zero
 from drawdown.model.results import Grant
+from drawdown.runtime.control.arrears_steps import has_overage, left_behind, overage_cut
 from drawdown.runtime.control.catalog_calls import plan_in_force
 from drawdown.runtime.control.invoicing import add_lines, drop_invoice, invoice_of_period, must_wait
 from drawdown.runtime.control.registry import handles
@@ -23,6 +24,7 @@ from drawdown.runtime.control.subscription_steps import (
     release_with,
     tell,
 )
+from drawdown.subscriptions.arrears import overage_price, overage_type
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.change_price import difference_charge, same_rhythm, unused_charge
 from drawdown.subscriptions.changing import Replacement, cadence_credits, replacement, with_segment
@@ -177,6 +179,8 @@ def work_out(step: Step, subscription: Subscription, planned: PlannedChange, now
     changed = msgspec.structs.replace(
         subscription, plan_id=plan.plan_id, version=plan.version, quantity=planned.quantity
     )
+    # Refused here where it has none in the customer's currency, not when usage is priced by it.
+    overage_price(changed, plan)
     charges: list[Charge] = []
     waiting: list[Charge] = []
     fresh = not same_rhythm(old_plan, plan)
@@ -212,18 +216,50 @@ def _ask_to_pay(
             reason="PAYMENT_METHOD_REQUIRED",
             field="payment_method",
         )
-    invoice_id = _invoice(step, subscription, planned, target, now)
+    invoice_id = _invoice(step, subscription, planned, target, now, target.charges)
     waits = msgspec.structs.replace(planned, invoice_id=invoice_id)
     return step.work.subscriptions.put(msgspec.structs.replace(subscription, planned_change=waits))
 
 
 def _invoice(
-    step: Step, subscription: Subscription, planned: PlannedChange, target: Target, now: datetime
+    step: Step,
+    subscription: Subscription,
+    planned: PlannedChange,
+    target: Target,
+    now: datetime,
+    charges: list[Charge],
 ) -> str:
     own_id = derived("inv", subscription.subscription_id, "change", planned.change_id)
     period = Period(start=now, end=target.changed.billing.edge(target.changed.billing_next))
-    add_lines(step, subscription, target.plan, period, target.charges, own_id=own_id)
+    add_lines(step, subscription, target.plan, period, charges, own_id=own_id)
     return own_id
+
+
+class UsedBefore(msgspec.Struct, frozen=True):
+    """Overage under the plan that is left: billed now, and what the present plan does not price."""
+
+    charges: list[Charge]
+    left_plans: tuple[str, ...]
+
+
+def leave_overage(
+    step: Step, subscription: Subscription, target: Target, planned: PlannedChange
+) -> UsedBefore:
+    """What was used under the old plan is billed at its price: now where another price follows.
+
+    Where none follows, at the period's end: until then holds and calls on their way may add to it.
+    """
+    priced = overage_price(target.changed, target.plan)
+    present = [target.old_plan] if has_overage(target.old_plan) else []
+    charges: list[Charge] = []
+    left: list[str] = []
+    for plan in [*left_behind(step, subscription, target.old_plan), *present]:
+        goes_on = overage_type(plan) == overage_type(target.plan)
+        if target.fresh_period or (goes_on and overage_price(subscription, plan) != priced):
+            charges += overage_cut(step, subscription, plan, planned.change_id)
+        if not goes_on:
+            left.append(plan.key)
+    return UsedBefore(charges, tuple(left))
 
 
 def apply_change(
@@ -233,17 +269,24 @@ def apply_change(
     now = step.now_of(subscription.account)
     target = work_out(step, subscription, planned, planned.asked_at if already_charged else now)
     plan, changed = target.plan, target.changed
+    used = leave_overage(step, subscription, target, planned) if subscription.state != "trialing" else None
+    behind = [] if used is None else used.charges
+    # A period that ends with the change is billed with it; one that goes on, at its end.
+    waiting = target.waiting if target.fresh_period else [*target.waiting, *behind]
     changed = msgspec.structs.replace(
         changed,
         planned_change=None,
         seen=(*subscription.seen, planned.change_id),
-        waiting_charges=(*subscription.waiting_charges, *target.waiting),
+        waiting_charges=(*subscription.waiting_charges, *waiting),
+        left_plans=() if used is None else used.left_plans,
     )
     if target.fresh_period and changed.ends_at is not None and subscription.state != "trialing":
         # Cancelled with its period, which is another one now.
         changed = msgspec.structs.replace(changed, ends_at=changed.billing.edge(1))
-    if not already_charged and target.charges:
-        _invoice(step, subscription, planned, target, now)
+    due = [] if already_charged else target.charges
+    due = [*due, *behind] if target.fresh_period else due
+    if due:
+        _invoice(step, subscription, planned, target, now, due)
     if subscription.state == "trialing":
         changed = _trial_schedules(changed, plan)
     else:

@@ -92,15 +92,18 @@ def end(step: Step, subscription: Subscription, at: datetime) -> Subscription:
     """Nothing happens to it any more; what it still owes is on an invoice of its own."""
     tell(step, subscription, "ended", "")
     plan = plan_of(step, subscription)
-    ended = msgspec.structs.replace(subscription, state="ended", ended_at=at, planned_change=None)
+    ended = msgspec.structs.replace(
+        subscription, state="ended", ended_at=at, planned_change=None, waiting_charges=(), left_plans=()
+    )
     if subscription.state != "pending":
         number = max(0, subscription.billing_next - 1)
         is_cut = at != subscription.billing.edge(number + 1)
         owed = arrears(step, subscription, plan, number, at, cut=is_cut)
-        if owed.charges or owed.arrears:
+        charges = [*subscription.waiting_charges, *owed.charges]
+        if charges or owed.arrears:
             own_id = derived("inv", subscription.subscription_id, "last")
             period = Period(start=at, end=at)
-            add_lines(step, subscription, plan, period, owed.charges, own_id=own_id, arrears=owed.arrears)
+            add_lines(step, subscription, plan, period, charges, own_id=own_id, arrears=owed.arrears)
         entitle(step, ended, plan)
     else:
         drop_unpaid(step, ended)
