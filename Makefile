@@ -80,7 +80,7 @@ stress: setup ## Long forms: crash loop, faults of system calls, power cuts, hos
 	$(BIN)/python -m tests.control.planted_rules
 	rm -rf target/ten-years && $(BIN)/python -m tests.control.ten_years target/ten-years
 	DRAWDOWN_MODEL_EXAMPLES=2000 $(BIN)/python -m pytest tests/model -m "" --timeout 3600
-	PROPTEST_CASES=20000 cargo test -p drawdown-core --release --quiet --test model --test equivalences
+	PROPTEST_CASES=20000 cargo test -p drawdown-core --release --quiet --test model --test equivalences --test damaged_bytes
 	DRAWDOWN_HAND_OFF_SCHEDULES=20000 cargo test -p drawdown-node --lib --features hand-offs --release --quiet hand_offs
 	DRAWDOWN_CRASH_SEEDS=1500 cargo test -p drawdown-node --release --quiet
 	DRAWDOWN_SIMULATION_SEEDS=20000 cargo test -p drawdown-node --release --quiet --test simulation -- --nocapture
