@@ -56,7 +56,8 @@ test-rust: setup ## Rust tests of the whole workspace
 	cargo test -p drawdown-node --lib --features hand-offs --quiet hand_offs
 
 test-python: setup ## Python tests, the short stress forms included
-	$(BIN)/python -m pytest
+	@# They mostly wait, for servers and disks: a file per worker at a time halves it.
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 bench: setup ## Goals in small form, and drawdown beside Redis and PostgreSQL, answers checked
 	$(BIN)/python -m benches.goals
