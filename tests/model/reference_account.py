@@ -64,7 +64,6 @@ class Pool:
     """Which grants settled the debt of each meter, oldest first; corrections take back the latest."""
     held_overdraft: int = 0
     held_overage: int = 0
-    thresholds: tuple[int, ...] = ()
     touched: bool = False
     """Something was ever said about this pool; before, a reader may not know of it."""
 

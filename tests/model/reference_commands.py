@@ -154,12 +154,24 @@ def _set_policy(ledger: ReferenceLedger, command: Command) -> Facts:
     return {"status": "OK"}
 
 
+def _check_percentage(given: str) -> None:
+    """§12: of what was granted; above 0, at most 100, at most two decimals."""
+    try:
+        share = exact_decimal(given.removesuffix("%"))
+    except ValueError as error:
+        raise Refused("INVALID", "thresholds") from error
+    if not 0 < share <= 100 or (share * 100).denominator != 1:
+        raise Refused("INVALID", "thresholds")
+
+
 def _set_thresholds(ledger: ReferenceLedger, command: Command) -> Facts:
     account = account_of(ledger, command)
     pool = _pool(ledger, account, command["credit_type"])
-    pool.thresholds = tuple(
-        units_of(ledger, pool.credit_type, value, "thresholds") for value in command["thresholds"]
-    )
+    for given in command["thresholds"]:
+        if isinstance(given, str) and given.endswith("%"):
+            _check_percentage(given)
+        else:
+            units_of(ledger, pool.credit_type, given, "thresholds")
     pool.touched = True
     return {"status": "OK"}
 

@@ -389,3 +389,26 @@ def test_a_key_of_another_type_is_left_behind_with_its_generation(
         assert taker.stats()["trouble"] == ""
         digest = engine.digest()
     assert restore_from_redis(valkey.url, str(tmp_path / "two")).digest == digest
+
+
+def test_a_restore_keeps_thresholds_in_percent(valkey: ValkeyProcess, tmp_path: Path) -> None:
+    """Set, and fired or not, as they were: 20 % of 100 has been said, 10 % has not."""
+    with open_engine(tmp_path / "one") as engine:
+        populate(engine, 2)
+        engine.set_thresholds("a1", "credits", ["20%", "10%", "5"])
+        engine.record("a1", meter="tokens", quantity=80)
+        snapshotter(engine, valkey.url).take_now(False)
+        digest = engine.digest()
+    restore_from_redis(valkey.url, str(tmp_path / "two"))
+    with open_engine(tmp_path / "two") as again:
+        assert again.digest() == digest
+        assert again.balance("a1", "credits").thresholds == (Decimal(5), "20%", "10%")
+        cursor = again.applied_seq()
+        again.record("a1", meter="tokens", quantity=10)
+        again.wait_durable(again.applied_seq())
+        _, (crossing,) = again.crossings(cursor)
+        assert (crossing.kind, crossing.threshold, crossing.threshold_percent) == (
+            "balance.low",
+            Decimal(10),
+            "10%",
+        )

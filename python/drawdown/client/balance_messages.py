@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from drawdown.model import Balance
+from drawdown.model.thresholds import threshold_of
 from drawdown.v1 import account_pb2
 
 _POLICY_PREFIX = "POLICY_KIND_"
@@ -26,6 +27,6 @@ def balance_of(message: account_pb2.Balance, seq: int) -> Balance:
         policy_limit=Decimal(policy.limit) if policy.limit else None,
         policy_cap=Decimal(policy.cap) if policy.cap else None,
         policy_price=policy.price or None,
-        thresholds=tuple(Decimal(each) for each in message.thresholds),
+        thresholds=tuple(threshold_of(each) for each in message.thresholds),
         seq=seq,
     )

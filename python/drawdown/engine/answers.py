@@ -59,7 +59,10 @@ def balance(answer: dict[str, Any], seq: int) -> model.Balance:
         policy_limit=optional_credits(answer.get("policy_limit"), scale),
         policy_cap=optional_credits(answer.get("policy_cap"), scale),
         policy_price=answer.get("policy_price"),
-        thresholds=tuple(credits_from_units(each, scale) for each in answer.get("thresholds", ())),
+        thresholds=(
+            *(credits_from_units(each, scale) for each in answer.get("thresholds", ())),
+            *answer.get("percent_thresholds", ()),
+        ),
         seq=seq,
     )
 
@@ -195,6 +198,7 @@ def crossing(answer: dict[str, Any]) -> model.Crossing:
         kind=answer["kind"],
         available=optional_credits(answer.get("available"), scale),
         threshold=optional_credits(answer.get("threshold"), scale),
+        threshold_percent=answer.get("threshold_percent"),
     )
 
 

@@ -38,7 +38,8 @@ def entry(answer: dict[str, Any]) -> model.LedgerEntry:
         if parts:
             facts[f"{name}_of"] = [(grant, credits_from_units(units, scale)) for grant, units in parts]
     if "threshold_units" in facts:
-        facts["thresholds"] = [credits_from_units(units, scale) for units in facts.pop("threshold_units")]
+        absolute = [credits_from_units(units, scale) for units in facts.pop("threshold_units")]
+        facts["thresholds"] = [*absolute, *facts.pop("threshold_percents", ())]
     return model.LedgerEntry(
         seq=answer["seq"],
         account=answer["account"],

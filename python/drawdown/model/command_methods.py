@@ -149,7 +149,14 @@ class CommandMethods(abc.ABC, Generic[AnswerT]):
         return self._one(commands.set_policy(account, credit_type, kind, limit=limit, price=price, cap=cap))
 
     def set_thresholds(self, account: str, credit_type: str, thresholds: Iterable[AmountLike]) -> AnswerT:
-        """Replace the pool's low-balance thresholds."""
+        """Replace the pool's low-balance thresholds: each raises ``balance.low`` once when available comes to
+        it or below, and again after it has been above.
+
+        Credits, or text like ``"20%"`` (above 0 to 100, at most two decimals): of the original amounts of the
+        grants in force, used up or not, rounded down. Found anew when a grant begins, ends or is voided, not
+        when credits are spent; of no grants it is 0. Given twice counts once; at most 32 of both kinds.
+        Raises ``InvalidRequestError`` naming ``thresholds``.
+        """
         return self._one(commands.set_thresholds(account, credit_type, thresholds))
 
     def create_grant(

@@ -25,6 +25,7 @@ from drawdown.model.reservation_commands import Settle as Settle
 from drawdown.model.reservation_commands import release as release
 from drawdown.model.reservation_commands import reserve as reserve
 from drawdown.model.reservation_commands import settle as settle
+from drawdown.model.thresholds import threshold_text
 
 
 class _Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -351,11 +352,11 @@ def set_policy(
 
 
 def set_thresholds(account: str, credit_type: str, thresholds: Iterable[AmountLike]) -> SetThresholds:
-    """Replace the pool's low-balance thresholds (absolute credits)."""
+    """Replace the pool's low-balance thresholds: credits, or text like ``"20%"`` of what was granted."""
     return SetThresholds(
         account=account,
         credit_type=credit_type,
-        thresholds=[decimal_text(each, "thresholds") for each in thresholds],
+        thresholds=[threshold_text(each) for each in thresholds],
     )
 
 

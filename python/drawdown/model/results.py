@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from drawdown.model.status import is_applied
+from drawdown.model.thresholds import Threshold
 
 
 class UsageResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +93,8 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     policy_limit: Decimal | None = None
     policy_cap: Decimal | None = None
     policy_price: str | None = None
-    thresholds: tuple[Decimal, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+    """As given: credits, then percentages of what was granted like ``"20%"``; each from the highest down."""
     seq: int = 0
 
 
@@ -237,3 +239,6 @@ class Crossing(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     available: Decimal | None = None
     threshold: Decimal | None = None
+    """In credits; what a percentage came to."""
+    threshold_percent: str | None = None
+    """As given, like ``"20%"``; ``None`` where the threshold is absolute."""

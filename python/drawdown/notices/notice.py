@@ -13,7 +13,7 @@ from drawdown.errors import InvalidRequestError
 KINDS: Final[dict[str, str]] = {
     "account.closed": "No further usage; what was left was forfeited or paid out.",
     "balance.depleted": "Available reached zero or fell below.",
-    "balance.low": "Available reached a threshold from above.",
+    "balance.low": "Available reached a threshold from above: credits, or a percentage of what was granted.",
     "balance.low_cleared": "Available rose above a threshold that had been passed.",
     "balance.recovered": "Available is above zero again.",
     "entitlement.changed": "What the account may use is different now.",

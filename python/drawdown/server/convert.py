@@ -200,7 +200,7 @@ def balance_message(balance: model.Balance) -> account_pb2.Balance:
         overdraft=credits_text(balance.overdraft),
         overage=credits_text(balance.overage),
         policy=policy,
-        thresholds=[credits_text(each) for each in balance.thresholds],
+        thresholds=[each if isinstance(each, str) else credits_text(each) for each in balance.thresholds],
     )
 
 

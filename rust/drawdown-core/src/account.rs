@@ -6,6 +6,7 @@ use crate::grant::{COUNTED, Grant, NEVER, PENDING, VOIDED};
 use crate::id::SmallId;
 use crate::left_grants::LeftGrants;
 use crate::reservation::Reservation;
+use crate::threshold::Threshold;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -130,8 +131,8 @@ pub struct PoolExtra {
     pub settled: Vec<Settled>,
     /// (period start, credits) of periods with overage, oldest first.
     pub overage: Vec<(i64, i64)>,
-    /// Absolute thresholds, descending.
-    pub thresholds: Vec<i64>,
+    /// Absolute ones, then percentages; each descending.
+    pub thresholds: Vec<Threshold>,
     /// Bit i: threshold i has fired and not been cleared.
     pub fired: u32,
 }
@@ -347,6 +348,7 @@ impl Pool {
         self.next_at = next;
         self.first_free = 0;
         self.skip_spent();
+        self.revalue_thresholds();
     }
 
     /// Move `first_free` past grants that have nothing to give at present.
@@ -390,7 +392,7 @@ impl Pool {
         if let Some(extra) = &self.extra {
             for (i, threshold) in extra.thresholds.iter().enumerate() {
                 if extra.fired & (1 << i) == 0 {
-                    level = level.max(*threshold);
+                    level = level.max(threshold.units);
                 }
             }
         }

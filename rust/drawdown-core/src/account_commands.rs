@@ -10,11 +10,11 @@ use crate::entry::{
     AccountCreated, ClockAdvanced, Control, PeriodEdgeSet, PolicySet, RateTableAssigned, ThresholdsSet,
 };
 use crate::execute::{Done, Group, Refusal, absent_account, check_id, policy_number, shown};
+use crate::threshold::{THRESHOLDS_MAX, parse_percent};
 
 /// Of an account that names none.
 pub const DEFAULT_RATE_TABLE: &str = "default";
 
-const THRESHOLDS_MAX: usize = 32;
 const EDGES_MAX: usize = 1_200;
 
 impl Engine {
@@ -158,12 +158,19 @@ impl Engine {
         if c.thresholds.len() > THRESHOLDS_MAX {
             return Err(Refusal::invalid("thresholds", format!("at most {THRESHOLDS_MAX} thresholds fit one pool")));
         }
-        let mut thresholds =
-            c.thresholds.iter().map(|t| self.amount("thresholds", t, credit_type)).collect::<Result<Vec<_>, _>>()?;
+        let (mut thresholds, mut percents) = (Vec::new(), Vec::new());
+        for given in &c.thresholds {
+            match percentage(given)? {
+                Some(percent) => percents.push(percent),
+                None => thresholds.push(self.amount("thresholds", given, credit_type)?),
+            }
+        }
         thresholds.sort_unstable_by(|a, b| b.cmp(a));
         thresholds.dedup();
+        percents.sort_unstable_by(|a, b| b.cmp(a));
+        percents.dedup();
         let number = self.touch(&c.account, group)?;
-        let entry = ThresholdsSet { account: number, credit_type: u32::from(credit_type), thresholds };
+        let entry = ThresholdsSet { account: number, credit_type: u32::from(credit_type), thresholds, percents };
         self.emit_in(Control::ThresholdsSet(entry), group);
         // A level set above the present balance has been passed already: say so at once.
         self.cross(number, credit_type, true, group.journal);
@@ -194,6 +201,19 @@ impl Engine {
             }
         }
     }
+}
+
+/// Hundredths of a percent of a threshold that ends in `%`.
+fn percentage(given: &Amount) -> Result<Option<u32>, Refusal> {
+    let Amount::Decimal(text) = given else { return Ok(None) };
+    let Some(number) = text.strip_suffix('%') else { return Ok(None) };
+    parse_percent(number).map(Some).ok_or_else(|| {
+        let reason = format!(
+            "'{}' is no percentage of what was granted; write one from 0.01% to 100%, at most two decimals",
+            shown(text)
+        );
+        Refusal::invalid("thresholds", reason)
+    })
 }
 
 fn is_price(text: &str) -> bool {

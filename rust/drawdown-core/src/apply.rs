@@ -272,11 +272,7 @@ pub fn apply_account(
         Control::SuspensionSet(_) => account.flags &= !SUSPENDED,
         Control::PolicySet(e) => set_policy(account, catalog, e)?,
         Control::ThresholdsSet(e) => {
-            let pool = account.pool_or_new(e.credit_type as u16);
-            let extra = pool.extra_mut();
-            extra.thresholds = e.thresholds.clone();
-            extra.fired = 0;
-            pool.rearm();
+            account.pool_or_new(e.credit_type as u16).set_thresholds(&e.thresholds, &e.percents)?;
         }
         Control::GrantCreated(e) => create_grant(account, catalog, e, stamp)?,
         Control::GrantReleased(e) => release_grant(account, catalog, e, stamp)?,
@@ -434,8 +430,8 @@ fn cross(account: &mut Account, e: &Crossed) -> Result<(), Misfit> {
         Crossing::Depleted => pool.flags |= DEPLETED,
         Crossing::Recovered => pool.flags &= !DEPLETED,
         Crossing::Low | Crossing::LowCleared => {
+            let at = pool.threshold_at(e.threshold, e.percent).ok_or("no such threshold")?;
             let extra = pool.extra_mut();
-            let at = extra.thresholds.iter().position(|t| *t == e.threshold).ok_or("no such threshold")?;
             if kind == Crossing::Low { extra.fired |= 1 << at } else { extra.fired &= !(1 << at) }
         }
     }

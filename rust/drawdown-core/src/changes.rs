@@ -4,6 +4,7 @@
 use crate::engine::Engine;
 use crate::entry::{Control, Crossed, Crossing};
 use crate::grant::Grant;
+use crate::threshold::percent_text;
 use serde_json::{Value, json};
 
 /// One change, by the numbers that its entry has.
@@ -137,7 +138,7 @@ impl Engine {
 
     fn crossing_json(&self, seq: u64, crossed: &Crossed) -> Value {
         let credit_type = &self.catalog.credit_types[crossed.credit_type as usize];
-        json!({
+        let mut told = json!({
             "seq": seq,
             "account": self.accounts[crossed.account as usize].id.as_str(),
             "credit_type": credit_type.name,
@@ -145,7 +146,11 @@ impl Engine {
             "kind": Crossing::of(crossed.kind).map_or("unknown", Crossing::notice),
             "threshold": crossed.threshold,
             "available": crossed.available,
-        })
+        });
+        if crossed.percent != 0 {
+            told["threshold_percent"] = percent_text(crossed.percent).into();
+        }
+        told
     }
 
     fn numbered_grant_json(&self, account: u32, number: u32, stamp: i64) -> Option<Value> {

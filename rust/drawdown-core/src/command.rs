@@ -195,7 +195,7 @@ pub struct SetPolicy {
     pub cap: Option<Amount>,
 }
 
-/// Replaces the pool's low-balance thresholds (absolute, credits).
+/// Replaces the pool's low-balance thresholds: credits, or text like `20%` of what was granted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetThresholds {

@@ -259,9 +259,12 @@ pub struct ThresholdsSet {
     pub account: u32,
     #[prost(uint32, tag = "2")]
     pub credit_type: u32,
-    /// Descending.
+    /// Absolute; descending.
     #[prost(sint64, repeated, tag = "3")]
     pub thresholds: Vec<i64>,
+    /// Hundredths of a percent of what was granted; descending.
+    #[prost(uint32, repeated, tag = "4")]
+    pub percents: Vec<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -386,11 +389,14 @@ pub struct Crossed {
     /// `Crossing` in order of declaration.
     #[prost(uint32, tag = "3")]
     pub kind: u32,
-    /// The threshold, for `Low` and `LowCleared`.
+    /// The threshold, for `Low` and `LowCleared`; of a percentage, what it came to.
     #[prost(sint64, tag = "4")]
     pub threshold: i64,
     #[prost(sint64, tag = "5")]
     pub available: i64,
+    /// Of a threshold given as a percentage, in hundredths of a percent; 0: it is absolute.
+    #[prost(uint32, tag = "6")]
+    pub percent: u32,
 }
 
 /// What `Crossed::kind` numbers.

@@ -23,6 +23,7 @@ use crate::image_messages::{
 use crate::left_grants::{left_grants_from, left_image};
 use crate::prefetch::prefetch_whole;
 use crate::reservation_gauges::OpenReservations;
+use crate::threshold::{absolute_of, percents_of, thresholds_of};
 use prost::Message;
 
 pub const IMAGE_FORMAT: u32 = 1;
@@ -271,7 +272,8 @@ fn pool_image(account: u32, pool: &Pool, catalog: &Catalog) -> PoolImage {
             .iter()
             .map(|(period, credits)| PeriodCredits { period: *period, credits: *credits })
             .collect(),
-        thresholds: extra.thresholds,
+        thresholds: absolute_of(&extra.thresholds),
+        percents: percents_of(&extra.thresholds),
         fired: extra.fired,
         grants: pool.grants.iter().map(|grant| grant_image(grant, catalog)).collect(),
     }
@@ -375,7 +377,7 @@ fn pool_from(image: PoolImage, catalog: &mut Catalog) -> Result<Pool, CorruptIma
         reservations: Vec::new(),
         settled: image.settled.iter().map(settled_from).collect(),
         overage: image.overage.iter().map(|o| (o.period, o.credits)).collect(),
-        thresholds: image.thresholds,
+        thresholds: thresholds_of(&image.thresholds, &image.percents),
         fired: image.fired,
     };
     if extra != PoolExtra::default() {

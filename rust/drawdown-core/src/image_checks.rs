@@ -4,8 +4,7 @@
 
 use crate::image::CorruptImage;
 use crate::image_messages::PoolImage;
-
-const THRESHOLDS_MAX: usize = 32;
+use crate::threshold::fault_of;
 
 /// # Errors
 /// Names what no pool can have.
@@ -22,10 +21,8 @@ pub(crate) fn check_pool(image: &PoolImage) -> Result<(), CorruptImage> {
     {
         return corrupt("overage that can't be");
     }
-    // A crossing names its threshold by value: two of one value would cross for ever.
-    let is_descending = image.thresholds.windows(2).all(|two| two[0] > two[1]);
-    if !is_descending || image.thresholds.len() > THRESHOLDS_MAX {
-        return corrupt("thresholds out of order");
+    if let Some(fault) = fault_of(&image.thresholds, &image.percents) {
+        return corrupt(fault);
     }
     let remaining: i128 = image.grants.iter().map(|grant| i128::from(grant.remaining)).sum();
     if !is_total(remaining) {

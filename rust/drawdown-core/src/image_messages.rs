@@ -139,6 +139,7 @@ pub struct PoolImage {
     pub headroom_held: i64,
     #[prost(message, repeated, tag = "10")]
     pub overage: Vec<PeriodCredits>,
+    /// Absolute; descending.
     #[prost(sint64, repeated, tag = "11")]
     pub thresholds: Vec<i64>,
     #[prost(uint32, tag = "12")]
@@ -153,6 +154,9 @@ pub struct PoolImage {
     /// Payments of debt, oldest first.
     #[prost(message, repeated, tag = "20")]
     pub settled: Vec<SettledImage>,
+    /// Thresholds in hundredths of a percent; descending. Their bits in `fired` follow the absolute ones'.
+    #[prost(uint32, repeated, tag = "21")]
+    pub percents: Vec<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -73,7 +73,10 @@ impl Engine {
             && let Some(entry) = self.next_to_leave(number, (max_grants - left) as usize)
         {
             left += entry.grants.len() as u32;
+            let credit_type = entry.credit_type as u16;
             self.emit(Control::GrantsLeft(entry), journal);
+            // Percentages are of less now.
+            self.cross(number, credit_type, false, journal);
         }
         left
     }

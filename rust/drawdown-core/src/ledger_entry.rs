@@ -11,6 +11,7 @@ use crate::engine::Engine;
 use crate::entry::{Control, Crossing, GrantCreated, PolicySet};
 use crate::ledger_record::{AppliedUsage, Fact, LedgerRecord};
 use crate::reservation_entry::{EndedPartEntry, ReservationSettled, Reserved};
+use crate::threshold::percent_text;
 use crate::{apply, grant::NEVER};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -259,7 +260,11 @@ impl LedgerNames {
             Control::ClockAdvanced(e) => entry.fact("to", e.to),
             Control::SuspensionSet(_) => {}
             Control::PolicySet(e) => policy_facts(e, entry),
-            Control::ThresholdsSet(e) => entry.fact("threshold_units", e.thresholds.clone()),
+            Control::ThresholdsSet(e) => {
+                entry.fact("threshold_units", e.thresholds.clone());
+                let percents: Vec<String> = e.percents.iter().copied().map(percent_text).collect();
+                entry.fact("threshold_percents", percents);
+            }
             Control::GrantCreated(e) => self.grant_created(e, entry),
             Control::GrantReleased(e) => {
                 entry.grant(e.number);
@@ -293,6 +298,9 @@ impl LedgerNames {
                 entry.fact("notice", Crossing::of(e.kind).map_or("", Crossing::notice));
                 entry.amount("threshold", e.threshold);
                 entry.amount("available", e.available);
+                if e.percent != 0 {
+                    entry.fact("threshold_percent", percent_text(e.percent));
+                }
             }
             Control::Reserved(e) => self.reserved(e, entry),
             Control::ReservationSettled(e) => self.settled(e, entry),

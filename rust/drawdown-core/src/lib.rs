@@ -81,6 +81,7 @@ mod settings;
 mod shared_image;
 pub mod status;
 mod tail_scan;
+mod threshold;
 mod transitions;
 pub mod usage;
 pub mod usage_entry;

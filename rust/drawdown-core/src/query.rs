@@ -8,6 +8,7 @@ use crate::command::{Category, PolicyKind};
 use crate::engine::Engine;
 use crate::grant::{Grant, NEVER};
 use crate::status::Status;
+use crate::threshold::{absolute_of, percent_text, percents_of};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
@@ -88,6 +89,7 @@ impl Engine {
             _ => (None, None),
         };
         let period = crate::period::period_start(account.period_edges(), now);
+        let thresholds = pool.extra.as_ref().map_or(&[][..], |extra| &extra.thresholds);
         json!({
             "account": account.id.as_str(),
             "credit_type": self.catalog.credit_types[usize::from(credit_type)].name,
@@ -108,7 +110,8 @@ impl Engine {
             "policy_limit": limit,
             "policy_cap": cap,
             "policy_price": (policy.kind == PolicyKind::Overage).then_some(&policy.price),
-            "thresholds": pool.extra.as_ref().map_or(&[][..], |extra| &extra.thresholds),
+            "thresholds": absolute_of(thresholds),
+            "percent_thresholds": percents_of(thresholds).into_iter().map(percent_text).collect::<Vec<_>>(),
         })
     }
 

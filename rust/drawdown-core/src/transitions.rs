@@ -14,6 +14,7 @@ use crate::entry::{Control, Crossed, Crossing, GrantExhausted, GrantExpired, Ove
 use crate::grant::{EXHAUSTED, PENDING, VOIDED};
 use crate::reservation::ended_parts;
 use crate::reservation_entry::ReservationReleased;
+use crate::threshold::Threshold;
 
 /// What a sweep step did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,12 +84,13 @@ impl Engine {
             let entry = GrantExhausted { account: number, credit_type: u32::from(credit_type), number: grant };
             self.emit(Control::GrantExhausted(entry), journal);
         }
-        while let Some((kind, threshold)) = next_crossing(self.pool(number, credit_type), fell) {
+        while let Some((kind, passed)) = next_crossing(self.pool(number, credit_type), fell) {
             let entry = Crossed {
                 account: number,
                 credit_type: u32::from(credit_type),
                 kind: kind as u32,
-                threshold,
+                threshold: passed.units,
+                percent: passed.percent,
                 available: self.pool(number, credit_type).available,
             };
             self.emit(Control::Crossed(entry), journal);
@@ -178,24 +180,26 @@ fn next_exhausted(pool: &Pool) -> Option<u32> {
     pool.grants.iter().find(|g| g.remaining == 0 && g.is_counted() && g.flags & EXHAUSTED == 0).map(|g| g.number)
 }
 
-fn next_crossing(pool: &Pool, fell: bool) -> Option<(Crossing, i64)> {
+/// The level next to be said to have been passed, and which; zero where it is no threshold.
+fn next_crossing(pool: &Pool, fell: bool) -> Option<(Crossing, Threshold)> {
+    const ZERO: Threshold = Threshold { units: 0, percent: 0 };
     let available = pool.available;
     if fell && available <= pool.alert_below {
         if let Some(extra) = &pool.extra {
             for (i, threshold) in extra.thresholds.iter().enumerate() {
-                if available <= *threshold && extra.fired & (1 << i) == 0 {
+                if available <= threshold.units && extra.fired & (1 << i) == 0 {
                     return Some((Crossing::Low, *threshold));
                 }
             }
         }
         if available <= 0 && pool.flags & DEPLETED == 0 {
-            return Some((Crossing::Depleted, 0));
+            return Some((Crossing::Depleted, ZERO));
         }
     }
     if available > 0 && pool.flags & DEPLETED != 0 {
-        return Some((Crossing::Recovered, 0));
+        return Some((Crossing::Recovered, ZERO));
     }
     let extra = pool.extra.as_ref()?;
-    let cleared = extra.thresholds.iter().enumerate().find(|(i, t)| available > **t && extra.fired & (1 << i) != 0);
+    let cleared = extra.thresholds.iter().enumerate().find(|(i, t)| available > t.units && extra.fired & (1 << i) != 0);
     cleared.map(|(_, threshold)| (Crossing::LowCleared, *threshold))
 }

@@ -1,6 +1,6 @@
 //! Ended grants leave memory, and nothing anybody can ask for changes by it (semantics §15).
 
-use drawdown_core::entry::{Control, GrantsLeft};
+use drawdown_core::entry::{Control, Crossing, GrantsLeft};
 use drawdown_core::usage::Outcome;
 use drawdown_core::*;
 use serde_json::{Value, json};
@@ -120,6 +120,18 @@ impl World {
         found
     }
 
+    /// Passages of thresholds: kind, what the threshold came to, and what was available.
+    fn crossings(&self) -> Vec<(&'static str, i64, i64)> {
+        let mut found = Vec::new();
+        let mut records = Records::of(&self.journal, 1);
+        while let Some(record) = records.next().unwrap() {
+            if let Fact::Control(Control::Crossed(entry)) = record.decode().unwrap().what {
+                found.push((Crossing::of(entry.kind).unwrap().notice(), entry.threshold, entry.available));
+            }
+        }
+        found
+    }
+
     /// A grant out of the journal.
     fn left(&self, id: &str) -> Option<Value> {
         let left = self.engine.left_grant("acme", id)?;
@@ -185,6 +197,26 @@ fn ended_grants_leave_when_nothing_can_reach_them() {
         assert_eq!((0, "Monthly credits"), (left["remaining"].as_i64().unwrap(), left["name"].as_str().unwrap()));
         assert_eq!(json!({"invoice": format!("2027-{id}")}), left["metadata"]);
     }
+}
+
+/// 20 % of 150 granted is 30, and low at 25; of the 50 that stay it is 10. The transition is told, once.
+#[test]
+fn a_percentage_of_what_was_granted_is_of_less_once_a_grant_left() {
+    let mut world = World::new();
+    world.grant("used", 100, None);
+    world.burn(60);
+    world.grant("stays", 50, None);
+    world.run(json!({"type": "set_thresholds", "account": "acme", "credit_type": "credits", "thresholds": ["20%"]}));
+    world.burn(65);
+    let unit = 1_000_000_000;
+    assert_eq!(vec![("balance.low", 30 * unit, 25 * unit)], world.crossings());
+    world.pass(WINDOW + 2 * 60 * SECOND);
+    assert_eq!(vec!["stays"], world.present());
+    let passed = vec![("balance.low", 30 * unit, 25 * unit), ("balance.low_cleared", 10 * unit, 25 * unit)];
+    assert_eq!(passed, world.crossings());
+    world.assert_same_again();
+    world.pass(DAY);
+    assert_eq!(passed, world.crossings());
 }
 
 /// An id is unique for ever, and what may be done with an ended grant may be done with one that left.

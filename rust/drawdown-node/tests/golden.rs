@@ -2,7 +2,7 @@
 
 mod support;
 
-use drawdown_core::Status;
+use drawdown_core::{Command, Rights, Status};
 use drawdown_node::simulation::SimulatedDisk;
 use drawdown_node::{Node, NodeSettings};
 use std::path::Path;
@@ -12,7 +12,7 @@ use support::{GRANTED, World, available, record, small_settings};
 fn planted(name: &str) -> SimulatedDisk {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     let disk = SimulatedDisk::new(1);
-    for inside in ["", "archive"] {
+    for inside in ["", "archive"].into_iter().filter(|inside| folder.join(inside).exists()) {
         for entry in std::fs::read_dir(folder.join(inside)).unwrap().map(Result::unwrap) {
             if entry.file_type().unwrap().is_file() {
                 let name = Path::new(inside).join(entry.file_name());
@@ -74,4 +74,49 @@ fn a_folder_with_key_runs_opens_and_goes_on() {
     let node = later.moved_to(later.disk.after_kill()).open(settings).unwrap();
     let (_, again) = record(&node, &[(200, 1, 1)], TIME_US + 36 * 86_400_000_000).unwrap();
     assert_eq!(Status::Duplicate, again[0].status);
+}
+
+/// Kinds and thresholds of the crossings of the pool since `cursor`.
+fn crossings(node: &Node, cursor: u64) -> Vec<(String, i64)> {
+    let (_, rows) = node.crossings(cursor, 100).unwrap();
+    rows.iter().map(|row| (row["kind"].as_str().unwrap().into(), row["threshold"].as_i64().unwrap())).collect()
+}
+
+fn run(node: &Node, commands: &str) {
+    let commands: Vec<Command> = serde_json::from_str(commands).unwrap();
+    for outcome in node.execute(&commands, &Rights::ALL).unwrap().1 {
+        assert_eq!(Some(Status::Ok), outcome.status, "{:?}", outcome.facts);
+    }
+    while node.step_commit() {}
+}
+
+/// Of when thresholds were absolute only: 10.00 granted, thresholds at 5.00 and 2.00, 5.00 spent, a checkpoint,
+/// 3.00 spent. What had fired stays so, from the image and from the journal, and percentages come beside.
+#[test]
+fn a_folder_of_absolute_thresholds_opens_and_goes_on() {
+    const TIME_US: i64 = 1_795_248_690_000_000;
+    let world = World::on(planted("absolute-thresholds"), TIME_US);
+    let node = world.open(small_settings()).unwrap();
+    assert_eq!(7, node.report().checkpoint_seq);
+    let before = vec![("balance.low".to_string(), 500), ("balance.low".to_string(), 200)];
+    assert_eq!(before, crossings(&node, 0));
+    let last = node.applied_seq();
+    run(
+        &node,
+        r#"[{"type": "create_grant", "account": "acme",
+             "grant": {"grant_id": "more", "credit_type": "credits", "amount": "10"}}]"#,
+    );
+    let cleared = vec![("balance.low_cleared".to_string(), 500), ("balance.low_cleared".to_string(), 200)];
+    assert_eq!(cleared, crossings(&node, last));
+    run(
+        &node,
+        r#"[{"type": "set_thresholds", "account": "acme", "credit_type": "credits", "thresholds": ["5", "10%"]}]"#,
+    );
+    node.close().unwrap();
+    drop(node);
+    let node = world.moved_to(world.disk.after_kill()).open(small_settings()).unwrap();
+    let request = serde_json::json!({"type": "balance", "account": "acme", "credit_type": "credits"});
+    let answer = node.read(|engine, _| engine.query(&request, engine.stamp()).unwrap()).unwrap();
+    assert_eq!(serde_json::json!([500]), answer["thresholds"]);
+    assert_eq!(serde_json::json!(["10%"]), answer["percent_thresholds"]);
 }

@@ -103,9 +103,9 @@ def _watch(step: Step, rule: RechargeRule, earlier: Decimal | None) -> None:
     watched.discard(earlier if earlier is not None else rule.threshold)
     if rule.enabled:
         watched.add(rule.threshold)
-    step.decision.command(
-        rule.account, commands.set_thresholds(rule.account, rule.credit_type, sorted(watched, reverse=True))
-    )
+    # In an order of their own, so that the command is the same however often it is made.
+    thresholds = sorted(watched, key=str)
+    step.decision.command(rule.account, commands.set_thresholds(rule.account, rule.credit_type, thresholds))
 
 
 def _deliver(plane: ControlPlane, job: StoredJob) -> None:

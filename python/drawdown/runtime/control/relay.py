@@ -92,6 +92,7 @@ def relay_crossing(step: Step, crossing: Crossing) -> None:
         credit_type=crossing.credit_type,
         available=f"{crossing.available:f}",
         **({} if crossing.threshold is None else {"threshold": f"{crossing.threshold:f}"}),
+        **({} if crossing.threshold_percent is None else {"threshold_percent": crossing.threshold_percent}),
     )
     if crossing.kind not in ("balance.low", "balance.depleted"):
         return

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::sample::select;
+use serde_json::{Value, json};
 
 pub const SECOND: i64 = 1_000_000;
 pub const MINUTE: i64 = 60 * SECOND;
@@ -152,7 +153,8 @@ pub enum Op {
         limit: i64,
     },
     Suspend(usize, bool),
-    Thresholds(usize, Vec<i64>),
+    /// Units, or the text of a percentage.
+    Thresholds(usize, Vec<Value>),
     Use(UseOp),
     UseAgain(usize, Again),
     Correct(CorrectOp),
@@ -326,6 +328,13 @@ fn work() -> impl Strategy<Value = WorkOp> {
     )
 }
 
+fn threshold() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        (0..20_000i64).prop_map(|units| json!(units)),
+        (1..=10_000u32).prop_map(|part| json!(format!("{}.{:02}%", part / 100, part % 100))),
+    ]
+}
+
 pub fn op() -> impl Strategy<Value = Op> {
     let again = select(vec![Again::Same, Again::Same, Again::Forced, Again::OtherQuantity, Again::OtherTime]);
     let step = prop_oneof![
@@ -347,7 +356,7 @@ pub fn op() -> impl Strategy<Value = Op> {
         3 => (0..3usize, prop::bool::weighted(0.2), 0..5usize, prop_oneof![4 => 0..20_000i64, 1 => Just(i64::MAX)])
             .prop_map(|(account, in_usd, kind, limit)| Op::Policy { account, in_usd, kind, limit }),
         1 => (0..3usize, prop::bool::weighted(0.3)).prop_map(|(a, on)| Op::Suspend(a, on)),
-        1 => (0..3usize, prop::collection::vec(0..20_000i64, 0..3)).prop_map(|(a, list)| Op::Thresholds(a, list)),
+        1 => (0..3usize, prop::collection::vec(threshold(), 0..5)).prop_map(|(a, list)| Op::Thresholds(a, list)),
         18 => usage().prop_map(Op::Use),
         3 => (any::<usize>(), again).prop_map(|(n, again)| Op::UseAgain(n, again)),
         6 => (any::<usize>(), 0..20usize, any::<bool>())
