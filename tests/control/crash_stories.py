@@ -26,6 +26,7 @@ WAIT_S = 30.0
 def prepare(db: Database) -> None:
     """The catalog, a customer with a card, and its account."""
     db.create_credit_type("credits")
+    db.create_credit_type("minutes")
     db.create_meter("calls")
     db.create_product("ai", "AI")
     per_unit = [{"currency": "USD", "model": "per_unit", "amount": "1"}]
@@ -44,6 +45,7 @@ def prepare(db: Database) -> None:
     dear = [{"currency": "USD", "model": "per_unit", "amount": "3"}]
     plan(db, "dear", "10", "5", overage={"prices": dear}, at_zero={"kind": "overage"})
     plan(db, "topped", "10", "", type="free", top_up={"prices": per_unit})
+    plan(db, "minutes", "7", "5", credit_type="minutes")
     plan(db, "licence", "", "7", type="custom", release="on_approval")
     lifetime, prices = {"count": 1}, [{"currency": "USD", "amount": "3", "model": "per_unit"}]
     db.create_pack("pack", name="Pack", amount="10", prices=prices, lifetime=lifetime)
@@ -54,7 +56,8 @@ def prepare(db: Database) -> None:
 def plan(db: Database, name: str, credits: str, fee: str, **settings: Any) -> None:
     """A monthly plan, published; what goes beyond ``settings`` concerns its credits."""
     more = {"rollover": settings.pop("rollover")} if "rollover" in settings else {}
-    charge = {"credit_type": "credits", "amount": credits, "cadence": "monthly", **more}
+    credit_type = settings.pop("credit_type", "credits")
+    charge = {"credit_type": credit_type, "amount": credits, "cadence": "monthly", **more}
     db.create_plan(
         name,
         product="ai",
@@ -164,12 +167,13 @@ def invoice(db: Database) -> None:
 
 
 def leave(db: Database) -> None:
-    """Past zero at one price, at another, and then a plan that has none, in the midst of a period."""
+    """Past zero at one price, at another, with none, and on to another credit type, all in one period."""
     db.subscribe("acme", "metered", subscription_id="m")
     db.record("acme", "calls", quantity=8, event_id="before", time=START)
     db.change_plan("m", "dear", change_id="dear")
     db.record("acme", "calls", quantity=2, event_id="after", time=START)
     db.change_plan("m", "small", change_id="none")
+    db.change_plan("m", "minutes", change_id="minutes")
     advance(db, 60)
 
 

@@ -9,7 +9,12 @@ step::
 
     void_replace       due = the best plan's credits so far, and new ≤ the new plan's credits
     prorate            due = each plan's credits for its share of the cadence
-    keep_until_expiry  nothing is voided; a grant of what the new plan has more than the best so far
+    keep_until_expiry  nothing is voided; a grant of what the new plan has more than the best so far, and
+                       where a change to another type took all there was, due as for void_replace
+
+Credit types never pay for each other, so each counts for itself: what another type gave or burned is not
+part of *due* or *burned*. A grant of another type is voided with the rest and nothing of it is carried:
+the new plan's credits are a plain amount.
 
 Only the plan's own grants of the present cadence are touched: what was bought, promotional credits and
 what rolled over from earlier cadences stay.
@@ -66,21 +71,23 @@ def replacement(
     """
     present = _present_grants(old, now)
     wanted = cadence_credits(new, plan, now)
-    if policy == "keep_until_expiry":
-        best = max((each.amount for each in old.segments), default=Decimal(0))
-        return _kept(new, plan, change_id, now, max(Decimal(0), wanted - best), pending)
     live = [own for own in present if own.grant_id in figures and figures[own.grant_id].state != "voided"]
     if counts_anew:
         amounts = _Amounts(wanted, None, wanted)
     else:
-        amounts = _amount(new, present, live, policy, figures, scale, wanted, now)
+        amounts = _amount(new, plan, present, live, policy, figures, scale, wanted, now)
+    if policy == "keep_until_expiry":
+        best = max(_amounts_in(_type_of(plan), old.segments), default=Decimal(0))
+        more = amounts.estimate if _all_voided(plan, present, figures) else max(Decimal(0), wanted - best)
+        return _kept(new, plan, change_id, now, more, pending)
     amount, adds, estimate = amounts
     created: list[tuple[OwnGrant, commands.GrantAmountLike]] = []
     if plan.credits is not None:
         created = [
             (_own(new, plan, change_id, suffix, now), each)
             for suffix, each in (("", amount), (".more", adds))
-            if each is not None
+            # The engine would refuse a plain amount of 0, and the voids with it.
+            if each is not None and each != 0
         ]
     elif estimate:
         estimate = Decimal(0)
@@ -122,6 +129,7 @@ class _Amounts(NamedTuple):
 
 def _amount(
     new: Subscription,
+    plan: Plan,
     present: Sequence[OwnGrant],
     live: Sequence[OwnGrant],
     policy: str,
@@ -133,9 +141,11 @@ def _amount(
     """The new amount as a formula (and a fixed part where one form cannot say it), and its value now."""
     if policy == "prorate" and present:
         # Of the whole cadence, whose first part may be a grant that an earlier change took.
-        due, cap = accrued(new.segments, _cadence_at(new, now), scale), None
+        due, cap = accrued(_segments_in(_type_of(plan), new.segments), _cadence_at(new, now), scale), None
     else:
-        due, cap = max((each.amount for each in new.segments), default=wanted), wanted
+        due, cap = max(_amounts_in(_type_of(plan), new.segments), default=wanted), wanted
+    present = [own for own in present if own.credit_type == _type_of(plan)]
+    live = [own for own in live if own.credit_type == _type_of(plan)]
     burned = sum((_burned(figures.get(own.grant_id)) for own in present if own not in live), Decimal(0))
     if not live:
         fixed = max(Decimal(0), due - burned)
@@ -158,6 +168,28 @@ def _amount(
     if adds >= cap:
         return _Amounts(cap, None, cap)
     return _Amounts(_at_most(last, cap - adds), adds, min(cap, estimate))
+
+
+def _type_of(plan: Plan) -> str:
+    return "" if plan.credits is None else plan.credits.credit_type
+
+
+def _amounts_in(credit_type: str, segments: Sequence[Segment]) -> list[Decimal]:
+    return [each.amount for each in segments if each.credit_type == credit_type]
+
+
+def _segments_in(credit_type: str, segments: Sequence[Segment]) -> tuple[Segment, ...]:
+    """The same stretches of time; those of another credit type are due nothing."""
+    return tuple(
+        each if each.credit_type == credit_type else msgspec.structs.replace(each, amount=Decimal(0))
+        for each in segments
+    )
+
+
+def _all_voided(plan: Plan, present: Sequence[OwnGrant], figures: Mapping[str, Grant]) -> bool:
+    """Whether there is nothing to keep in the plan's type: a change to another one took what there was."""
+    own = [figures.get(each.grant_id) for each in present if each.credit_type == _type_of(plan)]
+    return bool(own) and all(each is not None and each.state == "voided" for each in own)
 
 
 def _cadence_at(subscription: Subscription, now: datetime) -> Period:
@@ -205,8 +237,17 @@ def _kept(
     return Replacement(command=command, own=(own,), voided=(), forfeits=Decimal(0), grants=more)
 
 
-def with_segment(subscription: Subscription, now: datetime, amount: Decimal) -> Subscription:
-    """From ``now`` on the present cadence is due so many credits."""
-    return msgspec.structs.replace(
-        subscription, segments=(*subscription.segments, Segment(since=now, amount=amount))
+def with_segment(subscription: Subscription, plan: Plan, now: datetime) -> Subscription:
+    """From ``now`` on the present cadence is due what ``plan`` gives."""
+    amount = cadence_credits(subscription, plan, now)
+    segment = Segment(since=now, amount=amount, credit_type=_type_of(plan))
+    return msgspec.structs.replace(subscription, segments=(*subscription.segments, segment))
+
+
+def with_named_segments(subscription: Subscription, plan: Plan) -> Subscription:
+    """Segments that were written without a credit type have that of ``plan``, the subscription's own."""
+    named = (
+        each if each.credit_type else msgspec.structs.replace(each, credit_type=_type_of(plan))
+        for each in subscription.segments
     )
+    return msgspec.structs.replace(subscription, segments=tuple(named))

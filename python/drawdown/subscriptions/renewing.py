@@ -183,7 +183,7 @@ def cadence_grant(
     held = msgspec.structs.replace(
         subscription,
         own_grants=(*kept, own),
-        segments=(Segment(since=period.start, amount=amount),),
+        segments=(Segment(since=period.start, amount=amount, credit_type=charge.credit_type),),
         grant_next=max(subscription.grant_next, number + 1),
     )
     if amount <= 0:

@@ -33,6 +33,8 @@ class Segment(Value, frozen=True):
 
     since: datetime
     amount: Decimal
+    credit_type: str = ""
+    """Empty: written before segments had it, and of the plan that the subscription is on."""
 
 
 class Service(Value, frozen=True):

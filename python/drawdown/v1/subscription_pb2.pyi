@@ -267,12 +267,14 @@ class PlannedChange(_message.Message):
     def __init__(self, change_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., version: _Optional[int] = ..., quantity: _Optional[int] = ..., policy: _Optional[str] = ..., asked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., invoice_id: _Optional[str] = ..., former_payment_method: _Optional[str] = ...) -> None: ...
 
 class Segment(_message.Message):
-    __slots__ = ("since", "amount")
+    __slots__ = ("since", "amount", "credit_type")
     SINCE_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
     since: _timestamp_pb2.Timestamp
     amount: str
-    def __init__(self, since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., amount: _Optional[str] = ...) -> None: ...
+    credit_type: str
+    def __init__(self, since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., amount: _Optional[str] = ..., credit_type: _Optional[str] = ...) -> None: ...
 
 class Charge(_message.Message):
     __slots__ = ("charge_id", "kind", "description", "amount", "quantity", "period", "subscription_id", "plan_key", "reference", "in_advance")

@@ -202,6 +202,7 @@ class ControlPlane:
                 "jobs": work.jobs.counts(),
                 "jobs_done_total": self.jobs.done,
                 "jobs_failed_total": self.jobs.failures,
+                "commands_refused_total": self.delivery.refused,
             }
 
     def close(self) -> None:

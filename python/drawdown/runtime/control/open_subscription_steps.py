@@ -115,7 +115,7 @@ def _go_on_granting(
     going = msgspec.structs.replace(
         subscription,
         grant_next=number + 1,
-        segments=(Segment(since=period.start, amount=whole),),
+        segments=(Segment(since=period.start, amount=whole, credit_type=plan.credits.credit_type),),
     )
     job = grant_job(going, number + 1)
     assert job is not None

@@ -27,7 +27,7 @@ from drawdown.runtime.control.subscription_steps import (
 from drawdown.subscriptions.arrears import overage_price, overage_type
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.change_price import difference_charge, same_rhythm, unused_charge
-from drawdown.subscriptions.changing import Replacement, cadence_credits, replacement, with_segment
+from drawdown.subscriptions.changing import Replacement, replacement, with_named_segments, with_segment
 from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.identifiers import derived, lane_of
 from drawdown.subscriptions.renewing import grant_job, period_charges
@@ -342,10 +342,9 @@ def _change_credits(
 
 def _segments(old: Subscription, target: Target, now: datetime) -> Subscription:
     """The present cadence counts on; one that is paid for in full begins a new count."""
-    wanted = cadence_credits(target.changed, target.plan, now)
     paid_anew = target.fresh_period and target.due_now().minor > 0
-    base = msgspec.structs.replace(target.changed, segments=() if paid_anew else old.segments)
-    return with_segment(base, now, wanted)
+    counted = () if paid_anew else with_named_segments(old, target.old_plan).segments
+    return with_segment(msgspec.structs.replace(target.changed, segments=counted), target.plan, now)
 
 
 def _credits(
@@ -361,7 +360,7 @@ def _credits(
     credits = target.plan.credits
     scale = 9 if credits is None else step.engine.scale(credits.credit_type)
     return replacement(
-        old,
+        with_named_segments(old, target.old_plan),
         _segments(old, target, now),
         target.plan,
         change_id=planned.change_id,
