@@ -61,6 +61,7 @@ class App:
             interval_s=process.sweep_interval_ms / 1000,
             grants=process.sweep_grants,
             share_percent=process.sweep_share_percent,
+            is_held=lambda: self.scheduler.behind,
         )
         self.control = open_control(
             self.engine,

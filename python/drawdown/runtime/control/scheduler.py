@@ -21,6 +21,9 @@ class Scheduler:
         self._jobs = jobs
         self._share_percent = share_percent
         self.background = Background("scheduler", self.step, fault_pause_s=1.0)
+        self.behind = True
+        """What was due may not have been done, or what it asks of the engine may not have reached it."""
+        self._did_all = False
         plane.sql.wakes.add(JOBS, self.background.wake_by)
         plane.jobs.lane_left = self.background.wake
 
@@ -28,10 +31,14 @@ class Scheduler:
         """One step; answers the pause until the next."""
         began = time.monotonic()
         self._plane.delivery.deliver()
+        self.behind = not self._did_all
         tried = self._plane.jobs.run_due(self._jobs)
         took = time.monotonic() - began
-        if tried < self._jobs:
-            return self._until_next()
+        self._did_all = tried < self._jobs
+        if self._did_all:
+            # Once more, to deliver what the last of them asks for.
+            return 0.0 if self.behind else self._until_next()
+        self.behind = True
         # Not to be woken from: more jobs do not make its share larger.
         self.background.pause(took * (100 - self._share_percent) / self._share_percent)
         return 0.0
