@@ -18,11 +18,6 @@ def pytest_configure() -> None:
         os.environ.setdefault(name, value)
 
 
-def pytest_make_parametrize_id(val: object) -> str | None:
-    """A set's words in order: test ids are the same in every process, as workers beside each other need."""
-    return "-".join(sorted(map(str, val))) if isinstance(val, set | frozenset) else None
-
-
 def allowed_reasons() -> list[str]:
     """Reasons that may stand behind a skip, one per line; ``#`` begins a remark."""
     lines = ALLOWED.read_text(encoding="utf-8").splitlines()

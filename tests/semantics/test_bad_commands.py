@@ -132,7 +132,8 @@ def test_what_cannot_be_understood_raises_and_changes_nothing(
         ({"type": "create_credit_type", "name": "credits", "scale": 3}, {"CONFLICT"}),
         ({"type": "create_meter", "key": "calls", "quantity_scale": 2}, {"CONFLICT"}),
     ],
-    ids=str,
+    # A set's words in order: workers beside each other must find the same ids.
+    ids=lambda value: "-".join(sorted(value)) if isinstance(value, set) else str(value),
 )
 def test_commands_about_what_is_unknown_or_already_otherwise(
     engine: EngineWorld, command: dict[str, Any], statuses: set[str]
