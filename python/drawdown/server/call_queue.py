@@ -91,15 +91,11 @@ class CallQueue:
             else:
                 answer.set_result(done.result())
 
+        # There is a thread for every place, so it begins at once: nothing is taken back any more.
         working = self._executor.submit(work)
         self._working_bytes += batch_bytes
         working.add_done_callback(lambda done: self._loop.call_soon_threadsafe(ended, done))
-        try:
-            return await answer
-        except asyncio.CancelledError:
-            # Not begun yet, it need not begin.
-            working.cancel()
-            raise
+        return await answer
 
     def admit(self, sender: Sender, batch_bytes: int = 0) -> None:
         """Raises ``OverloadedError`` where a further call of this sender would wait too long.
