@@ -269,7 +269,11 @@ impl Node {
         })?;
         match recorded {
             Ok(()) => Ok(seq),
-            Err(_) => Err(SubmitError::Shed("no memory for more event ids within the guaranteed window".into())),
+            Err(_) => Err(SubmitError::Shed(
+                "the event ids of guaranteed_window_s and one dedupe_bucket_s fill dedupe_budget_bytes: raise \
+                 that one, or send more slowly; nothing applied, retry later with the same ids"
+                    .into(),
+            )),
         }
     }
 
