@@ -40,6 +40,7 @@ lint: setup ## Formatting and lint of both languages
 	$(BIN)/ruff format --check $(wildcard $(PYTHON_PATHS))
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	cargo clippy -p drawdown-node --lib --profile test --features hand-offs --quiet -- -D warnings
 
 format: setup ## Rewrite the sources in the house format
 	$(BIN)/ruff check --fix $(wildcard $(PYTHON_PATHS))

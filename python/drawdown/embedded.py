@@ -5,6 +5,7 @@ One process at a time owns a folder. Reads answer applied state, writes return w
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike, fspath
@@ -22,7 +23,7 @@ from drawdown.embedded_notices import EmbeddedNoticeWatch
 from drawdown.embedded_recorder import EmbeddedRecorder
 from drawdown.embedded_watch import EmbeddedWatch, EmbeddedWatches
 from drawdown.engine import BatchEncoder, Engine, RawEngineError, answers, translated
-from drawdown.errors import AccountNotFoundError
+from drawdown.errors import AccountNotFoundError, EngineHaltedError
 from drawdown.model import (
     Account,
     Balance,
@@ -68,7 +69,11 @@ CONTROL_FILE: Final = "control.sqlite3"
 
 
 class EmbeddedDatabase(Database):
-    """See ``Database``. Safe to call from any thread."""
+    """See ``Database``. Safe to call from any thread, and in the process that opened it alone.
+
+    In a process forked from that every call raises ``EngineHaltedError`` (nothing applied) and ``close``
+    does nothing: the folder is the parent's.
+    """
 
     def __init__(self, engine: Engine, path: str, config: Config | None = None) -> None:
         self.engine = engine
@@ -76,6 +81,7 @@ class EmbeddedDatabase(Database):
         self._config = config or Config()
         self._recovered_seq = engine.durable_seq()
         self._opening = threading.RLock()
+        self._pid = os.getpid()
         self._plane: ControlPlane | None = None
         self._scheduler: Scheduler | None = None
         self._relay: Relay | None = None
@@ -217,12 +223,23 @@ class EmbeddedDatabase(Database):
         """The provider that this database asks for money (setting ``payments``)."""
         return self._control_plane().provider
 
+    def _require_own_process(self) -> None:
+        """Raises ``EngineHaltedError`` in a forked one: connections of SQL are the parent's as well."""
+        if self._pid != os.getpid():
+            raise EngineHaltedError(
+                f"this database was opened in process {self._pid}, and this is another one, forked from it: "
+                "nothing applied; open databases in processes that were started anew",
+                definite=True,
+            )
+
     def _before(self, group: bytes) -> None:
+        self._require_own_process()
         if self._plane is not None:
             self._plane.before(group)
 
     def _control_plane(self) -> ControlPlane:
         """The control plane, opened on first use: who only counts usage has no SQL database."""
+        self._require_own_process()
         with self._opening:
             if self._plane is None:
                 from drawdown.runtime.control.opening import open_control
@@ -330,6 +347,8 @@ class EmbeddedDatabase(Database):
 
     def close(self) -> None:
         """Flush, checkpoint and release the folder. A second call changes nothing."""
+        if self._pid != os.getpid():
+            return
         self._watches.close()
         for watch in tuple(self._notice_watches):
             watch.close()

@@ -14,12 +14,9 @@ per telling.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import shutil
-import signal
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -29,6 +26,7 @@ from pathlib import Path
 import msgspec
 
 from tests.control.crash_stories import STORIES, prepare, state
+from tests.control.killed_child import RANDOM, Told, in_child
 from tests.control.marked import put_between_marks
 from tests.control.postgresql import SKIP_REASON, PostgresqlServer, binaries, new_database
 
@@ -38,16 +36,7 @@ ENGINE = {
     "scheduler_interval_ms": 3_600_000,
     "payments": "test",
 }
-RANDOM = "any moment"
 PREPARED = "prepared"
-
-
-class Told(msgspec.Struct):
-    """How a child ended."""
-
-    killed_at: str
-    """The point it was killed at; empty: it came to its end."""
-    seconds: float
 
 
 RowsOf = Callable[[str], str]
@@ -67,39 +56,6 @@ def tell(folder: Path, story: str, rows: str) -> bytes:
         STORIES[story](db)
         assert db.verify("acme")
         return msgspec.json.encode(state(db), order="deterministic")
-
-
-def in_child(work: Callable[[], bytes], answer: Path, *, point: int | None, kill_after_s: float = 0) -> Told:
-    """Do ``work`` in a child that is killed at its ``point``-th point, or after some time."""
-    from drawdown.runtime.control import fault_points
-
-    where = answer.with_suffix(".point")
-    where.unlink(missing_ok=True)
-    began = time.monotonic()
-    child = os.fork()
-    if child == 0:
-        try:
-            if point is not None:
-                fault_points.arm(point, tell=where)
-            told = work()
-            fault_points.disarm()
-            answer.write_bytes(told)
-            os._exit(0)
-        except BaseException:
-            import traceback
-
-            traceback.print_exc()
-            os._exit(3)
-    if kill_after_s:
-        time.sleep(kill_after_s)
-        os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    took = time.monotonic() - began
-    if os.WIFSIGNALED(status):
-        return Told(where.read_text("utf-8") if where.exists() else RANDOM, took)
-    if os.waitstatus_to_exitcode(status) != 0:
-        raise SystemExit(f"point {point}: the story ended with {os.waitstatus_to_exitcode(status)}")
-    return Told("", took)
 
 
 class Crashes:

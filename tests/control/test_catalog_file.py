@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from drawdown.client.interface import Database
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .conftest import SMALL, START
-from .crash_story import in_child
+from ..tidy.tree import ROOT
+from .catalog_file_kills import NOBODY
+from .conftest import START
 from .plans import published
 
 Name = Callable[[str], str]
@@ -165,42 +166,16 @@ def test_a_kill_anywhere_leaves_all_of_a_file_or_nothing(tmp_path: Path) -> None
     """Killed at each point; opened again there is the whole file or none of it, in rows and in engine."""
     path = tmp_path / "catalog.toml"
     path.write_text(FILE % {"id": "shop"}, "utf-8")
-    content = content_of(path)
-
-    def load(folder: Path) -> bytes:
-        with drawdown.open(folder, **SMALL) as database:
-            database.load_catalog(content)
-        return b""
-
-    def look(folder: Path) -> bytes:
-        with drawdown.open(folder, **SMALL) as database:
-            there = msgspec.json.encode(database.dump_catalog())
-            # A meter is declared once: one that was left over could not come back as another.
-            changed = {**content, "meters": [{**content["meters"][0], "unit": "picture"}]}
-            if b"shop" not in there:
-                database.load_catalog(changed)
-            return there
-
-    killed: dict[str, bool] = {}
-    for point in itertools.count(1):
-        folder, answer = tmp_path / f"data-{point}", tmp_path / f"answer-{point}"
-        told = in_child(partial(load, folder), answer, point=point)
-        assert not in_child(partial(look, folder), answer, point=None).killed_at
-        there = answer.read_bytes()
-        found = [
-            word in there for word in (b"gems", b"shop-images", b"shop-card", b"shop-pack", b"shop-plan")
-        ]
-        assert all(found) or not any(found), (told.killed_at, found)
-        if not told.killed_at:
-            break
-        killed[told.killed_at] = all(found)
-    assert all(found)
-    assert killed == {
+    command = [sys.executable, "-m", "tests.control.catalog_file_kills", str(tmp_path), str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert msgspec.json.decode(done.stdout) == {
         "call.decided": False,
         "call.committed": True,
         "group.delivering": True,
         "group.applied": True,
         "groups.durable": True,
+        NOBODY: True,
     }
 
 

@@ -3,7 +3,6 @@
 import json
 import stat
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,9 @@ from drawdown import errors
 from drawdown.model import api_key
 from drawdown.model.instants import now_us
 from drawdown.model.rights import Right, rights_from
+from drawdown.server import key_ring
 from drawdown.server.key_ring import KeyRing
-from drawdown.storage import audit_file
+from drawdown.storage import audit_file, key_file
 from drawdown.storage.audit_file import AuditFile
 from drawdown.storage.key_file import KeyFile
 
@@ -90,7 +90,7 @@ def test_without_overlap_the_old_text_ends_at_once(keys: KeyFile) -> None:
     assert ring.of_text(third) is not None
 
 
-def test_revoked_and_expired_keys_are_not_taken(keys: KeyFile) -> None:
+def test_revoked_and_expired_keys_are_not_taken(keys: KeyFile, monkeypatch: pytest.MonkeyPatch) -> None:
     made, text = keys.create("app", READ)
     ring = KeyRing(keys)
     assert ring.of_text(text) is not None
@@ -99,11 +99,14 @@ def test_revoked_and_expired_keys_are_not_taken(keys: KeyFile) -> None:
     ring.refresh()
     assert ring.of_text(text) is None
     assert ring.live(made.key_id) is None
-    brief, brief_text = keys.create("brief", READ, expires_at=now_us() + 1_000_000)
+    expires_at = now_us() + 60_000_000
+    brief, brief_text = keys.create("brief", READ, expires_at=expires_at)
     ring.refresh()
-    assert ring.of_text(brief_text) is not None
-    time.sleep(1.05)
-    assert ring.of_text(brief_text) is None
+    for now, is_taken in ((expires_at - 1, True), (expires_at, False)):
+        monkeypatch.setattr(key_ring, "now_us", lambda now=now: now)
+        assert (ring.of_text(brief_text) is not None) is is_taken, now
+        assert (ring.live(brief.key_id) is not None) is is_taken, now
+    monkeypatch.setattr(key_file, "now_us", lambda: expires_at)
     with pytest.raises(errors.PreconditionError):
         keys.rotate(brief.key_id, 1)
 
@@ -164,30 +167,38 @@ def test_a_damaged_file_is_refused_and_live_keys_stay(keys: KeyFile) -> None:
     assert ring.of_text(text) is not None
 
 
+BEGIN_NS = 5_000_000_000_000
+"""Of a monotonic clock that stands still: how long a test is held up is no matter of the rate."""
+
+
 def test_the_rate_of_a_key_is_its_calls_per_second(keys: KeyFile) -> None:
     made, text = keys.create("app", READ, calls_per_s=20)
     ring = KeyRing(keys)
     held = ring.of_text(text)
     assert held is not None
-    taken = sum(1 for _ in range(100) if held.wait_s() == 0)
-    assert 20 <= taken <= 22
-    assert 0 < held.wait_s() <= 0.05
+    taken = sum(1 for _ in range(100) if held.wait_s(BEGIN_NS) == 0)
+    assert taken == 20
+    assert held.wait_s(BEGIN_NS) == 0.05
     # What was spent stays spent when the file is read again.
     keys.note_used({made.key_id: now_us()})
     ring.refresh()
     again = ring.of_text(text)
     assert again is not None and again is not held
-    assert again.wait_s() > 0
-    time.sleep(0.11)
-    assert again.wait_s() == 0
+    assert again.wait_s(BEGIN_NS) == 0.05
+    assert again.wait_s(BEGIN_NS + 49_999_999) == 1e-9
+    # A second later there is a second's worth again, and no more after an hour.
+    for later_ns, allowed in ((50_000_000, 1), (1_050_000_000, 20), (3_600_000_000_000, 20)):
+        now_ns = BEGIN_NS + later_ns
+        assert sum(1 for _ in range(100) if again.wait_s(now_ns) == 0) == allowed, later_ns
 
 
 def test_one_call_per_second_is_possible(keys: KeyFile) -> None:
     _, text = keys.create("app", READ, calls_per_s=1)
     held = KeyRing(keys).of_text(text)
     assert held is not None
-    assert held.wait_s() == 0
-    assert held.wait_s() > 0
+    assert held.wait_s(BEGIN_NS) == 0
+    assert held.wait_s(BEGIN_NS + 999_999_999) > 0
+    assert held.wait_s(BEGIN_NS + 1_000_000_000) == 0
 
 
 def test_last_use_is_kept(keys: KeyFile) -> None:

@@ -1,5 +1,6 @@
 """Who calls and what they may do: decided once per call, from the credential, never from the request."""
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
@@ -104,7 +105,7 @@ class Access:
         held = self._ring.live(caller.key_id)
         if held is None:
             raise _unknown()
-        return held.wait_s()
+        return held.wait_s(time.monotonic_ns())
 
     def require_live(self, caller: Principal) -> None:
         """Raises ``UnauthenticatedError`` once the key was revoked or has expired; counts nothing."""

@@ -2,7 +2,6 @@
 
 import hmac
 import logging
-import time
 from typing import Final
 
 import msgspec
@@ -27,13 +26,15 @@ class HeldKey:
         self._interval_ns = 1_000_000_000 // key.calls_per_s if key.calls_per_s else 0
         self._spent_until_ns = 0
 
-    def wait_s(self) -> float:
-        """Count one call and answer 0; or seconds to wait, and nothing is counted."""
+    def wait_s(self, now_ns: int) -> float:
+        """Count one call and answer 0; or seconds to wait, and nothing is counted.
+
+        ``now_ns`` is of the monotonic clock.
+        """
         if not self._interval_ns:
             return 0.0
-        now = time.monotonic_ns()
-        spent = max(self._spent_until_ns, now)
-        ahead = spent + self._interval_ns - now - max(BURST_NS, self._interval_ns)
+        spent = max(self._spent_until_ns, now_ns)
+        ahead = spent + self._interval_ns - now_ns - max(BURST_NS, self._interval_ns)
         if ahead > 0:
             return ahead / 1e9
         self._spent_until_ns = spent + self._interval_ns

@@ -6,10 +6,11 @@
 
 use crate::checkpoint_file::{CheckpointInfo, CheckpointReader, CheckpointWriter, KeyRunName, checkpoint_name};
 use crate::disk::Disk;
+use crate::environment::Drive;
 use crate::error::NodeError;
 use crate::faults;
 use crate::meta::StoreId;
-use crate::node::{Drive, Shared};
+use crate::node::Shared;
 use crate::retention::forget_old_journal;
 use crate::segment::{ARCHIVE, SegmentName, segments};
 use crate::settings::NodeSettings;

@@ -24,8 +24,10 @@ mod commit;
 mod correcting;
 mod disk;
 mod drain_rate;
+mod environment;
 mod error;
 mod faults;
+mod fork;
 mod frame;
 mod grant_query;
 #[cfg(all(test, feature = "hand-offs"))]
@@ -73,11 +75,12 @@ mod writer;
 
 pub use clock::{Clock, Reading, SimulatedClock, StampRule, SystemClock};
 pub use disk::{Access, Disk, DiskFile};
+pub use environment::{Drive, Environment};
 pub use error::{Corruption, Fatal, NodeError, SubmitError};
 pub use faults::FAULT_POINTS;
 pub use history::{CounterHistory, EventHistory};
 pub use meta::{JOURNAL_FORMAT, StoreId};
-pub use node::{Drive, Environment, Node};
+pub use node::Node;
 pub use real_disk::RealDisk;
 pub use recovery::RecoveryReport;
 pub use restore::Restore;

@@ -1,14 +1,12 @@
 //! The node: one engine, its journal, and the threads between them.
 
 use crate::checkpointer::Checkpointer;
-use crate::clock::{Clock, SystemClock};
 use crate::commit::Committer;
-use crate::disk::Disk;
+use crate::environment::{Drive, Environment};
 use crate::error::{Fatal, NodeError, SubmitError};
+use crate::fork::{Birthplace, Running};
 use crate::meta::{Meta, StoreId};
-use crate::os;
 use crate::progress::Progress;
-use crate::real_disk::RealDisk;
 use crate::recovery::{self, RecoveryReport};
 use crate::remote_pass::RemotePass;
 use crate::settings::NodeSettings;
@@ -27,52 +25,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
-
-/// What the node stands on; the simulator puts its own in.
-#[derive(Clone)]
-pub struct Environment {
-    pub disk: Arc<dyn Disk>,
-    pub clock: Arc<dyn Clock>,
-    /// Called once when the node must not go on. The default ends the process.
-    pub on_fatal: Arc<dyn Fn(&Fatal) + Send + Sync>,
-}
-
-/// A folder of the real file system, made if it is absent. `Refused` for something that is no folder, `Io`.
-pub(crate) fn open_folder(folder: PathBuf) -> Result<RealDisk, NodeError> {
-    if folder.exists() && !folder.is_dir() {
-        return Err(NodeError::Refused(format!("{} is a file; the data need a folder", folder.display())));
-    }
-    RealDisk::new(&folder).map_err(NodeError::io(format!("create the data folder {}", folder.display())))
-}
-
-impl Environment {
-    /// A folder of the real file system, the machine's clocks, and an end of the process on a
-    /// fatal failure.
-    pub fn real(folder: impl Into<PathBuf>) -> Result<Environment, NodeError> {
-        let disk = open_folder(folder.into())?;
-        Ok(Environment::on(Arc::new(disk)))
-    }
-
-    pub(crate) fn on(disk: Arc<dyn Disk>) -> Environment {
-        Environment {
-            disk,
-            clock: Arc::new(SystemClock::default()),
-            on_fatal: Arc::new(|fatal| {
-                eprintln!("drawdown: {}; ending with code {}", fatal.what, fatal.exit_code);
-                os::exit_now(fatal.exit_code)
-            }),
-        }
-    }
-}
-
-/// Who moves the journal on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drive {
-    /// Threads of the node. The usual way.
-    Threads,
-    /// The caller, by `step_commit` and `step_prepare`: every run of a simulation is the same.
-    Steps,
-}
 
 pub(crate) struct Shared {
     pub(crate) environment: Environment,
@@ -200,8 +152,14 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 /// The engine with its journal in one folder. Every method may be called from any thread.
 ///
 /// Dropping it without `close` stops the threads and leaves the rest to the next recovery.
+///
+/// In a process that was forked from the one that opened it nothing may be asked of it but `is_here`; a close
+/// or a drop does nothing there.
 pub struct Node {
     pub(crate) shared: Arc<Shared>,
+    birthplace: Birthplace,
+    /// While there are threads.
+    running: Mutex<Option<Running>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     report: RecoveryReport,
     lock: Mutex<Option<Box<dyn Send + Sync>>>,
@@ -225,6 +183,7 @@ impl Node {
     ) -> Result<Node, NodeError> {
         settings.validate()?;
         engine.validate().map_err(NodeError::Refused)?;
+        let birthplace = Birthplace::here()?;
         let disk = Arc::clone(&environment.disk);
         let lock = disk.lock().map_err(NodeError::io("lock the data folder"))?;
         let lock = lock.or_else(|| cfg!(feature = "planted-second-engine").then(|| Box::new(()) as _));
@@ -232,11 +191,24 @@ impl Node {
         let recovered = recovery::recover(&environment, engine)?;
         let report = recovered.report.clone();
         let shared = recovered.into_shared(environment, settings, drive)?;
+        let running = (drive == Drive::Threads).then(|| Running::begin(birthplace));
         let threads = match drive {
             Drive::Threads => threads::start(&shared).map_err(NodeError::io("start a thread"))?,
             Drive::Steps => Vec::new(),
         };
-        Ok(Node { shared, threads: Mutex::new(threads), report, lock: Mutex::new(Some(lock)) })
+        Ok(Node {
+            shared,
+            birthplace,
+            running: Mutex::new(running),
+            threads: Mutex::new(threads),
+            report,
+            lock: Mutex::new(Some(lock)),
+        })
+    }
+
+    /// Whether this is the process that opened it, and not one forked from that.
+    pub fn is_here(&self) -> bool {
+        self.birthplace.is_here()
     }
 
     /// What opening found and did.
@@ -395,6 +367,9 @@ impl Node {
     /// # Errors
     /// `Io`, `Refused`: not everything could be made durable; the next opening recovers.
     pub fn close(&self) -> Result<(), NodeError> {
+        if !self.is_here() {
+            return Ok(());
+        }
         let mut lock = self.lock.lock();
         if lock.is_none() {
             return Ok(());
@@ -434,6 +409,7 @@ impl Node {
                 let _ = thread.join();
             }
         }
+        *self.running.lock() = None;
     }
 }
 
@@ -442,6 +418,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Drop for Node {
     fn drop(&mut self) {
-        self.stop_threads();
+        if self.is_here() {
+            self.stop_threads();
+        }
     }
 }

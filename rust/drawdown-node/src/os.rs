@@ -36,6 +36,16 @@ pub(crate) fn clock_is_synchronised() -> bool {
     answer >= 0 && answer != libc::TIME_ERROR
 }
 
+/// Have `note` run in every child that is forked from now on, before `fork` returns there. It may touch
+/// nothing that a thread of the parent could have held.
+pub(crate) fn in_forked_children(note: extern "C" fn()) -> io::Result<()> {
+    // SAFETY: `note` is a function of this library, which is never unloaded, and takes nothing.
+    match unsafe { libc::pthread_atfork(None, None, Some(note)) } {
+        0 => Ok(()),
+        code => Err(io::Error::from_raw_os_error(code)),
+    }
+}
+
 /// End the process now, without running exit handlers that might touch a halted engine.
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: _exit never returns and needs nothing of the caller.

@@ -4,9 +4,9 @@ use crate::checkpoint_file::{CheckpointInfo, CheckpointWriter, KeyRunName, check
 use crate::chunk_file::{ChunkKind, FileKind};
 use crate::chunk_writer::ChunkFileWriter;
 use crate::disk::Disk;
+use crate::environment::open_folder;
 use crate::error::NodeError;
 use crate::meta::{Meta, StoreId};
-use crate::node::open_folder;
 use crate::recovery::{RecoveryReport, rebuild};
 use crate::remote_pass::open_global;
 use drawdown_core::Settings;

@@ -1,10 +1,11 @@
 //! The commit thread, the segment helper and the checkpoint thread, and their single steps.
 
 use crate::commit::CommitError;
+use crate::environment::Drive;
 use crate::error::NodeError;
 use crate::frame::FrameKind;
 use crate::ledger_indexer::index_next;
-use crate::node::{Drive, Shared};
+use crate::node::Shared;
 use crate::progress::Progress;
 use crate::sync::Instant;
 use crate::sync::thread::{self, JoinHandle};

@@ -38,6 +38,12 @@ pub fn halted(what: impl Into<String>) -> PyErr {
     with_facts(EngineHaltedError::new_err(what.into()), "ENGINE_HALTED", false)
 }
 
+pub fn forked() -> PyErr {
+    let what = "the engine belongs to the process that opened it, and this one was forked from that: nothing applied; \
+                open engines in processes that were started anew (multiprocessing: 'spawn' or 'forkserver')";
+    with_facts(EngineHaltedError::new_err(what), "ENGINE_HALTED", true)
+}
+
 pub fn from_wire(error: WireError) -> PyErr {
     invalid(format!("the message can't be decoded: {error}"))
 }

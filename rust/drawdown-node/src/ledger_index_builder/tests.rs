@@ -1,5 +1,6 @@
+use crate::environment::{Drive, Environment};
 use crate::ledger_index::LedgerIndex;
-use crate::node::{Drive, Environment, Node};
+use crate::node::Node;
 use crate::segment::segments;
 use crate::settings::NodeSettings;
 use crate::simulation::SimulatedDisk;
