@@ -288,7 +288,8 @@ PLANTS = (
         "runtime/control/recharge_calls.py",
         "    if rule.enabled:\n        number",
         "    if rule.enabled and known is None:\n        number",
-        f"{RECHARGE}::test_a_declining_card_makes_one_attempt_and_enabling_tries_at_once",
+        f"{RECHARGE}::test_enabling_again_looks_at_the_balance_itself",
+        "",
     ),
     Plant(
         "one-more-than-the-cap",

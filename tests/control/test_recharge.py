@@ -157,6 +157,25 @@ def test_a_declining_card_makes_one_attempt_and_enabling_tries_at_once(db: Datab
     assert db.purchases(account)[1].state == "granted"
 
 
+@pytest.mark.behaviour("S3-36")
+def test_enabling_again_looks_at_the_balance_itself(tmp_path: Path, db_url: str, name: Name) -> None:
+    """The relay is away, so no crossing tells of it: the call alone begins the recharge."""
+    with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as db:
+        prepare(db)
+        account = topped(db, name, payment_method="test_decline")
+        db.set_recharge(account, "credits", threshold="5", to="20")
+        settled(db, account, 1)
+        wait_until(lambda: db.recharge(account, "credits").standing.state == "disabled")
+        relay = db._relay
+        assert relay is not None
+        relay.background.stop()
+        use(db, account, "0", "wakes the relay's last wait")
+        db.put_customer(name("customer"), payment_method="test_ok")
+        db.set_recharge(account, "credits", threshold="5", to="20")
+        assert settled(db, account, 2) == [Decimal(20), Decimal(20)]
+        assert db.purchases(account)[1].state == "granted"
+
+
 def test_action_required_is_a_state_of_its_own(db: Database, name: Name) -> None:
     account = topped(db, name, payment_method="test_action")
     db.set_recharge(account, "credits", threshold="5", to="20")
