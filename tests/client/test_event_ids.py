@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from datetime import UTC, datetime
 
+import drawdown
 import pytest
+from drawdown.cli.server_process import ServerProcess
 from drawdown.client.interface import Database
 from drawdown.client.usage_event import UsageEvent, event_from, seal
 from drawdown.errors import InvalidRequestError
@@ -56,3 +59,30 @@ def test_an_event_from_a_mapping_knows_its_fields() -> None:
         with pytest.raises(InvalidRequestError) as refused:
             event_from(fields)
         assert refused.value.field == named
+
+
+def test_a_recorder_leaves_the_time_to_the_accounts_own_clock(database: Database) -> None:
+    """Created and advanced on this connection while the recorder is open: its clock says when it was."""
+    with database.recorder() as recorder:
+        database.create_account("recorded", test_clock=datetime(2020, 3, 1, tzinfo=UTC))
+        database.create_grant("recorded", "credits", amount="5", grant_id="g")
+        recorder.record("recorded", "calls")
+        recorder.flush(timeout_s=30)
+        database.advance_clock("recorded", datetime(2040, 4, 1, tzinfo=UTC))
+        recorder.record("recorded", "calls")
+    assert (recorder.totals.applied, recorder.totals.refused) == (2, 0)
+    events = database.ledger("recorded", kinds=["usage"], oldest_first=True)
+    assert [each.received_at.year for each in events] == [2020, 2040]
+
+
+def test_an_awaited_recorder_does_too(server: ServerProcess) -> None:
+    async def story() -> list[int]:
+        async with drawdown.aio.connect(server.target) as db:
+            await db.create_account("awaited", test_clock=datetime(2020, 3, 1, tzinfo=UTC))
+            await db.create_grant("awaited", "credits", amount="5", grant_id="g")
+            async with db.recorder() as recorder:
+                await recorder.record("awaited", "calls")
+            assert (recorder.totals.applied, recorder.totals.refused) == (1, 0)
+            return [each.received_at.year async for each in db.ledger("awaited", kinds=["usage"])]
+
+    assert asyncio.run(story()) == [2020]

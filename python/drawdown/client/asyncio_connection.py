@@ -240,6 +240,7 @@ class AioConnection(
             self._channel,
             self._metadata,
             self._scale_for_recorder,
+            self._own_clocks,
             batch=batch,
             linger_ms=linger_ms,
             options=options or RecorderOptions(),

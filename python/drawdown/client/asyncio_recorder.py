@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -32,6 +32,7 @@ class AioRecorder:
         channel: grpc.aio.Channel,
         metadata: tuple[tuple[str, str], ...],
         scale_of: Callable[[str], Awaitable[int]],
+        own_clocks: Collection[str],
         *,
         batch: int,
         linger_ms: float,
@@ -43,6 +44,7 @@ class AioRecorder:
         self._stream_usage = channel.stream_stream(STREAM_USAGE)
         self._metadata = metadata
         self._scale_of = scale_of
+        self._own_clocks = own_clocks
         self._options = options
         self._linger_s = max(0.0, linger_ms / 1000)
         self._builder = BatchBuilder(batch, options)
@@ -82,6 +84,7 @@ class AioRecorder:
             dimensions,
             force,
             lambda _: scale,
+            stamps=account not in self._own_clocks,
         )
         await self.add(event)
         return event.event_id

@@ -7,7 +7,7 @@ they are full or ``linger_ms`` old, ``flush`` returns when everything recorded s
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -153,8 +153,10 @@ class Recorder(abc.ABC):
     _stamps = True
     """Events without id and time get ours, so that a repeat is exact however late."""
 
-    def __init__(self, scale_of: ScaleOf) -> None:
+    def __init__(self, scale_of: ScaleOf, own_clocks: Collection[str] = ()) -> None:
         self._scale_of = scale_of
+        # Of the connection, which may come to know more: no clock of ours says the time of these accounts.
+        self._own_clocks = own_clocks
         self.totals = RecorderTotals()
 
     def record(
@@ -186,7 +188,7 @@ class Recorder(abc.ABC):
             dimensions,
             force,
             self._scale_of,
-            stamps=self._stamps,
+            stamps=self._stamps and account not in self._own_clocks,
         )
         self.add(event)
         return event.event_id

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import grpc
 
@@ -31,12 +31,13 @@ class StreamRecorder(Recorder):
         channel: grpc.Channel,
         metadata: tuple[tuple[str, str], ...],
         scale_of: ScaleOf,
+        own_clocks: Collection[str],
         *,
         batch: int,
         linger_ms: float,
         options: RecorderOptions,
     ) -> None:
-        super().__init__(scale_of)
+        super().__init__(scale_of, own_clocks)
         self._stream_usage = channel.stream_stream(STREAM_USAGE)
         self._metadata = metadata
         self._options = options

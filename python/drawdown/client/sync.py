@@ -160,6 +160,7 @@ class Connection(LedgerReads, Database):
             self._channel,
             self._metadata,
             self._scales.of_credit_type,
+            self._own_clocks,
             batch=batch,
             linger_ms=linger_ms,
             options=options or RecorderOptions(),
