@@ -171,6 +171,12 @@ class Plan(Value, frozen=True):
         return f"{self.plan_id}@{self.version}"
 
 
+def version_of(plan_key: str) -> tuple[str, int]:
+    """Id and version of ``Plan.key``."""
+    plan_id, _, version = plan_key.rpartition("@")
+    return plan_id, int(version)
+
+
 _CLOSED: Final = (
     ("type", TYPES),
     ("billing_model", BILLING_MODELS),

@@ -223,6 +223,7 @@ def _own(new: Subscription, plan: Plan, change_id: str, suffix: str, now: dateti
         expires_at=lifetime_end(grants, number, lifetime_of(charge.lifetime)),
         priority=charge.priority,
         cost=cost_of_cadence(new, plan),
+        plan_key=plan.key,
     )
 
 

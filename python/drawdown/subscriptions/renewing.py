@@ -174,6 +174,7 @@ def cadence_grant(
         expires_at=lifetime_end(grants, number, lifetime_of(charge.lifetime)),
         priority=charge.priority,
         cost=None if plan.type == "free" else cost_of_cadence(subscription, plan),
+        plan_key=plan.key,
     )
     kept = [
         each

@@ -3,6 +3,9 @@
 Decided at ``expires_at``: the remainder has left the balance and is not booked as breakage yet. The
 amount is a formula over what is free then, so a use that arrives late is counted once. Where several grants
 expire at one instant the caps are those of all of them together: what rolls on and on never grows beyond.
+
+A grant keeps the caps of the plan that gave it, whatever the subscription is on by then; so does what it
+rolls into. Only ``min``, which is more than was given, is the present plan's alone.
 """
 
 from collections.abc import Sequence
@@ -50,21 +53,25 @@ class Remainder(NamedTuple):
 
 
 def expiring_with(subscription: Subscription, own: OwnGrant) -> list[OwnGrant]:
-    """The grants whose remainders roll together with this one's: the caps hold for all of them."""
+    """The grants of its plan whose remainders roll with this one's: the caps hold for all of them."""
     return [
         each
         for each in subscription.own_grants
         if each.kind in ("plan", "rollover")
-        and (each.expires_at, each.credit_type) == (own.expires_at, own.credit_type)
+        and (each.expires_at, each.credit_type, each.plan_key)
+        == (own.expires_at, own.credit_type, own.plan_key)
     ]
 
 
 def rolled(
     subscription: Subscription, plan: Plan, remainders: Sequence[Remainder]
 ) -> tuple[list[commands.Command], list[OwnGrant]]:
-    """The steps that roll the grants of one instant over, oldest first, and what they are from then on."""
-    charge, schedule = plan.credits, subscription.grants
-    assert charge is not None and charge.rollover is not None and schedule is not None
+    """The steps that roll the grants of one instant over, oldest first, and what they are from then on.
+
+    ``plan`` gave them all.
+    """
+    charge, schedule = plan.credits, subscription.grants or subscription.billing
+    assert charge is not None and charge.rollover is not None
     rules = charge.rollover
     steps: list[commands.Command] = []
     successors: list[OwnGrant] = []
@@ -87,7 +94,7 @@ def rolled(
         total += most
         if most > 0:
             successors.append(successor)
-    if rules.min is not None and rules.min > total:
+    if rules.min is not None and rules.min > total and plan.key == subscription.plan_key:
         first = _successor(subscription, remainders[0].own, schedule, plan)
         step, extra = _extra(subscription, first, rules.min - total)
         steps.append(step)
@@ -122,6 +129,7 @@ def _successor(subscription: Subscription, own: OwnGrant, schedule: Schedule, pl
         priority=own.priority,
         kind="rollover",
         rolled=own.rolled + 1,
+        plan_key=plan.key,
     )
 
 

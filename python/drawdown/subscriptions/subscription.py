@@ -108,6 +108,11 @@ class Subscription(Value, frozen=True):
         """Whether it still does anything."""
         return self.state != "ended"
 
+    @property
+    def plan_key(self) -> str:
+        """Id and version of the plan that it is on."""
+        return f"{self.plan_id}@{self.version}"
+
     def period_at(self, instant: datetime) -> Period:
         """The billing period that holds ``instant``."""
         return self.billing.period(max(0, self.billing.number_at(instant)))
@@ -129,6 +134,8 @@ class OwnGrant(Value, frozen=True, kw_only=True):
     """``plan``, ``trial``, ``rollover`` or ``service``."""
     rolled: int = 0
     """How often these credits have rolled over."""
+    plan_key: str = ""
+    """``id@version`` of the plan that gave it, whose caps it rolls by; empty: that of the subscription."""
 
 
 def schedules_from(

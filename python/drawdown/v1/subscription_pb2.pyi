@@ -225,7 +225,7 @@ class Subscription(_message.Message):
     def __init__(self, subscription_id: _Optional[str] = ..., account: _Optional[str] = ..., customer_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., version: _Optional[int] = ..., quantity: _Optional[int] = ..., currency: _Optional[str] = ..., country: _Optional[str] = ..., state: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., billing: _Optional[_Union[_values_pb2.Schedule, _Mapping]] = ..., grants: _Optional[_Union[_values_pb2.Schedule, _Mapping]] = ..., billing_next: _Optional[int] = ..., grant_next: _Optional[int] = ..., epoch: _Optional[int] = ..., trial_ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., auto_renew: _Optional[bool] = ..., payment_method: _Optional[str] = ..., own_grants: _Optional[_Iterable[_Union[OwnGrant, _Mapping]]] = ..., planned_change: _Optional[_Union[PlannedChange, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., waiting_charges: _Optional[_Iterable[_Union[Charge, _Mapping]]] = ..., paused_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., term: _Optional[int] = ..., term_ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., services: _Optional[_Iterable[_Union[Service, _Mapping]]] = ..., seen: _Optional[_Iterable[str]] = ..., left_plans: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class OwnGrant(_message.Message):
-    __slots__ = ("grant_id", "credit_type", "amount", "period", "expires_at", "priority", "cost", "kind", "rolled")
+    __slots__ = ("grant_id", "credit_type", "amount", "period", "expires_at", "priority", "cost", "kind", "rolled", "plan_key")
     GRANT_ID_FIELD_NUMBER: _ClassVar[int]
     CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
@@ -235,6 +235,7 @@ class OwnGrant(_message.Message):
     COST_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     ROLLED_FIELD_NUMBER: _ClassVar[int]
+    PLAN_KEY_FIELD_NUMBER: _ClassVar[int]
     grant_id: str
     credit_type: str
     amount: str
@@ -244,7 +245,8 @@ class OwnGrant(_message.Message):
     cost: _values_pb2.Money
     kind: str
     rolled: int
-    def __init__(self, grant_id: _Optional[str] = ..., credit_type: _Optional[str] = ..., amount: _Optional[str] = ..., period: _Optional[_Union[_values_pb2.Period, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., priority: _Optional[int] = ..., cost: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., kind: _Optional[str] = ..., rolled: _Optional[int] = ...) -> None: ...
+    plan_key: str
+    def __init__(self, grant_id: _Optional[str] = ..., credit_type: _Optional[str] = ..., amount: _Optional[str] = ..., period: _Optional[_Union[_values_pb2.Period, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., priority: _Optional[int] = ..., cost: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., kind: _Optional[str] = ..., rolled: _Optional[int] = ..., plan_key: _Optional[str] = ...) -> None: ...
 
 class PlannedChange(_message.Message):
     __slots__ = ("change_id", "plan_id", "version", "quantity", "policy", "asked_at", "invoice_id", "former_payment_method")

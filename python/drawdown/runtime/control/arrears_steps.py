@@ -21,7 +21,7 @@ from drawdown.billing.overage import (
     overage_since,
 )
 from drawdown.billing.purchase import Purchase
-from drawdown.catalog.plan import Plan
+from drawdown.catalog.plan import Plan, version_of
 from drawdown.catalog.pricing import Price
 from drawdown.model.instants import us_from_instant
 from drawdown.model.money import Money, zero
@@ -77,14 +77,9 @@ def has_overage(plan: Plan) -> bool:
 
 def left_behind(step: Step, subscription: Subscription, plan: Plan) -> list[Plan]:
     """Plans that were left in the open period, for overage of types that ``plan`` does not price."""
-    plans = [step.work.plan(*_id_and_version(each)) for each in subscription.left_plans]
+    plans = [step.work.plan(*version_of(each)) for each in subscription.left_plans]
     priced = {overage_type(plan)}
     return [each for each in plans if overage_type(each) not in priced]
-
-
-def _id_and_version(plan_key: str) -> tuple[str, int]:
-    plan_id, _, version = plan_key.rpartition("@")
-    return plan_id, int(version)
 
 
 def with_usage(step: Step, invoice: Invoice) -> Invoice:

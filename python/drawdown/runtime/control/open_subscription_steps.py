@@ -133,6 +133,7 @@ def _go_on_granting(
         expires_at=lifetime_end(subscription.grants, number, lifetime_of(plan.credits.lifetime)),
         priority=plan.credits.priority,
         cost=cost,
+        plan_key=plan.key,
     )
     going = msgspec.structs.replace(going, own_grants=(own,))
     grant = grant_input_of(going, own, left, pending=False)

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from drawdown.billing.invoice import Invoice
-from drawdown.catalog.plan import Plan
+from drawdown.catalog.plan import Plan, version_of
 from drawdown.runtime.control.arrears_steps import arrears
 from drawdown.runtime.control.bringing import bring_invoices, bring_renewals
 from drawdown.runtime.control.registry import carries_out
@@ -132,12 +132,13 @@ def make_next_grant(step: Step, job: StoredJob, _: object) -> None:
 
 @carries_out(ROLL_JOB)
 def roll_over(step: Step, job: StoredJob, _: object) -> None:
-    """What is left of an expired grant rolls, within the plan's caps."""
+    """What is left of an expired grant rolls, within the caps of the plan that gave it."""
     subscription = step.work.subscription(job.payload["subscription_id"])
-    plan = plan_of(step, subscription)
     own = next((each for each in subscription.own_grants if each.grant_id == job.payload["grant_id"]), None)
-    rolls = plan.credits is not None and plan.credits.rollover is not None
-    if own is None or not rolls or subscription.state not in ("active", "paused"):
+    if own is None or subscription.state not in ("active", "paused"):
+        return
+    plan = step.work.plan(*version_of(own.plan_key or subscription.plan_key))
+    if plan.credits is None or plan.credits.rollover is None:
         return
     together = expiring_with(subscription, own)
     figures = {each.grant_id: each for each in step.engine.grants(subscription.account)}
