@@ -210,6 +210,14 @@ PLANTS = (
         f"{CHANGE_OVERAGE}::test_overage_before_and_after_a_change_has_two_prices",
     ),
     Plant(
+        "kept-credits-roll-by-the-new-caps",
+        "S0-37",
+        "runtime/control/subscription_jobs.py",
+        "plan = step.work.plan(*version_of(own.plan_key or subscription.plan_key))",
+        "plan = plan_of(step, subscription)",
+        "tests/control/test_rolling_changes.py::test_what_is_kept_rolls_by_the_caps_it_was_granted_under",
+    ),
+    Plant(
         "granted-though-the-payment-failed",
         "S2-13",
         "runtime/control/purchase_steps.py",
