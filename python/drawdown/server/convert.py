@@ -224,6 +224,7 @@ def meter_message(meter: model.Meter) -> catalog_pb2.Meter:
         quantity_scale=meter.quantity_scale,
         aggregation=_number(*_AGGREGATION, meter.aggregation),  # type: ignore[arg-type]
         dimensions=meter.dimensions,
+        unique_of=meter.unique_of,
     )
 
 

@@ -296,6 +296,7 @@ class Server:
         if not process.http:
             return None
         try:
+            from drawdown.server.http.callback_calls import CallbackCalls
             from drawdown.server.http.http_calls import HttpCalls
             from drawdown.server.http.listener import HttpListener
         except ModuleNotFoundError as raised:
@@ -308,6 +309,7 @@ class Server:
             self._control.access,
             self._config.event_types,
             self._usage,
+            CallbackCalls(self._app.control, Audit(self._control.audit)),
             body_bytes_max=process.http_body_bytes_max,
         )
         return HttpListener(process, calls)

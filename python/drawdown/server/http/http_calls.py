@@ -4,6 +4,7 @@
 |---|---|---|
 | ``POST /v1/events`` | ingest | CloudEvents → usage events |
 | ``GET`` and ``POST /v1/check`` | read | entitlement |
+| ``POST /v1/payments/callback`` | the provider's signature | the payment provider's word |
 | ``GET /health`` | none | 200 while serving, else 503 |
 """
 
@@ -26,6 +27,7 @@ from drawdown.server.access import Access, Principal
 from drawdown.server.call_queue import LARGE_BYTES
 from drawdown.server.durability import Durability
 from drawdown.server.http import check_calls, problem, usage_calls
+from drawdown.server.http.callback_calls import BODY_BYTES_MAX, CallbackCalls
 from drawdown.server.http.problem import HttpRefusal
 from drawdown.server.http.request import HttpCredential, body_of
 from drawdown.server.usage_service import UsageService, draining
@@ -34,6 +36,10 @@ JSON: Final = "application/json"
 # Requests in hand at once, over all connections; what comes beyond is refused before its body is read.
 CALLS_MAX: Final = 256
 THREADS: Final = 2
+EVENTS: Final = "/v1/events"
+CHECK: Final = "/v1/check"
+CALLBACK: Final = "/v1/payments/callback"
+HEALTH: Final = "/health"
 
 _Answer = TypeVar("_Answer")
 _Call = Callable[[Request, Principal], Awaitable[Response]]
@@ -49,6 +55,7 @@ class HttpCalls:
         access: Access,
         types: EventTypes,
         usage: UsageService,
+        callbacks: CallbackCalls,
         *,
         body_bytes_max: int,
     ) -> None:
@@ -57,6 +64,7 @@ class HttpCalls:
         self._access = access
         self._types = types
         self._usage = usage
+        self._callbacks = callbacks
         self._bytes_max = body_bytes_max
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="http-call")
         self._draining = False
@@ -64,21 +72,29 @@ class HttpCalls:
         self.calls: dict[tuple[str, int], int] = {}
         self.app = Starlette(
             routes=[
-                Route("/v1/events", self._guarded(Right.INGEST, self._events), methods=["POST"]),
-                Route("/v1/check", self._guarded(Right.READ, self._check), methods=["GET", "POST"]),
-                Route("/health", self._health, methods=["GET"]),
+                Route(EVENTS, self._guarded(Right.INGEST, self._events), methods=["POST"]),
+                Route(CHECK, self._guarded(Right.READ, self._check), methods=["GET", "POST"]),
+                Route(CALLBACK, self._answering(self._callback), methods=["POST"]),
+                Route(HEALTH, self._health, methods=["GET"]),
             ],
             exception_handlers={HTTPException: self._no_such_call},
         )
 
     def _guarded(self, right: Right, call: _Call) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
+            return await call(request, self._access.principal(HttpCredential(request), right))
+
+        return self._answering(answer)
+
+    def _answering(
+        self, call: Callable[[Request], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
             try:
-                caller = self._access.principal(HttpCredential(request), right)
                 self._admit()
                 self.open_calls += 1
                 try:
-                    response = await call(request, caller)
+                    response = await call(request)
                 finally:
                     self.open_calls -= 1
             except asyncio.CancelledError:
@@ -123,6 +139,19 @@ class HttpCalls:
         )
         return await self._durable(seq, answer)
 
+    async def _callback(self, request: Request) -> Response:
+        self._callbacks.admit()
+        self._callbacks.in_hand += 1
+        try:
+            body = await body_of(request, min(self._bytes_max, BODY_BYTES_MAX))
+            credential, headers = HttpCredential(request), dict(request.headers)
+            answer = await asyncio.get_running_loop().run_in_executor(
+                self._callbacks.executor, lambda: self._callbacks.answered(credential, headers, body)
+            )
+        finally:
+            self._callbacks.in_hand -= 1
+        return Response(answer, media_type=JSON)
+
     async def _durable(self, seq: int, answer: bytes) -> Response:
         """The answer, once what it stands on is on disk."""
         await self._durability.reached(seq)
@@ -137,14 +166,15 @@ class HttpCalls:
         if raised.status_code == 405:
             refusal = HttpRefusal(405, f"{request.method} is not for this path", field="method")
         else:
-            refusal = HttpRefusal(404, "there is /v1/events, /v1/check and /health", field="path")
+            there = f"there is {EVENTS}, {CHECK}, {CALLBACK} and {HEALTH}"
+            refusal = HttpRefusal(404, there, field="path")
         response = problem.of_fault(refusal)
         response.headers.update(raised.headers or {})
         return self._counted(request, response)
 
     def _counted(self, request: Request, response: Response) -> Response:
         # Paths of strangers are not kept: the number of figures is bounded.
-        path = request.url.path if request.url.path in ("/v1/events", "/v1/check") else "other"
+        path = request.url.path if request.url.path in (EVENTS, CHECK, CALLBACK) else "other"
         key = (path, response.status_code)
         self.calls[key] = self.calls.get(key, 0) + 1
         return response
@@ -156,3 +186,4 @@ class HttpCalls:
     def close(self) -> None:
         """Wait for running calls and end the threads."""
         self._executor.shutdown(wait=True, cancel_futures=True)
+        self._callbacks.close()
