@@ -164,7 +164,7 @@ class Engine:
         ``conservation``. Answers are of applied state: wait for ``seq`` to be durable before they
         leave the process.
 
-        ``ledger``, ``usage_event``, ``explain`` and a ``balance`` with ``at`` are read from the
+        ``ledger``, ``usage_event``, ``explain``, and ``balance`` and ``grants`` with ``at`` are read from the
         journal's files up to the state of the call, which is durable when they answer; they run on
         the caller's thread and hold nothing that ingest waits for.
         """

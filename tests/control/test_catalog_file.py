@@ -118,6 +118,34 @@ def test_what_is_dumped_loads_without_a_change(db: Database, name: Name, tmp_pat
     assert not actions(db.load_catalog(content_of(path)))
 
 
+def test_a_dump_makes_the_same_catalog_elsewhere(tmp_path: Path) -> None:
+    """In an empty folder, meters of every kind among it; dimensions may stand in any order."""
+    content = {
+        "credit_types": [{"name": "credits"}],
+        "meters": [
+            {"key": "users", "aggregation": "unique", "unique_of": "user", "dimensions": ["team", "model"]},
+            {"key": "seats", "aggregation": "max", "unit": "seat"},
+        ],
+        "rate_cards": [
+            {"card_id": "card", "credit_type": "credits", "rates": [{"meter": "users", "credits": "1"}]}
+        ],
+        "products": [{"product_id": "ai", "name": "AI"}],
+    }
+    with (
+        drawdown.open(tmp_path / "one", **SMALL) as first,
+        drawdown.open(tmp_path / "two", **SMALL) as second,
+    ):
+        first.load_catalog(content)
+        assert not actions(first.load_catalog(content))
+        dumped = first.dump_catalog()
+        assert [each.unique_of for each in dumped.meters] == ["user", ""]
+        second.load_catalog(msgspec.to_builtins(dumped))
+        assert second.dump_catalog() == dumped
+        content["meters"][0] = {**content["meters"][0], "unique_of": "seat"}  # type: ignore[index]
+        with pytest.raises(drawdown.AlreadyExistsError, match="users"):
+            first.load_catalog(content)
+
+
 def test_one_wrong_thing_loads_nothing_that_is_sold(db: Database, name: Name, tmp_path: Path) -> None:
     key = name("shop")
     path = tmp_path / "catalog.toml"

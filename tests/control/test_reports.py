@@ -6,13 +6,14 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import drawdown
 import pytest
-from drawdown.billing.report import shares_of
+from drawdown.billing.report import CreditSums, shares_of
 from drawdown.cli.main import app
 from drawdown.client.interface import Database
 from drawdown.errors import InvalidRequestError
@@ -79,6 +80,65 @@ def test_credits_and_their_money_add_up(db: Database, name: Name) -> None:
     assert paid.outstanding == Decimal(20)
     assert (paid.cost, paid.forfeited) == (Money(20_000, "USD"), Money(10_000, "USD"))
     assert (paid.recognised, paid.deferred) == (Money(3_333, "USD"), Money(6_667, "USD"))
+
+
+def test_credits_of_any_period_roll_forward(db: Database, name: Name) -> None:
+    """Months of one account: what is outstanding at the end of one is the opening of the next, to the cent.
+
+    A purchase in the first month, use in the second that is corrected in the third, an expiry in the third.
+    """
+    account = name("months")
+    db.put_customer(name("buyer"), payment_method="test_ok")
+    db.create_account(account, customer_id=name("buyer"), test_clock=START)
+    sold = pack(db, name("pack"), amount="30", price="100", lifetime={"count": 60, "unit": "day"})
+    db.buy_pack(account, sold, purchase_id=name("p"))
+    edges = [START + timedelta(days=days) for days in (1, 31, 59, 62)]
+    db.advance_clock(account, edges[0] + timedelta(days=2))
+    db.record(account, credit_type="credits", credits="10", event_id=name("use"))
+    # What is received in the instant at which a period ends is of the next one.
+    db.advance_clock(account, edges[1])
+    db.correct(account, name("use"), credits="7")
+    db.advance_clock(account, edges[-1] - timedelta(days=1))
+    db.advance_clock(account, edges[-1])
+
+    def report(since: datetime | None, until: datetime | None) -> CreditSums:
+        found = db.report_credits(since=since, until=until, account_prefix=account)
+        (row,) = [each for each in found.rows if each.cost is not None]
+        return row
+
+    months = [report(since, until) for since, until in zip([None, *edges], [*edges, None], strict=True)]
+    assert [each.granted for each in months] == [Decimal(30), 0, 0, 0, 0]
+    assert [each.grants for each in months] == [1, 0, 0, 0, 0]
+    assert [each.burned for each in months] == [0, Decimal(10), Decimal(-3), 0, 0]
+    assert [each.expired for each in months] == [0, 0, 0, Decimal(23), 0]
+    assert [each.outstanding for each in months] == [30, 20, 23, 0, 0]
+    assert [each.recognised for each in months] == [Money(each, "USD") for each in (0, 3333, -1000, 0, 0)]
+    assert [each.breakage for each in months] == [Money(each, "USD") for each in (0, 0, 0, 7667, 0)]
+    for before, after in pairwise(months):
+        assert after.opening == before.outstanding
+        assert after.opening_deferred == before.deferred
+    for each in months:
+        assert_rolls_forward(each)
+    whole = report(None, None)
+    assert (whole.granted, whole.burned, whole.expired, whole.outstanding) == (30, 7, 23, 0)
+    assert report(edges[0], edges[1]) == months[1], "the past stays as it was reported"
+    before = db.report_credits(until=START - timedelta(days=1), account_prefix=account)
+    assert before.rows == ()
+    # What is still to come has not happened.
+    assert report(edges[0], edges[-1] + timedelta(days=9_000)).outstanding == 0
+    with pytest.raises(InvalidRequestError, match="until"):
+        db.report_credits(since=edges[1], until=edges[0])
+
+
+def assert_rolls_forward(row: CreditSums) -> None:
+    ended = row.burned + row.expired + row.voided + row.moved
+    assert row.opening + row.granted - ended == row.outstanding
+    assert row.cost is not None and row.opening_deferred is not None
+    money = row.opening_deferred + row.cost
+    for share in (row.recognised, row.breakage, row.forfeited, row.carried):
+        assert share is not None
+        money -= share
+    assert money == row.deferred
 
 
 def test_a_cost_is_shared_out_to_the_last_cent() -> None:

@@ -7,10 +7,10 @@ and nothing is deferred where nothing is left.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -53,11 +53,17 @@ class SalesReport(Value, frozen=True):
 
 
 class CreditSums(Value, frozen=True):
-    """What became of the credits of one type and source; money of one currency, absent where free."""
+    """What became of the credits of one type and source; money of one currency, absent where free.
+
+    Of a period: opening + granted - burned - expired - voided - moved = outstanding, and the same of their
+    money: opening_deferred + cost - recognised - breakage - forfeited - carried = deferred.
+    """
 
     credit_type: str
     source: str
     grants: int = 0
+    opening: Decimal = Decimal(0)
+    """Outstanding when the period began."""
     granted: Decimal = Decimal(0)
     burned: Decimal = Decimal(0)
     expired: Decimal = Decimal(0)
@@ -65,6 +71,8 @@ class CreditSums(Value, frozen=True):
     moved: Decimal = Decimal(0)
     """Carried on into other grants, which are counted themselves."""
     outstanding: Decimal = Decimal(0)
+    opening_deferred: Money | None = None
+    """Deferred when the period began."""
     cost: Money | None = None
     recognised: Money | None = None
     """Of what was burned."""
@@ -79,7 +87,7 @@ class CreditSums(Value, frozen=True):
 
 
 class CreditReport(Value, frozen=True):
-    """Granted, burned, expired, voided and outstanding, as it is now."""
+    """Granted, burned, expired and voided in a period, outstanding at its end."""
 
     rows: tuple[CreditSums, ...] = ()
 
@@ -130,9 +138,47 @@ def _with_recharge(sums: RechargeSales, purchase: Purchase) -> RechargeSales:
     )
 
 
-def credits_of(grants: Iterable[Grant]) -> CreditReport:
+RowKey = tuple[str, str, str]
+"""Credit type, source and currency; the last is empty where nothing was paid."""
+_FLOWS: Final = ("granted", "burned", "expired", "voided", "moved")
+_MONEY_FLOWS: Final = ("cost", "recognised", "breakage", "forfeited", "carried")
+
+
+def credits_between(
+    opening: Mapping[RowKey, CreditSums], closing: Mapping[RowKey, CreditSums]
+) -> CreditReport:
+    """What happened between two instants, out of the sums up to each (``sums_of``).
+
+    A correction told in the period of an earlier charge may make a figure negative.
+    """
+    rows = []
+    for key in sorted(opening.keys() | closing.keys()):
+        nothing = CreditSums(credit_type=key[0], source=key[1])
+        row = _between(opening.get(key, nothing), closing.get(key, nothing), key[2])
+        if row != nothing:
+            rows.append(row)
+    return CreditReport(rows=tuple(rows))
+
+
+def _between(before: CreditSums, after: CreditSums, currency: str) -> CreditSums:
+    flows: dict[str, Any] = {name: getattr(after, name) - getattr(before, name) for name in _FLOWS}
+    if currency:
+        none = zero(currency)
+        flows |= {
+            name: (getattr(after, name) or none) - (getattr(before, name) or none) for name in _MONEY_FLOWS
+        }
+        flows |= {"opening_deferred": before.deferred or none, "deferred": after.deferred or none}
+    return msgspec.structs.replace(
+        after,
+        grants=after.grants - before.grants,
+        opening=before.outstanding,
+        **flows,
+    )
+
+
+def sums_of(grants: Iterable[Grant]) -> dict[RowKey, CreditSums]:
     """Sums per credit type, source and currency; grants that wait for payment are not granted yet."""
-    rows: dict[tuple[str, str, str], CreditSums] = {}
+    rows: dict[RowKey, CreditSums] = {}
     for grant in grants:
         if grant.state == "pending":
             continue
@@ -140,7 +186,7 @@ def credits_of(grants: Iterable[Grant]) -> CreditReport:
         key = (grant.credit_type, grant.source, currency)
         known = rows.get(key) or CreditSums(credit_type=grant.credit_type, source=grant.source)
         rows[key] = _with_grant(known, grant, currency)
-    return CreditReport(rows=tuple(rows[key] for key in sorted(rows)))
+    return rows
 
 
 def _with_grant(sums: CreditSums, grant: Grant, currency: str) -> CreditSums:

@@ -21,13 +21,17 @@ class ReportSales(Request, frozen=True):
 
 
 class ReportCredits(Request, frozen=True):
-    """What became of granted credits, and of the money paid for them, as it is now."""
+    """What became of granted credits in a period, and of the money paid for them."""
 
     rpc = "ReportService/ReportCredits"
     right = "read"
     answer = CreditReport
     account_prefix: str = ""
     """Only accounts that begin so."""
+    since: datetime | None = None
+    """Absent: from the beginning."""
+    until: datetime | None = None
+    """Before this instant; absent: up to now."""
 
 
 class ReportUsage(Request, frozen=True):

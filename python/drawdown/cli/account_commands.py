@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from drawdown.cli import account_rule_commands
 from drawdown.cli.options import (
     ApiKeyOption,
     DataOption,
@@ -189,5 +190,6 @@ def _print_accounts(found: list[Account]) -> None:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this file."""
+    """Add the commands of this file, and those on the account's rules."""
+    account_rule_commands.add_to(accounts)
     app.add_typer(accounts, name="account")

@@ -15,6 +15,8 @@ from drawdown.cli.output import console, print_json, print_table
 from drawdown.errors import InvalidRequestError
 
 catalogs = typer.Typer(help="The catalog as a file.", no_args_is_help=True)
+products = typer.Typer(help="Families of plans; made by a catalog file.", no_args_is_help=True)
+rate_cards = typer.Typer(help="Prices of meters under a name, by version.", no_args_is_help=True)
 plans = typer.Typer(help="What is sold.", no_args_is_help=True)
 
 
@@ -195,6 +197,46 @@ def archive_plan(
     _say(found, f"plan {found.plan_id} is archived", json)
 
 
+@products.command("list")
+def list_products(
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the families that plans belong to."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.products()
+    if json:
+        print_json(found)
+        return
+    print_table(
+        "Products",
+        ["product", "name", "description", "plan of new accounts"],
+        [(e.product_id, e.name, e.description or None, e.signup_plan or None) for e in found],
+    )
+
+
+@rate_cards.command("list")
+def list_rate_cards(
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List rate cards and their versions."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.rate_cards()
+    if json:
+        print_json(found)
+        return
+    print_table(
+        "Rate cards",
+        ["card", "version", "credit type", "rates", "rate table"],
+        [(e.card_id, e.version, e.credit_type, len(e.rates), e.rate_table) for e in found],
+    )
+
+
 def _say(value: msgspec.Struct, sentence: str, as_json: bool) -> None:
     if as_json:
         print_json(value)
@@ -205,4 +247,6 @@ def _say(value: msgspec.Struct, sentence: str, as_json: bool) -> None:
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.add_typer(catalogs, name="catalog")
+    app.add_typer(products, name="product")
+    app.add_typer(rate_cards, name="rate-card")
     app.add_typer(plans, name="plan")

@@ -85,6 +85,27 @@ def void(
         print_result(result, f"grant {grant_id} of {account} is void{amount}", json)
 
 
+def release(
+    account: AccountArgument,
+    grant_id: Annotated[str, typer.Argument(help="A pending grant.")],
+    effective: Annotated[str | None, typer.Option(help="Valid from; default as created.")] = None,
+    expires: Annotated[str | None, typer.Option(help="Valid until; default as created.")] = None,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a pending grant spendable."""
+    with open_database(data, target, api_key, create=False) as database:
+        result = database.release_grant(
+            account,
+            grant_id,
+            effective_at=instant_from(effective, "effective"),
+            expires_at=instant_from(expires, "expires"),
+        )
+        print_result(result, f"grant {grant_id} of {account} is released", json)
+
+
 def grants(
     account: AccountArgument,
     credit_type: Annotated[str | None, typer.Option(help="Only of this type.")] = None,
@@ -220,5 +241,5 @@ def balance(
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    for command in (grant, grants, void, transfer, balance):
+    for command in (grant, grants, release, void, transfer, balance):
         app.command()(command)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
-from drawdown.billing.invoice import Invoice
+from drawdown.cli import invoice_credit_commands
+from drawdown.cli.invoice_table import InvoiceArgument, period_of, show_invoice
 from drawdown.cli.options import (
     ApiKeyOption,
     DataOption,
@@ -21,7 +22,6 @@ from drawdown.errors import InvalidRequestError
 
 invoices = typer.Typer(help="What is owed: lines, totals, pages.", no_args_is_help=True)
 
-InvoiceArgument = Annotated[str, typer.Argument(help="Invoice id.")]
 FORMATS: Final = {".html": "html", ".htm": "html", ".pdf": "pdf"}
 
 
@@ -42,7 +42,7 @@ def list_invoices(
         print_json(found)
         return
     rows = [
-        (each.invoice_id, each.number or None, _period(each), each.gross, each.due, each.state)
+        (each.invoice_id, each.number or None, period_of(each), each.gross, each.due, each.state)
         for each in found
     ]
     print_table(f"Invoices of {account}", ["invoice", "number", "period", "gross", "due", "state"], rows)
@@ -59,7 +59,7 @@ def show(
     """One invoice, line by line."""
     with open_database(data, target, api_key, create=False) as database:
         found = database.invoice(invoice_id)
-    _show(found, json)
+    show_invoice(found, json)
 
 
 @invoices.command("preview")
@@ -73,7 +73,7 @@ def preview(
     """What the open period's invoice would be now."""
     with open_database(data, target, api_key, create=False) as database:
         found = database.preview_invoice(account)
-    _show(found, json)
+    show_invoice(found, json)
 
 
 @invoices.command("approve")
@@ -87,7 +87,7 @@ def approve(
     """Make a draft final and release what waits for approval."""
     with open_database(data, target, api_key, create=False) as database:
         found = database.approve_invoice(invoice_id)
-    _show(found, json)
+    show_invoice(found, json)
 
 
 @invoices.command("mark-paid")
@@ -102,7 +102,7 @@ def mark_paid(
     """Say that an invoice was paid outside the provider."""
     with open_database(data, target, api_key, create=False) as database:
         found = database.mark_invoice_paid(invoice_id, paid_at=instant_from(at or None, "at"))
-    _show(found, json)
+    show_invoice(found, json)
 
 
 @invoices.command("close")
@@ -117,7 +117,7 @@ def close(
     """End an invoice that will not be paid."""
     with open_database(data, target, api_key, create=False) as database:
         found = database.close_invoice(invoice_id, state)
-    _show(found, json)
+    show_invoice(found, json)
 
 
 @invoices.command("render")
@@ -139,29 +139,7 @@ def render(
     console.print(f"written to {file}", markup=False)
 
 
-def _period(invoice: Invoice) -> str | None:
-    if invoice.period is None:
-        return None
-    return f"{invoice.period.start:%Y-%m-%d} – {invoice.period.end:%Y-%m-%d}"
-
-
-def _show(found: Invoice, as_json: bool) -> None:
-    if as_json:
-        print_json(found)
-        return
-    title = f"Invoice {found.number or found.invoice_id} of {found.account}, {found.state}"
-    rows: list[tuple[Any, ...]] = [
-        (line.kind, line.description, line.quantity, line.amount) for line in found.lines
-    ]
-    print_table(title, ["kind", "what", "quantity", "amount"], rows)
-    sums: list[tuple[str, Any]] = [("period", _period(found)), ("gross", found.gross)]
-    sums += [("usage joins until", found.closes_at)]
-    if found.advance is not None:
-        sums += [("in advance", f"{found.advance}, {found.advance_state}")]
-    sums += [("due", found.due), ("paid", found.paid), ("payment failed", found.payment_failure or None)]
-    print_table("", ["what", "value"], [row for row in sums if row[1] is not None])
-
-
 def register(app: typer.Typer) -> None:
     """Add ``invoice``."""
+    invoices.command("credit-note")(invoice_credit_commands.credit_note)
     app.add_typer(invoices, name="invoice")

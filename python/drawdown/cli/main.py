@@ -19,12 +19,15 @@ from drawdown.cli import (
     grant_commands,
     import_command,
     invoice_commands,
+    invoice_credit_commands,
     keys_commands,
     ledger_commands,
     notice_commands,
+    pack_commands,
     purchase_commands,
     replay_command,
     report_commands,
+    reservation_commands,
     salvage_command,
     serve_command,
     settings_command,
@@ -73,6 +76,7 @@ for commands in (
     bench_command,
     replay_command,
     usage_commands,
+    reservation_commands,
     grant_commands,
     import_command,
     salvage_command,
@@ -87,7 +91,9 @@ catalog_commands.register(app)
 catalog_file_commands.register(app)
 subscription_commands.register(app)
 purchase_commands.register(app)
+pack_commands.register(app)
 invoice_commands.register(app)
+invoice_credit_commands.register(app)
 notice_commands.register(app)
 report_commands.register(app)
 keys_commands.register(app)

@@ -12,6 +12,7 @@ import typer
 from drawdown.client.interface import Database
 from drawdown.client.tls import Tls
 from drawdown.errors import InvalidRequestError
+from drawdown.model.money import Money, money_from
 
 if TYPE_CHECKING:
     from drawdown.client.sync import Connection
@@ -96,6 +97,14 @@ def instant_from(text: str | None, field: str) -> datetime | None:
             f"{field}: {text!r} is not an instant; write it like 2026-03-01T12:00:00Z", field=field
         ) from None
     return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
+
+
+def money_from_text(text: str, field: str) -> Money:
+    """Money as typed, ``12.50 USD``. Raises ``InvalidRequestError`` naming ``field``."""
+    figure, _, currency = text.strip().partition(" ")
+    if not currency:
+        raise InvalidRequestError(f"{field}: write it like '12.50 USD'", field=field)
+    return money_from(figure, currency.strip())
 
 
 def pairs_from(texts: list[str] | None, field: str) -> dict[str, str]:

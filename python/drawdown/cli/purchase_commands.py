@@ -1,9 +1,11 @@
-"""``drawdown purchase``, ``pack`` and ``recharge``: credits for money."""
+"""``drawdown purchase`` and ``recharge``: credits for money."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from drawdown.billing.purchase import Purchase
@@ -13,15 +15,12 @@ from drawdown.cli.options import (
     DataOption,
     JsonOption,
     TargetOption,
+    money_from_text,
     open_database,
-    pairs_from,
 )
-from drawdown.cli.output import console, print_json, print_table
-from drawdown.errors import InvalidRequestError
-from drawdown.model.money import money_from
+from drawdown.cli.output import print_json, print_table
 
 purchases = typer.Typer(help="Credits bought: by pack or by amount.", no_args_is_help=True)
-packs = typer.Typer(help="Packs of credits.", no_args_is_help=True)
 recharges = typer.Typer(help="Automatic recharge below a threshold.", no_args_is_help=True)
 
 AccountArgument = Annotated[str, typer.Argument(help="Account id.")]
@@ -133,12 +132,7 @@ def refund(
     json: JsonOption = False,
 ) -> None:
     """Pay a purchase back."""
-    money = None
-    if amount:
-        figure, _, currency = amount.partition(" ")
-        if not currency:
-            raise InvalidRequestError("amount: write it like '12.50 USD'", field="amount")
-        money = money_from(figure, currency)
+    money = money_from_text(amount, "amount") if amount else None
     with open_database(data, target, api_key, create=False) as database:
         found = database.refund_purchase(purchase_id, policy=policy, amount=money)
     _show(found, json)
@@ -178,61 +172,6 @@ def _show(found: Purchase, as_json: bool) -> None:
     )
 
 
-@packs.command("create")
-def create_pack(
-    pack_id: Annotated[str, typer.Argument(help="Pack id.")],
-    amount: Annotated[str, typer.Argument(help="Credits in it.")],
-    name: Annotated[str, typer.Option(help="Name; default: the id.")] = "",
-    credit_type: Annotated[str, typer.Option(help="Credit type.")] = "credits",
-    price: Annotated[
-        list[str] | None, typer.Option(help="CURRENCY=AMOUNT; several for several currencies.")
-    ] = None,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Put a pack up for sale."""
-    prices = [
-        {"currency": currency, "amount": figure} for currency, figure in pairs_from(price, "price").items()
-    ]
-    with open_database(data, target, api_key, create=False) as database:
-        made = database.create_pack(
-            pack_id, name=name or pack_id, credit_type=credit_type, amount=amount, prices=prices
-        )
-    if json:
-        print_json(made)
-    else:
-        console.print(f"pack {made.pack_id}: {made.amount:,f} {made.credit_type}", markup=False)
-
-
-@packs.command("list")
-def list_packs(
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Every pack."""
-    with open_database(data, target, api_key, create=False) as database:
-        found = database.packs()
-    if json:
-        print_json(found)
-        return
-    rows = [
-        (
-            each.pack_id,
-            each.name,
-            each.amount,
-            each.credit_type,
-            ", ".join(f"{price.amount:f} {price.currency}" for price in each.prices),
-            each.state,
-        )
-        for each in found
-    ]
-    print_table("Packs", ["pack", "name", "credits", "type", "prices", "state"], rows)
-
-
 @recharges.command("set")
 def set_recharge(
     account: AccountArgument,
@@ -242,16 +181,25 @@ def set_recharge(
     amount: Annotated[str | None, typer.Option(help="Buy so much.")] = None,
     pack: Annotated[str, typer.Option(help="Buy this pack.")] = "",
     cap_count: Annotated[int | None, typer.Option(help="Recharges a month at most.")] = None,
+    cap_money: Annotated[str, typer.Option(help="Money a month at most, like '200 USD'.")] = "",
+    expires_after_days: Annotated[
+        int | None, typer.Option(help="Days that the credits bought last; default for ever.")
+    ] = None,
     data: DataOption = None,
     target: TargetOption = None,
     api_key: ApiKeyOption = None,
     json: JsonOption = False,
 ) -> None:
     """Recharge by itself from now on; looked at once. Give one of --to, --amount and --pack."""
-    rule: dict[str, Any] = {"threshold": threshold, "pack_id": pack}
-    rule |= {
-        name: value for name, value in (("to", to), ("amount", amount), ("cap_count", cap_count)) if value
+    given: dict[str, Any] = {
+        "to": to,
+        "amount": amount,
+        "cap_count": cap_count,
+        "cap_money": money_from_text(cap_money, "cap_money") if cap_money else None,
+        "expires_after_days": expires_after_days,
     }
+    rule: dict[str, Any] = {"threshold": threshold, "pack_id": pack}
+    rule |= {name: value for name, value in given.items() if value is not None}
     with open_database(data, target, api_key, create=False) as database:
         found = database.set_recharge(account, credit_type, **rule)
     _show_recharge(found, json)
@@ -266,14 +214,42 @@ def switch_off(
     api_key: ApiKeyOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Recharge no more."""
+    """Recharge no more; the rule stays, for ``on``."""
+    _switch(data, target, api_key, account, credit_type, enabled=False, as_json=json)
+
+
+@recharges.command("on")
+def switch_on(
+    account: AccountArgument,
+    credit_type: CreditTypeArgument,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Recharge again by the rule that stands, as after a card that failed; looked at once."""
+    _switch(data, target, api_key, account, credit_type, enabled=True, as_json=json)
+
+
+def _switch(
+    data: Path | None,
+    target: str | None,
+    api_key: str | None,
+    account: str,
+    credit_type: str,
+    *,
+    enabled: bool,
+    as_json: bool,
+) -> None:
     with open_database(data, target, api_key, create=False) as database:
         rule = database.recharge(account, credit_type).rule
-        kept: dict[str, Any] = {"threshold": rule.threshold, "pack_id": rule.pack_id, "enabled": False}
-        kept |= {"to": rule.to} if rule.to is not None else {}
-        kept |= {"amount": rule.amount} if rule.amount is not None else {}
-        found = database.set_recharge(account, credit_type, **kept)
-    _show_recharge(found, json)
+        kept = {
+            name: value
+            for name, value in msgspec.structs.asdict(rule).items()
+            if name not in ("account", "credit_type", "enabled") and value is not None
+        }
+        found = database.set_recharge(account, credit_type, enabled=enabled, **kept)
+    _show_recharge(found, as_json)
 
 
 @recharges.command("show")
@@ -305,14 +281,18 @@ def _show_recharge(found: Recharge, as_json: bool) -> None:
         ("enabled", rule.enabled),
         ("at or below", rule.threshold),
         ("buys", bought),
+        ("recharges a month at most", rule.cap_count),
+        ("money a month at most", rule.cap_money),
+        ("credits last", None if rule.expires_after_days is None else f"{rule.expires_after_days} days"),
+        ("this month", f"{standing.count}, for {standing.spent}" if standing.spent else None),
         ("state", standing.state + (f": {standing.reason}" if standing.reason else "")),
         ("on its way", standing.purchase_id or None),
     ]
-    print_table(f"Recharge of {rule.account}, {rule.credit_type}", ["what", "value"], rows)
+    kept = [row for row in rows if row[1] is not None]
+    print_table(f"Recharge of {rule.account}, {rule.credit_type}", ["what", "value"], kept)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.add_typer(purchases, name="purchase")
-    app.add_typer(packs, name="pack")
     app.add_typer(recharges, name="recharge")

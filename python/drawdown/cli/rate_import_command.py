@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import typer
 
+from drawdown.catalog.plan import MeterRate
 from drawdown.cli.options import (
     ApiKeyOption,
     DataOption,
@@ -22,7 +23,7 @@ from drawdown.cli.output import console, print_json
 from drawdown.cli.price_list import PriceList, read_price_list
 from drawdown.client.interface import Database
 from drawdown.errors import InvalidRequestError, PreconditionError
-from drawdown.model import InstantLike, commands, decimal_text
+from drawdown.model import Catalog, InstantLike, commands, decimal_text
 
 DEFAULT_COLUMNS = {
     "input": "input_tokens",
@@ -30,12 +31,15 @@ DEFAULT_COLUMNS = {
     "input_cached": "cached_input_tokens",
 }
 SCALE = 9
+UNIT = "token"
 
 
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     """What an import did, or with ``dry_run`` would do."""
 
     table: str
+    """Empty: they went into a rate card."""
+    card: str = ""
     credit_type: str
     values: int
     """Entries of the file, repeated ones once."""
@@ -65,21 +69,11 @@ def import_prices(
     All in one atomic group. The same again changes nothing. Raises ``InvalidRequestError`` for a
     meter that exists without the dimension, ``PreconditionError`` where a rule refuses a command.
     """
-    catalog = database.catalog()
-    known = {each.key: each for each in catalog.meters}
-    group: list[commands.Command] = []
-    if credit_type not in {each.name for each in catalog.credit_types}:
-        group.append(commands.CreateCreditType(name=credit_type, scale=SCALE))
-    created = []
-    for meter in dict.fromkeys(price.meter for price in prices.prices):
-        if meter not in known:
-            created.append(meter)
-            group.append(commands.CreateMeter(key=meter, unit="token", dimensions=[dimension]))
-        elif dimension not in known[meter].dimensions:
-            raise InvalidRequestError(
-                f"dimension: meter {meter} does not declare {dimension!r}, so it can have no price by it",
-                field="dimension",
-            )
+    lacking = _lacking(database.catalog(), prices, credit_type, dimension)
+    group: list[commands.Command] = [
+        commands.CreateCreditType(name=name, scale=SCALE) for name in lacking.credit_types
+    ]
+    group += [commands.CreateMeter(key=meter, unit=UNIT, dimensions=[dimension]) for meter in lacking.meters]
     first_rate = len(group)
     group += [
         commands.set_rate(
@@ -100,11 +94,79 @@ def import_prices(
         values=len(prices.values),
         rates=len(prices.prices),
         new_rates=new_rates,
-        meters_created=tuple(created),
+        meters_created=lacking.meters,
         repeated=tuple(prices.repeated),
         warnings=tuple(warnings),
         dry_run=dry_run,
     )
+
+
+class _Lacking(NamedTuple):
+    """What prices need and the catalog has not."""
+
+    credit_types: tuple[str, ...]
+    meters: tuple[str, ...]
+
+
+def _lacking(catalog: Catalog, prices: PriceList, credit_type: str, dimension: str) -> _Lacking:
+    known = {each.key: each for each in catalog.meters}
+    meters = []
+    for meter in dict.fromkeys(price.meter for price in prices.prices):
+        if meter not in known:
+            meters.append(meter)
+        elif dimension not in known[meter].dimensions:
+            raise InvalidRequestError(
+                f"dimension: meter {meter} does not declare {dimension!r}, so it can have no price by it",
+                field="dimension",
+            )
+    is_known = credit_type in {each.name for each in catalog.credit_types}
+    return _Lacking(() if is_known else (credit_type,), tuple(meters))
+
+
+def import_into_card(
+    database: Database,
+    prices: PriceList,
+    *,
+    card: str,
+    credit_type: str,
+    dimension: str,
+    per: str,
+    dry_run: bool,
+) -> ImportReport:
+    """The card's newest version has these prices and no others; plans published from now on can name it.
+
+    All in one transaction; the same again changes nothing. Raises as ``import_prices``.
+    """
+    lacking = _lacking(database.catalog(), prices, credit_type, dimension)
+    rates = [
+        {"meter": each.meter, "credits": each.credits, "per": per, "match": {dimension: each.value}}
+        for each in prices.prices
+    ]
+    versions = [each for each in database.rate_cards() if each.card_id == card]
+    held = set() if not versions else {_facts(rate) for rate in versions[-1].rates}
+    wanted = {_facts(rate) for rate in msgspec.convert(rates, list[MeterRate], strict=False)}
+    content = {
+        "credit_types": [{"name": name, "scale": SCALE} for name in lacking.credit_types],
+        "meters": [{"key": key, "unit": UNIT, "dimensions": [dimension]} for key in lacking.meters],
+        "rate_cards": [{"card_id": card, "credit_type": credit_type, "rates": rates}],
+    }
+    database.load_catalog(content, dry_run=dry_run)
+    return ImportReport(
+        table="",
+        card=card,
+        credit_type=credit_type,
+        values=len(prices.values),
+        rates=len(rates),
+        new_rates=len(wanted - held),
+        meters_created=lacking.meters,
+        repeated=tuple(prices.repeated),
+        warnings=(),
+        dry_run=dry_run,
+    )
+
+
+def _facts(rate: MeterRate) -> tuple[Any, ...]:
+    return rate.meter, rate.credits, rate.per, tuple(sorted(rate.match.items()))
 
 
 def _set(database: Database, group: list[commands.Command], first_rate: int) -> tuple[int, tuple[str, ...]]:
@@ -141,6 +203,9 @@ def import_command(
         str, typer.Option(help="What is paid with, one credit per unit of money.")
     ] = "usd",
     table: Annotated[str, typer.Option(help="Rate table.")] = "default",
+    card: Annotated[
+        str, typer.Option(help="Instead of a rate table: a rate card, which plans can name.")
+    ] = "",
     valid_from: Annotated[str | None, typer.Option(help="From this instant of event time on.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and report, change nothing.")] = False,
     data: DataOption = None,
@@ -154,24 +219,28 @@ def import_command(
     nothing is imported. The same file again changes nothing.
     """
     prices = read_price_list(file, columns_from(column), key)
-    with open_database(data, target, api_key) as database:
-        report = import_prices(
-            database,
-            prices,
-            table=table,
-            credit_type=credit_type,
-            dimension=dimension,
-            per=decimal_text(per, "per"),
-            valid_from=instant_from(valid_from, "valid_from"),
-            dry_run=dry_run,
+    if card and (valid_from is not None or table != "default"):
+        raise InvalidRequestError(
+            "card: has versions, which plans pin, instead of --valid-from and --table", field="card"
         )
+    with open_database(data, target, api_key) as database:
+        shared: dict[str, Any] = {
+            "credit_type": credit_type,
+            "dimension": dimension,
+            "per": decimal_text(per, "per"),
+            "dry_run": dry_run,
+        }
+        if card:
+            report = import_into_card(database, prices, card=card, **shared)
+        else:
+            instant = instant_from(valid_from, "valid_from")
+            report = import_prices(database, prices, table=table, valid_from=instant, **shared)
     if json:
         print_json(report)
         return
     done = "would set" if dry_run else f"{report.new_rates} new among"
-    console.print(
-        f"{done} {report.rates} rates of {report.values} models in rate table {table}", markup=False
-    )
+    where = f"rate card {card}" if card else f"rate table {table}"
+    console.print(f"{done} {report.rates} rates of {report.values} models in {where}", markup=False)
     for each in report.repeated:
         console.print(f"{each} stands twice with the same prices: taken once", markup=False)
     for each in report.warnings:

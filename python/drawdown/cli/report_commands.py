@@ -76,6 +76,8 @@ def _sales_panels(found: SalesReport) -> list[Panel]:
 
 @reports.command("credits")
 def credits(
+    since: SinceOption = "",
+    until: UntilOption = "",
     prefix: PrefixOption = "",
     file: FileOption = None,
     as_csv: CsvOption = False,
@@ -84,10 +86,14 @@ def credits(
     api_key: ApiKeyOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Credits granted, burned, expired, voided and outstanding; revenue recognised and deferred."""
+    """Credits granted, burned, expired and voided, and outstanding at the end; revenue likewise."""
     check_file(file)
     with open_database(data, target, api_key, create=False) as database:
-        found = database.report_credits(account_prefix=prefix)
+        found = database.report_credits(
+            since=instant_from(since or None, "since"),
+            until=instant_from(until or None, "until"),
+            account_prefix=prefix,
+        )
     report = ReportText("Credits", found, (Part("Credits", found.rows),), lambda: _credit_panels(found))
     show(report, file=file, as_csv=as_csv, as_json=json)
 
@@ -97,14 +103,16 @@ def _credit_panels(found: CreditReport) -> list[Panel]:
     credits: defaultdict[str, list[Bar]] = defaultdict(list)
     money: defaultdict[str, list[Bar]] = defaultdict(list)
     for row in found.rows:
+        # A correction can make a period's sum negative; a bar cannot be.
         parts = tuple(
-            (name, getattr(row, name)) for name in ("burned", "expired", "voided", "moved", "outstanding")
+            (name, max(getattr(row, name), Decimal(0)))
+            for name in ("burned", "expired", "voided", "moved", "outstanding")
         )
         currency = "" if row.cost is None else f", paid in {row.cost.currency}"
         credits[f"Credits: {row.credit_type}"].append(Bar(row.source + currency, parts))
         if row.cost is not None:
             shares = tuple(
-                (name, Decimal(0) if share is None else share.decimal())
+                (name, Decimal(0) if share is None else max(share.decimal(), Decimal(0)))
                 for name in ("recognised", "breakage", "forfeited", "carried", "deferred")
                 for share in (getattr(row, name),)
             )

@@ -7,22 +7,21 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from drawdown.cli import service_commands
 from drawdown.cli.options import (
     ApiKeyOption,
     DataOption,
     JsonOption,
     TargetOption,
-    instant_from,
     open_database,
     pairs_from,
 )
 from drawdown.cli.output import console, print_json, print_table
-from drawdown.subscriptions.subscription import Subscription
+from drawdown.cli.subscription_table import IdArgument, show_subscription
+from drawdown.errors import InvalidRequestError
 
 subscriptions = typer.Typer(help="Who is on what plan.", no_args_is_help=True)
 customers = typer.Typer(help="Who buys.", no_args_is_help=True)
-
-IdArgument = Annotated[str, typer.Argument(help="Subscription id.")]
 
 
 @subscriptions.command("create")
@@ -52,7 +51,7 @@ def create(
             currency=currency,
             term=term,
         )
-    _show(found, json)
+    show_subscription(found, json)
 
 
 @subscriptions.command("list")
@@ -99,7 +98,7 @@ def show(
 ) -> None:
     """Show one subscription."""
     with open_database(data, target, api_key, create=False) as database:
-        _show(database.subscription(subscription_id), json)
+        show_subscription(database.subscription(subscription_id), json)
 
 
 @subscriptions.command("change")
@@ -112,6 +111,7 @@ def change(
     quantity: Annotated[int, typer.Option(help="Seats or units.")] = 1,
     policy: Annotated[str, typer.Option(help="void_replace, keep_until_expiry or prorate.")] = "",
     when: Annotated[str, typer.Option(help="now or period_end.")] = "now",
+    payment_method: Annotated[str, typer.Option(help="Another one; default: the present one.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what it would do now.")] = False,
     data: DataOption = None,
     target: TargetOption = None,
@@ -128,8 +128,9 @@ def change(
                 quantity=quantity,
                 policy=policy,
                 when=when,
+                payment_method=payment_method,
             )
-            _show(changed, json)
+            show_subscription(changed, json)
             return
         preview = database.preview_change(subscription_id, plan, quantity=quantity, policy=policy)
     if json:
@@ -159,7 +160,9 @@ def cancel(
 ) -> None:
     """End a subscription."""
     with open_database(data, target, api_key, create=False) as database:
-        _show(database.cancel_subscription(subscription_id, when=when, keep_credits=keep_credits), json)
+        show_subscription(
+            database.cancel_subscription(subscription_id, when=when, keep_credits=keep_credits), json
+        )
 
 
 @subscriptions.command("pause")
@@ -172,7 +175,7 @@ def pause(
 ) -> None:
     """Stop renewals until it is resumed."""
     with open_database(data, target, api_key, create=False) as database:
-        _show(database.pause_subscription(subscription_id), json)
+        show_subscription(database.pause_subscription(subscription_id), json)
 
 
 @subscriptions.command("resume")
@@ -185,53 +188,23 @@ def resume(
 ) -> None:
     """Go on with a paused subscription."""
     with open_database(data, target, api_key, create=False) as database:
-        _show(database.resume_subscription(subscription_id), json)
+        show_subscription(database.resume_subscription(subscription_id), json)
 
 
-@subscriptions.command("add-service")
-def add_service(
+@subscriptions.command("auto-renew")
+def auto_renew(
     subscription_id: IdArgument,
-    pack: Annotated[str, typer.Argument(help="Pack id.")],
-    service_id: Annotated[str, typer.Option("--id", help="Your id of the service.")],
-    schedule: Annotated[str, typer.Option(help="one_off, weekly or monthly.")] = "one_off",
-    starts: Annotated[str | None, typer.Option("--from", help="First delivery; default now.")] = None,
-    ends: Annotated[str | None, typer.Option("--to", help="No delivery at or after it.")] = None,
-    quantity: Annotated[int, typer.Option(help="Packs per delivery.")] = 1,
-    bill_later: Annotated[
-        bool, typer.Option("--bill-later", help="Charge on the invoice after the delivery.")
-    ] = False,
+    switch: Annotated[str, typer.Argument(help="on or off.")],
     data: DataOption = None,
     target: TargetOption = None,
     api_key: ApiKeyOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Deliver a pack on a schedule."""
+    """Say whether another period, or another term, follows the present one."""
+    if switch not in ("on", "off"):
+        raise InvalidRequestError(f"switch: {switch!r} is neither on nor off", field="switch")
     with open_database(data, target, api_key, create=False) as database:
-        found = database.add_service(
-            subscription_id,
-            pack,
-            service_id=service_id,
-            schedule=schedule,
-            starts_at=instant_from(starts, "from"),
-            ends_at=instant_from(ends, "to"),
-            quantity=quantity,
-            bill_later=bill_later,
-        )
-        _show(found, json)
-
-
-@subscriptions.command("terminate-service")
-def terminate_service(
-    subscription_id: IdArgument,
-    service_id: Annotated[str, typer.Argument(help="Service id.")],
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Stop a service's deliveries, even if the subscription renews."""
-    with open_database(data, target, api_key, create=False) as database:
-        _show(database.terminate_service(subscription_id, service_id), json)
+        show_subscription(database.set_auto_renew(subscription_id, switch == "on"), json)
 
 
 @customers.command("put")
@@ -319,25 +292,8 @@ def erase_customer(
         )
 
 
-def _show(found: Subscription, as_json: bool) -> None:
-    if as_json:
-        print_json(found)
-        return
-    period = found.billing.period(max(0, found.billing_next - 1))
-    rows: list[tuple[str, Any]] = [
-        ("account", found.account),
-        ("plan", f"{found.plan_id} version {found.version}"),
-        ("quantity", found.quantity),
-        ("state", found.state),
-        ("billing period", f"{period.start:%Y-%m-%d %H:%M} – {period.end:%Y-%m-%d %H:%M} UTC"),
-        ("renews by itself", found.auto_renew),
-        ("ends", found.ends_at or found.ended_at),
-        ("services", [each.service_id for each in found.services]),
-    ]
-    print_table(f"Subscription {found.subscription_id}", ["what", "value"], rows)
-
-
 def register(app: typer.Typer) -> None:
-    """Add the commands of this file."""
+    """Add the commands of this file, and those on services."""
+    service_commands.add_to(subscriptions)
     app.add_typer(subscriptions, name="subscription")
     app.add_typer(customers, name="customer")

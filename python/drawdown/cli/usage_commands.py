@@ -1,8 +1,8 @@
-"""``drawdown record`` and ``check``: one use, and whether one would be allowed."""
+"""``drawdown record``, ``debit``, ``check``, ``correct`` and ``event``: one use, before and after it."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,22 +16,30 @@ from drawdown.cli.options import (
     open_database,
     pairs_from,
 )
-from drawdown.cli.output import console, print_json, text_of
+from drawdown.cli.output import console, print_json, print_table, text_of
+from drawdown.model import UsageResult
 
 AccountArgument = Annotated[str, typer.Argument(help="Account id.")]
 MeterArgument = Annotated[str, typer.Argument(help="Meter.")]
+EventArgument = Annotated[str, typer.Argument(help="Id of an applied event.")]
 DimensionOption = Annotated[list[str] | None, typer.Option(help="KEY=VALUE; repeatable.")]
+IdOption = Annotated[
+    str | None, typer.Option("--id", help="Your id of the event; the same again changes nothing.")
+]
+TimeOption = Annotated[str | None, typer.Option(help="When it happened; default now.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="It has happened: take it whole, into debt if need be.")
+]
 
 
 def record(
     account: AccountArgument,
     meter: MeterArgument,
     quantity: Annotated[int, typer.Argument(help="In 10^-quantity_scale of the meter's unit.")] = 1,
-    event_id: Annotated[
-        str | None, typer.Option("--id", help="Your id of the event; the same again changes nothing.")
-    ] = None,
-    time: Annotated[str | None, typer.Option(help="When it happened; default now.")] = None,
+    event_id: IdOption = None,
+    time: TimeOption = None,
     dimension: DimensionOption = None,
+    force: ForceOption = False,
     data: DataOption = None,
     target: TargetOption = None,
     api_key: ApiKeyOption = None,
@@ -46,8 +54,38 @@ def record(
             event_id=event_id,
             time=instant_from(time, "time"),
             dimensions=pairs_from(dimension, "dimension"),
+            force=force,
         )
-    if json:
+    _show(result, json)
+
+
+def debit(
+    account: AccountArgument,
+    credits: Annotated[str, typer.Argument(help="How many, as a decimal.")],
+    credit_type: Annotated[str, typer.Option(help="Of which balance.")] = "credits",
+    event_id: IdOption = None,
+    time: TimeOption = None,
+    force: ForceOption = False,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Debit credits without a meter: grants of a scope do not pay. Exits with 1 when a rule refuses it."""
+    with open_database(data, target, api_key, create=False) as database:
+        result = database.record(
+            account,
+            credit_type=credit_type,
+            credits=credits,
+            event_id=event_id,
+            time=instant_from(time, "time"),
+            force=force,
+        )
+    _show(result, json)
+
+
+def _show(result: UsageResult, as_json: bool) -> None:
+    if as_json:
         print_json(result)
     else:
         console.print(
@@ -85,7 +123,74 @@ def check(
         raise typer.Exit(exit_codes.REFUSED)
 
 
+def correct(
+    account: AccountArgument,
+    event_id: EventArgument,
+    quantity: Annotated[int | None, typer.Option(help="What it really was.")] = None,
+    credits: Annotated[str | None, typer.Option(help="Of a direct debit: what it really was.")] = None,
+    cancel: Annotated[bool, typer.Option("--cancel", help="It never was; final.")] = False,
+    correction_id: Annotated[
+        str | None, typer.Option("--id", help="Your id of the correction; the same again changes nothing.")
+    ] = None,
+    regrant: Annotated[
+        bool, typer.Option("--regrant", help="What would return to an ended grant becomes a new one.")
+    ] = False,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Correct a past event: only the difference moves. Give one of --quantity, --credits and --cancel."""
+    with open_database(data, target, api_key, create=False) as database:
+        done = database.correct(
+            account,
+            event_id,
+            quantity=quantity,
+            credits=credits,
+            cancel=cancel,
+            correction_id=correction_id,
+            regrant=regrant,
+        )
+    if json:
+        print_json(done)
+    elif done.applied:
+        console.print(
+            f"{done.status}: charged {text_of(done.charged)} in all, difference {text_of(done.difference)}, "
+            f"available {text_of(done.available)}",
+            markup=False,
+        )
+    else:
+        typer.echo(f"refused: {done.status}{f': {done.reason}' if done.reason else ''}", err=True)
+    if not done.applied:
+        raise typer.Exit(exit_codes.REFUSED)
+
+
+def event(
+    account: AccountArgument,
+    event_id: EventArgument,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show an event as it was recorded, and its corrections; ``explain`` says why it cost that."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.usage_event(account, event_id)
+    if json:
+        print_json(found)
+        return
+    rows: list[tuple[Any, ...]] = [
+        (each.kind, each.received_at, each.time, each.meter, each.quantity, each.charged, each.draws)
+        for each in (found.event, *found.corrections)
+    ]
+    print_table(
+        f"Event {event_id} of {account}",
+        ["what", "received", "time", "meter", "quantity", "charged", "paid by"],
+        rows,
+    )
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    for command in (record, check):
+    for command in (record, debit, check, correct, event):
         app.command()(command)

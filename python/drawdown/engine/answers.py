@@ -161,6 +161,7 @@ def catalog(answer: dict[str, Any], seq: int) -> model.Catalog:
                 quantity_scale=each.get("quantity_scale", 0),
                 aggregation=each.get("aggregation", "sum"),
                 dimensions=tuple(each.get("dimensions", ())),
+                unique_of=each.get("unique_of") or "",
             )
             for each in answer.get("meters", ())
         ),

@@ -107,3 +107,12 @@ class LedgerReads(ABC):
         request = {"type": "balance", "account": account, "credit_type": credit_type}
         _, answer = self._query({**request, "at": us_from_instant(at, "at")})
         return answers.balance(answer, int(answer["entry_seq"]))
+
+    def grants_at(self, account: str, at_us: int) -> list[model.Grant]:
+        """Every grant as of an instant, as ``balance_at`` has the pool, those that ended by then included.
+
+        Raises ``AccountNotFoundError``, also where the account did not exist yet, and ``NotFoundError``
+        (``BEYOND_RETENTION``). Cost grows with the account's entries since its last image.
+        """
+        _, answer = self._query({"type": "grants", "account": account, "at": at_us})
+        return [answers.grant(each, int(answer["entry_seq"])) for each in answer["grants"]]

@@ -164,6 +164,8 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     quantity_scale: int = 0
     aggregation: str = "sum"
     dimensions: tuple[str, ...] = ()
+    unique_of: str = ""
+    """Of a ``unique`` meter: the dimension whose values it counts."""
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ from drawdown.v1 import values_pb2 as drawdown_dot_v1_dot_values__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64rawdown/v1/report.proto\x12\x0b\x64rawdown.v1\x1a\x18\x64rawdown/v1/values.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"{\n\x12ReportSalesRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\".\n\x14ReportCreditsRequest\x12\x16\n\x0e\x61\x63\x63ount_prefix\x18\x01 \x01(\t\"c\n\x0bSalesReport\x12%\n\x05packs\x18\x01 \x03(\x0b\x32\x16.drawdown.v1.PackSales\x12-\n\trecharges\x18\x02 \x03(\x0b\x32\x1a.drawdown.v1.RechargeSales\"\x9a\x01\n\tPackSales\x12\x0f\n\x07pack_id\x18\x01 \x01(\t\x12#\n\x07revenue\x18\x02 \x01(\x0b\x32\x12.drawdown.v1.Money\x12$\n\x08refunded\x18\x03 \x01(\x0b\x32\x12.drawdown.v1.Money\x12\r\n\x05packs\x18\x04 \x01(\x03\x12\x11\n\tpurchases\x18\x05 \x01(\x03\x12\x0f\n\x07\x63redits\x18\x06 \x01(\t\"}\n\rRechargeSales\x12\x13\n\x0b\x63redit_type\x18\x01 \x01(\t\x12!\n\x05money\x18\x02 \x01(\x0b\x32\x12.drawdown.v1.Money\x12\x11\n\trecharges\x18\x03 \x01(\x03\x12\x10\n\x08\x66\x61ilures\x18\x04 \x01(\x03\x12\x0f\n\x07\x63redits\x18\x05 \x01(\t\"5\n\x0c\x43reditReport\x12%\n\x04rows\x18\x01 \x03(\x0b\x32\x17.drawdown.v1.CreditSums\"\x89\x03\n\nCreditSums\x12\x13\n\x0b\x63redit_type\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0e\n\x06grants\x18\x03 \x01(\x03\x12\x0f\n\x07granted\x18\x04 \x01(\t\x12\x0e\n\x06\x62urned\x18\x05 \x01(\t\x12\x0f\n\x07\x65xpired\x18\x06 \x01(\t\x12\x0e\n\x06voided\x18\x07 \x01(\t\x12\r\n\x05moved\x18\x08 \x01(\t\x12\x13\n\x0boutstanding\x18\t \x01(\t\x12 \n\x04\x63ost\x18\n \x01(\x0b\x32\x12.drawdown.v1.Money\x12&\n\nrecognised\x18\x0b \x01(\x0b\x32\x12.drawdown.v1.Money\x12$\n\x08\x62reakage\x18\x0c \x01(\x0b\x32\x12.drawdown.v1.Money\x12%\n\tforfeited\x18\r \x01(\x0b\x32\x12.drawdown.v1.Money\x12#\n\x07\x63\x61rried\x18\x0e \x01(\x0b\x32\x12.drawdown.v1.Money\x12$\n\x08\x64\x65\x66\x65rred\x18\x0f \x01(\x0b\x32\x12.drawdown.v1.Money\"\xaf\x01\n\x12ReportUsageRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x61\x63\x63ount_prefix\x18\x03 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x04 \x01(\x03\x12\x12\n\x05limit\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_limit\"\xa6\x01\n\x18ReportTopAccountsRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x61\x63\x63ount_prefix\x18\x03 \x01(\t\x12\x12\n\x05limit\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_limit\"g\n\x13ReportRunwayRequest\x12\x11\n\x04\x64\x61ys\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x16\n\x0e\x61\x63\x63ount_prefix\x18\x02 \x01(\t\x12\x12\n\x05limit\x18\x03 \x01(\x03H\x01\x88\x01\x01\x42\x07\n\x05_daysB\x08\n\x06_limit\"A\n\x0bUsageReport\x12$\n\x04rows\x18\x01 \x03(\x0b\x32\x16.drawdown.v1.UsageSums\x12\x0c\n\x04next\x18\x02 \x01(\x03\"\x80\x01\n\tUsageSums\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x02 \x01(\t\x12\r\n\x05meter\x18\x03 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x04 \x01(\t\x12\x0e\n\x06\x65vents\x18\x05 \x01(\x03\x12\x10\n\x08quantity\x18\x06 \x01(\t\x12\x0f\n\x07\x63harged\x18\x07 \x01(\t\"4\n\x0bTopAccounts\x12%\n\x04rows\x18\x01 \x03(\x0b\x32\x17.drawdown.v1.TopAccount\"S\n\nTopAccount\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x02 \x01(\t\x12\x0e\n\x06\x65vents\x18\x03 \x01(\x03\x12\x0f\n\x07\x63harged\x18\x04 \x01(\t\"1\n\x0cRunwayReport\x12!\n\x04rows\x18\x01 \x03(\x0b\x32\x13.drawdown.v1.Runway\"`\n\x06Runway\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x02 \x01(\t\x12\x11\n\tavailable\x18\x03 \x01(\t\x12\x0f\n\x07per_day\x18\x04 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x05 \x01(\t2\x95\x03\n\rReportService\x12H\n\x0bReportSales\x12\x1f.drawdown.v1.ReportSalesRequest\x1a\x18.drawdown.v1.SalesReport\x12M\n\rReportCredits\x12!.drawdown.v1.ReportCreditsRequest\x1a\x19.drawdown.v1.CreditReport\x12H\n\x0bReportUsage\x12\x1f.drawdown.v1.ReportUsageRequest\x1a\x18.drawdown.v1.UsageReport\x12T\n\x11ReportTopAccounts\x12%.drawdown.v1.ReportTopAccountsRequest\x1a\x18.drawdown.v1.TopAccounts\x12K\n\x0cReportRunway\x12 .drawdown.v1.ReportRunwayRequest\x1a\x19.drawdown.v1.RunwayReportb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64rawdown/v1/report.proto\x12\x0b\x64rawdown.v1\x1a\x18\x64rawdown/v1/values.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"{\n\x12ReportSalesRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\"\x84\x01\n\x14ReportCreditsRequest\x12\x16\n\x0e\x61\x63\x63ount_prefix\x18\x01 \x01(\t\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"c\n\x0bSalesReport\x12%\n\x05packs\x18\x01 \x03(\x0b\x32\x16.drawdown.v1.PackSales\x12-\n\trecharges\x18\x02 \x03(\x0b\x32\x1a.drawdown.v1.RechargeSales\"\x9a\x01\n\tPackSales\x12\x0f\n\x07pack_id\x18\x01 \x01(\t\x12#\n\x07revenue\x18\x02 \x01(\x0b\x32\x12.drawdown.v1.Money\x12$\n\x08refunded\x18\x03 \x01(\x0b\x32\x12.drawdown.v1.Money\x12\r\n\x05packs\x18\x04 \x01(\x03\x12\x11\n\tpurchases\x18\x05 \x01(\x03\x12\x0f\n\x07\x63redits\x18\x06 \x01(\t\"}\n\rRechargeSales\x12\x13\n\x0b\x63redit_type\x18\x01 \x01(\t\x12!\n\x05money\x18\x02 \x01(\x0b\x32\x12.drawdown.v1.Money\x12\x11\n\trecharges\x18\x03 \x01(\x03\x12\x10\n\x08\x66\x61ilures\x18\x04 \x01(\x03\x12\x0f\n\x07\x63redits\x18\x05 \x01(\t\"5\n\x0c\x43reditReport\x12%\n\x04rows\x18\x01 \x03(\x0b\x32\x17.drawdown.v1.CreditSums\"\xc8\x03\n\nCreditSums\x12\x13\n\x0b\x63redit_type\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0e\n\x06grants\x18\x03 \x01(\x03\x12\x0f\n\x07granted\x18\x04 \x01(\t\x12\x0e\n\x06\x62urned\x18\x05 \x01(\t\x12\x0f\n\x07\x65xpired\x18\x06 \x01(\t\x12\x0e\n\x06voided\x18\x07 \x01(\t\x12\r\n\x05moved\x18\x08 \x01(\t\x12\x13\n\x0boutstanding\x18\t \x01(\t\x12 \n\x04\x63ost\x18\n \x01(\x0b\x32\x12.drawdown.v1.Money\x12&\n\nrecognised\x18\x0b \x01(\x0b\x32\x12.drawdown.v1.Money\x12$\n\x08\x62reakage\x18\x0c \x01(\x0b\x32\x12.drawdown.v1.Money\x12%\n\tforfeited\x18\r \x01(\x0b\x32\x12.drawdown.v1.Money\x12#\n\x07\x63\x61rried\x18\x0e \x01(\x0b\x32\x12.drawdown.v1.Money\x12$\n\x08\x64\x65\x66\x65rred\x18\x0f \x01(\x0b\x32\x12.drawdown.v1.Money\x12\x0f\n\x07opening\x18\x10 \x01(\t\x12,\n\x10opening_deferred\x18\x11 \x01(\x0b\x32\x12.drawdown.v1.Money\"\xaf\x01\n\x12ReportUsageRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x61\x63\x63ount_prefix\x18\x03 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x04 \x01(\x03\x12\x12\n\x05limit\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_limit\"\xa6\x01\n\x18ReportTopAccountsRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x61\x63\x63ount_prefix\x18\x03 \x01(\t\x12\x12\n\x05limit\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_limit\"g\n\x13ReportRunwayRequest\x12\x11\n\x04\x64\x61ys\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x16\n\x0e\x61\x63\x63ount_prefix\x18\x02 \x01(\t\x12\x12\n\x05limit\x18\x03 \x01(\x03H\x01\x88\x01\x01\x42\x07\n\x05_daysB\x08\n\x06_limit\"A\n\x0bUsageReport\x12$\n\x04rows\x18\x01 \x03(\x0b\x32\x16.drawdown.v1.UsageSums\x12\x0c\n\x04next\x18\x02 \x01(\x03\"\x80\x01\n\tUsageSums\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x02 \x01(\t\x12\r\n\x05meter\x18\x03 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x04 \x01(\t\x12\x0e\n\x06\x65vents\x18\x05 \x01(\x03\x12\x10\n\x08quantity\x18\x06 \x01(\t\x12\x0f\n\x07\x63harged\x18\x07 \x01(\t\"4\n\x0bTopAccounts\x12%\n\x04rows\x18\x01 \x03(\x0b\x32\x17.drawdown.v1.TopAccount\"S\n\nTopAccount\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x02 \x01(\t\x12\x0e\n\x06\x65vents\x18\x03 \x01(\x03\x12\x0f\n\x07\x63harged\x18\x04 \x01(\t\"1\n\x0cRunwayReport\x12!\n\x04rows\x18\x01 \x03(\x0b\x32\x13.drawdown.v1.Runway\"`\n\x06Runway\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x02 \x01(\t\x12\x11\n\tavailable\x18\x03 \x01(\t\x12\x0f\n\x07per_day\x18\x04 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x05 \x01(\t2\x95\x03\n\rReportService\x12H\n\x0bReportSales\x12\x1f.drawdown.v1.ReportSalesRequest\x1a\x18.drawdown.v1.SalesReport\x12M\n\rReportCredits\x12!.drawdown.v1.ReportCreditsRequest\x1a\x19.drawdown.v1.CreditReport\x12H\n\x0bReportUsage\x12\x1f.drawdown.v1.ReportUsageRequest\x1a\x18.drawdown.v1.UsageReport\x12T\n\x11ReportTopAccounts\x12%.drawdown.v1.ReportTopAccountsRequest\x1a\x18.drawdown.v1.TopAccounts\x12K\n\x0cReportRunway\x12 .drawdown.v1.ReportRunwayRequest\x1a\x19.drawdown.v1.RunwayReportb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,36 +35,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REPORTSALESREQUEST']._serialized_start=100
   _globals['_REPORTSALESREQUEST']._serialized_end=223
-  _globals['_REPORTCREDITSREQUEST']._serialized_start=225
-  _globals['_REPORTCREDITSREQUEST']._serialized_end=271
-  _globals['_SALESREPORT']._serialized_start=273
-  _globals['_SALESREPORT']._serialized_end=372
-  _globals['_PACKSALES']._serialized_start=375
-  _globals['_PACKSALES']._serialized_end=529
-  _globals['_RECHARGESALES']._serialized_start=531
-  _globals['_RECHARGESALES']._serialized_end=656
-  _globals['_CREDITREPORT']._serialized_start=658
-  _globals['_CREDITREPORT']._serialized_end=711
-  _globals['_CREDITSUMS']._serialized_start=714
-  _globals['_CREDITSUMS']._serialized_end=1107
-  _globals['_REPORTUSAGEREQUEST']._serialized_start=1110
-  _globals['_REPORTUSAGEREQUEST']._serialized_end=1285
-  _globals['_REPORTTOPACCOUNTSREQUEST']._serialized_start=1288
-  _globals['_REPORTTOPACCOUNTSREQUEST']._serialized_end=1454
-  _globals['_REPORTRUNWAYREQUEST']._serialized_start=1456
-  _globals['_REPORTRUNWAYREQUEST']._serialized_end=1559
-  _globals['_USAGEREPORT']._serialized_start=1561
-  _globals['_USAGEREPORT']._serialized_end=1626
-  _globals['_USAGESUMS']._serialized_start=1629
-  _globals['_USAGESUMS']._serialized_end=1757
-  _globals['_TOPACCOUNTS']._serialized_start=1759
-  _globals['_TOPACCOUNTS']._serialized_end=1811
-  _globals['_TOPACCOUNT']._serialized_start=1813
-  _globals['_TOPACCOUNT']._serialized_end=1896
-  _globals['_RUNWAYREPORT']._serialized_start=1898
-  _globals['_RUNWAYREPORT']._serialized_end=1947
-  _globals['_RUNWAY']._serialized_start=1949
-  _globals['_RUNWAY']._serialized_end=2045
-  _globals['_REPORTSERVICE']._serialized_start=2048
-  _globals['_REPORTSERVICE']._serialized_end=2453
+  _globals['_REPORTCREDITSREQUEST']._serialized_start=226
+  _globals['_REPORTCREDITSREQUEST']._serialized_end=358
+  _globals['_SALESREPORT']._serialized_start=360
+  _globals['_SALESREPORT']._serialized_end=459
+  _globals['_PACKSALES']._serialized_start=462
+  _globals['_PACKSALES']._serialized_end=616
+  _globals['_RECHARGESALES']._serialized_start=618
+  _globals['_RECHARGESALES']._serialized_end=743
+  _globals['_CREDITREPORT']._serialized_start=745
+  _globals['_CREDITREPORT']._serialized_end=798
+  _globals['_CREDITSUMS']._serialized_start=801
+  _globals['_CREDITSUMS']._serialized_end=1257
+  _globals['_REPORTUSAGEREQUEST']._serialized_start=1260
+  _globals['_REPORTUSAGEREQUEST']._serialized_end=1435
+  _globals['_REPORTTOPACCOUNTSREQUEST']._serialized_start=1438
+  _globals['_REPORTTOPACCOUNTSREQUEST']._serialized_end=1604
+  _globals['_REPORTRUNWAYREQUEST']._serialized_start=1606
+  _globals['_REPORTRUNWAYREQUEST']._serialized_end=1709
+  _globals['_USAGEREPORT']._serialized_start=1711
+  _globals['_USAGEREPORT']._serialized_end=1776
+  _globals['_USAGESUMS']._serialized_start=1779
+  _globals['_USAGESUMS']._serialized_end=1907
+  _globals['_TOPACCOUNTS']._serialized_start=1909
+  _globals['_TOPACCOUNTS']._serialized_end=1961
+  _globals['_TOPACCOUNT']._serialized_start=1963
+  _globals['_TOPACCOUNT']._serialized_end=2046
+  _globals['_RUNWAYREPORT']._serialized_start=2048
+  _globals['_RUNWAYREPORT']._serialized_end=2097
+  _globals['_RUNWAY']._serialized_start=2099
+  _globals['_RUNWAY']._serialized_end=2195
+  _globals['_REPORTSERVICE']._serialized_start=2198
+  _globals['_REPORTSERVICE']._serialized_end=2603
 # @@protoc_insertion_point(module_scope)

@@ -21,10 +21,14 @@ class ReportSalesRequest(_message.Message):
     def __init__(self, since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., account: _Optional[str] = ...) -> None: ...
 
 class ReportCreditsRequest(_message.Message):
-    __slots__ = ("account_prefix",)
+    __slots__ = ("account_prefix", "since", "until")
     ACCOUNT_PREFIX_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
     account_prefix: str
-    def __init__(self, account_prefix: _Optional[str] = ...) -> None: ...
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    def __init__(self, account_prefix: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class SalesReport(_message.Message):
     __slots__ = ("packs", "recharges")
@@ -71,7 +75,7 @@ class CreditReport(_message.Message):
     def __init__(self, rows: _Optional[_Iterable[_Union[CreditSums, _Mapping]]] = ...) -> None: ...
 
 class CreditSums(_message.Message):
-    __slots__ = ("credit_type", "source", "grants", "granted", "burned", "expired", "voided", "moved", "outstanding", "cost", "recognised", "breakage", "forfeited", "carried", "deferred")
+    __slots__ = ("credit_type", "source", "grants", "granted", "burned", "expired", "voided", "moved", "outstanding", "cost", "recognised", "breakage", "forfeited", "carried", "deferred", "opening", "opening_deferred")
     CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     GRANTS_FIELD_NUMBER: _ClassVar[int]
@@ -87,6 +91,8 @@ class CreditSums(_message.Message):
     FORFEITED_FIELD_NUMBER: _ClassVar[int]
     CARRIED_FIELD_NUMBER: _ClassVar[int]
     DEFERRED_FIELD_NUMBER: _ClassVar[int]
+    OPENING_FIELD_NUMBER: _ClassVar[int]
+    OPENING_DEFERRED_FIELD_NUMBER: _ClassVar[int]
     credit_type: str
     source: str
     grants: int
@@ -102,7 +108,9 @@ class CreditSums(_message.Message):
     forfeited: _values_pb2.Money
     carried: _values_pb2.Money
     deferred: _values_pb2.Money
-    def __init__(self, credit_type: _Optional[str] = ..., source: _Optional[str] = ..., grants: _Optional[int] = ..., granted: _Optional[str] = ..., burned: _Optional[str] = ..., expired: _Optional[str] = ..., voided: _Optional[str] = ..., moved: _Optional[str] = ..., outstanding: _Optional[str] = ..., cost: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., recognised: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., breakage: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., forfeited: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., carried: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., deferred: _Optional[_Union[_values_pb2.Money, _Mapping]] = ...) -> None: ...
+    opening: str
+    opening_deferred: _values_pb2.Money
+    def __init__(self, credit_type: _Optional[str] = ..., source: _Optional[str] = ..., grants: _Optional[int] = ..., granted: _Optional[str] = ..., burned: _Optional[str] = ..., expired: _Optional[str] = ..., voided: _Optional[str] = ..., moved: _Optional[str] = ..., outstanding: _Optional[str] = ..., cost: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., recognised: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., breakage: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., forfeited: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., carried: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., deferred: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., opening: _Optional[str] = ..., opening_deferred: _Optional[_Union[_values_pb2.Money, _Mapping]] = ...) -> None: ...
 
 class ReportUsageRequest(_message.Message):
     __slots__ = ("since", "until", "account_prefix", "after", "limit")

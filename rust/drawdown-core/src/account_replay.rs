@@ -11,11 +11,12 @@ use crate::apply_correction::note_correction;
 use crate::apply_counters::Moment;
 use crate::catalog::Catalog;
 use crate::engine::Engine;
-use crate::entry::Control;
+use crate::entry::{Control, GrantsLeft};
 use crate::image::{CorruptImage, account_from, image_of};
 use crate::image_messages::AccountImage;
 use crate::leaving::apply_left;
 use crate::ledger_record::{Fact, LedgerRecord};
+use crate::left_grants::LeftGrant;
 use crate::replay::live_silently;
 use crate::settings::Settings;
 use prost::Message;
@@ -164,6 +165,17 @@ impl AccountReplay {
             clock.now = now;
         }
         answer
+    }
+
+    /// Grants that had left memory, of one credit type or of all, in the order in which they left.
+    pub fn left_grants(&self, credit_type: Option<&str>) -> Vec<LeftGrant> {
+        let account = self.engine.accounts.first();
+        account.map_or_else(Vec::new, |account| self.engine.left_grants_of(account, credit_type))
+    }
+
+    /// One of them as `grants` shows it, out of the entry at its `seq`. `None`: it is not in this entry.
+    pub fn left_grant_json(&self, left: &LeftGrant, entry: &GrantsLeft) -> Option<Value> {
+        self.engine.left_grant_shown(self.engine.accounts.first()?, left, entry, self.engine.stamp)
     }
 
     /// Open debt of one meter (`None`: direct debits), in smallest units.

@@ -1,5 +1,6 @@
 //! Reading grants that have left memory: where their entries stand, and what such an entry says.
 
+use crate::account::Account;
 use crate::changes::Change;
 use crate::engine::Engine;
 use crate::entry::GrantsLeft;
@@ -13,17 +14,23 @@ impl Engine {
     /// left; with `after` only those behind the one of this id.
     pub fn left_grants(&self, account: &str, credit_type: Option<&str>, after: Option<&str>) -> Vec<LeftGrant> {
         let Some(number) = self.find_account(account) else { return Vec::new() };
-        let wanted = credit_type.map(|name| self.catalog.credit_type_id(name));
-        let pools = self.accounts[number as usize].left().iter();
-        let pools = pools.filter(|pool| wanted.is_none_or(|wanted| wanted == Some(pool.credit_type)));
-        let mut found: Vec<LeftGrant> = pools.flat_map(|pool| pool.grants().iter().copied()).collect();
-        found.sort_unstable_by_key(|left| (left.seq, left.number()));
+        let mut found = self.left_grants_of(&self.accounts[number as usize], credit_type);
         let Some(after_id) = after else { return found };
         match self.left_grant(account, after_id) {
             Some(after) => found.retain(|left| (left.seq, left.number()) > (after.seq, after.number())),
             None if self.accounts[number as usize].grant(after_id).is_none() => found.clear(),
             None => {}
         }
+        found
+    }
+
+    /// As `left_grants`, of an account wherever it stands.
+    pub(crate) fn left_grants_of(&self, account: &Account, credit_type: Option<&str>) -> Vec<LeftGrant> {
+        let wanted = credit_type.map(|name| self.catalog.credit_type_id(name));
+        let pools = account.left().iter();
+        let pools = pools.filter(|pool| wanted.is_none_or(|wanted| wanted == Some(pool.credit_type)));
+        let mut found: Vec<LeftGrant> = pools.flat_map(|pool| pool.grants().iter().copied()).collect();
+        found.sort_unstable_by_key(|left| (left.seq, left.number()));
         found
     }
 
@@ -42,7 +49,17 @@ impl Engine {
 
     /// A left grant as `grants` shows it, out of the entry at its `seq`. `None`: it is not in this entry.
     pub fn left_grant_json(&self, left: &LeftGrant, entry: &GrantsLeft, stamp: i64) -> Option<Value> {
-        let account = self.accounts.get(entry.account as usize)?;
+        self.left_grant_shown(self.accounts.get(entry.account as usize)?, left, entry, stamp)
+    }
+
+    /// As `left_grant_json`, of an account wherever it stands.
+    pub(crate) fn left_grant_shown(
+        &self,
+        account: &Account,
+        left: &LeftGrant,
+        entry: &GrantsLeft,
+        stamp: i64,
+    ) -> Option<Value> {
         let image = entry.grants.iter().find(|image| image.number == left.number())?;
         let scope: Vec<u16> = image.scope.iter().map(|meter| *meter as u16).collect();
         let mut grant = grant_with_scope(image.clone(), self.catalog.scopes.find(&scope)?).ok()?;

@@ -196,7 +196,7 @@ impl Engine {
         let catalog = &self.catalog;
         let meters = catalog.meters.iter().map(|m| {
             json!({"key": m.key, "unit": m.unit, "quantity_scale": m.quantity_scale,
-                   "aggregation": m.aggregation, "dimensions": m.dimensions})
+                   "aggregation": m.aggregation, "dimensions": m.dimensions, "unique_of": m.unique_of})
         });
         let tables = catalog.tables.iter().enumerate().map(|(id, name)| {
             let rates = catalog.rates.iter().filter(|rate| rate.table as usize == id);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-const GRANTS_MAX: u64 = 100_000;
+pub(crate) const GRANTS_MAX: u64 = 100_000;
 
 impl Node {
     /// `grants`: in burn-down order, then those that have left memory in the order in which they did, unless
@@ -63,7 +63,8 @@ impl Node {
         if !self.await_progress(WRITTEN_TIMEOUT, |progress| progress.acknowledged() >= last_seq) {
             return Err(NodeError::Refused(format!("the journal did not reach seq {last_seq} in time; retry later")));
         }
-        let entries = with_indexes(&self.shared, || self.read_entries(account, grants, last_seq))?;
+        let read = || entries_of(&LedgerReader::new(&self.shared, last_seq)?, account, grants);
+        let entries = with_indexes(&self.shared, read)?;
         let shown = self.read(|engine, stamp| {
             let show =
                 |grant: &LeftGrant| Some((*grant, engine.left_grant_json(grant, entries.get(&grant.seq)?, stamp)?));
@@ -71,29 +72,26 @@ impl Node {
         });
         shown.map_err(halted)
     }
+}
 
-    /// The entries by which these grants left, by seq: each segment is looked at once.
-    fn read_entries(
-        &self,
-        account: u32,
-        grants: &[LeftGrant],
-        last_seq: u64,
-    ) -> Result<BTreeMap<u64, GrantsLeft>, NodeError> {
-        let reader = LedgerReader::new(&self.shared, last_seq)?;
-        let mut seqs: Vec<u64> =
-            grants.iter().map(|grant| grant.seq).filter(|seq| *seq >= reader.first_seq()).collect();
-        seqs.sort_unstable();
-        let mut found = BTreeMap::new();
-        for near in seqs.chunk_by(|a, b| reader.segment(*a) == reader.segment(*b)) {
-            reader.visit(account, near[0]..=near[near.len() - 1], Wanted::Controls, |record| {
-                if let Fact::Control(Control::GrantsLeft(entry)) = record.what {
-                    found.insert(record.seq, entry);
-                }
-                Ok(ControlFlow::Continue(()))
-            })?;
-        }
-        Ok(found)
+/// The entries by which these grants of `account` left, by seq: each segment is looked at once.
+pub(crate) fn entries_of(
+    reader: &LedgerReader<'_>,
+    account: u32,
+    grants: &[LeftGrant],
+) -> Result<BTreeMap<u64, GrantsLeft>, NodeError> {
+    let mut seqs: Vec<u64> = grants.iter().map(|grant| grant.seq).filter(|seq| *seq >= reader.first_seq()).collect();
+    seqs.sort_unstable();
+    let mut found = BTreeMap::new();
+    for near in seqs.chunk_by(|a, b| reader.segment(*a) == reader.segment(*b)) {
+        reader.visit(account, near[0]..=near[near.len() - 1], Wanted::Controls, |record| {
+            if let Fact::Control(Control::GrantsLeft(entry)) = record.what {
+                found.insert(record.seq, entry);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
     }
+    Ok(found)
 }
 
 fn halted(error: SubmitError) -> NodeError {

@@ -1,8 +1,9 @@
-//! Queries that the journal answers: `ledger`, `usage_event`, `explain`, and `balance` as of an
-//! instant. JSON in and out, as `Engine::query`; credits in smallest units, instants in µs.
+//! Queries that the journal answers: `ledger`, `usage_event`, `explain`, and `balance` and `grants` as of
+//! an instant. JSON in and out, as `Engine::query`; credits in smallest units, instants in µs.
 
 use crate::account_past::{Until, misfit, replay_until};
 use crate::error::{Corruption, NodeError};
+use crate::grant_query::{GRANTS_MAX, entries_of};
 use crate::ledger_indexer::MayBeCorrupt;
 use crate::ledger_reader::{LedgerReader, Wanted};
 use crate::node::Node;
@@ -40,7 +41,7 @@ impl MayBeCorrupt for LedgerError {
 pub(crate) fn is_ledger_query(request: &Value) -> bool {
     match request["type"].as_str() {
         Some("ledger" | "usage_event" | "explain") => true,
-        Some("balance") => !request["at"].is_null(),
+        Some("balance" | "grants") => !request["at"].is_null(),
         _ => false,
     }
 }
@@ -56,6 +57,7 @@ impl Node {
             Some("ledger") => question.entries(request)?,
             Some("usage_event") => question.usage_event(text(request, "event_id")?)?,
             Some("explain") => question.explain(text(request, "event_id")?)?,
+            Some("grants") => question.grants_at(request["credit_type"].as_str(), instant(request)?)?,
             _ => question.balance_at(text(request, "credit_type")?, instant(request)?)?,
         };
         Ok((last_seq, answer))
@@ -200,8 +202,7 @@ impl Question<'_> {
             return Ok(self.beyond("the balance at that instant"));
         };
         if !replay.is_created() {
-            let reason = format!("account '{}' did not exist at that instant", self.account);
-            return Ok(json!({"status": "ACCOUNT_UNKNOWN", "reason": reason, "field": "at"}));
+            return Ok(self.not_created());
         }
         let request = json!({"type": "balance", "account": self.account, "credit_type": credit_type});
         let mut answer = replay.query(&request, at).map_err(LedgerError::Invalid)?;
@@ -210,6 +211,36 @@ impl Question<'_> {
             fields.insert("entry_seq".into(), seq.into());
         }
         Ok(answer)
+    }
+
+    /// Every grant as of `at`, as `balance_at` has it: in burn-down order, then those that had left memory.
+    fn grants_at(&self, credit_type: Option<&str>, at: i64) -> Result<Value, LedgerError> {
+        let Some((mut replay, seq)) = self.replayed(Until::Instant(at))? else {
+            return Ok(self.beyond("what was granted by that instant"));
+        };
+        if !replay.is_created() {
+            return Ok(self.not_created());
+        }
+        let request =
+            json!({"type": "grants", "account": self.account, "credit_type": credit_type, "limit": GRANTS_MAX});
+        let mut answer = replay.query(&request, at).map_err(LedgerError::Invalid)?;
+        let left = replay.left_grants(credit_type);
+        let entries = entries_of(&self.reader, self.number, &left)?;
+        let shown: Option<Vec<Value>> =
+            left.iter().map(|grant| replay.left_grant_json(grant, entries.get(&grant.seq)?)).collect();
+        let Some(shown) = shown else { return Ok(self.beyond("a grant that had ended by that instant")) };
+        if answer["more"] == true {
+            let what = format!("account '{}' has more than {GRANTS_MAX} grants, too many for one answer", self.account);
+            return Err(LedgerError::Invalid(what));
+        }
+        answer["grants"].as_array_mut().into_iter().for_each(|grants| grants.extend(shown.iter().cloned()));
+        answer["entry_seq"] = seq.into();
+        Ok(answer)
+    }
+
+    fn not_created(&self) -> Value {
+        let reason = format!("account '{}' did not exist at that instant", self.account);
+        json!({"status": "ACCOUNT_UNKNOWN", "reason": reason, "field": "at"})
     }
 
     /// The account up to `until`, and the seq of the last entry in it. `None`: the journal kept does

@@ -159,3 +159,34 @@ fn what_the_journal_kept_no_longer_has_is_said() {
     assert_eq!((true, 121), (report["holds"].as_bool().unwrap(), report["grants"].as_u64().unwrap()));
     assert_eq!("476", report["totals"]["credits"]["expired"]);
 }
+
+/// A report as of any instant counts what was granted by then, whether or not it is in memory now, or was then.
+#[test]
+fn grants_are_listed_as_of_an_instant() {
+    let world = World::new(13);
+    let node = world.open(small_settings()).unwrap();
+    set_up(&node, 1);
+    let mut seen = Vec::new();
+    for day in [5, 50, 100] {
+        let from = seen.last().map_or(0, |(_, day, _)| *day);
+        live(&world, &node, from..day);
+        let now = world.clock.read().wall_us;
+        seen.push((now, day, list(&node, 1_000)));
+        // What follows has another stamp.
+        world.clock.advance(1_000_000);
+    }
+    for (at, _, then) in &seen {
+        let past = json!({"type": "grants", "account": account_id(0), "at": at});
+        let mut found = ask(&node, past)["grants"].as_array().unwrap().clone();
+        let mut then = then.clone();
+        // What has left memory stands behind: by then, or by now.
+        for grants in [&mut found, &mut then] {
+            grants.sort_by_key(|grant| grant["grant_id"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(then, found, "as of {at}");
+    }
+    let before = json!({"type": "grants", "account": account_id(0), "at": support::START_US - DAY_US});
+    assert_eq!("ACCOUNT_UNKNOWN", ask(&node, before)["status"]);
+    let other = json!({"type": "grants", "account": account_id(0), "credit_type": "none", "at": seen[0].0});
+    assert_eq!(json!([]), ask(&node, other)["grants"]);
+}

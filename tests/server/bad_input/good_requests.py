@@ -294,7 +294,7 @@ def requests(names: dict[str, str]) -> dict[str, dict[str, Any]]:
         "NoticeService/ListWebhookDeliveries": {"endpoint_id": "endpoint", "limit": 10},
         "NoticeService/Redeliver": {"endpoint_id": "endpoint", "notice_id": "n"},
         "ReportService/ReportSales": {"since": INSTANT, "until": LATER, "account": "acme"},
-        "ReportService/ReportCredits": {"account_prefix": "a"},
+        "ReportService/ReportCredits": {"account_prefix": "a", "since": INSTANT, "until": LATER},
         "ReportService/ReportUsage": {
             "since": INSTANT, "until": LATER, "account_prefix": "a", "after": 1, "limit": 10,
         },

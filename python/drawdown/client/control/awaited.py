@@ -500,9 +500,18 @@ class AwaitedReportMethods(AwaitedControlDoor):
         )
         return answer
 
-    async def report_credits(self, *, account_prefix: str = "") -> CreditReport:
-        """Granted, burned, expired, voided, outstanding; recognised and deferred revenue. As it is now."""
-        answer: CreditReport = await self.control(reporting.ReportCredits(account_prefix=account_prefix))
+    async def report_credits(
+        self, *, since: datetime | None = None, until: datetime | None = None, account_prefix: str = ""
+    ) -> CreditReport:
+        """Granted, burned, expired and voided in ``[since, until)``, outstanding at its end; likewise revenue
+        recognised and deferred.
+
+        Without ``since`` from the beginning, without ``until`` as it is now; another span is read from the
+        journal, account by account. Breakage counts when it is booked: ``late_grace_s`` after a grant's end.
+        """
+        answer: CreditReport = await self.control(
+            reporting.ReportCredits(since=since, until=until, account_prefix=account_prefix)
+        )
         return answer
 
     async def report_usage(

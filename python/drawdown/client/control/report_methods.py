@@ -20,9 +20,18 @@ class ReportMethods(ControlDoor):
         answer: SalesReport = self.control(reporting.ReportSales(since=since, until=until, account=account))
         return answer
 
-    def report_credits(self, *, account_prefix: str = "") -> CreditReport:
-        """Granted, burned, expired, voided, outstanding; recognised and deferred revenue. As it is now."""
-        answer: CreditReport = self.control(reporting.ReportCredits(account_prefix=account_prefix))
+    def report_credits(
+        self, *, since: datetime | None = None, until: datetime | None = None, account_prefix: str = ""
+    ) -> CreditReport:
+        """Granted, burned, expired and voided in ``[since, until)``, outstanding at its end; likewise revenue
+        recognised and deferred.
+
+        Without ``since`` from the beginning, without ``until`` as it is now; another span is read from the
+        journal, account by account. Breakage counts when it is booked: ``late_grace_s`` after a grant's end.
+        """
+        answer: CreditReport = self.control(
+            reporting.ReportCredits(since=since, until=until, account_prefix=account_prefix)
+        )
         return answer
 
     def report_usage(

@@ -21,6 +21,7 @@ from drawdown.catalog.rate_card import RateCard, check_card
 from drawdown.catalog.requests import DumpCatalog, ListRateCards, LoadCatalog, PutRateCard, RateCards
 from drawdown.model.commands import Command, CreateCreditType, CreateMeter
 from drawdown.model.credits import require_scale, units_from_credits
+from drawdown.model.results import Meter
 from drawdown.runtime.control.catalog_calls import as_written, latest_plan, published, unknown_card
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step, refusal
@@ -178,19 +179,24 @@ def _meter(step: Step, entry: MeterEntry) -> Entry:
         unique_of=entry.unique_of or None,
     )
     known = {each.key: each for each in step.engine.catalog().meters}.get(entry.key)
-    if known is not None:
-        same = (known.unit, known.quantity_scale, known.aggregation, tuple(known.dimensions)) == (
-            entry.unit,
-            entry.quantity_scale,
-            entry.aggregation,
-            entry.dimensions,
+    if known is not None and known != _meter_as_written(entry):
+        raise errors.AlreadyExistsError(
+            f"meters: {entry.key!r} exists with other content, which is declared once", field="key"
         )
-        if not same:
-            raise errors.AlreadyExistsError(
-                f"meters: {entry.key!r} exists with other content, which is declared once", field="key"
-            )
     action = "keep" if known is not None else "create"
     return Entry(CatalogChange(kind="meter", id=entry.key, action=action), (command,))
+
+
+def _meter_as_written(entry: MeterEntry) -> Meter:
+    return Meter(
+        key=entry.key,
+        unit=entry.unit,
+        quantity_scale=entry.quantity_scale,
+        aggregation=entry.aggregation,
+        # As the engine keeps them.
+        dimensions=tuple(sorted(set(entry.dimensions))),
+        unique_of=entry.unique_of,
+    )
 
 
 def _rate_card(step: Step, card: RateCard) -> Entry:
@@ -287,7 +293,7 @@ def dump_catalog(step: Step, request: DumpCatalog) -> CatalogContent:
                 quantity_scale=each.quantity_scale,
                 aggregation=each.aggregation,
                 dimensions=tuple(each.dimensions),
-                unique_of=getattr(each, "unique_of", None) or "",
+                unique_of=each.unique_of,
             )
             for each in catalog.meters
         ),

@@ -1,29 +1,28 @@
-"""Reports: sums over purchases and grants, read a page at a time."""
+"""Reports: sums over purchases and grants, read a page at a time; those of the past out of the journal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from drawdown.billing.report import CreditReport, SalesReport, credits_of, sales_of
+from drawdown.billing.report import CreditReport, SalesReport, credits_between, sales_of, sums_of
 from drawdown.billing.report_requests import ReportCredits, ReportSales
-from drawdown.errors import InvalidRequestError
+from drawdown.errors import AccountNotFoundError, InvalidRequestError
 from drawdown.model.instants import us_from_instant
-from drawdown.model.results import Grant
+from drawdown.model.results import Account, Grant
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.tables.payments import purchase as table
 
 if TYPE_CHECKING:
-    from drawdown.engine import Engine
     from drawdown.runtime.control.control_plane import ControlPlane
 
 
 @handles(ReportSales)
 def report_sales(step: Step, request: ReportSales) -> SalesReport:
     """By the instant at which a purchase was begun, on its account's clock."""
-    if request.since is not None and request.until is not None and request.until <= request.since:
-        raise InvalidRequestError("until: has to be after since", field="until")
+    _require_period(request)
     where = []
     if request.since is not None:
         where.append(table.c.created_at >= us_from_instant(request.since))
@@ -36,29 +35,52 @@ def report_sales(step: Step, request: ReportSales) -> SalesReport:
     return sales_of(step.work.purchases.each(*where))
 
 
+def _require_period(request: ReportSales | ReportCredits) -> None:
+    if request.since is not None and request.until is not None and request.until <= request.since:
+        raise InvalidRequestError("until: has to be after since", field="until")
+
+
 def _sums(plane: ControlPlane, request: ReportCredits, account_prefix: str) -> CreditReport:
     """Outside any transaction: it takes long, and only the engine is asked."""
+    _require_period(request)
     prefix = request.account_prefix
     if account_prefix.startswith(prefix):
         prefix = account_prefix
     elif not prefix.startswith(account_prefix):
         return CreditReport()
-    return credits_of(_grants(plane.engine, prefix))
+    closing = sums_of(_grants(plane, prefix, request.until))
+    if request.since is None:
+        return credits_between({}, closing)
+    return credits_between(sums_of(_grants(plane, prefix, request.since)), closing)
 
 
 @handles(ReportCredits, before=_sums)
 def report_credits(step: Step, _: ReportCredits) -> CreditReport:
-    """Every grant that is still in the books."""
+    """Grants that have left memory are in it."""
     report: CreditReport = step.prior
     return report
 
 
-def _grants(engine: Engine, prefix: str) -> Iterator[Grant]:
+def _grants(plane: ControlPlane, prefix: str, until: datetime | None) -> Iterator[Grant]:
+    """Every grant of these accounts as it stood just before ``until``; absent: as it stands."""
+    at_us = None if until is None else us_from_instant(until) - 1
     after: str | None = None
     more = True
     while more:
-        accounts, more = engine.accounts(prefix=prefix, after=after)
+        accounts, more = plane.engine.accounts(prefix=prefix, after=after)
         for account in accounts:
-            yield from engine.grants(account.account)
+            yield from _grants_of(plane, account, at_us)
         after = accounts[-1].account if accounts else None
         more = more and after is not None
+
+
+def _grants_of(plane: ControlPlane, account: Account, at_us: int | None) -> Sequence[Grant]:
+    now_us = plane.now_us() if account.test_clock is None else us_from_instant(account.test_clock)
+    if at_us is None or at_us >= now_us:
+        # What is still to come has not happened, whatever the dates say.
+        return plane.engine.grants(account.account)
+    try:
+        return plane.engine.grants_at(account.account, at_us)
+    except AccountNotFoundError:
+        # It was made later.
+        return ()

@@ -1,0 +1,135 @@
+"""More of ``drawdown account``: its prices, its thresholds, its features and its own clock."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from drawdown.cli import exit_codes
+from drawdown.cli.options import (
+    ApiKeyOption,
+    DataOption,
+    JsonOption,
+    TargetOption,
+    instant_from,
+    open_database,
+)
+from drawdown.cli.output import print_json, print_result, print_table, text_of
+from drawdown.errors import InvalidRequestError
+
+SHOWN_MAX = 20
+
+AccountArgument = Annotated[str, typer.Argument(help="Account id.")]
+
+
+def _instant(text: str, field: str) -> datetime:
+    instant = instant_from(text, field)
+    assert instant is not None
+    return instant
+
+
+def advance(
+    account: AccountArgument,
+    to: Annotated[str, typer.Argument(help="Instant, not before its clock's.")],
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Move the clock of a test-clock account: renewals, expiries and invoices come as in real time."""
+    instant = _instant(to, "to")
+    with open_database(data, target, api_key, create=False) as database:
+        result = database.advance_clock(account, instant)
+        print_result(result, f"account {account} is at {text_of(instant)}", json)
+
+
+def rate_table(
+    account: AccountArgument,
+    table: Annotated[str, typer.Argument(help="Rate table; see drawdown rate list.")],
+    valid_from: Annotated[
+        str | None, typer.Option(help="For events dated from this instant on; default now.")
+    ] = None,
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Price an account by another rate table. Plans do this by themselves."""
+    with open_database(data, target, api_key, create=False) as database:
+        known = [each.name for each in database.catalog().rate_tables]
+        if table not in known:
+            # The engine would take it, as its rates may come later; whoever types has mistyped.
+            there = ", ".join(known[:SHOWN_MAX]) or "none yet"
+            raise InvalidRequestError(f"table: {table!r} is no rate table; there are {there}", field="table")
+        result = database.assign_rate_table(account, table, valid_from=instant_from(valid_from, "valid_from"))
+        print_result(result, f"account {account} is priced by {table}", json)
+
+
+def thresholds(
+    account: AccountArgument,
+    threshold: Annotated[
+        list[str] | None, typer.Argument(help="Credits, or like 20% of what was granted; none: no notices.")
+    ] = None,
+    credit_type: Annotated[str, typer.Option(help="Of which balance.")] = "credits",
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say at which balances the notice balance.low is told; replaces those before."""
+    given = threshold or []
+    with open_database(data, target, api_key, create=False) as database:
+        result = database.set_thresholds(account, credit_type, given)
+        print_result(result, f"balance.low of {account} at {', '.join(given) or 'nothing'}", json)
+
+
+def period_edge(
+    account: AccountArgument,
+    at: Annotated[str, typer.Argument(help="Instant ahead of now.")],
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """End the account's usage period at an instant. Subscriptions do this by themselves."""
+    instant = _instant(at, "at")
+    with open_database(data, target, api_key, create=False) as database:
+        result = database.set_period_edge(account, instant)
+        print_result(result, f"a usage period of {account} begins at {text_of(instant)}", json)
+
+
+def features(
+    account: AccountArgument,
+    feature: Annotated[str, typer.Argument(help="One of them: exits with 1 where it is not allowed.")] = "",
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """What the account's plans have beside meters, and its values."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = [database.feature(account, feature)] if feature else list(database.features(account))
+    if json:
+        print_json(found[0] if feature else found)
+    else:
+        print_table(
+            f"Features of {account}",
+            ["feature", "allowed", "value", "reason", "by subscription"],
+            [(e.feature, e.allowed, e.value, e.reason, e.subscription_id or None) for e in found],
+        )
+    if feature and not found[0].allowed:
+        raise typer.Exit(exit_codes.REFUSED)
+
+
+def add_to(accounts: typer.Typer) -> None:
+    """Add the commands to the group ``account``."""
+    for name, command in (
+        ("advance", advance),
+        ("rate-table", rate_table),
+        ("thresholds", thresholds),
+        ("period-edge", period_edge),
+        ("features", features),
+    ):
+        accounts.command(name)(command)

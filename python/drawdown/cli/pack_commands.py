@@ -1,0 +1,107 @@
+"""``drawdown pack``: fixed numbers of credits at fixed prices."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from drawdown.catalog.pricing import Price
+from drawdown.cli.options import (
+    ApiKeyOption,
+    DataOption,
+    JsonOption,
+    TargetOption,
+    open_database,
+    pairs_from,
+)
+from drawdown.cli.output import console, print_json, print_table
+from drawdown.errors import InvalidRequestError
+
+packs = typer.Typer(help="Packs of credits.", no_args_is_help=True)
+
+
+@packs.command("create")
+def create_pack(
+    pack_id: Annotated[str, typer.Argument(help="Pack id.")],
+    amount: Annotated[str, typer.Argument(help="Credits in it.")],
+    name: Annotated[str, typer.Option(help="Name; default: the id.")] = "",
+    credit_type: Annotated[str, typer.Option(help="Credit type.")] = "credits",
+    price: Annotated[
+        list[str] | None,
+        typer.Option(help="CURRENCY=AMOUNT, or CURRENCY/COUNTRY=AMOUNT; several for several."),
+    ] = None,
+    lifetime: Annotated[
+        str, typer.Option(help="How long its credits last, like '12 month'; default for ever.")
+    ] = "",
+    priority: Annotated[int, typer.Option(min=1, max=100, help="1 burns first, 100 last.")] = 50,
+    category: Annotated[str, typer.Option(help="paid or promotional.")] = "paid",
+    description: Annotated[str, typer.Option(help="For display.")] = "",
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Put a pack up for sale."""
+    settings: dict[str, Any] = {"priority": priority, "category": category, "description": description}
+    settings["prices"] = [_price(where, figure) for where, figure in pairs_from(price, "price").items()]
+    if lifetime:
+        settings["lifetime"] = _lifetime(lifetime)
+    with open_database(data, target, api_key, create=False) as database:
+        made = database.create_pack(
+            pack_id, name=name or pack_id, credit_type=credit_type, amount=amount, **settings
+        )
+    if json:
+        print_json(made)
+    else:
+        console.print(f"pack {made.pack_id}: {made.amount:,f} {made.credit_type}", markup=False)
+
+
+@packs.command("list")
+def list_packs(
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Every pack."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.packs()
+    if json:
+        print_json(found)
+        return
+    rows = [
+        (
+            each.pack_id,
+            each.name,
+            each.amount,
+            each.credit_type,
+            None if each.lifetime is None else f"{each.lifetime.count} {each.lifetime.unit}",
+            ", ".join(_price_shown(price) for price in each.prices),
+            each.state,
+        )
+        for each in found
+    ]
+    print_table("Packs", ["pack", "name", "credits", "type", "lasts", "prices", "state"], rows)
+
+
+def _price(where: str, figure: str) -> dict[str, str]:
+    currency, _, country = where.partition("/")
+    return {"currency": currency, "country": country, "amount": figure}
+
+
+def _price_shown(price: Price) -> str:
+    country = f" in {price.country}" if price.country else ""
+    return f"{price.amount:f} {price.currency}{country}"
+
+
+def _lifetime(text: str) -> dict[str, Any]:
+    count, _, unit = text.strip().partition(" ")
+    if not count.isascii() or not count.isdigit() or not unit:
+        raise InvalidRequestError(f"lifetime: {text!r} is not like '12 month'", field="lifetime")
+    return {"count": int(count), "unit": unit.strip().removesuffix("s")}
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``pack``."""
+    app.add_typer(packs, name="pack")
