@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from ..tidy.tree import ROOT
 from .catalog_file_kills import NOBODY
-from .conftest import START
+from .conftest import SMALL, START
 from .plans import published
 
 Name = Callable[[str], str]
