@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from drawdown.billing.invoice import Invoice
 from drawdown.client.interface import Database
 from drawdown.errors import NotFoundError
 from drawdown.model.money import Money
@@ -95,8 +96,10 @@ def subscribe(db: Database) -> None:
 
 
 def purchase(db: Database) -> None:
-    """A pack, one that the card declines, a top-up billed later, and a pack given back in part."""
+    """A pack, one that the card declines, a top-up billed later, and a pack given back in part; money off
+    the first, and off what is declined."""
     db.subscribe("acme", "topped", subscription_id="s")
+    db.create_invoice_credit("acme", "off", amount="4", currency="USD", name="Off", scope={"lines": ["pack"]})
     db.buy_pack("acme", "pack", purchase_id="one", quantity=2)
     db.buy_pack("acme", "pack", purchase_id="declined", payment_method="test_decline")
     db.top_up("acme", "credits", "7", purchase_id="later", bill_later=True)
@@ -220,18 +223,36 @@ def state(db: Any) -> dict[str, Any]:
         for each in db.grants("acme")
     )
     bought = [
-        (each.kind, each.state, each.credits, each.price, each.created_at, each.refunded, each.reason)
+        (
+            each.kind,
+            each.state,
+            each.credits,
+            each.price,
+            each.charged,
+            each.created_at,
+            each.refunded,
+            each.reason,
+        )
         for each in db.purchases("acme")
     ]
     return {
         "subscriptions": list(db.subscriptions("acme")),
-        "invoices": list(db.invoices("acme")),
+        "invoices": [named_alike(each) for each in db.invoices("acme")],
+        "credits": list(db.invoice_credits("acme")),
         "purchases": bought,
         "grants": grants,
         "balances": [msgspec.structs.replace(each, seq=0) for each in db.balances("acme")],
         "notices": notices,
         "charges": sorted(str(each["charge"]["amount"]) for each in charges(db.path)),
     }
+
+
+def named_alike(invoice: Invoice) -> Invoice:
+    """A recharge, and so its invoice, is called after the journal position of its crossing."""
+    if not invoice.purchase_id.startswith("recharge:"):
+        return invoice
+    lines = tuple(msgspec.structs.replace(each, line_id="purchase") for each in invoice.lines)
+    return msgspec.structs.replace(invoice, invoice_id="recharge", purchase_id="recharge", lines=lines)
 
 
 def charges(path: str) -> list[dict[str, Any]]:

@@ -14,26 +14,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from tests.control.marked import put_between_marks
+from tests.control.payment_plants import PAYMENT_PLANTS
+from tests.control.plant import Plant
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@dataclass(frozen=True)
-class Plant:
-    """One changed rule: in ``file`` ``old`` becomes ``new``; ``tests`` must notice."""
-
-    name: str
-    section: str
-    file: str
-    old: str
-    new: str
-    tests: str
-    door: str = "embedded"
-    """Of the doors that the tests go through, the one in which they run on the copy."""
 
 
 CHANGES = "tests/control/test_changes.py"
@@ -347,6 +334,7 @@ PLANTS = (
         "ended = msgspec.structs.replace(service, until=service.until)",
         f"{SERVICES}::test_a_renewing_licence_extends_its_services_but_not_terminated_ones",
     ),
+    *PAYMENT_PLANTS,
 )
 
 

@@ -12,7 +12,16 @@ from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.charge import Charge
 
 STATES: Final = ("draft", "approved", "finalized", "paid", "uncollectible", "void")
-LINE_KINDS: Final = ("base_fee", "credits", "pack", "overage", "minimum_spend", "proration", "adjustment")
+LINE_KINDS: Final = (
+    "base_fee",
+    "credits",
+    "pack",
+    "top_up",
+    "overage",
+    "minimum_spend",
+    "proration",
+    "adjustment",
+)
 
 
 class InvoiceLine(Value, frozen=True):
@@ -42,7 +51,7 @@ class GrantRelease(Value, frozen=True):
 
 
 class Invoice(Value, frozen=True):
-    """One per account, billing period and currency.
+    """One per account, billing period and currency; one per purchase that is paid at once.
 
     What a period costs in advance is asked for when it begins. Where usage is priced behind, the invoice
     stays a draft until ``closes_at``, so that late usage joins it; it is one invoice with one number, and
@@ -81,6 +90,8 @@ class Invoice(Value, frozen=True):
     """``asked``, ``paid`` or ``failed``; empty: nothing was asked in advance."""
     arrears: tuple[Arrears, ...] = ()
     """Billing periods whose usage this draft waits for."""
+    purchase_id: str = ""
+    """Of an invoice of its own: the purchase it is for, whose payment is the invoice's."""
 
     @property
     def waits_for_usage(self) -> bool:

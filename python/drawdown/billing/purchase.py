@@ -10,6 +10,8 @@
 ``paid`` and ``granted`` are two steps on purpose: a crash between them finds ``paid`` and makes the
 grant, whose id follows from the purchase, so that it is made once. Callbacks may repeat or overtake
 each other: ``moved`` never leaves a later state for an earlier one.
+
+A purchase that is paid at once has an invoice of its own, and what it is charged with is what is due there.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import Final
 
 import msgspec
 
+from drawdown.billing.invoice import InvoiceLine
 from drawdown.errors import InvalidRequestError
 from drawdown.model import commands
 from drawdown.model.ids import check_id
@@ -29,6 +32,7 @@ from drawdown.model.request import Value
 STATES: Final = ("pending", "action_required", "paid", "granted", "failed", "refunded")
 KINDS: Final = ("top_up", "pack", "recharge")
 REFUND_POLICIES: Final = ("take_unspent", "into_debt", "freeze")
+LINE_PREFIX: Final = "purchase:"
 _NEXT: Final[dict[str, frozenset[str]]] = {
     # Straight to granted: billed later, on an invoice.
     "pending": frozenset({"action_required", "paid", "granted", "failed"}),
@@ -68,9 +72,17 @@ class Purchase(Value, frozen=True):
     bill_later: bool = False
     """Granted at once; the money stands on the next invoice."""
     invoice_id: str = ""
-    """Under ``bill_later``: the billing period whose invoice has the line; empty: not yet."""
+    """Its own; under ``bill_later`` the one with its line, empty: not yet."""
     refunded: Money | None = None
+    """Given back, by the provider or to the account's balance."""
     changed_at: datetime | None = None
+    charged: Money | None = None
+    """What is due on its own invoice: the price less invoice credits and balance, with tax."""
+
+    @property
+    def asked(self) -> Money:
+        """What the provider is asked for; one without an invoice of its own is asked for its price."""
+        return self.price if self.charged is None else self.charged
 
     @property
     def grant_id(self) -> str:
@@ -96,6 +108,30 @@ def check_purchase(purchase: Purchase) -> None:
         raise InvalidRequestError("price: not below zero", field="price")
 
 
+def line_id_of(purchase: Purchase) -> str:
+    """Of its line, whichever invoice that is on."""
+    return f"{LINE_PREFIX}{purchase.purchase_id}"
+
+
+def what_was_bought(purchase: Purchase, pack_name: str) -> str:
+    """As its buyer knows it: the pack's name first."""
+    credits = f"{purchase.credits.normalize():f} {purchase.credit_type}"
+    return f"{pack_name}, {credits}" if pack_name else credits
+
+
+def own_line(purchase: Purchase, pack_name: str) -> InvoiceLine:
+    """The line of the invoice that a purchase has of its own."""
+    return InvoiceLine(
+        line_id=line_id_of(purchase),
+        kind="pack" if purchase.pack_id else "top_up",
+        description=what_was_bought(purchase, pack_name),
+        amount=purchase.price,
+        quantity=Decimal(purchase.quantity),
+        reference=purchase.pack_id,
+        in_advance=True,
+    )
+
+
 def moved(purchase: Purchase, state: str, at: datetime, **changes: object) -> Purchase:
     """The purchase in ``state``, or as it is where that state lies behind it."""
     if state not in _NEXT[purchase.state]:
@@ -103,8 +139,11 @@ def moved(purchase: Purchase, state: str, at: datetime, **changes: object) -> Pu
     return msgspec.structs.replace(purchase, state=state, changed_at=at, **changes)
 
 
-def grant_of(purchase: Purchase) -> commands.CreateGrant:
-    """The engine's command for the credits of a paid purchase: idempotent by the purchase."""
+def grant_of(purchase: Purchase, cost: Money) -> commands.CreateGrant:
+    """The engine's command for the credits of a paid purchase: idempotent by the purchase.
+
+    ``cost`` is what they were sold for, without tax and without what promotional money paid.
+    """
     return commands.CreateGrant(
         account=purchase.account,
         grant=commands.grant_input(
@@ -116,7 +155,7 @@ def grant_of(purchase: Purchase) -> commands.CreateGrant:
             expires_at=purchase.expires_at,
             source="recharge" if purchase.kind == "recharge" else "purchase",
             source_reference=purchase.purchase_id,
-            cost_minor=purchase.price.minor,
-            cost_currency=purchase.price.currency if purchase.price else "",
+            cost_minor=cost.minor,
+            cost_currency=cost.currency if cost else "",
         ),
     )

@@ -68,7 +68,7 @@ class RefundPurchase(Request, frozen=True):
     purchase_id: str
     policy: str = "take_unspent"
     amount: Money | None = None
-    """Absent: all of the price; under take_unspent, the unspent share of it."""
+    """Absent: all that it came to, tax included; under take_unspent, the unspent share of it."""
 
 
 class MarkPurchasePaid(Request, frozen=True):

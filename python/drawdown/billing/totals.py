@@ -22,7 +22,7 @@ from typing import Final, Protocol
 from drawdown.billing.invoice import InvoiceLine
 from drawdown.billing.page_sums import CreditApplication, TaxLine, Totals
 from drawdown.errors import ConfigError, InvalidRequestError
-from drawdown.model.money import Money, total, zero
+from drawdown.model.money import Money, shares, total, zero
 
 _PERCENT: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?\Z")
 
@@ -90,18 +90,33 @@ def _is_country(text: str) -> bool:
     return len(text) == 2 and text.isascii() and text.isalpha() and text.isupper()
 
 
-def taken_back(taxes: Sequence[TaxLine], before: Money, amount: Money) -> list[TaxLine]:
+def taken_back(
+    taxes: Sequence[TaxLine], before: Money, amount: Money, earlier: Sequence[TaxLine]
+) -> list[TaxLine]:
     """The taxes of a credit note over ``amount`` (net) of an invoice with ``taxes``.
 
-    ``before`` is what earlier notes took back: the taxes of all notes together are those of their sum, so
-    that an invoice taken back in parts returns its taxes to the unit.
+    ``before`` (net) and ``earlier`` are what notes took back until now: the taxes of all notes together are
+    those of their sum, so that an invoice taken back in parts returns its taxes to the unit.
     """
     returned = []
     for tax in taxes:
         share = Fraction(tax.amount.minor, tax.base.minor) if tax.base else Fraction(0)
-        part = (before + amount).times(share) - before.times(share)
+        part = (before + amount).times(share)
+        for each in earlier:
+            part = part + each.amount if each.name == tax.name else part
         returned.append(TaxLine(name=tax.name, rate=tax.rate, base=-amount, amount=-part))
     return returned
+
+
+def given_back(taxes: Sequence[TaxLine], base: Money, amount: Money) -> list[TaxLine]:
+    """So much tax given back with ``base`` (below zero) of net, in proportion to what each tax came to."""
+    if not any(each.amount for each in taxes):
+        return []
+    parts = shares(amount.minor, [each.amount.minor for each in taxes])
+    return [
+        TaxLine(name=tax.name, rate=tax.rate, base=base, amount=Money(-part, base.currency))
+        for tax, part in zip(taxes, parts, strict=True)
+    ]
 
 
 class TaxesKnown:

@@ -106,7 +106,7 @@ class PlanStory:
         self._check(
             "kill -9 left subscription, invoices, purchase and balance as they were",
             all(same) and found == before[-1],
-            f"{found:f} credits, {len(self._database.invoices(ACCOUNT))} invoice",
+            f"{found:f} credits, {len(self._database.invoices(ACCOUNT))} invoices",
         )
 
     def renew(self) -> None:
@@ -114,7 +114,9 @@ class PlanStory:
         self._database.advance_clock(ACCOUNT, RENEWAL)
         self._say(f"the clock goes to {RENEWAL:%d %b}: renewed without an operator, 1,000 new credits")
         self._expect(
-            "renewed: the plan's remainder expired, the bought 300 stayed", ["20.00 USD"] * 2, Decimal(1300)
+            "renewed: the plan's remainder expired, the bought 300 stayed",
+            ["20.00 USD", "9.00 USD", "20.00 USD"],
+            Decimal(1300),
         )
 
     def upgrade(self) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from drawdown.cli import invoice_credit_commands
-from drawdown.cli.invoice_table import InvoiceArgument, period_of, show_invoice
+from drawdown.cli.invoice_table import InvoiceArgument, show_invoice, what_for
 from drawdown.cli.options import (
     ApiKeyOption,
     DataOption,
@@ -42,10 +42,10 @@ def list_invoices(
         print_json(found)
         return
     rows = [
-        (each.invoice_id, each.number or None, period_of(each), each.gross, each.due, each.state)
+        (each.invoice_id, each.number or None, what_for(each), each.gross, each.due, each.state)
         for each in found
     ]
-    print_table(f"Invoices of {account}", ["invoice", "number", "period", "gross", "due", "state"], rows)
+    print_table(f"Invoices of {account}", ["invoice", "number", "for", "gross", "due", "state"], rows)
 
 
 @invoices.command("show")

@@ -162,6 +162,8 @@ def _show(found: Purchase, as_json: bool) -> None:
         ("state", found.state + (f": {found.reason}" if found.reason else "")),
         ("credits", f"{found.credits:,f} {found.credit_type}"),
         ("price", found.price),
+        ("charged", found.charged),
+        ("invoice", found.invoice_id or None),
         ("pack", f"{found.quantity} × {found.pack_id}" if found.pack_id else None),
         ("to confirm at", found.action_url or None),
         ("refunded", found.refunded),

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Final
 
 _READABLE_BYTES: Final = 96
+# Ids of invoices begin so; those that callers choose do not.
+INVOICE_PREFIXES: Final = ("inv:", "inv.purchase:", "inv.refund:")
 
 
 def derived(prefix: str, *parts: object) -> str:
@@ -35,6 +37,16 @@ def invoice_id(account: str, boundary: datetime, currency: str) -> str:
     day = f"{boundary.year:04}{boundary.month:02}{boundary.day:02}"
     time = f"{boundary.hour:02}{boundary.minute:02}{boundary.second:02}.{boundary.microsecond:06}"
     return derived("inv", account, f"{day}T{time}Z", currency)
+
+
+def purchase_invoice_id(purchase_id: str) -> str:
+    """The invoice that a purchase has of its own."""
+    return derived("inv.purchase", purchase_id)
+
+
+def refund_note_id(purchase_id: str) -> str:
+    """The credit note of a purchase that was given back."""
+    return derived("inv.refund", purchase_id)
 
 
 def lane_of(account: str) -> str:

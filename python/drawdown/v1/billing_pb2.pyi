@@ -49,7 +49,7 @@ class Invoices(_message.Message):
     def __init__(self, invoices: _Optional[_Iterable[_Union[Invoice, _Mapping]]] = ...) -> None: ...
 
 class Invoice(_message.Message):
-    __slots__ = ("invoice_id", "account", "customer_id", "currency", "state", "created_at", "period", "lines", "releases", "number", "test_clock", "due", "paid", "finalized_at", "paid_at", "payment_failure", "applications", "totals", "corrects", "note", "closes_at", "advance", "advance_state", "arrears")
+    __slots__ = ("invoice_id", "account", "customer_id", "currency", "state", "created_at", "period", "lines", "releases", "number", "test_clock", "due", "paid", "finalized_at", "paid_at", "payment_failure", "applications", "totals", "corrects", "note", "closes_at", "advance", "advance_state", "arrears", "purchase_id")
     INVOICE_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +74,7 @@ class Invoice(_message.Message):
     ADVANCE_FIELD_NUMBER: _ClassVar[int]
     ADVANCE_STATE_FIELD_NUMBER: _ClassVar[int]
     ARREARS_FIELD_NUMBER: _ClassVar[int]
+    PURCHASE_ID_FIELD_NUMBER: _ClassVar[int]
     invoice_id: str
     account: str
     customer_id: str
@@ -98,7 +99,8 @@ class Invoice(_message.Message):
     advance: _values_pb2.Money
     advance_state: str
     arrears: _containers.RepeatedCompositeFieldContainer[Arrears]
-    def __init__(self, invoice_id: _Optional[str] = ..., account: _Optional[str] = ..., customer_id: _Optional[str] = ..., currency: _Optional[str] = ..., state: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period: _Optional[_Union[_values_pb2.Period, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[InvoiceLine, _Mapping]]] = ..., releases: _Optional[_Iterable[_Union[GrantRelease, _Mapping]]] = ..., number: _Optional[str] = ..., test_clock: _Optional[bool] = ..., due: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., paid: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., finalized_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., paid_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., payment_failure: _Optional[str] = ..., applications: _Optional[_Iterable[_Union[_invoice_credit_pb2.CreditApplication, _Mapping]]] = ..., totals: _Optional[_Union[_invoice_credit_pb2.Totals, _Mapping]] = ..., corrects: _Optional[str] = ..., note: _Optional[str] = ..., closes_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., advance: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., advance_state: _Optional[str] = ..., arrears: _Optional[_Iterable[_Union[Arrears, _Mapping]]] = ...) -> None: ...
+    purchase_id: str
+    def __init__(self, invoice_id: _Optional[str] = ..., account: _Optional[str] = ..., customer_id: _Optional[str] = ..., currency: _Optional[str] = ..., state: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period: _Optional[_Union[_values_pb2.Period, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[InvoiceLine, _Mapping]]] = ..., releases: _Optional[_Iterable[_Union[GrantRelease, _Mapping]]] = ..., number: _Optional[str] = ..., test_clock: _Optional[bool] = ..., due: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., paid: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., finalized_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., paid_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., payment_failure: _Optional[str] = ..., applications: _Optional[_Iterable[_Union[_invoice_credit_pb2.CreditApplication, _Mapping]]] = ..., totals: _Optional[_Union[_invoice_credit_pb2.Totals, _Mapping]] = ..., corrects: _Optional[str] = ..., note: _Optional[str] = ..., closes_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., advance: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., advance_state: _Optional[str] = ..., arrears: _Optional[_Iterable[_Union[Arrears, _Mapping]]] = ..., purchase_id: _Optional[str] = ...) -> None: ...
 
 class Arrears(_message.Message):
     __slots__ = ("arrears_id", "subscription_id", "plan_id", "version", "credit_type", "period", "until", "cut", "spent", "minimum")

@@ -20,7 +20,7 @@ from drawdown.billing.overage import (
     overage_owed,
     overage_since,
 )
-from drawdown.billing.purchase import Purchase
+from drawdown.billing.purchase import line_id_of, what_was_bought
 from drawdown.catalog.plan import Plan, version_of
 from drawdown.catalog.pricing import Price
 from drawdown.model.instants import us_from_instant
@@ -262,9 +262,9 @@ def _bought_before(step: Step, subscription: Subscription, plan: Plan, number: i
             continue
         charges.append(
             Charge(
-                charge_id=f"purchase:{purchase.purchase_id}",
+                charge_id=line_id_of(purchase),
                 kind="pack" if purchase.pack_id else "top_up",
-                description=_what_was_bought(step, purchase),
+                description=what_was_bought(purchase, step.work.pack_name(purchase.pack_id)),
                 amount=purchase.price,
                 quantity=Decimal(purchase.quantity),
                 period=subscription.billing.period(number),
@@ -274,13 +274,7 @@ def _bought_before(step: Step, subscription: Subscription, plan: Plan, number: i
                 in_advance=False,
             )
         )
+        # Until its line is on an invoice, whose id it has then.
         on = f"{subscription.subscription_id}:{subscription.epoch}.{number}"
         step.work.purchases.put(msgspec.structs.replace(purchase, invoice_id=on))
     return charges
-
-
-def _what_was_bought(step: Step, purchase: Purchase) -> str:
-    """As its buyer knows it: the pack's name first."""
-    credits = f"{purchase.credits.normalize():f} {purchase.credit_type}"
-    pack = step.work.packs.get(pack_id=purchase.pack_id) if purchase.pack_id else None
-    return credits if pack is None else f"{pack.name}, {credits}"

@@ -7,6 +7,7 @@ from drawdown.billing.invoice import Invoice
 from drawdown.billing.requests import ApproveInvoice, GetInvoice, Invoices, ListInvoices, MarkInvoicePaid
 from drawdown.runtime.control.invoice_draft import as_it_would_be
 from drawdown.runtime.control.invoicing import ask_in_advance, finalize, release, settle, settle_advance
+from drawdown.runtime.control.purchase_invoices import require_not_of_purchase
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.tables.billing import invoice as invoice_table
@@ -73,5 +74,6 @@ def mark_invoice_paid(step: Step, request: MarkInvoicePaid) -> Invoice:
             f"invoice {invoice.invoice_id!r} is {invoice.state}; only a finalized one can be paid",
             reason="INVOICE_NOT_FINALIZED",
         )
+    require_not_of_purchase(invoice)
     step.run_now(lane_of(invoice.account))
     return settle(step, invoice, request.paid_at or step.now_of(invoice.account))

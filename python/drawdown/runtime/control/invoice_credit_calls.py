@@ -22,17 +22,20 @@ from drawdown.billing.invoice_credit_requests import (
     VoidInvoiceCredit,
 )
 from drawdown.billing.page import PageInput, Party, page_of
-from drawdown.billing.totals import TaxesKnown, taken_back, totals_of
+from drawdown.billing.totals import taken_back
 from drawdown.billing.withdrawal import rest_id, withdrawal
 from drawdown.model.ids import check_id
 from drawdown.model.money import Money, total
 from drawdown.runtime.control.arrears_steps import usage_so_far
+from drawdown.runtime.control.credit_notes import notes_of, put_note
 from drawdown.runtime.control.invoice_draft import as_it_would_be
 from drawdown.runtime.control.invoice_foot import add_to_balance, credits_of, foot, give_back
 from drawdown.runtime.control.invoicing import release_instead
+from drawdown.runtime.control.purchase_invoices import require_not_of_purchase
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_steps import plan_of
+from drawdown.subscriptions.identifiers import INVOICE_PREFIXES
 
 
 @handles(CreateInvoiceCredit)
@@ -154,54 +157,35 @@ def create_credit_note(step: Step, request: CreateCreditNote) -> Invoice:
     invoice = step.work.invoice(request.invoice_id, step.account_prefix)
     if not step.work.first_time(request, request.note_id):
         return step.work.invoice(request.note_id)
+    _require_free_id(request.note_id)
     line, before, left = _line_taken_back(step, request, invoice)
-    amount = -request.amount
-    series = "TC" if invoice.test_clock else "C"
-    now = step.now_of(invoice.account)
-    lines = (
-        InvoiceLine(
-            line_id=f"{request.note_id}:{line.line_id}",
-            kind="adjustment",
-            description=line.description,
-            amount=amount,
-            period=line.period,
-            subscription_id=line.subscription_id,
-            plan_key=line.plan_key,
-            reference=line.line_id,
-        ),
+    taken_back_line = InvoiceLine(
+        line_id=f"{request.note_id}:{line.line_id}",
+        kind="adjustment",
+        description=line.description,
+        amount=-request.amount,
+        period=line.period,
+        subscription_id=line.subscription_id,
+        plan_key=line.plan_key,
+        reference=line.line_id,
     )
     assert invoice.totals is not None
-    taxes = TaxesKnown(taken_back(invoice.totals.taxes, before, request.amount))
-    totals = totals_of(lines, [], currency=invoice.currency, rule=taxes)
-    note = Invoice(
-        invoice_id=request.note_id,
-        account=invoice.account,
-        customer_id=invoice.customer_id,
-        currency=invoice.currency,
-        state="paid",
-        created_at=now,
-        period=invoice.period,
-        lines=lines,
-        number=f"{series}-{step.work.series.following(f'invoice:{series}'):08d}",
-        test_clock=invoice.test_clock,
-        due=request.amount - request.amount,
-        finalized_at=now,
-        paid_at=now,
-        totals=totals,
-        corrects=invoice.invoice_id,
-        note=request.reason,
-    )
-    add_to_balance(step, invoice.account, -totals.total)
+    earlier = [tax for note in notes_of(step, invoice) if note.totals for tax in note.totals.taxes]
+    taxes = taken_back(invoice.totals.taxes, before, request.amount, earlier)
+    note = put_note(step, invoice, request.note_id, (taken_back_line,), taxes, request.reason)
+    assert note.totals is not None
+    add_to_balance(step, invoice.account, -note.totals.total)
     if request.grant_id:
         _withdraw(step, note, request.grant_id, Fraction(request.amount.minor, left))
-    step.decision.notice(
-        "invoice.created",
-        invoice.account,
-        key=f"invoice.created:{note.invoice_id}",
-        invoice_id=note.invoice_id,
-        corrects=invoice.invoice_id,
-    )
-    return step.work.invoices.put(note)
+    return note
+
+
+def _require_free_id(note_id: str) -> None:
+    """Raises ``InvalidRequestError`` where an invoice of ours could have the id, now or later."""
+    if note_id.startswith(INVOICE_PREFIXES):
+        raise errors.InvalidRequestError(
+            f"note_id: {note_id!r} begins like the id of an invoice; choose another", field="note_id"
+        )
 
 
 def _withdraw(step: Step, note: Invoice, grant_id: str, part: Fraction) -> None:
@@ -242,12 +226,7 @@ def _line_taken_back(
         raise errors.InvalidRequestError(
             f"line_id: invoice {invoice.invoice_id!r} has no line {request.line_id[:128]!r}", field="line_id"
         )
-    taken = [
-        each
-        for note in step.work.invoices.find(account=invoice.account, order="row")
-        if note.corrects == invoice.invoice_id
-        for each in note.lines
-    ]
+    taken = [each for note in notes_of(step, invoice) for each in note.lines]
     credited = sum(each.amount.minor for each in invoice.applications if each.line_id == line.line_id)
     of_line = sum(-each.amount.minor for each in taken if each.reference == line.line_id)
     left = line.amount.minor - credited - of_line
@@ -284,6 +263,7 @@ def close_invoice(step: Step, request: CloseInvoice) -> Invoice:
             f"invoice {invoice.invoice_id!r} is {invoice.state}; only an open one is closed",
             reason="INVOICE_CLOSED",
         )
+    require_not_of_purchase(invoice)
     _require_unpaid(invoice, request.state)
     if request.state == "void":
         give_back(step, invoice)

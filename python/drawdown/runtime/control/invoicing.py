@@ -15,6 +15,7 @@ from datetime import datetime
 import msgspec
 
 from drawdown.billing.invoice import GrantRelease, Invoice, line_of
+from drawdown.billing.purchase import LINE_PREFIX
 from drawdown.catalog.plan import Plan
 from drawdown.model.commands import release_grant
 from drawdown.model.decision import Job
@@ -109,11 +110,20 @@ def add_lines(
         invoice = msgspec.structs.replace(invoice, arrears=(*invoice.arrears, *arrears), closes_at=closes_at)
         _job(step, CLOSE_JOB, invoice, closes_at, rank=75)
     step.work.invoices.put(invoice)
+    _note_bought(step, invoice, charges)
     if plan.release != "on_approval":
         _job(step, FINALIZE_JOB, invoice, period.start, rank=80)
     if known is None and charges and (invoice.waits_for_usage or plan.release == "on_approval"):
         _tell(step, "invoice.created", invoice)
     return invoice
+
+
+def _note_bought(step: Step, invoice: Invoice, charges: list[Charge]) -> None:
+    """Purchases billed later know the invoice that has their line."""
+    for each in charges:
+        if each.charge_id.startswith(LINE_PREFIX):
+            purchase = step.work.purchase(each.charge_id.removeprefix(LINE_PREFIX))
+            step.work.purchases.put(msgspec.structs.replace(purchase, invoice_id=invoice.invoice_id))
 
 
 def _job(step: Step, kind: str, invoice: Invoice, due_at: datetime, *, rank: int) -> None:
@@ -179,20 +189,25 @@ def finalize(step: Step, invoice: Invoice, at: datetime) -> Invoice:
     """The invoice has its number and never changes again; what is due is asked for."""
     if invoice.state not in ("draft", "approved"):
         return invoice
+    final = numbered(step, invoice, at)
+    if final.advance_state == "asked":
+        # One payment at a time: what becomes of it says what is left to ask for.
+        return final
+    return _ask_for_rest(step, final, at)
+
+
+def numbered(step: Step, invoice: Invoice, at: datetime) -> Invoice:
+    """The draft is final: with its number, and what is set against it is used up."""
     series = "T" if invoice.test_clock else "I"
-    summed = foot(step, invoice)
     final = msgspec.structs.replace(
-        summed,
+        foot(step, invoice),
         state="finalized",
         number=f"{series}-{step.work.series.following(f'invoice:{series}'):08d}",
         finalized_at=at,
     )
     use_up(step, final)
-    _tell(step, "invoice.finalized", invoice)
-    if final.advance_state == "asked":
-        # One payment at a time: what becomes of it says what is left to ask for.
-        return step.work.invoices.put(final)
-    return _ask_for_rest(step, final, at)
+    _tell(step, "invoice.finalized", final)
+    return step.work.invoices.put(final)
 
 
 def _ask_for_rest(step: Step, invoice: Invoice, at: datetime) -> Invoice:
@@ -224,6 +239,7 @@ def drop_invoice(step: Step, invoice_id: str) -> None:
     if invoice.state in ("draft", "finalized"):
         give_back(step, invoice)
         step.work.invoices.put(msgspec.structs.replace(invoice, state="void"))
+        _tell(step, "invoice.voided", invoice)
 
 
 def drop_unpaid(step: Step, subscription: Subscription) -> None:

@@ -27,6 +27,7 @@ from drawdown.model.money import Money
 from drawdown.payments import Charge, ChargeState, ManualProvider, PaymentCallback
 from drawdown.runtime.control.invoice_jobs import ADVANCE_KEY, apply_advance
 from drawdown.runtime.control.invoicing import settle
+from drawdown.runtime.control.purchase_invoices import left_of
 from drawdown.runtime.control.purchase_jobs import REFUND_JOB
 from drawdown.runtime.control.purchase_steps import (
     apply_charge,
@@ -65,15 +66,16 @@ def create_purchase(step: Step, request: CreatePurchase) -> Purchase:
         return step.work.purchase(request.purchase_id)
     step.open_profile(request.account)
     purchase = _pack(step, request) if request.pack_id else _top_up(step, request)
-    if purchase.price.minor > 0 and not purchase.payment_method and not request.bill_later:
+    if request.bill_later:
+        _require_later_invoice(step, purchase)
+    begun = begin_purchase(step, purchase)
+    if begun.asked.minor > 0 and not begun.payment_method and not begun.bill_later:
         raise errors.PreconditionError(
             "there is no card on file: give a payment_method, or put one on the customer",
             reason="PAYMENT_METHOD_REQUIRED",
             field="payment_method",
         )
-    if request.bill_later:
-        _require_later_invoice(step, purchase)
-    return begin_purchase(step, purchase)
+    return begun
 
 
 def _require_later_invoice(step: Step, purchase: Purchase) -> None:
@@ -222,10 +224,9 @@ def refund(step: Step, request: RefundPurchase) -> Purchase:
             reason="PURCHASE_NOT_GRANTED",
         )
     amount = request.amount
-    if amount is not None and not (
-        amount.currency == purchase.price.currency and 0 <= amount.minor <= purchase.price.minor
-    ):
-        raise errors.InvalidRequestError(f"amount: between 0 and {purchase.price}", field="amount")
+    left = left_of(step, purchase)
+    if amount is not None and not (amount.currency == left.currency and 0 <= amount.minor <= left.minor):
+        raise errors.InvalidRequestError(f"amount: between 0 and {left}", field="amount")
     _give_back(step, purchase, request.policy, None if amount is None else amount.minor, is_dispute=False)
     return purchase
 
@@ -286,7 +287,9 @@ def provider_callback(step: Step, request: ProviderCallback) -> CallbackAnswer:
             _give_back(step, purchase, CHARGEBACK_POLICY, None, is_dispute=True)
         else:
             purchase = apply_charge(step, purchase, word.charge)
-        return CallbackAnswer(purchase_id=purchase.purchase_id, state=purchase.state)
+        return CallbackAnswer(
+            purchase_id=purchase.purchase_id, invoice_id=purchase.invoice_id, state=purchase.state
+        )
     invoice = step.work.invoices.get(invoice_id=word.charge.key.removeprefix(ADVANCE_KEY))
     if invoice is None:
         return CallbackAnswer()

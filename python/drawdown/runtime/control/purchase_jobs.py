@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -12,6 +12,8 @@ from drawdown.billing.purchase import Purchase, moved
 from drawdown.model import commands
 from drawdown.model.money import Money, zero
 from drawdown.payments import Charge, ChargeState, PaymentRequest, RefundRequest
+from drawdown.runtime.control.invoice_foot import add_to_balance
+from drawdown.runtime.control.purchase_invoices import left_of, note_refund, own_invoice
 from drawdown.runtime.control.purchase_steps import CHARGE_JOB, apply_charge
 from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
@@ -21,6 +23,17 @@ if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
 
 REFUND_JOB: Final = "purchase.refund"
+
+
+class Refunding(msgspec.Struct, frozen=True):
+    """A purchase that is to be given back, and how."""
+
+    purchase: Purchase
+    left: Money
+    """What it came to and no credit note has taken back."""
+    policy: str
+    minor: int | None
+    is_dispute: bool
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -36,14 +49,21 @@ def payment_of(step: Step, job: StoredJob) -> PaymentRequest | None:
     if purchase.state not in ("pending", "action_required"):
         return None
     customer = step.customer_of(purchase.account)
+    credits = f"{purchase.credits.normalize():f} {purchase.credit_type}"
     return PaymentRequest(
         key=purchase.charge_key,
-        amount=purchase.price,
+        amount=purchase.asked,
         customer_reference=customer.provider_id,
         payment_method=purchase.payment_method,
-        description=f"{purchase.credits.normalize():f} {purchase.credit_type}",
+        description=credits + _invoice_named(step, purchase),
         metadata={"purchase_id": purchase.purchase_id, "account": purchase.account},
     )
+
+
+def _invoice_named(step: Step, purchase: Purchase) -> str:
+    """The same at each asking: providers take a key again only with what it came with."""
+    invoice = own_invoice(step, purchase)
+    return "" if invoice is None else f", invoice {invoice.number}"
 
 
 def ask_for_money(plane: ControlPlane, request: PaymentRequest) -> Charge:
@@ -60,32 +80,36 @@ def charge_purchase(step: Step, job: StoredJob, charge: Charge | None) -> None:
         apply_charge(step, step.work.purchase(job.payload["purchase_id"]), charge)
 
 
-def refund_of(step: Step, job: StoredJob) -> tuple[Purchase, dict[str, Any]] | None:
+def refund_of(step: Step, job: StoredJob) -> Refunding | None:
     """What to give back; nothing where nothing was granted, or it was given back before."""
     purchase = step.work.purchase(job.payload["purchase_id"])
-    return (purchase, job.payload) if purchase.state == "granted" else None
+    if purchase.state != "granted":
+        return None
+    asked = job.payload
+    left = left_of(step, purchase)
+    return Refunding(purchase, left, asked["policy"], asked.get("minor"), asked["is_dispute"])
 
 
-def give_back(plane: ControlPlane, question: tuple[Purchase, dict[str, Any]]) -> Taken:
+def give_back(plane: ControlPlane, asked: Refunding) -> Taken:
     """Take credits as the policy says, then give the money back; every part of it once."""
-    purchase, payload = question
-    policy = payload["policy"]
-    taken = _take(plane, purchase, policy)
-    money = purchase.price
-    if policy == "take_unspent":
-        money = purchase.price.times(Fraction(taken) / Fraction(purchase.credits))
-    if payload.get("minor") is not None:
-        money = Money(int(payload["minor"]), purchase.price.currency)
-    if payload["is_dispute"] or purchase.bill_later:
-        # The bank has the money already, or it was never paid.
-        return Taken(money, taken)
-    if money.minor > 0:
+    purchase = asked.purchase
+    taken = _take(plane, purchase, asked.policy)
+    money = asked.left
+    if asked.is_dispute:
+        # The bank has taken it already: what was charged, and no more.
+        return Taken(min(asked.left, purchase.asked), taken)
+    if asked.policy == "take_unspent":
+        money = asked.left.times(Fraction(taken) / Fraction(purchase.credits))
+    if asked.minor is not None:
+        money = Money(asked.minor, purchase.price.currency)
+    by_provider = min(money, purchase.asked)
+    if by_provider.minor > 0 and not purchase.bill_later:
         plane.provider.refund(
             RefundRequest(
                 key=f"refund:{purchase.purchase_id}",
                 charge_reference=purchase.charge_reference,
-                amount=money,
-                reason=policy,
+                amount=by_provider,
+                reason=asked.policy,
             )
         )
     return Taken(money, taken)
@@ -118,6 +142,8 @@ def refund_purchase(step: Step, job: StoredJob, taken: Taken | None) -> None:
         return
     reason = "disputed" if job.payload["is_dispute"] else job.payload["policy"]
     given = zero(purchase.price.currency) if purchase.bill_later else taken.money
+    note_refund(step, purchase, given, f"refund, {reason}")
+    add_to_balance(step, purchase.account, given - min(given, purchase.asked))
     refunded = moved(purchase, "refunded", step.now_of(purchase.account), reason=reason, refunded=given)
     step.work.purchases.put(refunded)
     step.decision.notice(

@@ -17,6 +17,7 @@ from drawdown.catalog.pricing import Price, price_for
 from drawdown.model.decision import Job
 from drawdown.model.money import Money
 from drawdown.payments import Charge, ChargeState
+from drawdown.runtime.control.purchase_invoices import drop_own, issue, net_of_purchase, settle_own
 from drawdown.runtime.control.step import Step
 from drawdown.subscriptions.calendar import Interval
 from drawdown.subscriptions.calendar import step as calendar_step
@@ -57,12 +58,14 @@ def expiry_of(step: Step, account: str, lifetime: Lifetime | None) -> datetime |
 
 
 def begin_purchase(step: Step, purchase: Purchase) -> Purchase:
-    """The purchase exists and its money is asked for, or stands on the next invoice."""
+    """The purchase exists with its invoice and its money is asked for, or stands on the next invoice."""
     check_purchase(purchase)
-    step.work.purchases.put(purchase)
-    _tell(step, "purchase.created", purchase)
     if purchase.bill_later:
+        step.work.purchases.put(purchase)
+        _tell(step, "purchase.created", purchase)
         return grant(step, purchase)
+    purchase = step.work.purchases.put(issue(step, purchase))
+    _tell(step, "purchase.created", purchase)
     step.decision.job(
         Job(
             kind=CHARGE_JOB,
@@ -83,7 +86,9 @@ def apply_charge(step: Step, purchase: Purchase, charge: Charge) -> Purchase:
     if charge.state is ChargeState.SUCCEEDED:
         paid = moved(purchase, "paid", at, charge_reference=charge.reference, action_url="", reason="")
         if paid is not purchase:
-            _tell(step, "payment.succeeded", paid)
+            if paid.asked:
+                _tell(step, "payment.succeeded", paid)
+            settle_own(step, paid, at)
         return grant(step, paid) if paid.state == "paid" else paid
     if charge.state is ChargeState.FAILED:
         failed = moved(purchase, "failed", at, reason=charge.reason, charge_reference=charge.reference)
@@ -91,6 +96,7 @@ def apply_charge(step: Step, purchase: Purchase, charge: Charge) -> Purchase:
             return purchase
         _tell(step, "payment.failed", failed, reason=charge.reason)
         _tell(step, "purchase.failed", failed, reason=charge.reason)
+        drop_own(step, failed)
         return _ended(step, step.work.purchases.put(failed), "failed")
     if charge.state is ChargeState.ACTION_REQUIRED:
         waiting = moved(
@@ -118,7 +124,7 @@ def grant(step: Step, purchase: Purchase) -> Purchase:
     if expires_at is None and pack is not None:
         expires_at = expiry_of(step, purchase.account, pack.lifetime)
     granted = moved(purchase, "granted", step.now_of(purchase.account), expires_at=expires_at)
-    step.decision.command(granted.account, grant_of(granted))
+    step.decision.command(granted.account, grant_of(granted, net_of_purchase(step, granted)))
     _tell(step, "purchase.granted", granted, credits=f"{granted.credits:f}")
     return _ended(step, step.work.purchases.put(granted), "granted")
 
@@ -161,5 +167,7 @@ def _tell(step: Step, kind: str, purchase: Purchase, **facts: str) -> None:
         purchase_kind=purchase.kind,
         credit_type=purchase.credit_type,
         price=str(purchase.price),
+        **({} if purchase.charged is None else {"charged": str(purchase.charged)}),
+        **({"invoice_id": purchase.invoice_id} if purchase.invoice_id else {}),
         **facts,
     )

@@ -254,6 +254,11 @@ class Work:
             )
         return found
 
+    def pack_name(self, pack_id: str) -> str:
+        """The pack's name; empty where there is none."""
+        pack = self.packs.get(pack_id=pack_id) if pack_id else None
+        return "" if pack is None else pack.name
+
     def invoice(self, invoice_id: str, account_prefix: str = "") -> Invoice:
         """One invoice, of an account within the prefix. Raises ``NotFoundError``."""
         found = self.invoices.get(invoice_id=invoice_id)
