@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,10 +12,13 @@ from typing import Any
 class Receiver:
     """``with Receiver() as receiver``: ``receiver.url`` takes POSTs; ``answers`` are used one by one."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.got: list[tuple[bytes, dict[str, str]]] = []
         self.answers: list[tuple[int, dict[str, str], bytes]] = []
         self.trickle_s = 0.0
+        """Between two bytes of an answer's body."""
+        self.headers_trickle_s = 0.0
+        """Between two headers."""
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -28,6 +32,8 @@ class Receiver:
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
+                    if outer.headers_trickle_s:
+                        outer._rest(self)
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
                 try:
@@ -39,9 +45,22 @@ class Receiver:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if tls is not None:
+            # The handshake is the handler's: one that fails there ends no server.
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.port = int(self._server.server_address[1])
         self.url = f"http://127.0.0.1:{self.port}/hook"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def _rest(self, handler: BaseHTTPRequestHandler) -> None:
+        """What was written so far goes out; then a pause."""
+        try:
+            handler.flush_headers()
+        except OSError:
+            return
+        time.sleep(self.headers_trickle_s)
 
     def _write(self, file: Any, body: bytes) -> None:
         if not self.trickle_s:

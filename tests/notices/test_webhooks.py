@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from drawdown.errors import ForbiddenAddressError, InvalidRequestError, UnauthenticatedError
@@ -84,6 +87,8 @@ def test_tampered_stale_future_and_swapped_are_refused() -> None:
         (302, {"location": "http://169.254.169.254/latest"}, False, False, None),
         (410, {}, False, True, None),
         (429, {"retry-after": "120"}, False, False, 120),
+        (429, {"retry-after": "9" * 5000}, False, False, 86_400),
+        (429, {"retry-after": "-1"}, False, False, None),
         (500, {}, False, False, None),
     ],
 )
@@ -113,8 +118,33 @@ def test_floods_trickles_and_silence_end(receiver: Receiver) -> None:
     receiver.trickle_s = 0.05
     slow = WebhookSender(LOOPBACK, timeout_s=0.3).post(receiver.url, b"{}", {})
     assert not slow.delivered and slow.duration_ms < 2000
+    receiver.answers = [(200, {f"x-{n}": "y" * 50 for n in range(50)}, b"")]
+    receiver.headers_trickle_s = 0.05
+    slow = WebhookSender(LOOPBACK, timeout_s=0.3).post(receiver.url, b"{}", {})
+    assert not slow.delivered and slow.duration_ms < 2000 and "within 0.3 s" in slow.error
     refused = WebhookSender(LOOPBACK).post("http://127.0.0.1:9/", b"{}", {})
     assert not refused.delivered and refused.status is None and not refused.is_final
+
+
+CERTIFICATES = Path(__file__).parents[1] / "server" / "certificates"
+
+
+def test_over_tls_the_certificate_must_be_the_names_and_the_handshake_ends() -> None:
+    trusted = ssl.create_default_context(cafile=str(CERTIFICATES / "ca.pem"))
+    shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    shown.load_cert_chain(CERTIFICATES / "server.pem", CERTIFICATES / "server.key")
+    with Receiver(shown) as receiver:
+        url = f"https://localhost:{receiver.port}/hook"
+        assert WebhookSender(LOOPBACK, context=trusted).post(url, b"{}", {}).delivered
+        stranger = WebhookSender(LOOPBACK).post(url, b"{}", {})
+        assert not stranger.delivered and "certificate" in stranger.error
+        other = WebhookSender(LOOPBACK, context=trusted, resolver=lambda *_: ["127.0.0.1"])
+        assert "certificate" in other.post(f"https://other.example:{receiver.port}/", b"{}", {}).error
+        assert len(receiver.got) == 1
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://localhost:{silent.getsockname()[1]}/"
+        never = WebhookSender(LOOPBACK, context=trusted, timeout_s=0.3).post(url, b"{}", {})
+    assert not never.delivered and never.duration_ms < 2000
 
 
 FORBIDDEN = [
@@ -159,6 +189,19 @@ FORBIDDEN = [
     "https://[2001::1]/",
     "https://[ff02::1]/",
     "https://[2001:db8::1]/",
+    "https://[::127.0.0.1]/",
+    "https://[::ffff:0:127.0.0.1]/",
+    "https://[64:ff9b:1::7f00:1]/",
+    "https://[64:ff9b:1:fffe::a00:1]/",
+    "https://[2a00:1450::5efe:10.0.0.1]/",
+    "https://[2a00:1450::200:5efe:a9fe:a9fe]/",
+    "https://[3fff::1]/",
+    "https://[5f00::1]/",
+    "https://[4000::1]/",
+    "https://192.0.0.8/",
+    "https://192.88.99.1/",
+    "https://127。0。0。1/",
+    "https://①②⑦.0.0.1/",
 ]
 
 
@@ -167,6 +210,18 @@ def test_addresses_that_are_not_public_are_not_called(url: str) -> None:
     with pytest.raises(ForbiddenAddressError) as raised:
         AddressPolicy().target(url)
     assert raised.value.field == "url"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://93.184.215.14/",
+        "https://[2606:2800:21f:cb07:6820:80da:af6b:8b2c]/",
+        "https://[64:ff9b::5db8:d70e]/",
+    ],
+)
+def test_public_addresses_are_called(url: str) -> None:
+    assert AddressPolicy().target(url).scheme == "https"
 
 
 def test_every_address_of_a_name_is_judged() -> None:

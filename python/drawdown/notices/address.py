@@ -21,7 +21,16 @@ Resolver = Callable[[str, int], list[str]]
 # 64:ff9b::/96 and 2002::/16 carry an IPv4 address inside; whoever routes them reaches it.
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _SIX_TO_FOUR = ipaddress.ip_network("2002::/16")
-_SHARED = ipaddress.ip_network("100.64.0.0/10")
+# Likewise the second half of an address after these (ISATAP), whatever the first half.
+_ISATAP = (0x0000_5EFE, 0x0200_5EFE)
+# The one part of IPv6 that is routed between networks. Translation prefixes of a network's own, such as
+# 64:ff9b:1::/48, and whatever is set aside later lie outside.
+_UNICAST = ipaddress.ip_network("2000::/3")
+# Set aside by IANA; Python's own list of these depends on its version.
+_CLOSED = tuple(
+    ipaddress.ip_network(each)
+    for each in ("100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "3fff::/20")
+)
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -84,15 +93,21 @@ class AddressPolicy(msgspec.Struct, frozen=True, kw_only=True):
 def is_public(address: Address) -> bool:
     """Whether the address is reachable in the open internet and nowhere closer."""
     if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped
-        if inner is None and address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-        if inner is None and address in _SIX_TO_FOUR:
-            inner = address.sixtofour
+        inner = _carried(address)
         if inner is not None:
             return is_public(inner)
-        if address.is_site_local or address.teredo is not None:
+        if address not in _UNICAST:
             return False
-    elif address in _SHARED:
+    if any(address in each for each in _CLOSED):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that this one leads to."""
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address in _SIX_TO_FOUR:
+        return address.sixtofour
+    is_isatap = (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP
+    return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF) if address in _NAT64 or is_isatap else None

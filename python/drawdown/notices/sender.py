@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 import msgspec
 
@@ -16,6 +18,7 @@ from drawdown.notices.address import AddressPolicy, Resolver, Target, resolve
 TIMEOUT_S = 5.0
 ANSWER_MAX = 64 * 1024
 GONE = 410
+SECONDS_MAX = 86_400
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,9 +40,19 @@ class _PlainConnection(http.client.HTTPConnection):
     def __init__(self, target: Target, timeout: float) -> None:
         super().__init__(target.host, target.port, timeout=timeout)
         self._address = target.address
+        self._open: socket.socket | None = None
+        self.is_cut = False
 
     def connect(self) -> None:
-        self.sock = socket.create_connection((self._address, self.port), self.timeout)
+        self._open = self.sock = socket.create_connection((self._address, self.port), self.timeout)
+
+    def cut(self) -> None:
+        """From another thread: end whatever this one waits for, also where every byte comes in time."""
+        self.is_cut = True
+        if self._open is not None:
+            with suppress(OSError):
+                # Of the plain socket below: the state of TLS is the other thread's.
+                socket.socket.shutdown(self._open, socket.SHUT_RDWR)
 
 
 class _TlsConnection(_PlainConnection):
@@ -50,11 +63,15 @@ class _TlsConnection(_PlainConnection):
     def connect(self) -> None:
         super().connect()
         # The certificate must be the name's, not the address's.
-        self.sock = self._context.wrap_socket(self.sock, server_hostname=self.host)
+        wrapped = self._context.wrap_socket(
+            self.sock, server_hostname=self.host, do_handshake_on_connect=False
+        )
+        self._open = self.sock = wrapped
+        wrapped.do_handshake()
 
 
 class WebhookSender:
-    """Posts signed bodies. Blocks for at most about ``timeout_s``; keeps no connection."""
+    """Posts signed bodies. Blocks for ``timeout_s`` at most, once the name is known; keeps no connection."""
 
     def __init__(
         self,
@@ -78,13 +95,20 @@ class WebhookSender:
             # A name that can't be resolved now may be resolved later.
             return _failed(began, str(error), is_final="can't be resolved" not in str(error))
         connection = self._connection(target)
+        end = threading.Timer(self._timeout_s, connection.cut)
+        end.start()
         try:
             connection.request("POST", target.path, body, {"user-agent": "drawdown-webhooks", **headers})
             answer = connection.getresponse()
-            self._drain(answer, began)
+            _drain(answer)
+            if connection.is_cut:
+                raise TimeoutError
         except (OSError, http.client.HTTPException, ValueError) as error:
+            if connection.is_cut:
+                return _failed(began, f"TimeoutError: there was no whole answer within {self._timeout_s:g} s")
             return _failed(began, f"{type(error).__name__}: {error}")
         finally:
+            end.cancel()
             connection.close()
         return Delivery(
             delivered=200 <= answer.status < 300,
@@ -100,15 +124,14 @@ class WebhookSender:
             return _TlsConnection(target, self._timeout_s, self._context)
         return _PlainConnection(target, self._timeout_s)
 
-    def _drain(self, answer: http.client.HTTPResponse, began: float) -> None:
-        """Read what little of the answer counts; one that trickles or floods is an error."""
-        read = 0
-        while chunk := answer.read1(8192):
-            read += len(chunk)
-            if read > ANSWER_MAX:
-                raise ValueError(f"the answer is larger than {ANSWER_MAX} bytes")
-            if time.monotonic() - began > self._timeout_s:
-                raise TimeoutError(f"the answer took longer than {self._timeout_s:g} s")
+
+def _drain(answer: http.client.HTTPResponse) -> None:
+    """Read what little of the answer counts; one that floods is an error."""
+    read = 0
+    while chunk := answer.read1(8192):
+        read += len(chunk)
+        if read > ANSWER_MAX:
+            raise ValueError(f"the answer is larger than {ANSWER_MAX} bytes")
 
 
 def _failed(began: float, error: str, *, is_final: bool = False) -> Delivery:
@@ -121,4 +144,7 @@ def _since(began: float) -> int:
 
 def _seconds(header: str | None) -> int | None:
     """``Retry-After`` in seconds; its form as a date is ignored."""
-    return int(header) if header is not None and header.isascii() and header.isdigit() else None
+    if header is None or not (header.isascii() and header.isdigit()):
+        return None
+    # However many digits a receiver likes to send.
+    return SECONDS_MAX if len(header) > 9 else min(int(header), SECONDS_MAX)

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -58,6 +59,9 @@ _log = logging.getLogger("drawdown.server")
 # The loop's thread gets the interpreter back from a background thread within this, not Python's 5 ms:
 # it needs it after every batch.
 SWITCH_S: Final = 0.0002
+
+# Callers stop sending within this of their stream's end.
+FAREWELL_S: Final = 0.3
 
 EXIT_DRAINED: Final = 0
 EXIT_USAGE: Final = 64
@@ -343,7 +347,7 @@ class Server:
         self._watches.drain()
         self._notice_watches.drain()
         http = asyncio.ensure_future(self._http.stop()) if self._http is not None else None
-        stopping = asyncio.ensure_future(server.stop(self._config.process.drain_s))
+        stopping = asyncio.ensure_future(self._stop(server))
         at_once = asyncio.ensure_future(self._stop_at_once.wait())
         await asyncio.wait((stopping, at_once), return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():
@@ -355,6 +359,20 @@ class Server:
         for close in (self._typed.close, self._usage.close):
             await asyncio.get_running_loop().run_in_executor(None, close)
         _log.info("drained", extra={"durable_seq": self._app.engine.durable_seq()})
+
+    async def _stop(self, server: grpc.aio.Server) -> None:
+        """Close connections once streams have ended and their callers had time to see it.
+
+        What such a caller still sends lies unread when its connection is closed; the kernel then resets that,
+        and drops acks and status that the caller has not read either.
+        """
+        left_s: float = self._config.process.drain_s
+        if self._usage.streams:
+            began = time.monotonic()
+            await self._usage.ended(left_s)
+            await asyncio.sleep(min(FAREWELL_S, left_s))
+            left_s = max(0.0, left_s - (time.monotonic() - began))
+        await server.stop(left_s)
 
     def stats(self) -> dict[str, Any]:
         """Figures of server and process."""

@@ -36,6 +36,8 @@ SERVICE: Final = "drawdown.v1.UsageService"
 SHED_PAUSE_S: Final = 0.01
 SHED_STREAM_S: Final = 5.0
 SHED_CALL_S: Final = 0.05
+# How often a drain looks whether the last stream has ended.
+DRAIN_LOOK_S: Final = 0.01
 
 
 class UsageStream:
@@ -287,6 +289,12 @@ class UsageService:
         self.senders.close()
         for stream in tuple(self.streams):
             stream.stop()
+
+    async def ended(self, seconds_max: float) -> None:
+        """Return when no stream is open, or the time is up."""
+        until = self.loop.time() + seconds_max
+        while self.streams and self.loop.time() < until:
+            await asyncio.sleep(DRAIN_LOOK_S)
 
 
 async def _only_message(context: Context) -> bytes:
