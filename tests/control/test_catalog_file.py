@@ -116,6 +116,25 @@ def test_what_is_dumped_loads_without_a_change(db: Database, name: Name, tmp_pat
     path = tmp_path / f"catalog.{form}"
     path.write_text(text_of(db.dump_catalog(), form), "utf-8")
     assert not actions(db.load_catalog(content_of(path)))
+    # For version control: what changes is a line of its own.
+    assert max(map(len, path.read_text("utf-8").splitlines())) < 200
+
+
+def test_a_dry_run_shows_each_value_before_and_after(db: Database, name: Name) -> None:
+    """Where it stands, what it was and what it would be; nothing changes."""
+    published(db, name("plan"), trial={"days": 7})
+    (plan,) = [each for each in db.dump_catalog().plans if each.plan_id == name("plan")]
+    wanted = msgspec.to_builtins(plan)
+    wanted["base_fee"][0]["amount"] = "99.50"
+    wanted["description"] = "For teams"
+    del wanted["trial"]
+    (change,) = db.load_catalog({"plans": [wanted]}, dry_run=True).changes
+    assert (change.action, set(change.fields)) == ("new_version", {"base_fee", "description", "trial"})
+    found = {each.place: (each.before, each.after) for each in change.differences}
+    assert found["base_fee[0].amount"][1] == '"99.50"'
+    assert found["description"] == ("", '"For teams"')
+    assert found["trial.days"] == ("7", "")
+    assert db.plan(name("plan")) == msgspec.structs.replace(db.plan(name("plan")), version=1)
 
 
 def test_a_dump_makes_the_same_catalog_elsewhere(tmp_path: Path) -> None:

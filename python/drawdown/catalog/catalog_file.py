@@ -4,7 +4,10 @@ What the file leaves out stays as it is; what it changes is a new version where 
 twice changes nothing the second time.
 """
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
 
 from drawdown.catalog.pack import Pack
 from drawdown.catalog.plan import Plan
@@ -42,6 +45,16 @@ class CatalogContent(Value, frozen=True):
     plans: tuple[Plan, ...] = ()
 
 
+class CatalogDifference(Value, frozen=True):
+    """One value that differs."""
+
+    place: str
+    """Like ``base_fee[0].amount``."""
+    before: str = ""
+    """As JSON; empty: it is not there."""
+    after: str = ""
+
+
 class CatalogChange(Value, frozen=True):
     """What loading does to one thing."""
 
@@ -52,6 +65,8 @@ class CatalogChange(Value, frozen=True):
     """``create``, ``change``, ``new_version``, ``publish``, ``archive`` or ``keep``."""
     fields: tuple[str, ...] = ()
     """What differs."""
+    differences: tuple[CatalogDifference, ...] = ()
+    """Value by value, the first thousand."""
 
 
 class CatalogDiff(Value, frozen=True):
@@ -59,6 +74,31 @@ class CatalogDiff(Value, frozen=True):
 
     changes: tuple[CatalogChange, ...] = ()
     applied: bool = False
+
+
+DIFFERENCES_MAX: Final = 1_000
+
+
+def differences(old: Any, new: Any) -> tuple[CatalogDifference, ...]:
+    """The values in which two of one kind differ, in order of their places."""
+    before, after = dict(_values(msgspec.to_builtins(old))), dict(_values(msgspec.to_builtins(new)))
+    places = [place for place in {**before, **after} if before.get(place) != after.get(place)]
+    return tuple(
+        CatalogDifference(place=place, before=before.get(place, ""), after=after.get(place, ""))
+        for place in places[:DIFFERENCES_MAX]
+    )
+
+
+def _values(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Every value that holds no others, as JSON, with its place."""
+    if isinstance(value, dict) and value:
+        for name, each in value.items():
+            yield from _values(each, f"{place}.{name}" if place else name)
+    elif isinstance(value, list | tuple) and value:
+        for number, each in enumerate(value):
+            yield from _values(each, f"{place}[{number}]")
+    else:
+        yield place, msgspec.json.encode(value).decode()
 
 
 def differing(old: Any, new: Any, ignored: frozenset[str] = frozenset()) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ def toml_text(content: Mapping[str, Any]) -> str:
 
 def _table(content: Mapping[str, Any], path: str) -> list[str]:
     """Plain values first, then sub-tables, as TOML wants it."""
-    plain = [f"{_key(name)} = {_inline(value)}" for name, value in content.items() if not _is_table(value)]
+    plain = [f"{_key(name)} = {_listed(value)}" for name, value in content.items() if not _is_table(value)]
     nested: list[str] = []
     for name, value in content.items():
         if _is_table(value):
@@ -36,11 +36,20 @@ def _is_table(value: Any) -> bool:
 
 
 def _is_tables(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(each, Mapping) for each in value)
+    return (
+        isinstance(value, list | tuple) and bool(value) and all(isinstance(each, Mapping) for each in value)
+    )
 
 
 def _is_block(value: Any) -> bool:
     return _is_table(value) or _is_tables(value)
+
+
+def _listed(value: Any) -> str:
+    """Lists of tables one to a line, as what changes should be a line of a comparison."""
+    if not _is_tables(value):
+        return _inline(value)
+    return "[\n" + "".join(f"  {_inline(each)},\n" for each in value) + "]"
 
 
 def _inline(value: Any) -> str:

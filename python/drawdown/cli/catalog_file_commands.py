@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from drawdown.catalog.catalog_file import CatalogChange
 from drawdown.catalog.toml_text import toml_text
 from drawdown.cli.options import ApiKeyOption, DataOption, JsonOption, TargetOption, open_database
 from drawdown.cli.output import console, print_json, print_table
@@ -100,9 +101,21 @@ def load(
         return
     print_table(
         "Would change" if dry_run else "Changed",
-        ["what", "id", "action", "fields"],
-        [(each.kind, each.id, each.action, each.fields) for each in changed],
+        ["what", "id", "action", "where", "before", "after"],
+        [row for each in changed for row in _change_rows(each)],
+        if_any=("where", "before", "after"),
     )
+
+
+def _change_rows(change: CatalogChange) -> list[tuple[str | None, ...]]:
+    """A row for each value that differs; what stands on the first holds for all."""
+    first = (change.kind, change.id, change.action)
+    if not change.differences:
+        return [(*first, None, None, None)]
+    return [
+        (*(first if number == 0 else ("", "", "")), each.place, each.before or None, each.after or None)
+        for number, each in enumerate(change.differences)
+    ]
 
 
 @catalogs.command("dump")

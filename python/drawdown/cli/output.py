@@ -57,7 +57,8 @@ def table(
         if name not in if_any or any(row[position] for row in filled)
     ]
     for position in shown:
-        numeric = any(isinstance(row[position], int | Decimal) for row in filled)
+        cells = [row[position] for row in filled if row[position] is not None]
+        numeric = bool(cells) and all(isinstance(each, int | Decimal) for each in cells)
         built.add_column(columns[position], justify="right" if numeric else "left", overflow="fold")
     for row in filled:
         # As Text: a name with brackets in it is a name, not a style.

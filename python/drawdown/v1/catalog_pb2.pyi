@@ -342,13 +342,25 @@ class CatalogDiff(_message.Message):
     def __init__(self, changes: _Optional[_Iterable[_Union[CatalogChange, _Mapping]]] = ..., applied: _Optional[bool] = ...) -> None: ...
 
 class CatalogChange(_message.Message):
-    __slots__ = ("kind", "id", "action", "fields")
+    __slots__ = ("kind", "id", "action", "fields", "differences")
     KIND_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
     kind: str
     id: str
     action: str
     fields: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, kind: _Optional[str] = ..., id: _Optional[str] = ..., action: _Optional[str] = ..., fields: _Optional[_Iterable[str]] = ...) -> None: ...
+    differences: _containers.RepeatedCompositeFieldContainer[CatalogDifference]
+    def __init__(self, kind: _Optional[str] = ..., id: _Optional[str] = ..., action: _Optional[str] = ..., fields: _Optional[_Iterable[str]] = ..., differences: _Optional[_Iterable[_Union[CatalogDifference, _Mapping]]] = ...) -> None: ...
+
+class CatalogDifference(_message.Message):
+    __slots__ = ("place", "before", "after")
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    place: str
+    before: str
+    after: str
+    def __init__(self, place: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ...) -> None: ...

@@ -1,7 +1,7 @@
 """The catalog from and to a file, and rate cards."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -10,8 +10,10 @@ from drawdown.catalog.catalog_file import (
     CatalogChange,
     CatalogContent,
     CatalogDiff,
+    CatalogDifference,
     CreditTypeEntry,
     MeterEntry,
+    differences,
     differing,
 )
 from drawdown.catalog.pack import Pack, check_pack
@@ -199,13 +201,20 @@ def _meter_as_written(entry: MeterEntry) -> Meter:
     )
 
 
+def _compared(there: Any, wanted: Any) -> tuple[tuple[str, ...], tuple[CatalogDifference, ...]]:
+    """Fields and values that differ; of what is new, none."""
+    return ((), ()) if there is None else (differing(there, wanted), differences(there, wanted))
+
+
 def _rate_card(step: Step, card: RateCard) -> Entry:
     check_card(card)
     latest = _latest_card(step, card.card_id)
     wanted = _card_as_written(card)
-    fields = () if latest is None else differing(_card_as_written(latest), wanted)
+    fields, details = _compared(None if latest is None else _card_as_written(latest), wanted)
     action = "create" if latest is None else "new_version" if fields else "keep"
-    change = CatalogChange(kind="rate_card", id=card.card_id, action=action, fields=fields)
+    change = CatalogChange(
+        kind="rate_card", id=card.card_id, action=action, fields=fields, differences=details
+    )
     version = _next_version(step, wanted)
     commands = tuple(card_commands(version.rate_table, version))
     return Entry(change, commands, lambda: step.work.rate_cards.put(version))
@@ -215,9 +224,11 @@ def _product(step: Step, product: Product) -> Entry:
     if not product.product_id or not product.name:
         raise errors.InvalidRequestError("products: each has product_id and name", field="name")
     known = step.work.products.get(product_id=product.product_id)
-    fields = () if known is None else differing(known, product)
+    fields, details = _compared(known, product)
     action = "create" if known is None else "change" if fields else "keep"
-    change = CatalogChange(kind="product", id=product.product_id, action=action, fields=fields)
+    change = CatalogChange(
+        kind="product", id=product.product_id, action=action, fields=fields, differences=details
+    )
     return Entry(change, store=lambda: step.work.products.put(product))
 
 
@@ -225,9 +236,9 @@ def _pack(step: Step, pack: Pack, known: Known) -> Entry:
     check_pack(pack)
     units_from_credits(pack.amount, known.scale_of(pack.credit_type), "amount")
     there = step.work.packs.get(pack_id=pack.pack_id)
-    fields = () if there is None else differing(there, pack)
+    fields, details = _compared(there, pack)
     action = "create" if there is None else "change" if fields else "keep"
-    change = CatalogChange(kind="pack", id=pack.pack_id, action=action, fields=fields)
+    change = CatalogChange(kind="pack", id=pack.pack_id, action=action, fields=fields, differences=details)
     return Entry(change, store=lambda: step.work.packs.put(pack))
 
 
@@ -243,9 +254,9 @@ def _plan(step: Step, plan: Plan, known: Known) -> Entry:
         check_publishable(plan)
     latest = latest_plan(step, plan.plan_id)
     wanted = as_written(plan)
-    fields = () if latest is None else differing(as_written(latest), wanted)
+    fields, details = _compared(None if latest is None else as_written(latest), wanted)
     action = _plan_action(latest, plan, fields)
-    change = CatalogChange(kind="plan", id=plan.plan_id, action=action, fields=fields)
+    change = CatalogChange(kind="plan", id=plan.plan_id, action=action, fields=fields, differences=details)
     if action == "keep":
         return Entry(change)
     becomes, group = _becomes(latest, wanted, plan.state, bool(fields), known)
