@@ -17,6 +17,7 @@ from drawdown.storage.key_file import KeyFile
 from drawdown.v1 import admin_pb2, grant_pb2, usage_pb2
 
 from tests.server.calls import Calls, batch, error_info, set_up
+from tests.server.http_calls import Http
 from tests.server.keyed import FOREIGN, MINE, Code, Keyed, code_of, usage
 from tests.server.processes import ServerProcess, eventually, serving
 
@@ -143,6 +144,16 @@ def test_nobody_hands_out_a_right_that_he_lacks(keyed: Keyed) -> None:
     with pytest.raises(grpc.RpcError) as failure:
         half.call("AdminService/CreateApiKey", admin_pb2.CreateApiKeyRequest(name="x", rights=["manage"]))
     assert failure.value.code() == Code.PERMISSION_DENIED
+    # Nor comes to one by another's text.
+    whole, text = keyed.keys.create("whole", set(Right))
+    with pytest.raises(grpc.RpcError) as failure:
+        half.call("AdminService/RotateApiKey", admin_pb2.RotateApiKeyRequest(key_id=whole.key_id))
+    assert failure.value.code() == Code.PERMISSION_DENIED
+    taken = Calls(keyed.server.address, text)
+    eventually(lambda: code_of(taken, "BatchCheck") == Code.OK, "the text is in force as before")
+    taken.close()
+    own, _ = keyed.keys.create("its equal", {Right.ADMIN, Right.READ})
+    assert half.call("AdminService/RotateApiKey", admin_pb2.RotateApiKeyRequest(key_id=own.key_id)).text
     half.close()
 
 
@@ -174,6 +185,63 @@ def test_every_call_that_changes_something_is_in_the_audit_log(keyed: Keyed, bou
     assert (lines[-2]["call"], lines[-2]["outcome"]) == ("AdminService/Checkpoint", "PERMISSION_DENIED")
     assert (lines[-1]["account"], lines[-1]["outcome"]) == (FOREIGN, "ACCOUNT_UNKNOWN")
     assert not [line for line in audit_lines(keyed) if line["call"].endswith("/GetAccount")]
+    assert granted[-1]["subjects"] == {"grant.grant_id": "noted", "grant.credit_type": "credits"}
+    assert lines[-1]["subjects"] == {"grant_id": "welcome"}
+
+
+def test_the_audit_log_names_commands_and_the_accounts_they_are_for(keyed: Keyed, bound: Calls) -> None:
+    """What is sent as JSON is no way around the log, and no way to write into a terminal."""
+    foreign = f"{MINE}\x1b[2J\x9b31m\x7f" + "x" * 500
+    group = [
+        {"type": "resume_account", "account": MINE},
+        *({"type": "n", "account": foreign} for _ in range(40)),
+    ]
+    for body in (json.dumps(group).encode(), b"[" * 5000, b"\xff"):
+        with pytest.raises(grpc.RpcError):
+            bound.call("AdminService/ExecuteCommands", admin_pb2.ExecuteCommandsRequest(commands_json=body))
+    lines = [line for line in audit_lines(keyed) if line["call"] == "AdminService/ExecuteCommands"][-3:]
+    assert [line["outcome"] for line in lines] == ["INVALID", "PERMISSION_DENIED", "PERMISSION_DENIED"]
+    assert [len(line["commands"]) for line in lines] == [16, 1, 1]
+    assert (lines[0]["commands"][0], lines[0]["commands_total"]) == (f"resume_account {MINE}", 41)
+    for line in (keyed.data / "access" / "audit.jsonl").read_bytes().splitlines():
+        assert len(line) < 32_768 and not any(byte < 0x20 or byte >= 0x7F for byte in line)
+
+
+def test_a_credential_that_lets_nobody_in_is_in_the_audit_log(tmp_path: Path) -> None:
+    """Whatever it was shown for; of a text that is whole, the key it names."""
+    data = tmp_path / "data"
+    keys = KeyFile(data)
+    gone, text = keys.create("gone", set(Right))
+    keys.revoke(gone.key_id)
+    with serving(data, http="127.0.0.1:0") as server:
+        for shown in (text, text[:-1], None):
+            calls = Calls(server.address, shown)
+            for service, method in (
+                ("UsageService", "RecordUsage"),
+                ("EntitlementService", "Check"),
+                ("AccountService", "GetAccount"),
+                ("AdminService", "GetStats"),
+            ):
+                with pytest.raises(grpc.RpcError):
+                    calls.raw(f"{service}/{method}", b"")
+            calls.close()
+        answer = Http(server.announced["http"], text).ask("GET", "/v1/check?account=a&meter=tokens")
+        assert answer.status == 401
+        lines = [json.loads(line) for line in (data / "access" / "audit.jsonl").read_bytes().splitlines()]
+        assert server.end()[0] == 0
+    # At most so many a second are written, and the next line says how many were not.
+    assert 10 <= len(lines) <= 13
+    assert all(line["outcome"] == "UNAUTHENTICATED" for line in lines)
+    assert len(lines) + sum(line.get("left_out_before", 0) for line in lines) <= 13
+    assert {line["call"] for line in lines[:4]} == {
+        "UsageService/RecordUsage",
+        "EntitlementService/Check",
+        "AccountService/GetAccount",
+        "AdminService/GetStats",
+    }
+    assert [line.get("key") for line in lines[:10]] == [gone.key_id] * 4 + [None] * 6
+    secret = text.split("_", 2)[2]
+    assert secret[:20] not in json.dumps(lines)
 
 
 def test_a_flood_of_refused_calls_does_not_fill_the_audit_log(keyed: Keyed) -> None:

@@ -1,12 +1,13 @@
 """Who calls and what they may do: decided once per call, from the credential, never from the request."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
 
 from drawdown import errors
+from drawdown.model.api_key import key_id_of
 from drawdown.model.rights import Right
 from drawdown.server.key_ring import HeldKey, KeyRing
 
@@ -24,6 +25,12 @@ class Credential(Protocol):
     def invocation_metadata(self) -> Iterable[tuple[str, Any]] | None: ...
 
     def auth_context(self) -> Mapping[str, Any]: ...
+
+    def peer(self) -> str: ...
+
+
+Strangers = Callable[[str, Credential, str], None]
+"""Is told of a credential that lets nobody in: the call, the credential, and the id of the key it names."""
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,31 +62,34 @@ class Access:
     For use on the loop's thread only.
     """
 
-    def __init__(self, ring: KeyRing | None = None) -> None:
+    def __init__(self, ring: KeyRing | None = None, strangers: Strangers | None = None) -> None:
         self._ring = ring
+        self._strangers = strangers
         self._principals: dict[str, Principal] = {}
         self.refused = 0
 
-    def principal(self, context: Credential, right: Right) -> Principal:
-        """The caller, who holds ``right``; the call counts against the key's rate.
+    def principal(self, context: Credential, right: Right, call: str) -> Principal:
+        """The caller of ``call``, who holds ``right``; it counts against the key's rate.
 
         Raises ``UnauthenticatedError`` without a known credential, ``PermissionDeniedError`` without
         the right, ``OverloadedError`` beyond the key's calls per second.
         """
         if self._ring is None:
             return LOCAL
-        caller = self.caller(context)
+        caller = self.caller(context, call)
         self.admit(caller, right)
         return caller
 
-    def caller(self, context: Credential) -> Principal:
-        """Whose credential it is. Raises ``UnauthenticatedError`` without a known one."""
+    def caller(self, context: Credential, call: str) -> Principal:
+        """Whose credential it is. Raises ``UnauthenticatedError`` without a known one, which is noted."""
         if self._ring is None:
             return LOCAL
         try:
             return self._principal_of(self._held(self._ring, context))
         except errors.UnauthenticatedError:
             self.refused += 1
+            if self._strangers is not None:
+                self._strangers(call, context, _key_id_in(context))
             raise
 
     def admit(self, caller: Principal, right: Right) -> None:
@@ -149,6 +159,14 @@ class Access:
                 key_id=key.key_id,
             )
         return caller
+
+
+def _key_id_in(context: Credential) -> str:
+    """The id in a key's text that is whole, whatever became of that key; empty: there is no such text."""
+    for key, value in context.invocation_metadata() or ():
+        if key == AUTHORIZATION and isinstance(value, str) and value[: len(BEARER)].lower() == BEARER:
+            return key_id_of(value[len(BEARER) :]) or ""
+    return ""
 
 
 def _unknown() -> errors.UnauthenticatedError:

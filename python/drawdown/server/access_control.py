@@ -8,6 +8,7 @@ from typing import Final
 from drawdown.config import ProcessConfig, host_and_port
 from drawdown.errors import ConfigError
 from drawdown.server.access import Access
+from drawdown.server.audit import Audit
 from drawdown.server.key_ring import KeyRing
 from drawdown.server.options import is_loopback, listening_addresses
 from drawdown.storage.audit_file import AuditFile
@@ -26,9 +27,9 @@ class AccessControl:
     def __init__(self, config: ProcessConfig) -> None:
         data = Path(config.data)
         self.keys = KeyFile(data, config.api_key_pepper_file)
-        self.audit = AuditFile(data)
+        self.audit = Audit(AuditFile(data))
         self.ring = KeyRing(self.keys) if keys_needed(config, self.keys) else None
-        self.access = Access(self.ring)
+        self.access = Access(self.ring, self.audit.stranger)
         self._upkeep: asyncio.Task[None] | None = None
 
     def start(self) -> None:

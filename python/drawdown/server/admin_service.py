@@ -117,7 +117,12 @@ class AdminService:
         now = now_us()
         return pb.ListApiKeysResponse(keys=[api_key_message(each, now) for each in self._keys.all_keys()])
 
-    def RotateApiKey(self, request: pb.RotateApiKeyRequest, _: Principal) -> pb.RotateApiKeyResponse:
+    def RotateApiKey(self, request: pb.RotateApiKeyRequest, principal: Principal) -> pb.RotateApiKeyResponse:
+        for key in self._keys.all_keys():
+            # Whoever gets the text has the rights: nobody comes to one that he lacks. They never change.
+            if key.key_id == request.key_id:
+                for right in key.rights:
+                    principal.require(right)
         rotated, text = self._keys.rotate(request.key_id, check_overlap(request.overlap_s))
         return pb.RotateApiKeyResponse(key=api_key_message(rotated, now_us()), text=text)
 

@@ -32,7 +32,7 @@ class EntitlementService:
     async def check(self, request: bytes, context: Context) -> bytes:
         """``Check``."""
         try:
-            principal = self._access.principal(context, Right.READ)
+            principal = self._access.principal(context, Right.READ, "EntitlementService/Check")
             seq, answer = self._engine.submit_check(request, account_prefix=principal.account_prefix)
             if not self._durability.is_durable(seq):
                 await self._durability.reached(seq)
@@ -43,7 +43,7 @@ class EntitlementService:
     async def batch_check(self, request: bytes, context: Context) -> bytes:
         """``BatchCheck``."""
         try:
-            principal = self._access.principal(context, Right.READ)
+            principal = self._access.principal(context, Right.READ, "EntitlementService/BatchCheck")
             seq, answer = self._engine.submit_checks(request, account_prefix=principal.account_prefix)
             if not self._durability.is_durable(seq):
                 await self._durability.reached(seq)

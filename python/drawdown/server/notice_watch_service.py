@@ -69,7 +69,7 @@ class NoticeWatchService:
         """``WatchNotices``."""
         woken = asyncio.Event()
         try:
-            principal = self._access.principal(context, Right.READ)
+            principal = self._access.principal(context, Right.READ, "NoticeService/WatchNotices")
             if self._draining:
                 raise draining()
             if len(self._woken) >= WATCHES_MAX:

@@ -208,7 +208,7 @@ class ReservationKeeper:
     async def keep_reservations(self, body: bytes, context: Context) -> None:
         """``KeepReservations``: open until the client goes, or the server drains."""
         try:
-            self._access.principal(context, Right.INGEST)
+            self._access.principal(context, Right.INGEST, "EntitlementService/KeepReservations")
             if self._draining.is_set():
                 raise draining()
             request = parsed(pb.KeepReservationsRequest, body)

@@ -32,7 +32,6 @@ from drawdown.server import entitlement_service, usage_service
 from drawdown.server.access_control import AccessControl
 from drawdown.server.account_service import AccountService
 from drawdown.server.admin_service import AdminService
-from drawdown.server.audit import Audit
 from drawdown.server.catalog_service import CatalogService
 from drawdown.server.context import Handler
 from drawdown.server.control_service import control_services
@@ -186,7 +185,7 @@ class Server:
         self._keeper = ReservationKeeper(app.engine, access, self._sessions)
         self._typed = TypedCalls(
             access,
-            Audit(self._control.audit),
+            self._control.audit,
             threads=process.control_threads,
             calls_max=process.control_calls_max,
         )
@@ -313,7 +312,7 @@ class Server:
             self._control.access,
             self._config.event_types,
             self._usage,
-            CallbackCalls(self._app.control, Audit(self._control.audit)),
+            CallbackCalls(self._app.control, self._control.audit),
             body_bytes_max=process.http_body_bytes_max,
         )
         return HttpListener(process, calls)

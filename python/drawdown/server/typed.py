@@ -67,14 +67,15 @@ class TypedCalls:
         async def serve(body: bytes, context: Context) -> bytes:
             caller: Principal | None = None
             try:
-                caller = self._access.caller(context)
+                caller = self._access.caller(context, path)
                 self._access.admit(caller, right)
                 self._admit()
                 request = parsed(request_class, body)
                 check_texts(request)
             except errors.DrawdownError as refused:
                 self._count(path, status.code_of(refused).name)
-                self._audit.refused(path, right, caller, context, refused.reason)
+                if caller is not None:
+                    self._audit.refused(path, right, caller, context, refused.reason)
                 await status.abort(context, refused)
             try:
                 audited = self._audit.call(path, right, caller, request, context)

@@ -183,7 +183,7 @@ class UsageService:
     async def stream_usage(self, _: Any, context: Context) -> None:
         """``StreamUsage``."""
         try:
-            principal = self._access.principal(context, Right.INGEST)
+            principal = self._access.principal(context, Right.INGEST, "UsageService/StreamUsage")
             if self._draining:
                 raise draining()
             sender = self.senders.of(principal, context)
@@ -203,7 +203,7 @@ class UsageService:
     async def record_usage(self, _: Any, context: Context) -> bytes:
         """``RecordUsage``."""
         try:
-            principal = self._access.principal(context, Right.INGEST)
+            principal = self._access.principal(context, Right.INGEST, "UsageService/RecordUsage")
             if self._draining:
                 raise draining()
             sender = self.senders.of(principal, context)

@@ -77,7 +77,7 @@ class WatchService:
             # A foreign account is watched like one that never comes.
             return accounts, _Balances(self._engine, request.credit_type, principal).read
 
-        await self._serve(context, begin)
+        await self._serve("AccountService/WatchBalances", context, begin)
 
     async def watch_entitlements(self, body: bytes, context: Context) -> None:
         """``WatchEntitlements``."""
@@ -92,13 +92,15 @@ class WatchService:
             reader = _Entitlements(self._engine, request, principal.account_prefix)
             return [check_id(each.account_id, "account_id") for each in request.checks], reader.read
 
-        await self._serve(context, begin)
+        await self._serve("EntitlementService/WatchEntitlements", context, begin)
 
-    async def _serve(self, context: Context, begin: Callable[[Principal], tuple[list[str], Read]]) -> None:
+    async def _serve(
+        self, call: str, context: Context, begin: Callable[[Principal], tuple[list[str], Read]]
+    ) -> None:
         woken = asyncio.Event()
         watcher: Watcher | None = None
         try:
-            principal = self._access.principal(context, Right.READ)
+            principal = self._access.principal(context, Right.READ, call)
             if self._draining:
                 raise draining()
             accounts, read = begin(principal)

@@ -5,13 +5,12 @@
 """
 
 import datetime
+import json
 import logging
 import os
 import threading
 from pathlib import Path
 from typing import Any, Final
-
-import msgspec
 
 from drawdown.storage.key_file import FOLDER
 from drawdown.storage.small_file import OWNER_ONLY
@@ -41,7 +40,8 @@ class AuditFile:
         line.update(
             {key: value[:TEXT_MAX] if isinstance(value, str) else value for key, value in facts.items()}
         )
-        encoded = msgspec.json.encode(line) + b"\n"
+        # Escaped beyond what JSON asks for: a terminal obeys some of what is above 127, too.
+        encoded = json.dumps(line, separators=(",", ":")).replace("\x7f", "\\u007f").encode() + b"\n"
         try:
             with self._lock:
                 self._make_room(len(encoded), at)

@@ -82,7 +82,12 @@ class HttpCalls:
 
     def _guarded(self, right: Right, call: _Call) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            return await call(request, self._access.principal(HttpCredential(request), right))
+            return await call(
+                request,
+                self._access.principal(
+                    HttpCredential(request), right, f"{request.method} {request.url.path}"
+                ),
+            )
 
         return self._answering(answer)
 
