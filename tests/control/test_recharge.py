@@ -13,6 +13,7 @@ import pytest
 from drawdown.billing.recharge_requests import Recharge
 from drawdown.client.interface import Database
 from drawdown.errors import InvalidRequestError, NotFoundError, PreconditionError
+from drawdown.model.money import Money
 
 from .conftest import SMALL, prepare
 from .plans import published
@@ -265,3 +266,33 @@ def test_off_means_off(db: Database, name: Name) -> None:
     use(db, account, "9", "a")
     assert db.purchases(account) == ()
     assert db.balance(account, "credits").thresholds == ()
+
+
+def test_a_cap_in_money_counts_what_is_charged(tmp_path: Path) -> None:
+    """Tax counts, and what an invoice credit pays does not; a failed one is taken back whole.
+
+    A pack of 40 EUR and 19 % are 47.60: under a cap of 90 a second one is 95.20.
+    """
+    with drawdown.open(tmp_path / "data", **SMALL, tax_rates="DE 19 VAT") as db:
+        prepare(db)
+        db.put_customer("c", currency="EUR", country="DE", payment_method="test_ok")
+        db.create_pack("p", name="P", amount="10", prices=[{"currency": "EUR", "amount": "40"}])
+        rule = {"threshold": "5", "pack_id": "p", "cap_money": {"minor": 9_000, "currency": "EUR"}}
+        db.create_account("acme", customer_id="c")
+        db.set_recharge("acme", "credits", **rule)
+        wait_until(lambda: available(db, "acme") == 10)
+        use(db, "acme", "6", "one")
+        wait_until(lambda: db.recharge("acme", "credits").standing.reason == "cap_money_reached")
+        spent = db.recharge("acme", "credits").standing.spent
+        assert (spent, len(db.purchases("acme"))) == (Money(4_760, "EUR"), 1)
+        db.create_invoice_credit("acme", "k", amount="10", currency="EUR", name="Ten off")
+        # 30 and 19 %: with what was charged before, 83.30.
+        db.set_recharge("acme", "credits", **rule)
+        wait_until(lambda: available(db, "acme") == 14)
+        assert db.recharge("acme", "credits").standing.spent == Money(8_330, "EUR")
+
+        db.put_customer("d", currency="EUR", country="DE", payment_method="test_decline")
+        db.create_account("other", customer_id="d")
+        db.set_recharge("other", "credits", **rule)
+        wait_until(lambda: db.recharge("other", "credits").standing.state == "disabled")
+        assert db.recharge("other", "credits").standing.spent == Money(0, "EUR")

@@ -141,6 +141,20 @@ def assert_rolls_forward(row: CreditSums) -> None:
     assert money == row.deferred
 
 
+def test_revenue_and_what_was_given_back_of_it_are_without_tax(tmp_path: Path) -> None:
+    """Half of a pack of 40 EUR unspent: 23.80 goes back to the card, 20.00 of the revenue."""
+    with drawdown.open(tmp_path / "data", **SMALL, tax_rates="DE 19 VAT") as db:
+        prepare(db)
+        db.put_customer("c", currency="EUR", country="DE", payment_method="test_ok")
+        db.create_account("acme", customer_id="c")
+        db.create_pack("p", name="P", amount="10", prices=[{"currency": "EUR", "amount": "40"}])
+        db.buy_pack("acme", "p", purchase_id="one")
+        db.record("acme", credit_type="credits", credits="5", event_id="half")
+        assert db.refund_purchase("one").refunded == Money(2_380, "EUR")
+        (row,) = db.report_sales().packs
+        assert (row.revenue, row.refunded) == (Money(4_000, "EUR"), Money(2_000, "EUR"))
+
+
 def test_a_cost_is_shared_out_to_the_last_cent() -> None:
     """However it is cut, the shares make up the cost, and nothing is deferred where nothing is left."""
     for cost in (1, 2, 99, 100, 10**15 + 1):

@@ -23,11 +23,12 @@ SOLD: Final = frozenset({"paid", "granted", "refunded"})
 
 
 class PackSales(Value, frozen=True):
-    """Packs of one type sold, in one currency; those that recharges bought are among them."""
+    """Packs of one type sold, in one currency; those that recharges bought are among them. Without tax."""
 
     pack_id: str
     revenue: Money
     refunded: Money
+    """The share of the revenue that was given back."""
     packs: int = 0
     purchases: int = 0
     credits: Decimal = Decimal(0)
@@ -38,7 +39,7 @@ class RechargeSales(Value, frozen=True):
 
     credit_type: str
     money: Money
-    """Of those that were paid."""
+    """Of those that were paid, without tax."""
     recharges: int = 0
     """Paid."""
     failures: int = 0
@@ -118,11 +119,20 @@ def _with_pack(sums: PackSales, purchase: Purchase) -> PackSales:
     return msgspec.structs.replace(
         sums,
         revenue=sums.revenue + purchase.price,
-        refunded=sums.refunded + (purchase.refunded or zero(purchase.price.currency)),
+        refunded=sums.refunded + _refunded_of(purchase),
         packs=sums.packs + purchase.quantity,
         purchases=sums.purchases + 1,
         credits=sums.credits + purchase.credits,
     )
+
+
+def _refunded_of(purchase: Purchase) -> Money:
+    """Of the price: what was given back is of what was charged, tax and all."""
+    price, asked = purchase.price, purchase.asked
+    if purchase.refunded is None or asked.minor == 0:
+        return zero(price.currency)
+    back = _rounded(price.minor, Decimal(purchase.refunded.minor), Decimal(asked.minor))
+    return Money(back, price.currency)
 
 
 def _with_recharge(sums: RechargeSales, purchase: Purchase) -> RechargeSales:

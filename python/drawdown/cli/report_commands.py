@@ -94,8 +94,22 @@ def credits(
             until=instant_from(until or None, "until"),
             account_prefix=prefix,
         )
-    report = ReportText("Credits", found, (Part("Credits", found.rows),), lambda: _credit_panels(found))
+    report = ReportText("Credits", found, _credit_parts(found), lambda: _credit_panels(found))
     show(report, file=file, as_csv=as_csv, as_json=json)
+
+
+def _credit_parts(found: CreditReport) -> tuple[Part, ...]:
+    """Credits and their money apart: seventeen columns are for files."""
+    ends = ("expired", "voided", "moved")
+    money_ends = ("breakage", "forfeited", "carried")
+    of = ("credit_type", "source")
+    credits = (*of, "grants", "opening", "granted", "burned", *ends, "outstanding")
+    money = (*of, "opening_deferred", "cost", "recognised", *money_ends, "deferred")
+    paid = [row for row in found.rows if row.cost is not None]
+    return (
+        Part("Credits", found.rows, credits, ("opening", *ends)),
+        *((Part("Their money", paid, money, ("opening_deferred", *money_ends)),) if paid else ()),
+    )
 
 
 def _credit_panels(found: CreditReport) -> list[Panel]:

@@ -33,6 +33,10 @@ class Part(msgspec.Struct, frozen=True):
 
     title: str
     rows: Sequence[msgspec.Struct]
+    shown: tuple[str, ...] = ()
+    """Columns of the table for people; none: all. Files have all."""
+    if_any: tuple[str, ...] = ()
+    """Columns that are left out where every row has nothing in them."""
 
 
 class ReportText(msgspec.Struct, frozen=True):
@@ -66,8 +70,9 @@ def show(report: ReportText, *, file: Path | None, as_csv: bool, as_json: bool) 
         sys.stdout.write(_csv_of(report.parts[0]))
     else:
         for part in report.parts:
-            names, cells = _cells(part.rows)
-            print_table(part.title, names, cells)
+            names, cells = _cells(part.rows, part.shown)
+            headings = [name.replace("_", " ") for name in names]
+            print_table(part.title, headings, cells, if_any=[each.replace("_", " ") for each in part.if_any])
 
 
 def _write(report: ReportText, file: Path) -> None:
@@ -82,8 +87,8 @@ def _write(report: ReportText, file: Path) -> None:
         file.write_text(_csv_of(report.parts[0]), "utf-8", newline="")
 
 
-def _cells(rows: Sequence[msgspec.Struct]) -> tuple[list[str], list[list[Any]]]:
-    names = [field.name for field in msgspec.structs.fields(rows[0])] if rows else []
+def _cells(rows: Sequence[msgspec.Struct], shown: Sequence[str] = ()) -> tuple[list[str], list[list[Any]]]:
+    names = list(shown) or ([field.name for field in msgspec.structs.fields(rows[0])] if rows else [])
     return names, [[getattr(row, name) for name in names] for row in rows]
 
 

@@ -24,8 +24,9 @@ from drawdown import errors
 from drawdown.billing.invoice import Invoice, InvoiceLine
 from drawdown.billing.purchase import Purchase, line_id_of, own_line
 from drawdown.billing.totals import given_back
-from drawdown.model.money import Money, total
+from drawdown.model.money import Money, total, zero
 from drawdown.runtime.control.credit_notes import notes_of, put_note
+from drawdown.runtime.control.invoice_foot import foot
 from drawdown.runtime.control.invoicing import drop_invoice, numbered, settle
 from drawdown.runtime.control.step import Step
 from drawdown.subscriptions.identifiers import purchase_invoice_id, refund_note_id
@@ -33,7 +34,17 @@ from drawdown.subscriptions.identifiers import purchase_invoice_id, refund_note_
 
 def issue(step: Step, purchase: Purchase) -> Purchase:
     """The purchase has its invoice; what is due there is what it is charged with."""
-    draft = Invoice(
+    final = numbered(step, _draft(step, purchase), purchase.created_at)
+    return msgspec.structs.replace(purchase, invoice_id=final.invoice_id, charged=final.due)
+
+
+def would_charge(step: Step, purchase: Purchase) -> Money:
+    """What would be due on its invoice now; nothing is issued or used up."""
+    return foot(step, _draft(step, purchase)).due or zero(purchase.price.currency)
+
+
+def _draft(step: Step, purchase: Purchase) -> Invoice:
+    return Invoice(
         invoice_id=purchase_invoice_id(purchase.purchase_id),
         account=purchase.account,
         customer_id=purchase.customer_id,
@@ -44,8 +55,6 @@ def issue(step: Step, purchase: Purchase) -> Purchase:
         test_clock=step.profile(purchase.account).test_clock,
         purchase_id=purchase.purchase_id,
     )
-    final = numbered(step, draft, purchase.created_at)
-    return msgspec.structs.replace(purchase, invoice_id=final.invoice_id, charged=final.due)
 
 
 def own_invoice(step: Step, purchase: Purchase) -> Invoice | None:

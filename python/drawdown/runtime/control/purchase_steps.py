@@ -150,7 +150,7 @@ def _ended(step: Step, purchase: Purchase, outcome: str) -> Purchase:
             )
         )
         return purchase
-    standing = recharge.ended(found.standing, outcome, purchase.price, purchase.payment_method)
+    standing = recharge.ended(found.standing, outcome, purchase.asked, purchase.payment_method)
     step.work.recharges.put(msgspec.structs.replace(found, standing=standing))
     if outcome == "failed":
         _tell(step, "recharge.failed", purchase, reason=purchase.reason)

@@ -19,6 +19,7 @@ from drawdown.model.decision import Job
 from drawdown.model.money import Money
 from drawdown.model.results import Crossing
 from drawdown.runtime.control.purchase_calls import require_sold, top_up_of
+from drawdown.runtime.control.purchase_invoices import would_charge
 from drawdown.runtime.control.purchase_steps import (
     EVALUATE_JOB,
     begin_purchase,
@@ -122,7 +123,7 @@ def next_recharge(step: Step, job: StoredJob, _: object) -> None:
     purchase = step.work.purchase(job.payload["purchase_id"])
     found = step.work.recharges.get(account=purchase.account, credit_type=purchase.credit_type)
     if found is not None and found.standing.purchase_id == purchase.purchase_id:
-        standing = recharge.ended(found.standing, "granted", purchase.price, purchase.payment_method)
+        standing = recharge.ended(found.standing, "granted", purchase.asked, purchase.payment_method)
         step.work.recharges.put(msgspec.structs.replace(found, standing=standing))
         evaluate(step, purchase.account, purchase.credit_type, cause=job.key)
 
@@ -165,11 +166,13 @@ def _begin(step: Step, found: Recharge, present: Decimal, cause: str) -> Purchas
         return None
     purchase = _purchase(step, rule, credits, purchase_id)
     standing = recharge.in_period(found.standing, _month_of(step, account), purchase.price.currency)
-    why_not = recharge.refusal(rule, standing, purchase.price, purchase.payment_method)
+    # The customer's cap is on what is charged: tax counts, what credits and the balance pay does not.
+    asked = would_charge(step, purchase)
+    why_not = recharge.refusal(rule, standing, asked, purchase.payment_method)
     if why_not:
         _hold_back(step, found, standing, why_not)
         return None
-    standing = recharge.begun(standing, purchase_id, purchase.price)
+    standing = recharge.begun(standing, purchase_id, asked)
     step.work.recharges.put(msgspec.structs.replace(found, standing=standing))
     step.decision.notice(
         "recharge.started",
