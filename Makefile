@@ -71,6 +71,7 @@ bench-large: setup ## Every goal under its conditions, comparison and curves; re
 
 stress: setup ## Long forms: crash loop, faults of system calls, power cuts, hostile clients, larger models, damage, planted bugs
 	$(BIN)/python -m tests.stress.crash_loop --cycles 200
+	$(BIN)/python -m tests.stress.clock_loop --cycles 60
 	$(BIN)/python -m tests.stress.syscall_faults --points 300
 	$(BIN)/python -m tests.stress.power_cut --cycles 100
 	$(BIN)/python -m tests.stress.power_cut --cycles 4 --lie

@@ -193,6 +193,12 @@ class Engine:
         The changes may not be durable yet. For one caller: what was taken is not told again.
         """
 
+    def now_us(self) -> int:
+        """The stamp of now, µs UTC: never falls, and follows no step of the wall clock over an hour."""
+
+    def keep_now(self) -> tuple[int, int]:
+        """``(seq, stamp of now)``: once ``seq`` is durable no restart goes back behind the stamp."""
+
     def next_transition(self, account: str) -> int | None:
         """When figures of the account next change by time alone, µs; ``None``: never, or a test clock."""
 

@@ -1,8 +1,8 @@
 """Which suite catches which planted bug, and how fast: ``python -m tests.stress.planted_bugs``.
 
-Each bug of reliability T0, and three more that order threads wrongly, is a cargo feature that no
-release build can have. For each the suites are built with it and run, quickest first, until one
-fails. A bug that no suite catches makes the run fail, and so does a suite that fails without any
+Each bug of reliability T0, three more that order threads wrongly and one that forgets the time, is a cargo
+feature that no release build can have. For each the suites are built with it and run, quickest first, until
+one fails. A bug that no suite catches makes the run fail, and so does a suite that fails without any
 bug. ``--suite simulation`` asks that suite alone, and tells what it catches.
 """
 
@@ -29,6 +29,7 @@ NODE = (
     ("drawdown-node", "--test", "snapshot"),
     ("drawdown-node", "--test", "damage"),
     ("drawdown-node", "--test", "real_folder"),
+    ("drawdown-node", "--test", "clock_steps"),
     ("drawdown-node", "--test", "crash"),
     ("drawdown-node", "--lib", "hand_offs"),
     ("drawdown-node", "--test", "simulation"),
@@ -97,6 +98,7 @@ BUGS = (
     Bug(17, "told-before-moved", "waiters are woken before the position has moved", "hand_offs"),
     Bug(18, "woken-without-gate", "a wake-up may fall between a waiter's look and its sleep", "hand_offs"),
     Bug(19, "sleep-after-look", "the commit thread lets go of the queue between look and sleep", "hand_offs"),
+    Bug(20, "stamp-not-kept", "a kill may forget the instant at which something ended", "clock_steps"),
 )
 
 

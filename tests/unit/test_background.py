@@ -48,7 +48,9 @@ def test_a_wake_ends_a_pause_and_one_for_later_does_not() -> None:
         stepped.set()
         return 60.0
 
-    work = Background("test", step, fault_pause_s=60)
+    # Its clock is not the machine's: that one may have been set meanwhile.
+    clock_us = 1_700_000_000_000_000
+    work = Background("test", step, fault_pause_s=60, clock=lambda: clock_us)
     work.start()
     assert stepped.wait(10)
     stepped.clear()
@@ -57,9 +59,9 @@ def test_a_wake_ends_a_pause_and_one_for_later_does_not() -> None:
     # It wakes by itself before that instant; there is nothing to hurry for.
     stepped.clear()
     time.sleep(0.05)
-    work.wake_by(time.time_ns() // 1000 + 3_600_000_000)
+    work.wake_by(clock_us + 3_600_000_000)
     assert not stepped.wait(0.2)
-    work.wake_by(time.time_ns() // 1000 + 1_000_000)
+    work.wake_by(clock_us + 1_000_000)
     assert stepped.wait(10)
     work.stop()
     assert len(steps) == 3

@@ -359,6 +359,24 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
             "it may still be applied: retry with the same ids"
         )
 
+    def now_us(self) -> int:
+        """The engine's stamp of now, microseconds UTC.
+
+        It never falls while the process lives, and follows no step of the wall clock over an hour.
+        """
+        with translating():
+            return self._raw.now_us()
+
+    def keep_now_us(self) -> int:
+        """``now_us``, durable when this returns: no restart goes back behind it, wherever the clock is.
+
+        For work whose results are kept elsewhere. Raises what ``execute`` raises.
+        """
+        with translating():
+            seq, stamp_us = self._raw.keep_now()
+        self.wait_durable(seq)
+        return stamp_us
+
     def wait_group(self, behind_seq: int, timeout_s: float) -> int:
         """The durable position, once it is behind ``behind_seq`` or the time is up. Raises when halted."""
         with translating():

@@ -18,16 +18,24 @@ class Background:
     """Calls ``step`` until stopped; ``step`` answers how many seconds to pause before the next call.
 
     ``wake`` ends a pause early. A fault is logged and ``fault_pause_s`` waited, woken or not; an engine that
-    has halted ends the thread.
+    has halted ends the thread. ``clock`` tells the time that ``wake_by`` is asked in, microseconds UTC.
     """
 
-    def __init__(self, name: str, step: Callable[[], float], *, fault_pause_s: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], float],
+        *,
+        fault_pause_s: float,
+        clock: Callable[[], int] | None = None,
+    ) -> None:
         self.name = name
         self.steps = 0
         self.faults = 0
         self.busy_s = 0.0
         self._step = step
         self._fault_pause_s = fault_pause_s
+        self._clock = clock
         self._stopping = threading.Event()
         self._woken = threading.Event()
         self._asleep_until_us = 0
@@ -54,7 +62,7 @@ class Background:
         self._woken.set()
 
     def wake_by(self, at_us: int) -> None:
-        """The same, unless the thread wakes by itself by this instant (microseconds UTC)."""
+        """The same, unless the thread wakes by itself by this instant of its clock."""
         if at_us < self._asleep_until_us:
             self._woken.set()
 
@@ -71,6 +79,8 @@ class Background:
             try:
                 pause = self._step()
                 self.steps += 1
+                if self._clock is not None:
+                    self._asleep_until_us = self._clock() + int(pause * 1e6)
             except EngineHaltedError:
                 _log.info("background work ends: the engine has stopped", extra={"work": self.name})
                 return
@@ -85,6 +95,5 @@ class Background:
                 self._rest(pause)
 
     def _rest(self, pause: float) -> None:
-        self._asleep_until_us = time.time_ns() // 1000 + int(pause * 1e6)
         if not self._stopping.is_set():
             self._woken.wait(pause)

@@ -232,7 +232,7 @@ class Snapshotter:
         return done
 
     def _write_runs(self, generation: int, start_seq: int, done: "_Written") -> None:
-        newest_us = now_us() + self._early_margin_us
+        newest_us = self._engine.now_us() + self._early_margin_us
         for run in self._engine.snapshots.key_runs():
             done.runs += 1
             self._store.write_run(generation, f"{start_seq}-{done.runs}", run, newest_us=newest_us)

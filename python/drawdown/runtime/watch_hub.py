@@ -7,7 +7,6 @@ between two looks a watcher holds each account at most once.
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -16,9 +15,9 @@ from drawdown.errors import InvalidRequestError, OverloadedError
 
 ACCOUNTS_MAX: Final = 1000
 WATCHERS_MAX: Final = 10_000
-# The engine decides by its own clock; a look that comes a moment early would find nothing.
+# A look that comes a moment early would find nothing.
 _LATE_US: Final = 500
-# So long a wait is cut in pieces, for clocks are set.
+# So long a wait is cut in pieces: where the wall clock was set back the engine's goes slower.
 WAIT_S_MAX: Final = 60.0
 
 
@@ -45,7 +44,7 @@ class Watcher:
 
     def take(self) -> list[str]:
         """Accounts to look at now, by mark or by time; the first time all of them."""
-        now_us = time.time_ns() // 1000
+        now_us = self._engine.now_us()
         with self._lock:
             taken = self._changed | {account for account, at in self._due_us.items() if at <= now_us}
             self._changed = set()
@@ -63,7 +62,7 @@ class Watcher:
         """Seconds until an account is due by time, at most a minute."""
         if not self._due_us:
             return WAIT_S_MAX
-        left = (min(self._due_us.values()) - time.time_ns() // 1000) / 1e6
+        left = (min(self._due_us.values()) - self._engine.now_us()) / 1e6
         return min(max(left, 0.0), WAIT_S_MAX)
 
 

@@ -42,7 +42,9 @@ pub(crate) fn pool_at<'a>(engine: &Engine, account: &'a Account, credit_type: u1
     if pool.next_at > now {
         return Some(Cow::Borrowed(pool));
     }
-    Some(Cow::Owned(lived_copy(pool, &engine.catalog.scopes, now)))
+    let (lived, lived_to) = lived_copy(pool, &engine.catalog.scopes, now);
+    engine.note_lived(account, lived_to);
+    Some(Cow::Owned(lived))
 }
 
 /// One question of a batch, hashed by whoever decoded it.

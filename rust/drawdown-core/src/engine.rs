@@ -20,6 +20,7 @@ use crate::reservation_gauges::OpenReservations;
 use crate::settings::Settings;
 use crate::usage_entry::{Draw, UsageEntry};
 use crate::watch::Watches;
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 /// Crossings kept in memory for the relay; an older cursor reads the journal.
@@ -40,6 +41,8 @@ pub struct Engine {
     pub(crate) next_seq: u64,
     /// The newest stamp seen; instants never run backwards.
     pub(crate) stamp: i64,
+    /// The newest instant of the machine's time that a write lived or a read showed. Not part of the state.
+    pub(crate) lived_to: Cell<i64>,
     pub(crate) calendar: Calendar,
     pub(crate) passes: Passes,
     pub(crate) watches: Watches,
@@ -100,6 +103,7 @@ impl Engine {
             ahead_us: 0,
             next_seq: 1,
             stamp: 0,
+            lived_to: Cell::new(0),
             calendar: Calendar::default(),
             passes: Passes::default(),
             watches: Watches::default(),
@@ -206,6 +210,8 @@ impl Engine {
         match control {
             Control::AccountCreated(e) => self.add_account(e)?,
             Control::FloorRaised(e) => self.set_floor(e.floor),
+            // Its stamp is all it says.
+            Control::InstantsLived(_) => {}
             _ => match apply::account_number(control) {
                 Some(number) => self.apply_to_account(number, control)?,
                 None => {

@@ -62,7 +62,7 @@ pub(crate) fn may_use_up_ids(bytes: &[u8]) -> bool {
 pub struct ControlEntry {
     #[prost(
         oneof = "Control",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 24, 25, 26"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 24, 25, 26, 27"
     )]
     pub control: Option<Control>,
 }
@@ -118,6 +118,8 @@ pub enum Control {
     GrantExhausted(GrantExhausted),
     #[prost(message, tag = "26")]
     GrantsLeft(GrantsLeft),
+    #[prost(message, tag = "27")]
+    InstantsLived(InstantsLived),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -424,6 +426,11 @@ impl Crossing {
         }
     }
 }
+
+/// What time alone brought up to the stamp in front of this has been lived or shown, and nothing else was written:
+/// no restart goes back behind it.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct InstantsLived {}
 
 /// Event times below this are `TOO_LATE` from here on.
 #[derive(Clone, PartialEq, Message)]

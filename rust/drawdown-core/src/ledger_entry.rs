@@ -70,6 +70,7 @@ pub fn kind_of(what: &Fact) -> &'static str {
             Control::OverdraftSettled(_) => "overdraft_settled",
             Control::Crossed(_) => "crossed",
             Control::FloorRaised(_) => "floor_raised",
+            Control::InstantsLived(_) => "instants_lived",
             Control::Reserved(_) => "reserved",
             Control::ReservationSettled(_) => "settled",
             Control::ReservationReleased(e) if e.lapsed => "lapsed",
@@ -246,7 +247,8 @@ impl LedgerNames {
             Control::CreditTypeCreated(_)
             | Control::MeterCreated(_)
             | Control::RateSet(_)
-            | Control::FloorRaised(_) => {}
+            | Control::FloorRaised(_)
+            | Control::InstantsLived(_) => {}
             Control::AccountCreated(e) => {
                 entry.fact("customer", e.customer.as_str());
                 entry.fact("rate_table", if e.rate_table.is_empty() { "default" } else { &e.rate_table });

@@ -4,13 +4,13 @@
 //! may pay is decided by comparison at the instant of use; nothing here changes that. The sweep
 //! only books what has already happened, in bounded steps.
 
-use crate::account::{DEPLETED, Pool};
+use crate::account::{Account, DEPLETED, Pool};
 use crate::apply::apply_settlement;
 use crate::apply_reservations::{end_reservation, ended_entries};
 use crate::burn::{Settlement, next_settlement};
 use crate::catalog::Scopes;
 use crate::engine::Engine;
-use crate::entry::{Control, Crossed, Crossing, GrantExhausted, GrantExpired, OverdraftSettled};
+use crate::entry::{Control, Crossed, Crossing, GrantExhausted, GrantExpired, InstantsLived, OverdraftSettled};
 use crate::grant::{EXHAUSTED, PENDING, VOIDED};
 use crate::reservation::ended_parts;
 use crate::reservation_entry::ReservationReleased;
@@ -34,11 +34,32 @@ impl Engine {
         }
     }
 
+    /// The newest instant that time alone brought and that was lived or shown. Who answers what came of it has
+    /// the journal hold a stamp at or above it first (`keep_stamp`): else a restart with the clock set back
+    /// would un-expire what a caller saw expire.
+    pub fn lived_to(&self) -> i64 {
+        self.lived_to.get()
+    }
+
+    pub(crate) fn note_lived(&self, account: &Account, at: i64) {
+        // A test clock's time is in the journal already.
+        if account.test_clock().is_none() {
+            self.lived_to.set(self.lived_to.get().max(at));
+        }
+    }
+
+    /// Write that time has come to `stamp_us`.
+    pub fn keep_stamp(&mut self, stamp_us: i64, journal: &mut Vec<u8>) {
+        self.begin(stamp_us, journal);
+        self.emit(Control::InstantsLived(InstantsLived {}), journal);
+    }
+
     /// Each instant by itself: a balance that rose and fell unnoticed crossed its levels all the same.
     fn live_pool(&mut self, number: u32, credit_type: u16, now: i64, journal: &mut Vec<u8>) {
         while self.pool(number, credit_type).next_at <= now {
             let before = self.pool(number, credit_type).available;
             let at = self.pool(number, credit_type).next_at;
+            self.note_lived(&self.accounts[number as usize], at);
             self.lapse_reservations(number, credit_type, at, journal);
             self.pool_mut(number, credit_type).recount(at);
             self.settle_debts(number, credit_type, at, journal);
@@ -159,11 +180,14 @@ impl Engine {
     }
 }
 
-/// The pool as it would stand at `now`, for reads: the same steps as `live`, on a copy.
-pub(crate) fn lived_copy(pool: &Pool, scopes: &Scopes, now: i64) -> Pool {
+/// The pool as it would stand at `now`, for reads: the same steps as `live`, on a copy. Tells the newest
+/// instant it lived.
+pub(crate) fn lived_copy(pool: &Pool, scopes: &Scopes, now: i64) -> (Pool, i64) {
     let mut copy = pool.clone();
+    let mut lived_to = pool.next_at;
     while copy.next_at <= now {
         let at = copy.next_at;
+        lived_to = at;
         while let Some(due) = copy.reservations().first().filter(|r| r.expires_at <= at).cloned() {
             let parts = ended_parts(&copy, &due, 0);
             end_reservation(&mut copy, due.id.as_bytes(), &parts).expect("it is open");
@@ -173,7 +197,7 @@ pub(crate) fn lived_copy(pool: &Pool, scopes: &Scopes, now: i64) -> Pool {
             apply_settlement(&mut copy, number, meter, amount).expect("just found payable");
         }
     }
-    copy
+    (copy, lived_to)
 }
 
 fn next_exhausted(pool: &Pool) -> Option<u32> {

@@ -77,6 +77,29 @@ impl Clock for SimulatedClock {
     }
 }
 
+/// Whether what starts on this wall clock may take its word: a store that is there has stamps of its own to
+/// hold it against, a new one has nothing.
+///
+/// # Errors
+/// What is wrong with it, and what to do.
+pub(crate) fn require_plausible(wall_us: i64, is_new_store: bool, accepted: bool) -> Result<(), String> {
+    const YEAR_2020_US: i64 = 1_577_836_800_000_000;
+    const YEAR_2100_US: i64 = 4_102_444_800_000_000;
+    const YEAR_10000_US: i64 = 253_402_300_800_000_000;
+    const YEAR_US: i64 = 31_556_952_000_000;
+    if !(0..YEAR_10000_US).contains(&wall_us) {
+        return Err("the wall clock stands outside the years 1970–9999: set it, then start again".into());
+    }
+    if is_new_store && !accepted && !(YEAR_2020_US..YEAR_2100_US).contains(&wall_us) {
+        let year = 1970 + wall_us / YEAR_US;
+        return Err(format!(
+            "the wall clock stands in the year {year}, and a new store would take that for the present for ever: \
+             set the clock, or start with accept_clock if it is right"
+        ));
+    }
+    Ok(())
+}
+
 /// A wall clock further than this from the stamp is not followed until confirmed.
 pub const STEP_MAX_US: i64 = 3_600_000_000;
 
@@ -190,6 +213,27 @@ mod tests {
         assert_eq!(Some(2 * HOUR), rule.held_step_us());
         rule.accept(clock.read());
         assert_eq!(clock.read().wall_us, rule.stamp(clock.read()));
+    }
+
+    #[test]
+    fn a_new_store_refuses_a_clock_that_nobody_set() {
+        let at = |year: i64| (year - 1970) * 31_556_952 * SECOND + 24 * HOUR;
+        for (year, is_new, accepted, is_taken) in [
+            (1970, true, false, false),
+            (1970, true, true, true),
+            (1970, false, false, true),
+            (2026, true, false, true),
+            (2100, true, false, false),
+            (2100, true, true, true),
+            (2100, false, false, true),
+            (10_000, true, true, false),
+            (10_000, false, true, false),
+        ] {
+            let taken = require_plausible(at(year), is_new, accepted);
+            assert_eq!(is_taken, taken.is_ok(), "{year} {is_new} {accepted}: {taken:?}");
+        }
+        assert!(require_plausible(at(1970), true, false).unwrap_err().contains("the year 1970"));
+        assert!(require_plausible(-1, false, true).is_err());
     }
 
     #[test]

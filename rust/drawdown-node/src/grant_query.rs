@@ -21,15 +21,15 @@ impl Node {
         let account = text("account").unwrap_or("");
         let limit = request["limit"].as_u64().unwrap_or(1_000).clamp(1, GRANTS_MAX) as usize;
         let is_one = request["type"] == "grant";
-        let asked = self.read(|engine, stamp| {
+        let asked = self.read_at(|engine, stamp| {
             let left = match text("grant_id").filter(|_| is_one) {
                 Some(grant_id) => engine.left_grant(account, grant_id).into_iter().collect(),
                 None if is_one || request["ended"] == false => Vec::new(),
                 None => engine.left_grants(account, text("credit_type"), text("after")),
             };
-            (engine.next_seq() - 1, engine.query(request, stamp), left, engine.find_account(account))
+            (engine.query(request, stamp), left, engine.find_account(account))
         });
-        let (seq, answer, mut left, number) = asked.map_err(halted)?;
+        let (seq, (answer, mut left, number)) = asked.map_err(halted)?;
         let (mut answer, number) = match (answer, number) {
             (Ok(answer), Some(number)) if !left.is_empty() && answer["more"] != true => (answer, number),
             (answer, _) => return Ok((seq, answer)),

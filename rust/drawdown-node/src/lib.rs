@@ -48,6 +48,7 @@ mod paged;
 pub mod planted;
 mod progress;
 mod query;
+mod reading;
 mod real_disk;
 mod recovery;
 mod remote_pass;

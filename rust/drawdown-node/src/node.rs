@@ -135,12 +135,17 @@ impl Shared {
             }
         };
         let seq = writer.applied_seq();
+        self.release(writer);
+        Ok((seq, result))
+    }
+
+    /// Leave the writer, and wake the commit thread if there is something for it.
+    pub(crate) fn release(&self, mut writer: MutexGuard<'_, Writer>) {
         if writer.committer_waits && writer.pending_bytes > 0 {
             writer.committer_waits = false;
             drop(writer);
             self.work.notify_one();
         }
-        Ok((seq, result))
     }
 }
 
@@ -188,7 +193,7 @@ impl Node {
         let lock = disk.lock().map_err(NodeError::io("lock the data folder"))?;
         let lock = lock.or_else(|| cfg!(feature = "planted-second-engine").then(|| Box::new(()) as _));
         let lock = lock.ok_or_else(|| NodeError::FolderLocked { folder: disk.name() })?;
-        let recovered = recovery::recover(&environment, engine)?;
+        let recovered = recovery::recover(&environment, engine, settings.accept_clock)?;
         let report = recovered.report.clone();
         let shared = recovered.into_shared(environment, settings, drive)?;
         let running = (drive == Drive::Threads).then(|| Running::begin(birthplace));
@@ -266,20 +271,6 @@ impl Node {
     /// As `submit`.
     pub fn expire_due(&self, max_grants: u32) -> Result<(u64, Expired), SubmitError> {
         self.shared.change(|engine, stamp_us, journal| engine.expire_due(stamp_us, max_grants, journal))
-    }
-
-    /// Read the applied state at the stamp of now. What leaves the process must wait for the seq
-    /// that `Engine::next_seq() - 1` tells inside.
-    ///
-    /// # Errors
-    /// `Halted` once the engine has failed: its state is then not to be trusted.
-    pub fn read<R>(&self, read: impl FnOnce(&Engine, i64) -> R) -> Result<R, SubmitError> {
-        let mut writer = self.shared.writer.lock();
-        if self.shared.progress.is_stopped() {
-            return Err(self.shared.halted_error());
-        }
-        let stamp_us = writer.stamps.stamp(self.shared.environment.clock.read());
-        Ok(read(&writer.engine, stamp_us))
     }
 
     /// Tell of changes of this account by `take_changed`, until `unwatch`. Nothing is written for it.

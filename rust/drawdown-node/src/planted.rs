@@ -18,6 +18,8 @@ pub const PLANTED: &[&str] = &[
     "stale-snapshot-wins",
     #[cfg(feature = "planted-read-before-durable")]
     "read-before-durable",
+    #[cfg(feature = "planted-stamp-not-kept")]
+    "stamp-not-kept",
     #[cfg(feature = "planted-told-before-moved")]
     "told-before-moved",
     #[cfg(feature = "planted-woken-without-gate")]

@@ -45,27 +45,26 @@ impl Node {
         if request["type"] == "accounts" {
             return self.list_accounts(request).map(|(seq, found)| (seq, Ok(found))).map_err(halted);
         }
-        let is_planted = cfg!(feature = "planted-read-before-durable");
-        let seq_of = |engine: &Engine| if is_planted { 0 } else { engine.next_seq() - 1 };
-        self.read(|engine, stamp| (seq_of(engine), engine.query(request, stamp))).map_err(halted)
+        let (seq, answer) = self.read_at(|engine, stamp| engine.query(request, stamp)).map_err(halted)?;
+        Ok((if cfg!(feature = "planted-read-before-durable") { 0 } else { seq }, answer))
     }
 
     fn list_accounts(&self, request: &Value) -> Result<(u64, Value), SubmitError> {
         let mut list = AccountList::asked(request);
         self.look_at_all(|engine, accounts, _| engine.list_accounts(accounts, &mut list))?;
-        self.read(|engine, _| (engine.next_seq() - 1, engine.listed_json(list)))
+        self.read_at(|engine, _| engine.listed_json(list))
     }
 
     fn lowest_balances(&self, limit: usize) -> Result<(u64, Value), SubmitError> {
         let mut lowest = LowestBalances::new(limit);
         self.look_at_all(|engine, accounts, stamp| engine.rank_lowest(accounts, &mut lowest, stamp))?;
-        self.read(|engine, stamp| (engine.next_seq() - 1, engine.lowest_json(lowest, stamp)))
+        self.read_at(|engine, stamp| engine.lowest_json(lowest, stamp))
     }
 
     fn conservation(&self) -> Result<(u64, Value), SubmitError> {
         let mut report = Conservation::default();
         self.look_at_all(|engine, accounts, _| engine.check_conservation(accounts, &mut report))?;
-        self.read(|engine, _| (engine.next_seq() - 1, report.as_json(engine)))
+        self.read_at(|engine, _| report.as_json(engine))
     }
 
     /// Show every account by its number, a stretch at a time with room for others between.

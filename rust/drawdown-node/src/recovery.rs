@@ -4,7 +4,7 @@
 use crate::checkpoint_file::{CheckpointInfo, CheckpointReader, checkpoint_name, checkpoints};
 use crate::checkpoint_load::load_chain;
 use crate::checkpointer::{CheckpointStatus, Checkpointer};
-use crate::clock::StampRule;
+use crate::clock::{StampRule, require_plausible};
 use crate::commit::{Committer, JournalPosition};
 use crate::disk::{Access, Disk};
 use crate::environment::{Drive, Environment};
@@ -77,11 +77,13 @@ pub(crate) struct Rebuilt {
     pub(crate) damaged: Vec<u64>,
 }
 
-pub(crate) fn recover(environment: &Environment, engine: Settings) -> Result<Recovered, NodeError> {
+pub(crate) fn recover(environment: &Environment, engine: Settings, accept_clock: bool) -> Result<Recovered, NodeError> {
     let begun = Instant::now();
     let disk = &*environment.disk;
     let mut report = RecoveryReport::default();
-    let (mut meta, rebuilt) = match Meta::read(disk)? {
+    let found = Meta::read(disk)?;
+    require_plausible(environment.clock.read().wall_us, found.is_none(), accept_clock).map_err(NodeError::Refused)?;
+    let (mut meta, rebuilt) = match found {
         Some(meta) => {
             require_same_buckets(disk, &engine)?;
             let rebuilt = rebuild(disk, &meta, engine, &mut report)?;

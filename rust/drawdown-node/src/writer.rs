@@ -14,6 +14,8 @@ const GROUP_SLACK_BYTES: usize = 2 << 20;
 pub(crate) struct Writer {
     pub(crate) engine: Engine,
     pub(crate) stamps: StampRule,
+    /// The newest stamp that the journal has or will have: of the last record.
+    kept_stamp_us: i64,
     pub(crate) open: Group,
     closed: VecDeque<Group>,
     spare: Vec<Group>,
@@ -30,6 +32,7 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn new(engine: Engine, stamps: StampRule, group_bytes_max: u64) -> Writer {
         Writer {
+            kept_stamp_us: engine.stamp(),
             engine,
             stamps,
             open: Group::new(capacity_for(group_bytes_max)),
@@ -48,8 +51,22 @@ impl Writer {
     }
 
     /// Let `change` append records and take note of what it did. Bytes that no seq belongs to
-    /// (a batch of refusals writes only its stamp) are dropped again.
+    /// (a batch of refusals writes only its stamp) are dropped again, unless an answer shows what that
+    /// stamp ended.
     pub(crate) fn append<R>(&mut self, stamp_us: i64, change: impl FnOnce(&mut Engine, &mut Vec<u8>) -> R) -> R {
+        let result = self.append_noted(stamp_us, change);
+        self.keep_lived(stamp_us);
+        result
+    }
+
+    /// Write down the stamp of now if something ended or began by time that no journaled stamp has come to.
+    pub(crate) fn keep_lived(&mut self, stamp_us: i64) {
+        if self.engine.lived_to() > self.kept_stamp_us && !cfg!(feature = "planted-stamp-not-kept") {
+            self.append_noted(stamp_us, |engine, journal| engine.keep_stamp(stamp_us, journal));
+        }
+    }
+
+    fn append_noted<R>(&mut self, stamp_us: i64, change: impl FnOnce(&mut Engine, &mut Vec<u8>) -> R) -> R {
         let first_seq = self.engine.next_seq();
         let before = self.open.body_bytes();
         let result = change(&mut self.engine, self.open.records());
@@ -58,6 +75,7 @@ impl Writer {
             self.open.drop_unnoted();
             return result;
         }
+        self.kept_stamp_us = self.engine.stamp();
         self.open.took(first_seq, last_seq, stamp_us);
         self.pending_bytes += self.open.body_bytes() - before;
         if self.open.body_bytes() >= self.group_bytes_max {

@@ -1,14 +1,16 @@
 //! Somebody sets the clock: by a second, by hours, by more than a year, forth and back, while
-//! events come, while expiries are booked, and across restarts. Nothing is applied twice, nothing
-//! that expired comes back, and nothing expires before its time unless somebody vouches for the
-//! clock. 500 stories of 60 steps; `DRAWDOWN_CLOCK_SEEDS` asks for more.
+//! events come, while expiries are booked, and across restarts, kills among them. Nothing is applied
+//! twice, nothing that anybody was told has expired comes back, and nothing expires before its time
+//! unless somebody vouches for the clock. 500 stories of 60 steps; `DRAWDOWN_CLOCK_SEEDS` asks for more.
 
 mod support;
 
-use drawdown_core::{Command, Rights, Status};
+use drawdown_core::{Command, Engine, Rights, Status};
 use drawdown_node::Node;
 use drawdown_node::simulation::Random;
+use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 use support::{START_US, World, account_id, available, record, set_up, small_settings};
 
 const SECOND: i64 = 1_000_000;
@@ -36,10 +38,36 @@ fn world(seed: u64) -> (World, Node) {
     (world, node)
 }
 
+/// What is left, by one of the ways in which somebody may learn it. It is durable when this returns.
+fn told(node: &Node, way: u64) -> i64 {
+    let (seq, left) = match way {
+        0 => {
+            node.expire_due(100).unwrap();
+            node.read_at(|engine, _| available(engine, 0)).unwrap()
+        }
+        1 => {
+            let ask = |engine: &Engine, stamp| engine.check(&account_id(0), "tokens", 1, &[], stamp).available;
+            let (seq, available) = node.read_at(ask).unwrap();
+            (seq, available.unwrap())
+        }
+        2 => {
+            // More than there is: refused, and what there is with it.
+            let (seq, outcomes) = record(node, &[(u64::MAX, 0, 1 << 40)], START_US).unwrap();
+            assert_eq!(Status::Insufficient, outcomes[0].status);
+            (seq, outcomes[0].available.unwrap())
+        }
+        _ => {
+            let request = json!({"type": "balance", "account": account_id(0), "credit_type": "credits"});
+            let (seq, answer) = node.query(&request).unwrap();
+            (seq, answer.unwrap()["available"].as_i64().unwrap())
+        }
+    };
+    assert!(node.wait_durable(seq, Duration::ZERO));
+    left
+}
+
 fn left(node: &Node) -> i64 {
-    node.expire_due(100).unwrap();
-    while node.step_commit() {}
-    node.read(|engine, _| available(engine, 0)).unwrap()
+    told(node, 0)
 }
 
 fn reopened(world: &World, node: Node, clean: bool) -> (World, Node) {
@@ -62,8 +90,6 @@ fn whatever_the_clock_is_set_to_nothing_doubles_returns_or_expires_early() {
         let granted = left(&node);
         let (mut elapsed_us, mut spent, mut before) = (0_i64, 0_i64, granted);
         let mut sent: Vec<i64> = Vec::new();
-        // What was left at each stamp.
-        let mut shown: Vec<(i64, i64)> = Vec::new();
         let mut stamp_us = START_US;
         for _ in 0..60 {
             match random.below(6) {
@@ -78,11 +104,8 @@ fn whatever_the_clock_is_set_to_nothing_doubles_returns_or_expires_early() {
                 }
                 3 if random.once_in(3) => {
                     (world, node) = reopened(&world, node, random.once_in(2));
-                    // A stamp that nothing was written at need not be remembered: then it is again as it was
-                    // at the last one that was, and no more than that.
+                    // A stamp that neither ended nor wrote anything need not be remembered.
                     stamp_us = node.read(|engine, _| engine.stamp()).unwrap();
-                    shown.retain(|(at_us, _)| *at_us <= stamp_us);
-                    before = shown.last().map_or(granted, |(_, left)| *left);
                 }
                 4 if !sent.is_empty() => {
                     let id = random.below(sent.len() as u64);
@@ -101,7 +124,7 @@ fn whatever_the_clock_is_set_to_nothing_doubles_returns_or_expires_early() {
                     }
                 }
             }
-            let now = left(&node);
+            let now = told(&node, random.below(4));
             let stamped = node.read(|_, stamp| stamp).unwrap();
             assert!(stamped >= stamp_us, "seed {seed}: stamps fell");
             stamp_us = stamped;
@@ -111,7 +134,6 @@ fn whatever_the_clock_is_set_to_nothing_doubles_returns_or_expires_early() {
                 assert_eq!(granted - spent, now, "seed {seed}: something expired after {elapsed_us} us");
             }
             before = now;
-            shown.push((stamped, now));
         }
         assert!(node.read(|engine, _| engine.conservation_json(None)).unwrap()["holds"] == true);
     }
@@ -131,4 +153,35 @@ fn a_step_forward_is_followed_once_vouched_for_and_a_step_back_then_returns_noth
     assert_eq!(after, left(&node));
     let (_, node) = reopened(&world, node, true);
     assert_eq!(after, left(&node));
+}
+
+#[test]
+fn what_was_only_read_to_have_expired_stays_expired_over_a_kill_and_a_clock_set_back() {
+    for way in 0..4 {
+        let (world, node) = world(way);
+        let granted = told(&node, way);
+        world.clock.advance(601 * SECOND);
+        assert_eq!(granted - 1_000, told(&node, way), "way {way}");
+        let seq = node.applied_seq();
+        assert_eq!(granted - 1_000, told(&node, way));
+        let booked_by_sweep = u64::from(way == 0);
+        assert!(node.applied_seq() <= seq + booked_by_sweep, "way {way}: an instant is written down once");
+        world.clock.step_wall(-3_000 * SECOND);
+        let (_, node) = reopened(&world, node, false);
+        for again in 0..4 {
+            assert_eq!(granted - 1_000, told(&node, again), "told by way {way}, asked again by way {again}");
+        }
+    }
+}
+
+#[test]
+fn a_stamp_kept_is_not_gone_back_behind_though_nothing_ended() {
+    let (world, node) = world(9);
+    world.clock.advance(100 * SECOND);
+    let (seq, kept_us) = node.keep_now().unwrap();
+    assert_eq!(START_US + 100 * SECOND, kept_us);
+    assert!(node.wait_durable(seq, Duration::ZERO));
+    world.clock.step_wall(-50 * SECOND);
+    let (_, node) = reopened(&world, node, false);
+    assert!(node.now_us().unwrap() >= kept_us);
 }

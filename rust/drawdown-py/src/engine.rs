@@ -141,11 +141,12 @@ impl Engine {
         let node = self.node()?;
         let dimensions = dimensions.unwrap_or_default();
         let pairs = borrowed(&dimensions);
-        node.read(|engine, stamp| {
+        let checked = node.read_at(|engine, stamp| {
             let outcome = engine.check(account, meter, quantity, &pairs, stamp);
-            Check { outcome, scale: engine.scale_of(outcome.credit_type), seq: engine.next_seq() - 1 }
-        })
-        .map_err(errors::from_submit)
+            (outcome, engine.scale_of(outcome.credit_type))
+        });
+        let (seq, (outcome, scale)) = checked.map_err(errors::from_submit)?;
+        Ok(Check { outcome, scale, seq })
     }
 
     #[pyo3(signature = (request, *, account_prefix = ""))]
@@ -237,6 +238,16 @@ impl Engine {
     fn take_changed(&self) -> PyResult<(bool, Vec<String>)> {
         let changed = self.node()?.take_changed();
         Ok((changed.all, changed.accounts))
+    }
+
+    fn now_us(&self, py: Python<'_>) -> PyResult<i64> {
+        let node = self.node()?;
+        py.detach(|| node.now_us()).map_err(errors::from_submit)
+    }
+
+    fn keep_now(&self, py: Python<'_>) -> PyResult<(u64, i64)> {
+        let node = self.node()?;
+        py.detach(|| node.keep_now()).map_err(errors::from_submit)
     }
 
     fn next_transition(&self, account: &str) -> PyResult<Option<i64>> {
@@ -342,10 +353,10 @@ fn answer(
     account_prefix: &str,
 ) -> Result<Vec<CheckAnswer>, drawdown_node::SubmitError> {
     let questions: Vec<CheckQuestion<'_>> = checks.iter().map(question_of).collect();
-    node.read(|engine, stamp| {
-        let seq = engine.next_seq() - 1;
-        let mut answers = Vec::with_capacity(checks.len());
-        engine.check_batch(&questions, account_prefix, stamp, |outcome| answers.push(answer_of(outcome, seq)));
-        answers
-    })
+    let (seq, outcomes) = node.read_at(|engine, stamp| {
+        let mut outcomes = Vec::with_capacity(checks.len());
+        engine.check_batch(&questions, account_prefix, stamp, |outcome| outcomes.push(outcome));
+        outcomes
+    })?;
+    Ok(outcomes.into_iter().map(|outcome| answer_of(outcome, seq)).collect())
 }

@@ -65,6 +65,9 @@ class ChangeRelay:
             self._open()
         following, changes = self._plane.engine.changes(self._cursor, CHANGES_AT_ONCE)
         is_due = self._next_due_us is not None and self._next_due_us <= self._plane.now_us()
+        if is_due:
+            # What is told to have expired stays expired.
+            self._plane.engine.keep_now_us()
         if not changes and not is_due and following - (self._stored or 0) < BEHIND_MAX:
             self._cursor = following
             return

@@ -22,7 +22,7 @@ from drawdown import errors
 from drawdown.billing.page import Party
 from drawdown.billing.totals import NoTax, TaxRule
 from drawdown.engine import Engine
-from drawdown.model.instants import now_us, us_from_instant
+from drawdown.model.instants import us_from_instant
 from drawdown.model.request import Request
 from drawdown.model.request_check import check_request
 from drawdown.notices import AddressPolicy
@@ -58,9 +58,8 @@ class ControlPlane:
         expiring_soon_s: tuple[int, ...] = (),
         invoice_grace_s: int = 3_600,
         dedupe_window_s: int = 35 * 86_400,
-        clock: Callable[[], int] = now_us,
     ) -> None:
-        """Over an open engine and an open database; ``clock`` answers UTC microseconds."""
+        """Over an open engine and an open database. The engine's stamp is the time here too."""
         # Importing the concepts' files fills the registries.
         from drawdown.runtime.control import concepts
 
@@ -77,7 +76,7 @@ class ControlPlane:
         self.invoice_grace = timedelta(seconds=invoice_grace_s)
         self.dedupe_window = timedelta(seconds=dedupe_window_s)
         """The engine's: what is dated earlier is neither recorded nor corrected."""
-        self.now_us = clock
+        self.now_us = engine.now_us
         self.delivery = Delivery(engine, sql)
         self.jobs = JobRunner(self)
         self._advancing = threading.RLock()

@@ -9,7 +9,6 @@ from typing import Final
 import msgspec
 
 from drawdown.engine import Engine
-from drawdown.model.instants import now_us
 from drawdown.runtime.control.fault_points import pass_point
 from drawdown.storage.sql import SqlDatabase
 from drawdown.storage.sql.outbox import DeliveredGroup, OutboxGroup
@@ -42,7 +41,7 @@ class Delivery:
             delivered: list[DeliveredGroup] = []
             while True:
                 with self._sql.transaction() as work:
-                    work.outbox.delivered(delivered, now_us())
+                    work.outbox.delivered(delivered, self._engine.now_us())
                     groups = work.outbox.waiting(_GROUPS_AT_ONCE)
                 if not groups:
                     return count

@@ -57,13 +57,20 @@ class JobRunner:
         self.failures = 0
 
     def run_due(self, budget: int) -> int:
-        """Do up to about ``budget`` jobs that are due by the wall clock; answers how many were tried."""
+        """Do up to about ``budget`` jobs that are due by the wall clock; answers how many were tried.
+
+        The instant they are done at is durable in the engine before the first of them is: no restart goes
+        back behind what the database says has happened.
+        """
         now = self._plane.now_us()
-        tried = 0
+        tried, is_kept = 0, False
         while tried < budget:
             with self._plane.sql.transaction() as work:
                 lanes_max = max(1, min(LANES_AT_ONCE, (budget - tried) // JOBS_OF_A_LANE))
                 heads = work.jobs.heads("", now, now, lanes_max)
+            if heads and not is_kept:
+                self._plane.engine.keep_now_us()
+                is_kept = True
             with self._free_lanes([job.lane for job in heads]) as lanes:
                 batch = self._batch("", now, now, budget - tried)
                 batch.run(lanes)

@@ -20,7 +20,7 @@ class Scheduler:
         self._interval_s = interval_s
         self._jobs = jobs
         self._share_percent = share_percent
-        self.background = Background("scheduler", self.step, fault_pause_s=1.0)
+        self.background = Background("scheduler", self.step, fault_pause_s=1.0, clock=plane.now_us)
         self.behind = True
         """What was due may not have been done, or what it asks of the engine may not have reached it."""
         self._did_all = False

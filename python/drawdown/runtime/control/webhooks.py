@@ -44,7 +44,7 @@ class Webhooks:
         self._pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="webhook")
         self._sending: set[str] = set()
         self._guard = threading.Lock()
-        self.background = Background("webhooks", self.step, fault_pause_s=FAULT_PAUSE_S)
+        self.background = Background("webhooks", self.step, fault_pause_s=FAULT_PAUSE_S, clock=plane.now_us)
         for topic in (NOTICES, DELIVERIES):
             plane.sql.wakes.add(topic, self.background.wake_by)
 
