@@ -1,6 +1,7 @@
 //! Reading grants that have left memory: where their entries stand, and what such an entry says.
 
 use crate::account::Account;
+use crate::catalog::Scopes;
 use crate::changes::Change;
 use crate::engine::Engine;
 use crate::entry::GrantsLeft;
@@ -62,11 +63,12 @@ impl Engine {
     ) -> Option<Value> {
         let image = entry.grants.iter().find(|image| image.number == left.number())?;
         let scope: Vec<u16> = image.scope.iter().map(|meter| *meter as u16).collect();
-        let mut grant = grant_with_scope(image.clone(), self.catalog.scopes.find(&scope)?).ok()?;
+        // After a recovery only scopes of grants in memory have a number.
+        let mut grant = grant_with_scope(image.clone(), Scopes::ALL).ok()?;
         if left.is_voided() {
             grant.flags |= VOIDED;
         }
         let now = account.now(self.stamp.max(stamp));
-        Some(self.grant_json(account, entry.credit_type as u16, &grant, now))
+        Some(self.scoped_grant_json(account, entry.credit_type as u16, &grant, &scope, now))
     }
 }

@@ -147,10 +147,21 @@ impl Engine {
     }
 
     pub(crate) fn grant_json(&self, account: &Account, credit_type: u16, grant: &Grant, now: i64) -> Value {
+        self.scoped_grant_json(account, credit_type, grant, self.catalog.scopes.meters(grant.scope), now)
+    }
+
+    /// `grant_json` of a grant whose scope, these meters, may be no other grant's, so that it has no number.
+    pub(crate) fn scoped_grant_json(
+        &self,
+        account: &Account,
+        credit_type: u16,
+        grant: &Grant,
+        scope: &[u16],
+        now: i64,
+    ) -> Value {
         let ended = grant.ended();
         let text = grant.detail.text.as_deref().cloned().unwrap_or_default();
         let id = grant.detail.id.as_str();
-        let scope = self.catalog.scopes.meters(grant.scope);
         let keys: Vec<&str> = scope.iter().map(|m| self.catalog.meters[usize::from(*m)].key.as_str()).collect();
         json!({
             "account": account.id.as_str(),

@@ -26,6 +26,8 @@ mod prices;
 mod story;
 #[path = "model/telling.rs"]
 mod telling;
+#[path = "model/told.rs"]
+mod told;
 #[path = "model/zero.rs"]
 mod zero;
 
@@ -33,8 +35,8 @@ use drawdown_core::Engine;
 use ledger::Use;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use story::{engine, record};
 use telling::{config, ops, told};
+use told::{engine, record};
 
 /// A byte changed, a stretch cut out, or the end cut off.
 fn damaged(bytes: &[u8], (kind, at, byte): &(u8, Index, u8)) -> Vec<u8> {
@@ -88,13 +90,13 @@ proptest! {
     #[test]
     fn a_damaged_journal_never_panics(ops in ops(), damages in damages()) {
         let story = told(&ops);
-        let extractor = story.engine.key_extractor();
+        let extractor = story.told.engine.key_extractor();
         for damage in &damages {
-            let journal = damaged(&story.journal, damage);
+            let journal = damaged(&story.told.journal, damage);
             let (mut other, mut run) = (engine(), Vec::new());
             let _ = extractor.extract(&journal, 1, &mut run);
             let mut scanned = engine();
-            scanned.load_global(&story.engine.global_image()).expect("loads");
+            scanned.load_global(&story.told.engine.global_image()).expect("loads");
             let _ = scanned.begin_key_scan().scan(&journal);
             let mut beside = engine();
             let _ = beside.begin_tail_scan(0).scan(&journal, 1);
@@ -110,11 +112,11 @@ proptest! {
         let story = told(&ops);
         for damage in &damages {
             let mut other = engine();
-            let global = story.engine.global_image();
+            let global = story.told.engine.global_image();
             let global = if is_global { damaged(&global, damage) } else { global };
             let is_loaded = other.load_global(&global).is_ok()
-                && (0..story.engine.account_count()).all(|number| {
-                    let image = story.engine.account_image(number);
+                && (0..story.told.engine.account_count()).all(|number| {
+                    let image = story.told.engine.account_image(number);
                     let image = if is_global { image } else { damaged(&image, damage) };
                     other.load_account(&image).is_ok()
                 });
@@ -128,12 +130,12 @@ proptest! {
     fn damaged_key_runs_never_panic(ops in ops(), damages in damages()) {
         let story = told(&ops);
         let mut keys = Vec::new();
-        story.engine.extract_keys(&story.journal, 1, &mut keys).expect("reads");
+        story.told.engine.extract_keys(&story.told.journal, 1, &mut keys).expect("reads");
         for damage in &damages {
             let mut other = engine();
-            other.load_global(&story.engine.global_image()).expect("loads");
-            for number in 0..story.engine.account_count() {
-                other.load_account(&story.engine.account_image(number)).expect("loads");
+            other.load_global(&story.told.engine.global_image()).expect("loads");
+            for number in 0..story.told.engine.account_count() {
+                other.load_account(&story.told.engine.account_image(number)).expect("loads");
             }
             let run = damaged(&keys, damage);
             let _ = drawdown_core::key_run::newest_time(&run);

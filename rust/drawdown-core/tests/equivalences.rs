@@ -26,6 +26,8 @@ mod prices;
 mod story;
 #[path = "model/telling.rs"]
 mod telling;
+#[path = "model/told.rs"]
+mod told;
 #[path = "model/zero.rs"]
 mod zero;
 
@@ -36,15 +38,16 @@ use ops::{HOUR, MINUTE, Op, SECOND};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::BTreeMap;
-use story::{START, Story, engine, record};
+use story::{START, Story};
 use telling::{config, ops, told};
+use told::{engine, record};
 
 /// Replay from `from` on, each call's records as the frame they would be.
 fn replay_from(other: &mut Engine, story: &Story, from: usize) -> u64 {
     let mut next = 0;
-    for (i, chunk) in story.chunks.iter().enumerate().skip(from) {
-        let to = story.chunks.get(i + 1).map_or(story.journal.len(), |next| next.from);
-        next = other.apply_records(&story.journal[chunk.from..to], chunk.first_seq).expect("replays");
+    for (i, chunk) in story.told.chunks.iter().enumerate().skip(from) {
+        let to = story.told.chunks.get(i + 1).map_or(story.told.journal.len(), |next| next.from);
+        next = other.apply_records(&story.told.journal[chunk.from..to], chunk.first_seq).expect("replays");
     }
     next
 }
@@ -52,9 +55,9 @@ fn replay_from(other: &mut Engine, story: &Story, from: usize) -> u64 {
 /// `replay_from` as recovery does it: the keys of each chunk beside its entries.
 fn replay_beside_scan_from(other: &mut Engine, story: &Story, from: usize) {
     let mut scan = other.begin_tail_scan(story.uses.len() as u64);
-    for (i, chunk) in story.chunks.iter().enumerate().skip(from) {
-        let to = story.chunks.get(i + 1).map_or(story.journal.len(), |next| next.from);
-        let body = &story.journal[chunk.from..to];
+    for (i, chunk) in story.told.chunks.iter().enumerate().skip(from) {
+        let to = story.told.chunks.get(i + 1).map_or(story.told.journal.len(), |next| next.from);
+        let body = &story.told.journal[chunk.from..to];
         scan.scan(body, chunk.first_seq).expect("scans");
         other.apply_records_without_keys(body, chunk.first_seq).expect("replays");
     }
@@ -64,7 +67,7 @@ fn replay_beside_scan_from(other: &mut Engine, story: &Story, from: usize) {
 fn replayed(story: &Story) -> Engine {
     let mut other = engine();
     let next = replay_from(&mut other, story, 0);
-    assert_eq!(next, story.engine.next_seq());
+    assert_eq!(next, story.told.engine.next_seq());
     other.finish_recovery().expect("complete");
     other
 }
@@ -83,15 +86,15 @@ fn quiet_from(story: &Story, now: i64) -> i64 {
 
 /// Both engines live on alike: every earlier event again, then the time after, then more usage.
 fn assert_same_future(story: &mut Story, other: &mut Engine) {
-    assert_eq!(other.digest(), story.engine.digest(), "digest");
-    assert_eq!(other.next_seq(), story.engine.next_seq(), "next seq");
-    assert_eq!(other.floor_us(), story.engine.floor_us(), "floor");
+    assert_eq!(other.digest(), story.told.engine.digest(), "digest");
+    assert_eq!(other.next_seq(), story.told.engine.next_seq(), "next seq");
+    assert_eq!(other.floor_us(), story.told.engine.floor_us(), "floor");
     let mut uses: Vec<Use> = story.uses.iter().map(|(sent, _)| sent.clone()).collect();
     let fresh: Vec<Use> = uses.iter().map(|sent| Use { id: format!("after {}", sent.id), ..sent.clone() }).collect();
     uses.extend(fresh);
     for now in [quiet_from(story, story.now()), quiet_from(story, story.now() + HOUR)] {
         let (mut one, mut two) = (Vec::new(), Vec::new());
-        let here = record(&mut story.engine, &uses, now, &mut one).expect("room");
+        let here = record(&mut story.told.engine, &uses, now, &mut one).expect("room");
         let there = record(other, &uses, now, &mut two).expect("room");
         for ((sent, here), there) in uses.iter().zip(&here).zip(&there) {
             assert_eq!(here, there, "{sent:?} at {now}");
@@ -99,7 +102,7 @@ fn assert_same_future(story: &mut Story, other: &mut Engine) {
         for command in story.hold_commands() {
             let text = serde_json::to_vec(std::slice::from_ref(&command)).expect("writes");
             let commands = drawdown_core::command_json::group_from_json(&text).expect("readable");
-            let here = story.engine.execute(&commands, now, &drawdown_core::Rights::ALL, &mut one);
+            let here = story.told.engine.execute(&commands, now, &drawdown_core::Rights::ALL, &mut one);
             let there = other.execute(&commands, now, &drawdown_core::Rights::ALL, &mut two);
             assert_eq!(here, there, "{command} at {now}");
         }
@@ -108,13 +111,13 @@ fn assert_same_future(story: &mut Story, other: &mut Engine) {
             let stats = engine.stats_json();
             [stats["reservations_open"].clone(), stats["reservation_oldest_age_us"].clone()]
         };
-        assert_eq!(gauges(other), gauges(&story.engine), "gauges at {now}");
+        assert_eq!(gauges(other), gauges(&story.told.engine), "gauges at {now}");
         // Which account a sweep visits first is not part of the state.
-        let swept = story.engine.expire_due(now, 1_000, &mut one);
+        let swept = story.told.engine.expire_due(now, 1_000, &mut one);
         assert_eq!(swept, other.expire_due(now, 1_000, &mut two), "the sweeps at {now}");
-        assert_eq!(other.next_seq(), story.engine.next_seq(), "next seq at {now}");
+        assert_eq!(other.next_seq(), story.told.engine.next_seq(), "next seq at {now}");
     }
-    assert_eq!(other.digest(), story.engine.digest(), "digest afterwards");
+    assert_eq!(other.digest(), story.told.engine.digest(), "digest afterwards");
 }
 
 proptest! {
@@ -141,7 +144,7 @@ proptest! {
         }
         prop_assert_eq!(batch, single);
         prop_assert_eq!(other.digest(), one_by_one.digest());
-        prop_assert_eq!(other.digest(), story.engine.digest());
+        prop_assert_eq!(other.digest(), story.told.engine.digest());
         prop_assert_eq!(other.next_seq(), one_by_one.next_seq());
     }
 
@@ -169,33 +172,33 @@ proptest! {
         by_tail_scan in any::<bool>(),
     ) {
         let mut story = told(&before);
-        let (first_chunk, passed) = (story.chunks.len(), story.journal.len());
-        let mut global = story.engine.global_image();
+        let (first_chunk, passed) = (story.told.chunks.len(), story.told.journal.len());
+        let mut global = story.told.engine.global_image();
         let mut images = Vec::new();
-        story.engine.begin_pass(0, true);
+        story.told.engine.begin_pass(0, true);
         for (op, accounts) in &during {
             story.tell(op);
-            story.engine.next_images(0, *accounts, &mut images);
+            story.told.engine.next_images(0, *accounts, &mut images);
         }
-        while story.engine.next_images(0, 1, &mut images) {}
-        story.engine.end_pass(0, true);
+        while story.told.engine.next_images(0, 1, &mut images) {}
+        story.told.engine.end_pass(0, true);
         if global_last {
-            global = story.engine.global_image();
+            global = story.told.engine.global_image();
         }
-        let (cut, cut_seq) = (story.journal.len(), story.engine.next_seq());
+        let (cut, cut_seq) = (story.told.journal.len(), story.told.engine.next_seq());
         // Key runs of the journal so far, in two parts, drawn off the lock at a call's edge.
-        let extractor = story.engine.key_extractor();
-        let part = &story.chunks[run_at.index(story.chunks.len())];
+        let extractor = story.told.engine.key_extractor();
+        let part = &story.told.chunks[run_at.index(story.told.chunks.len())];
         let (mut older, mut newer) = (Vec::new(), Vec::new());
-        extractor.extract(&story.journal[..part.from], 1, &mut older).expect("reads");
-        extractor.extract(&story.journal[part.from..cut], part.first_seq, &mut newer).expect("reads");
+        extractor.extract(&story.told.journal[..part.from], 1, &mut older).expect("reads");
+        extractor.extract(&story.told.journal[part.from..cut], part.first_seq, &mut newer).expect("reads");
         prop_assert!(part.first_seq <= cut_seq);
         after.iter().for_each(|op| story.tell(op));
 
         let mut other = engine();
         other.load_global(&global).expect("loads");
         if by_scan {
-            scan_keys(&mut other, &story.journal[..passed]);
+            scan_keys(&mut other, &story.told.journal[..passed]);
         }
         for (_, image) in images.iter().rev() {
             other.load_account(image).expect("loads");
@@ -221,22 +224,22 @@ proptest! {
         let mut images = BTreeMap::new();
         for (round, ops) in [&second, &third].into_iter().enumerate() {
             let mut taken = Vec::new();
-            story.engine.begin_pass(1, round == 0);
-            while story.engine.next_images(1, 2, &mut taken) {}
-            story.engine.end_pass(1, true);
+            story.told.engine.begin_pass(1, round == 0);
+            while story.told.engine.next_images(1, 2, &mut taken) {}
+            story.told.engine.end_pass(1, true);
             images.extend(taken);
             ops.iter().for_each(|op| story.tell(op));
         }
         let mut taken = Vec::new();
-        story.engine.begin_pass(1, false);
-        while story.engine.next_images(1, 2, &mut taken) {}
+        story.told.engine.begin_pass(1, false);
+        while story.told.engine.next_images(1, 2, &mut taken) {}
         images.extend(taken);
         let mut keys = Vec::new();
-        story.engine.key_extractor().extract(&story.journal, 1, &mut keys).expect("reads");
+        story.told.engine.key_extractor().extract(&story.told.journal, 1, &mut keys).expect("reads");
         let mut other = engine();
-        other.load_global(&story.engine.global_image()).expect("loads");
+        other.load_global(&story.told.engine.global_image()).expect("loads");
         if by_scan {
-            scan_keys(&mut other, &story.journal);
+            scan_keys(&mut other, &story.told.journal);
         }
         images.values().for_each(|image| other.load_account(image).expect("loads"));
         if !by_scan {

@@ -24,6 +24,8 @@ mod prices;
 #[path = "model/story.rs"]
 #[allow(dead_code, reason = "equivalences.rs reads the rest")]
 mod story;
+#[path = "model/told.rs"]
+mod told;
 #[path = "model/zero.rs"]
 mod zero;
 

@@ -124,6 +124,9 @@ pub(crate) struct Committer {
     last_kind: Option<FrameKind>,
     last_sync: Instant,
     seal: Group,
+    /// Why nothing more may be written or synced: a sync tried again after one that failed may say yes to
+    /// bytes that the kernel has dropped.
+    failed: Option<Fatal>,
 }
 
 /// Where writing goes on after recovery.
@@ -170,6 +173,7 @@ impl Committer {
             last_kind: position.last_kind,
             last_sync: Instant::now(),
             seal: Group::new(0),
+            failed: None,
         }
     }
 
@@ -197,6 +201,7 @@ impl Committer {
         assert!(group.last_seq >= group.first_seq, "a group without records");
         self.stamp_us = group.stamp_us;
         let record_bytes = group.body_bytes();
+        self.refuse_after_failure()?;
         self.write_frame(FrameKind::Records, group)?;
         self.sealed = false;
         self.counters.groups.fetch_add(1, Relaxed);
@@ -245,6 +250,7 @@ impl Committer {
 
     /// Make everything written durable and publish that.
     pub(crate) fn sync(&mut self) -> Result<(), CommitError> {
+        self.refuse_after_failure()?;
         let written = self.next_seq - 1;
         if self.unsynced {
             let segment = self.segment.as_ref().expect("something was written, so there is a segment");
@@ -272,9 +278,15 @@ impl Committer {
         Ok(())
     }
 
-    fn fatal(&self, doing: &str, error: &io::Error) -> CommitError {
+    fn fatal(&mut self, doing: &str, error: &io::Error) -> CommitError {
         let what = format!("could not {doing} in {}: {error}", self.disk.name());
-        CommitError::Fatal(Fatal { exit_code: Fatal::DISK, what })
+        let fatal = Fatal { exit_code: Fatal::DISK, what };
+        self.failed = Some(fatal.clone());
+        CommitError::Fatal(fatal)
+    }
+
+    fn refuse_after_failure(&self) -> Result<(), CommitError> {
+        self.failed.clone().map_or(Ok(()), |fatal| Err(CommitError::Fatal(fatal)))
     }
 
     fn write_frame(&mut self, kind: FrameKind, group: &mut Group) -> Result<(), CommitError> {

@@ -109,6 +109,25 @@ fn lists_go_on_with_grants_that_have_left_memory() {
     assert_eq!(kept, ask(&node, present)["grants"].as_array().unwrap().len());
 }
 
+/// A scope that no grant in memory has any more used to make a left grant look as if its journal were gone.
+#[test]
+fn a_left_grant_of_a_scope_that_no_other_has_is_read_after_a_restart() {
+    let world = World::new(14);
+    let node = world.open(small_settings()).unwrap();
+    set_up(&node, 1);
+    let now = world.clock.read().wall_us;
+    let scoped = json!({"type": "create_grant", "account": account_id(0), "grant": {
+        "grant_id": "scoped", "credit_type": "credits", "amount": "10", "scope": ["tokens"], "expires_at": now + HOUR_US}});
+    assert_eq!(Status::Ok, run(&node, scoped));
+    live(&world, &node, 0..45);
+    node.close().unwrap();
+    drop(node);
+    let node = world.open(small_settings()).unwrap();
+    let found = ask(&node, json!({"type": "grant", "account": account_id(0), "grant_id": "scoped"}));
+    assert_eq!((&json!(["tokens"]), &json!(10)), (&found["grant"]["scope"], &found["grant"]["expired"]), "{found}");
+    assert!(list(&node, 1_000).iter().any(|grant| grant["grant_id"] == "scoped"));
+}
+
 /// Whoever is told of changes late is told of grants that have left memory meanwhile all the same.
 #[test]
 fn a_change_of_a_grant_that_left_is_told() {

@@ -122,6 +122,27 @@ fn a_panic_inside_the_engine_poisons_it_with_70() {
     assert_eq!(GRANTED, node.read(|engine, _| available(engine, 0)).unwrap());
 }
 
+/// The kernel may have dropped the pages: a second sync says yes to bytes that are lost.
+#[test]
+fn after_a_failed_sync_nothing_is_synced_or_written_again() {
+    let world = World::new(36);
+    let node = world.open(small_settings()).unwrap();
+    set_up(&node, 1);
+    while node.step_commit() {}
+    let durable = node.durable_seq();
+    record(&node, &[(1, 0, 1)], START_US).unwrap();
+    world.disk.fail_sync(1);
+    node.step_commit();
+    assert_eq!(Some(Fatal::DISK), world.fatal.lock().as_ref().map(|fatal| fatal.exit_code));
+    node.step_seal();
+    node.step_commit();
+    assert!(node.checkpoint().is_err());
+    assert!(node.close().is_err());
+    assert_eq!((durable, durable), (node.durable_seq(), node.acknowledged_seq()));
+    let node = world.moved_to(world.disk.after_worst_crash()).open(small_settings()).unwrap();
+    assert_eq!(durable, node.applied_seq());
+}
+
 #[test]
 fn refusals_write_nothing() {
     let world = World::new(35);

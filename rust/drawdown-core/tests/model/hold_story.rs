@@ -6,7 +6,8 @@ use crate::ledger::{Account, Use};
 use crate::ops::{Actual, End, GrantOp, Meanwhile, Op, ReserveOp, SettleOp, Step, WorkOp};
 use crate::prices::METERS;
 use crate::story::{ACCOUNTS, Story};
-use drawdown_core::{CommandOutcome, Rights, command_json};
+use crate::told::{Told, group_of};
+use drawdown_core::CommandOutcome;
 use serde_json::{Value, json};
 
 fn answer_of(outcome: &CommandOutcome) -> HoldAnswer {
@@ -53,12 +54,10 @@ impl ReserveSent {
     }
 }
 
-impl Story {
+impl<T: Told> Story<T> {
     fn answer(&mut self, command: &Value) -> HoldAnswer {
-        self.mark();
-        let text = serde_json::to_vec(std::slice::from_ref(command)).expect("writes");
-        let commands = command_json::group_from_json(&text).expect("readable");
-        let outcomes = self.engine.execute(&commands, self.now(), &Rights::ALL, &mut self.journal);
+        let outcomes = self.told.execute(&group_of(std::slice::from_ref(command)), self.ledger.now);
+        self.told.note(&self.ledger);
         answer_of(&outcomes[0])
     }
 
@@ -107,11 +106,8 @@ impl Story {
         let release = json!({"type": "release", "account": sent.account, "reservation_id": sent.id});
         let nothing = json!({"type": "void_grant", "account": sent.account, "grant_id": "nothing"});
         let group = [sent.command(), release, sent.command(), nothing];
-        self.mark();
-        let text = serde_json::to_vec(&group).expect("writes");
-        let commands = command_json::group_from_json(&text).expect("readable");
-        let outcomes = self.engine.execute(&commands, self.now(), &Rights::ALL, &mut self.journal);
-        assert!(outcomes.iter().any(|o| o.status.is_some_and(|s| s.is_refusal())), "{outcomes:?}");
+        let answers = self.execute(&group);
+        assert!(answers.iter().any(|a| !["", "OK"].contains(a)), "{answers:?}");
     }
 
     fn reserved(&self, which: usize) -> ReserveSent {
@@ -274,7 +270,7 @@ impl Story {
 
     pub fn compare_holds(&self, id: &str, account: &Account) {
         let now = self.now();
-        let read = self.engine.query(&json!({"type": "reservations", "account": id}), now).expect("answers");
+        let read = self.told.ask(&json!({"type": "reservations", "account": id}), now);
         let open = read["reservations"].as_array().expect("a list");
         assert_eq!(open.len(), account.holds.len(), "open reservations of {id} at {now}");
         for hold in &account.holds {

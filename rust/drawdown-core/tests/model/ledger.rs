@@ -178,6 +178,7 @@ impl Account {
     }
 }
 
+#[derive(Clone)]
 pub struct Ledger {
     pub accounts: BTreeMap<String, Account>,
     pub rates: Vec<Rate>,

@@ -17,6 +17,17 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The image of each account that it holds.
+    pub fn images(&self) -> impl Iterator<Item = &[u8]> {
+        self.images.values().map(Vec::as_slice)
+    }
+
+    /// What keeps a snapshot from being restored over a folder in use; `None` if nothing does.
+    pub fn refused_over(&self, disk: &SimulatedDisk) -> Option<NodeError> {
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        Restore::begin_on(shared, &self.manifest.to_string().into_bytes(), engine_settings()).err()
+    }
+
     /// A pass over it was once ended as complete.
     pub fn is_complete(&self) -> bool {
         !self.manifest.is_null()
@@ -74,9 +85,14 @@ pub enum Ended {
 }
 
 impl Remote {
-    /// One pass, in the order that is asked for; `between` lets events happen among its chunks. It may be
-    /// given up anywhere: what was written by then stays, in place.
-    pub fn pass(&mut self, node: &Node, random: &mut Random, mut between: impl FnMut(&mut Random)) -> Ended {
+    /// One pass, in the order that is asked for; `between` is shown the images of each chunk and lets events
+    /// happen among them. It may be given up anywhere: what was written by then stays, in place.
+    pub fn pass(
+        &mut self,
+        node: &Node,
+        random: &mut Random,
+        mut between: impl FnMut(&mut Random, &[(u32, Vec<u8>)]),
+    ) -> Ended {
         // A store that lost everything is filled anew.
         let Ok(begun) = node.snapshot_begin(self.current.is_none() || random.once_in(4)) else { return Ended::Failed };
         let is_full = begun["full"] == true;
@@ -108,17 +124,21 @@ fn write(
     node: &Node,
     made: &mut Snapshot,
     random: &mut Random,
-    between: &mut impl FnMut(&mut Random),
+    between: &mut impl FnMut(&mut Random, &[(u32, Vec<u8>)]),
     given_up_after: Option<u64>,
 ) -> Result<bool, ()> {
     let mut chunks = 0;
     loop {
         let chunk = node.snapshot_chunk(2).map_err(|_| ())?;
-        between(random);
+        between(random, chunk.as_ref().map_or(&[], |(_, images)| images));
         let goal = chunk.as_ref().map_or(node.applied_seq(), |(seq, _)| *seq);
         while node.durable_seq() < goal {
             if !node.step_commit() {
-                return Err(());
+                // Where answers do not wait for the disk, only this makes them durable.
+                node.step_seal();
+                if node.durable_seq() < goal {
+                    return Err(());
+                }
             }
         }
         while let Some(run) = node.snapshot_keys().map_err(|_| ())? {
