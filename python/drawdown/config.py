@@ -10,7 +10,7 @@ is checked by the engine against the folder; ``ProcessConfig`` may differ at eve
 import difflib
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -20,8 +20,7 @@ from msgspec import Meta
 from drawdown.errors import ConfigError
 from drawdown.model.choice import choice_in_words
 from drawdown.model.event_mapping import SECTION, EventTypes, event_types_from
-
-PREFIX: Final = "DRAWDOWN_"
+from drawdown.model.setting import PREFIX, Setting, settings_of
 
 SectionT = TypeVar("SectionT", bound=msgspec.Struct)
 
@@ -196,6 +195,20 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     invoice_grace_s: Annotated[
         int, Meta(ge=0, le=35 * 86_400, description="Usage noted so long after its period is on its invoice")
     ] = 3_600
+    payment_retry_days: Annotated[
+        str,
+        Meta(
+            pattern=r"^([1-9][0-9]{0,2}(,[1-9][0-9]{0,2})*)?$",
+            description="Days after it failed on which a renewal's payment is tried again; empty: never",
+        ),
+    ] = "1,3,5,7"
+    after_retries: Annotated[
+        str,
+        Meta(
+            pattern="^(cancel|stay)$",
+            description="What a subscription does that was never paid for: end (cancel), or stay past due",
+        ),
+    ] = "cancel"
     seller_name: Annotated[str, Meta(description="Who issues the invoices, as printed on them")] = ""
     seller_address: Annotated[str, Meta(description="Its address, rows separated by ';'")] = ""
     seller_note: Annotated[str, Meta(description="At the foot of invoices: tax id, bank account")] = ""
@@ -280,56 +293,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the table of settings."""
-
-    name: str
-    kind: str
-    default: Any
-    unit: str
-    range: str
-    description: str
-
-    @property
-    def environment(self) -> str:
-        """Name of its environment variable."""
-        return PREFIX + self.name.upper()
-
-
-_UNITS: Final = (
-    ("_us", "µs"),
-    ("_ms", "ms"),
-    ("_s", "s"),
-    ("_bytes", "bytes"),
-    ("_bytes_max", "bytes"),
-    ("_percent", "%"),
-)
-
-
-def _settings_of(section: type[msgspec.Struct]) -> Iterator[Setting]:
-    for field in msgspec.structs.fields(section):
-        name, meta = field.name, field.type.__metadata__[0]
-        if meta.ge is not None or meta.le is not None:
-            span = f"{meta.ge}–{meta.le}"
-        else:
-            span = meta.pattern or ("true, false" if field.type.__origin__ is bool else "")
-        # What is counted is counted in ones.
-        other = "count" if field.type.__origin__ is int else ""
-        unit = next((text for suffix, text in reversed(_UNITS) if name.endswith(suffix)), other)
-        yield Setting(
-            name=name,
-            kind=field.type.__origin__.__name__,
-            default=field.default,
-            unit=unit,
-            range=span,
-            description=meta.description,
-        )
-
-
 _SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {"process": ProcessConfig, "engine": EngineConfig}
 
 SETTINGS: Final[dict[str, Setting]] = {
-    setting.name: setting for section in _SECTIONS.values() for setting in _settings_of(section)
+    setting.name: setting for section in _SECTIONS.values() for setting in settings_of(section)
 }
 
 

@@ -180,6 +180,23 @@ def leave(db: Database) -> None:
     advance(db, 60)
 
 
+def decline(db: Database) -> None:
+    """A card that fails from the first renewal on: past due, retried, another card; that fails for good."""
+    db.subscribe("acme", "metered", subscription_id="m")
+    db.record("acme", "calls", quantity=8, event_id="one", time=START)
+    if db.account("acme").test_clock == START:
+        # Carries no id: another method makes another attempt.
+        db.put_customer("customer", payment_method="test_decline")
+    advance(db, 30)
+    renewal = db.invoices("acme")[1].invoice_id
+    db.retry_payment(renewal, retry_id="again")
+    db.retry_payment(renewal, retry_id="card", payment_method="test_ok")
+    if db.account("acme").test_clock == START + timedelta(days=30):
+        db.put_customer("customer", payment_method="test_insufficient")
+    db.change_plan("m", "metered", change_id="card", payment_method="test_insufficient", when="period_end")
+    advance(db, 80)
+
+
 def housekeeping(db: Database) -> None:
     """Opening balances, a transfer of part of them, and the closing of the account that gave."""
     rows = [
@@ -208,6 +225,7 @@ STORIES: dict[str, Callable[[Database], None]] = {
     "invoice": invoice,
     "housekeeping": housekeeping,
     "leave": leave,
+    "decline": decline,
 }
 
 

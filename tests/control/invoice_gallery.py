@@ -191,11 +191,44 @@ def unpaid(db: Database) -> Invoice:
     return newest(db, "unpaid")
 
 
+def bought(db: Database) -> Invoice:
+    """A pack paid at once: an invoice of its own, with money off its class and tax."""
+    db.put_customer("customer-bought", currency="EUR", payment_method="test_ok", **BUYERS["EUR"])
+    db.create_account("bought", customer_id="customer-bought", test_clock=START)
+    db.create_invoice_credit(
+        "bought", "bought-off", amount="15", currency="EUR", name="Spring", scope={"classes": ["add_ons"]}
+    )
+    db.create_pack("bought-pack", name="Render pack", amount="500", prices=prices({"EUR": "99.00"}))
+    db.buy_pack("bought", "bought-pack", purchase_id="bought-1", quantity=2)
+    return newest(db, "bought")
+
+
+def refunded(db: Database) -> Invoice:
+    """Its credit note, a part of it used."""
+    bought(db)
+    db.record("bought", credit_type="credits", credits="250", event_id="use")
+    db.refund_purchase("bought-1")
+    return newest(db, "bought")
+
+
 def gallery(db: Database) -> Iterator[tuple[str, Invoice]]:
     """Each kind by its name."""
     for currency in FEES:
         yield f"recurring-{currency.lower()}", recurring(db, currency)
-    for make in (upgraded, noted, free, credited_to_zero, minimum, once, many_lines, draft, late, unpaid):
+    for make in (
+        upgraded,
+        noted,
+        free,
+        credited_to_zero,
+        minimum,
+        once,
+        many_lines,
+        draft,
+        late,
+        unpaid,
+        bought,
+        refunded,
+    ):
         yield make.__name__.replace("_", "-"), make(db)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.control.plant import Plant
 
 OWN_INVOICES = "tests/control/test_purchase_invoices.py"
+PAST_DUE = "tests/control/test_past_due.py"
 STEPS = "runtime/control/purchase_invoices.py"
 
 PAYMENT_PLANTS = (
@@ -50,6 +51,49 @@ PAYMENT_PLANTS = (
         "return total([invoice.totals.total, *taken], purchase.price.currency)",
         "return invoice.totals.total",
         f"{OWN_INVOICES}::test_what_a_note_took_back_is_not_given_back_again",
+        "sqlite",
+    ),
+    Plant(
+        "a-declined-renewal-stays-active",
+        "S3-1",
+        "runtime/control/past_due.py",
+        'state="past_due" if subscription.state == "active" else subscription.state,',
+        "state=subscription.state,",
+        f"{PAST_DUE}::test_a_declined_renewal_is_past_due_tried_again_and_given_up",
+    ),
+    Plant(
+        "renewals-pile-up",
+        "S2-13",
+        "runtime/control/subscription_jobs.py",
+        '    if subscription.state == "past_due":\n        leave_unpaid_period(step, subscription, edge)\n'
+        "        return\n",
+        "",
+        f"{PAST_DUE}::test_staying_past_due_until_it_is_paid",
+        "sqlite",
+    ),
+    Plant(
+        "overage-on-top-of-a-debt",
+        "S0-6",
+        "subscriptions/entitling.py",
+        'if subscription.state == "trialing" or is_unpaid:',
+        'if subscription.state == "trialing":',
+        f"{PAST_DUE}::test_nothing_past_zero_is_served_on_top_of_a_debt",
+    ),
+    Plant(
+        "a-retry-is-the-same-attempt",
+        "S3-4",
+        "billing/retrying.py",
+        'return f"{RETRY_PREFIX}{attempts}:{invoice_id}" if attempts else invoice_id',
+        "return invoice_id",
+        f"{PAST_DUE}::test_a_new_card_settles_at_once",
+    ),
+    Plant(
+        "a-failure-told-twice-counts-twice",
+        "S3-13",
+        "runtime/control/payment_retries.py",
+        'if invoice.state not in ("finalized", "uncollectible") or attempts != invoice.attempts:',
+        'if invoice.state not in ("finalized", "uncollectible"):',
+        f"{PAST_DUE}::test_the_providers_words_late_twice_and_out_of_order",
         "sqlite",
     ),
 )

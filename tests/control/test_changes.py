@@ -334,10 +334,10 @@ def test_a_change_sets_no_credits_free_that_are_not_paid(
 
 
 def test_nothing_is_given_back_that_was_not_paid(db: Database, account: str, name: Name) -> None:
-    """Declined at the renewal and cancelled in the middle of it: no credit for its unused half."""
+    """Declined at the renewal and cancelled in the midst of it: no credit for its unused rest."""
     plan = published(db, name("plan"), proration="both").plan_id
     db.subscribe(account, plan, subscription_id=name("sub"))
     db.change_plan(name("sub"), plan, change_id="card", payment_method="test_decline")
-    db.advance_clock(account, EDGE + timedelta(days=15))
+    db.advance_clock(account, EDGE + timedelta(days=4))
     db.cancel_subscription(name("sub"), when="now")
     assert [each.state for each in db.invoices(account)] == ["paid", "finalized"]

@@ -39,6 +39,10 @@ EXPECTED = {
     # 40 at 0.125 inside the grace of March, 16 of February behind its own.
     "late": ({"base_fee": "1290.00", "overage": "5.00", "adjustment": "2.00"}, "0.00", "246.43", "1543.43"),
     "unpaid": ({"base_fee": "20.00"}, "0.00", "0.00", "20.00"),
+    # 19 % of 183.
+    "bought": ({"pack": "198.00"}, "15.00", "34.77", "217.77"),
+    # Three quarters of 217.77 are 163.33, of which 26.08 are tax.
+    "refunded": ({"adjustment": "-137.25"}, "0.00", "-26.08", "0.00"),
 }  # fmt: skip
 SHOWN = {
     "recurring-eur": ("€1,290.00", "-€50.00", "VAT 19 %", "€226.99", "€1,421.68", "Co. KG"),
@@ -51,6 +55,8 @@ SHOWN = {
     "draft": ("Draft invoice", "Usage joins until", "Paid in advance", "-$20.00", "$5.00"),
     "late": ("Overage of credits, noted after its invoice", "Jan 31, 2026", "€1,543.43"),
     "unpaid": ("Due", "$20.00"),
+    "bought": ("Render pack, 1000 credits", "Spring", "-€15.00", "€217.77"),
+    "refunded": ("Credit note", "Corrects invoice", "-€163.33", "refund, take_unspent"),
 }
 
 

@@ -118,6 +118,7 @@ NEEDED: dict[str, dict[str, Right]] = {
         "GetInvoice": READ,
         "ApproveInvoice": MANAGE,
         "MarkInvoicePaid": MANAGE,
+        "RetryPayment": MANAGE,
         "CloseInvoice": MANAGE,
         "PreviewInvoice": READ,
         "RenderInvoice": READ,

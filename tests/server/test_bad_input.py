@@ -250,4 +250,5 @@ REFUSED_RIGHT = {
     "AdminService/RevokeApiKey": Code.NOT_FOUND,
     "NoticeService/Redeliver": Code.NOT_FOUND,
     "BillingService/CloseInvoice": Code.FAILED_PRECONDITION,
+    "BillingService/RetryPayment": Code.FAILED_PRECONDITION,
 }

@@ -169,6 +169,7 @@ BY_ID: dict[str, Any] = {
     "BillingService/GetInvoice": billing_pb2.GetInvoiceRequest(),
     "BillingService/ApproveInvoice": billing_pb2.ApproveInvoiceRequest(),
     "BillingService/MarkInvoicePaid": billing_pb2.MarkInvoicePaidRequest(),
+    "BillingService/RetryPayment": billing_pb2.RetryPaymentRequest(retry_id="r"),
     "AccountService/GetCustomer": account_pb2.GetCustomerRequest(),
     "AccountService/EraseCustomer": housekeeping_pb2.EraseCustomerRequest(confirm=True),
 }

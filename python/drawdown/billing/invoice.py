@@ -92,6 +92,12 @@ class Invoice(Value, frozen=True):
     """Billing periods whose usage this draft waits for."""
     purchase_id: str = ""
     """Of an invoice of its own: the purchase it is for, whose payment is the invoice's."""
+    attempts: int = 0
+    """Payments of it that failed, an advance not counted."""
+    failed_at: datetime | None = None
+    """When the first of them did; retries are counted from here."""
+    retry_at: datetime | None = None
+    """When it is tried again by itself; absent: not."""
 
     @property
     def waits_for_usage(self) -> bool:

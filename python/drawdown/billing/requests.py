@@ -74,6 +74,18 @@ class ApproveInvoice(Request, frozen=True):
     invoice_id: str
 
 
+class RetryPayment(Request, frozen=True):
+    """Ask for an invoice's money now; exactly once per ``retry_id``."""
+
+    rpc = "BillingService/RetryPayment"
+    right = "manage"
+    answer = Invoice
+    invoice_id: str
+    retry_id: str
+    payment_method: str = ""
+    """From now on of the subscriptions on it; empty: theirs as it is."""
+
+
 class MarkInvoicePaid(Request, frozen=True):
     """Paid outside the provider; what waits for payment is released."""
 

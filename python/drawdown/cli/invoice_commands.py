@@ -105,6 +105,24 @@ def mark_paid(
     show_invoice(found, json)
 
 
+@invoices.command("retry")
+def retry(
+    invoice_id: InvoiceArgument,
+    retry_id: Annotated[str, typer.Option("--id", help="Of this attempt: the same again is the same one.")],
+    payment_method: Annotated[
+        str, typer.Option(help="From now on of its subscriptions; default: theirs.")
+    ] = "",
+    data: DataOption = None,
+    target: TargetOption = None,
+    api_key: ApiKeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Ask for an invoice's money now."""
+    with open_database(data, target, api_key, create=False) as database:
+        found = database.retry_payment(invoice_id, retry_id=retry_id, payment_method=payment_method)
+    show_invoice(found, json)
+
+
 @invoices.command("close")
 def close(
     invoice_id: InvoiceArgument,

@@ -46,4 +46,5 @@ def show_invoice(found: Invoice, as_json: bool) -> None:
     if found.advance is not None:
         sums += [("in advance", f"{found.advance}, {found.advance_state}")]
     sums += [("due", found.due), ("paid", found.paid), ("payment failed", found.payment_failure or None)]
+    sums += [("attempts", found.attempts or None), ("tried again at", found.retry_at)]
     print_table("", ["what", "value"], [row for row in sums if row[1] is not None])

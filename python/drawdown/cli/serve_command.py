@@ -51,7 +51,8 @@ def serve(
     import os
 
     from drawdown.cli.options import pairs_from
-    from drawdown.config import PREFIX, SETTINGS, load
+    from drawdown.config import SETTINGS, load
+    from drawdown.model.setting import PREFIX
     from drawdown.server.serve import run
 
     asked = pairs_from(setting, "set")

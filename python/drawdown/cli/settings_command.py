@@ -11,7 +11,8 @@ import typer
 
 from drawdown.cli.options import JsonOption
 from drawdown.cli.output import print_json, print_table
-from drawdown.config import OTHER_VARIABLES, PREFIX, SETTINGS, load
+from drawdown.config import OTHER_VARIABLES, SETTINGS, load
+from drawdown.model.setting import PREFIX
 
 SECRET = ("_api_key", "_secret")
 CREDENTIALS = re.compile(r"://[^/@\s]+@")

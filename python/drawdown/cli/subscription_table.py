@@ -23,6 +23,8 @@ def show_subscription(found: Subscription, as_json: bool) -> None:
         ("plan", f"{found.plan_id} version {found.version}"),
         ("quantity", found.quantity),
         ("state", found.state),
+        ("past due since", found.past_due_since),
+        ("unpaid invoice", found.unpaid_invoice_id or None),
         ("billing period", f"{period.start:%Y-%m-%d %H:%M} – {period.end:%Y-%m-%d %H:%M} UTC"),
         ("trial ends", found.trial_ends_at if found.state == "trialing" else None),
         ("renews by itself", found.auto_renew),

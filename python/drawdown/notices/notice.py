@@ -50,11 +50,13 @@ KINDS: Final[dict[str, str]] = {
     "subscription.converted": "A trial became a paid subscription.",
     "subscription.created": "A subscription was made.",
     "subscription.ended": "A subscription is over.",
+    "subscription.past_due": "A payment for the present period has failed; what waits for it waits on.",
     "subscription.paused": "A subscription rests: no renewals.",
     "subscription.renewed": "A period began; its credits are there.",
     "subscription.resumed": "A paused subscription goes on.",
     "subscription.service_added": "A service was added to a subscription.",
     "subscription.service_terminated": "A service of a subscription ended.",
+    "subscription.settled": "What a subscription owed is paid; it goes on.",
 }
 """Every kind and what it says. Kinds are for ever; new ones may come."""
 

@@ -19,7 +19,7 @@ EDGES_AHEAD = 3
 
 
 # One that waits for its first payment entitles to nothing; what is paused has its period paid.
-_ENTITLING: Final = frozenset({"trialing", "active", "paused"})
+_ENTITLING: Final = frozenset({"trialing", "active", "past_due", "paused"})
 
 
 def in_force(subscriptions: Iterable[Subscription]) -> list[Subscription]:
@@ -52,8 +52,9 @@ def _policy_of(account: str, subscription: Subscription, plan: Plan) -> commands
     credit_type = plan.credits.credit_type
     if plan.overage is None:
         return commands.set_policy(account, credit_type, plan.at_zero.kind, limit=plan.at_zero.limit)
-    if subscription.state == "trialing":
-        # During a trial nothing is charged, so nothing is used that would have to be.
+    is_unpaid = subscription.state == "past_due" and plan.release == "on_payment"
+    if subscription.state == "trialing" or is_unpaid:
+        # During a trial nothing is charged, so nothing is used that would have to be; nor on top of a debt.
         return commands.set_policy(account, credit_type, "hard")
     price = price_for(plan.overage.prices, subscription.currency, subscription.country)
     return commands.set_policy(

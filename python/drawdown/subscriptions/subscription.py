@@ -10,7 +10,7 @@ from drawdown.model.request import Value
 from drawdown.subscriptions.calendar import NAMED, Period, Schedule
 from drawdown.subscriptions.charge import Charge
 
-STATES: Final = ("pending", "trialing", "active", "paused", "ended")
+STATES: Final = ("pending", "trialing", "active", "past_due", "paused", "ended")
 
 
 class PlannedChange(Value, frozen=True):
@@ -70,7 +70,8 @@ class Subscription(Value, frozen=True):
     currency: str
     country: str
     state: str
-    """``pending`` (its first invoice is not paid), ``trialing``, ``active``, ``paused`` or ``ended``."""
+    """``pending`` (its first invoice is not paid), ``trialing``, ``active``, ``past_due`` (a payment for its
+    present period has failed), ``paused`` or ``ended``."""
     started_at: datetime
     billing: Schedule
     grants: Schedule | None = None
@@ -102,11 +103,23 @@ class Subscription(Value, frozen=True):
     """Ids of changes that were carried out or dropped."""
     left_plans: tuple[str, ...] = ()
     """``id@version`` of plans left in the open period that price its overage where the present does not."""
+    unpaid_invoice_id: str = ""
+    """Whose payment has failed; it is past due until that is paid."""
+    past_due_since: datetime | None = None
 
     @property
     def live(self) -> bool:
         """Whether it still does anything."""
         return self.state != "ended"
+
+    @property
+    def is_served(self) -> bool:
+        """Whether it has begun, beyond a trial, and has not ended."""
+        return self.state in ("active", "past_due", "paused")
+
+    def has_period_at(self, instant: datetime) -> bool:
+        """Whether a billing period that was opened holds ``instant``."""
+        return instant < self.billing.edge(self.billing_next)
 
     @property
     def plan_key(self) -> str:

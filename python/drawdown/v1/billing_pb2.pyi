@@ -42,6 +42,16 @@ class MarkInvoicePaidRequest(_message.Message):
     paid_at: _timestamp_pb2.Timestamp
     def __init__(self, invoice_id: _Optional[str] = ..., paid_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
+class RetryPaymentRequest(_message.Message):
+    __slots__ = ("invoice_id", "retry_id", "payment_method")
+    INVOICE_ID_FIELD_NUMBER: _ClassVar[int]
+    RETRY_ID_FIELD_NUMBER: _ClassVar[int]
+    PAYMENT_METHOD_FIELD_NUMBER: _ClassVar[int]
+    invoice_id: str
+    retry_id: str
+    payment_method: str
+    def __init__(self, invoice_id: _Optional[str] = ..., retry_id: _Optional[str] = ..., payment_method: _Optional[str] = ...) -> None: ...
+
 class Invoices(_message.Message):
     __slots__ = ("invoices",)
     INVOICES_FIELD_NUMBER: _ClassVar[int]
@@ -49,7 +59,7 @@ class Invoices(_message.Message):
     def __init__(self, invoices: _Optional[_Iterable[_Union[Invoice, _Mapping]]] = ...) -> None: ...
 
 class Invoice(_message.Message):
-    __slots__ = ("invoice_id", "account", "customer_id", "currency", "state", "created_at", "period", "lines", "releases", "number", "test_clock", "due", "paid", "finalized_at", "paid_at", "payment_failure", "applications", "totals", "corrects", "note", "closes_at", "advance", "advance_state", "arrears", "purchase_id")
+    __slots__ = ("invoice_id", "account", "customer_id", "currency", "state", "created_at", "period", "lines", "releases", "number", "test_clock", "due", "paid", "finalized_at", "paid_at", "payment_failure", "applications", "totals", "corrects", "note", "closes_at", "advance", "advance_state", "arrears", "purchase_id", "attempts", "failed_at", "retry_at")
     INVOICE_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +85,9 @@ class Invoice(_message.Message):
     ADVANCE_STATE_FIELD_NUMBER: _ClassVar[int]
     ARREARS_FIELD_NUMBER: _ClassVar[int]
     PURCHASE_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    FAILED_AT_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AT_FIELD_NUMBER: _ClassVar[int]
     invoice_id: str
     account: str
     customer_id: str
@@ -100,7 +113,10 @@ class Invoice(_message.Message):
     advance_state: str
     arrears: _containers.RepeatedCompositeFieldContainer[Arrears]
     purchase_id: str
-    def __init__(self, invoice_id: _Optional[str] = ..., account: _Optional[str] = ..., customer_id: _Optional[str] = ..., currency: _Optional[str] = ..., state: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period: _Optional[_Union[_values_pb2.Period, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[InvoiceLine, _Mapping]]] = ..., releases: _Optional[_Iterable[_Union[GrantRelease, _Mapping]]] = ..., number: _Optional[str] = ..., test_clock: _Optional[bool] = ..., due: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., paid: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., finalized_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., paid_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., payment_failure: _Optional[str] = ..., applications: _Optional[_Iterable[_Union[_invoice_credit_pb2.CreditApplication, _Mapping]]] = ..., totals: _Optional[_Union[_invoice_credit_pb2.Totals, _Mapping]] = ..., corrects: _Optional[str] = ..., note: _Optional[str] = ..., closes_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., advance: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., advance_state: _Optional[str] = ..., arrears: _Optional[_Iterable[_Union[Arrears, _Mapping]]] = ..., purchase_id: _Optional[str] = ...) -> None: ...
+    attempts: int
+    failed_at: _timestamp_pb2.Timestamp
+    retry_at: _timestamp_pb2.Timestamp
+    def __init__(self, invoice_id: _Optional[str] = ..., account: _Optional[str] = ..., customer_id: _Optional[str] = ..., currency: _Optional[str] = ..., state: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., period: _Optional[_Union[_values_pb2.Period, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[InvoiceLine, _Mapping]]] = ..., releases: _Optional[_Iterable[_Union[GrantRelease, _Mapping]]] = ..., number: _Optional[str] = ..., test_clock: _Optional[bool] = ..., due: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., paid: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., finalized_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., paid_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., payment_failure: _Optional[str] = ..., applications: _Optional[_Iterable[_Union[_invoice_credit_pb2.CreditApplication, _Mapping]]] = ..., totals: _Optional[_Union[_invoice_credit_pb2.Totals, _Mapping]] = ..., corrects: _Optional[str] = ..., note: _Optional[str] = ..., closes_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., advance: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., advance_state: _Optional[str] = ..., arrears: _Optional[_Iterable[_Union[Arrears, _Mapping]]] = ..., purchase_id: _Optional[str] = ..., attempts: _Optional[int] = ..., failed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retry_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Arrears(_message.Message):
     __slots__ = ("arrears_id", "subscription_id", "plan_id", "version", "credit_type", "period", "until", "cut", "spent", "minimum")

@@ -57,6 +57,11 @@ class BillingServiceStub:
                 request_serializer=drawdown_dot_v1_dot_billing__pb2.MarkInvoicePaidRequest.SerializeToString,
                 response_deserializer=drawdown_dot_v1_dot_billing__pb2.Invoice.FromString,
                 _registered_method=True)
+        self.RetryPayment = channel.unary_unary(
+                '/drawdown.v1.BillingService/RetryPayment',
+                request_serializer=drawdown_dot_v1_dot_billing__pb2.RetryPaymentRequest.SerializeToString,
+                response_deserializer=drawdown_dot_v1_dot_billing__pb2.Invoice.FromString,
+                _registered_method=True)
         self.CloseInvoice = channel.unary_unary(
                 '/drawdown.v1.BillingService/CloseInvoice',
                 request_serializer=drawdown_dot_v1_dot_invoice__credit__pb2.CloseInvoiceRequest.SerializeToString,
@@ -160,6 +165,13 @@ class BillingServiceServicer:
 
     def MarkInvoicePaid(self, request, context):
         """Paid outside the provider; what waits for payment is released. Of a draft: what was asked in advance.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryPayment(self, request, context):
+        """Asks for the money of a final invoice now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -287,6 +299,11 @@ def add_BillingServiceServicer_to_server(servicer, server):
             'MarkInvoicePaid': grpc.unary_unary_rpc_method_handler(
                     servicer.MarkInvoicePaid,
                     request_deserializer=drawdown_dot_v1_dot_billing__pb2.MarkInvoicePaidRequest.FromString,
+                    response_serializer=drawdown_dot_v1_dot_billing__pb2.Invoice.SerializeToString,
+            ),
+            'RetryPayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryPayment,
+                    request_deserializer=drawdown_dot_v1_dot_billing__pb2.RetryPaymentRequest.FromString,
                     response_serializer=drawdown_dot_v1_dot_billing__pb2.Invoice.SerializeToString,
             ),
             'CloseInvoice': grpc.unary_unary_rpc_method_handler(
@@ -473,6 +490,33 @@ class BillingService:
             target,
             '/drawdown.v1.BillingService/MarkInvoicePaid',
             drawdown_dot_v1_dot_billing__pb2.MarkInvoicePaidRequest.SerializeToString,
+            drawdown_dot_v1_dot_billing__pb2.Invoice.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryPayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/drawdown.v1.BillingService/RetryPayment',
+            drawdown_dot_v1_dot_billing__pb2.RetryPaymentRequest.SerializeToString,
             drawdown_dot_v1_dot_billing__pb2.Invoice.FromString,
             options,
             channel_credentials,

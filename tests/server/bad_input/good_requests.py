@@ -243,6 +243,9 @@ def requests(names: dict[str, str]) -> dict[str, dict[str, Any]]:
         "BillingService/GetInvoice": {"invoice_id": names["invoice"]},
         "BillingService/ApproveInvoice": {"invoice_id": names["invoice"]},
         "BillingService/MarkInvoicePaid": {"invoice_id": names["invoice"], "paid_at": INSTANT},
+        "BillingService/RetryPayment": {
+            "invoice_id": names["invoice"], "retry_id": "retry", "payment_method": "test_ok",
+        },
         "BillingService/CloseInvoice": {"invoice_id": names["invoice"], "state": "void"},
         "BillingService/PreviewInvoice": {"account": "acme"},
         "BillingService/RenderInvoice": {"invoice_id": names["invoice"], "format": "html", "locale": "en"},

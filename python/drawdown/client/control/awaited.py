@@ -91,6 +91,16 @@ class AwaitedBillingMethods(AwaitedControlDoor):
         answer: Invoice = await self.control(billing_requests.ApproveInvoice(invoice_id=invoice_id))
         return answer
 
+    async def retry_payment(self, invoice_id: str, *, retry_id: str, payment_method: str = "") -> Invoice:
+        """Ask for a final invoice's money now, once per ``retry_id``; ``payment_method`` is from now on that
+        of the subscriptions on it."""
+        answer: Invoice = await self.control(
+            billing_requests.RetryPayment(
+                invoice_id=invoice_id, retry_id=retry_id, payment_method=payment_method
+            )
+        )
+        return answer
+
     async def mark_invoice_paid(self, invoice_id: str, *, paid_at: datetime | None = None) -> Invoice:
         """Paid outside the provider; what waits for payment is released."""
         answer: Invoice = await self.control(

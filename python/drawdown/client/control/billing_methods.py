@@ -51,6 +51,14 @@ class BillingMethods(ControlDoor):
         answer: Invoice = self.control(requests.ApproveInvoice(invoice_id=invoice_id))
         return answer
 
+    def retry_payment(self, invoice_id: str, *, retry_id: str, payment_method: str = "") -> Invoice:
+        """Ask for a final invoice's money now, once per ``retry_id``; ``payment_method`` is from now on that
+        of the subscriptions on it."""
+        answer: Invoice = self.control(
+            requests.RetryPayment(invoice_id=invoice_id, retry_id=retry_id, payment_method=payment_method)
+        )
+        return answer
+
     def mark_invoice_paid(self, invoice_id: str, *, paid_at: datetime | None = None) -> Invoice:
         """Paid outside the provider; what waits for payment is released."""
         answer: Invoice = self.control(requests.MarkInvoicePaid(invoice_id=invoice_id, paid_at=paid_at))

@@ -20,6 +20,7 @@ import msgspec
 
 from drawdown import errors
 from drawdown.billing.page import Party
+from drawdown.billing.retrying import retries_from
 from drawdown.billing.totals import NoTax, TaxRule
 from drawdown.engine import Engine
 from drawdown.model.instants import us_from_instant
@@ -58,6 +59,8 @@ class ControlPlane:
         expiring_soon_s: tuple[int, ...] = (),
         invoice_grace_s: int = 3_600,
         dedupe_window_s: int = 35 * 86_400,
+        payment_retry_days: str = "1,3,5,7",
+        after_retries: str = "cancel",
     ) -> None:
         """Over an open engine and an open database. The engine's stamp is the time here too."""
         # Importing the concepts' files fills the registries.
@@ -76,6 +79,8 @@ class ControlPlane:
         self.invoice_grace = timedelta(seconds=invoice_grace_s)
         self.dedupe_window = timedelta(seconds=dedupe_window_s)
         """The engine's: what is dated earlier is neither recorded nor corrected."""
+        self.payment_retries = retries_from(payment_retry_days)
+        self.after_retries = after_retries
         self.now_us = engine.now_us
         self.delivery = Delivery(engine, sql)
         self.jobs = JobRunner(self)

@@ -1,7 +1,10 @@
 """Customers: who buys."""
 
+import msgspec
+
 from drawdown import errors
 from drawdown.billing.requests import Customers, GetCustomer, ListCustomers, PutCustomer
+from drawdown.runtime.control.payment_retries import retry_with_new_method
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.documents import begins_with
@@ -17,7 +20,22 @@ def put_customer(step: Step, request: PutCustomer) -> Customer:
     check_customer(request.customer)
     if not request.customer.customer_id.startswith(step.account_prefix):
         raise unknown_customer(request.customer.customer_id)
-    return step.work.customers.put(request.customer)
+    known = step.work.customers.get(customer_id=request.customer.customer_id)
+    stored = step.work.customers.put(request.customer)
+    if known is not None and known.payment_method != stored.payment_method and stored.payment_method:
+        _follow_method(step, known.payment_method, stored)
+    return stored
+
+
+def _follow_method(step: Step, former: str, customer: Customer) -> None:
+    """Subscriptions that paid by the former method pay by the new; what failed is tried at once."""
+    for profile in step.work.profiles.find(customer_id=customer.customer_id):
+        for each in step.work.subscriptions.find(account=profile.account, live=True):
+            if each.payment_method not in ("", former):
+                continue
+            step.work.subscriptions.put(msgspec.structs.replace(each, payment_method=customer.payment_method))
+            if each.unpaid_invoice_id:
+                retry_with_new_method(step, step.work.invoice(each.unpaid_invoice_id))
 
 
 @handles(GetCustomer)

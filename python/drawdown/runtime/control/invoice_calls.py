@@ -4,9 +4,18 @@ import msgspec
 
 from drawdown import errors
 from drawdown.billing.invoice import Invoice
-from drawdown.billing.requests import ApproveInvoice, GetInvoice, Invoices, ListInvoices, MarkInvoicePaid
+from drawdown.billing.requests import (
+    ApproveInvoice,
+    GetInvoice,
+    Invoices,
+    ListInvoices,
+    MarkInvoicePaid,
+    RetryPayment,
+)
+from drawdown.model.ids import check_id
 from drawdown.runtime.control.invoice_draft import as_it_would_be
 from drawdown.runtime.control.invoicing import ask_in_advance, finalize, release, settle, settle_advance
+from drawdown.runtime.control.payment_retries import concerned, may_retry, put_retry
 from drawdown.runtime.control.purchase_invoices import require_not_of_purchase
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
@@ -39,7 +48,7 @@ def get_invoice(step: Step, request: GetInvoice) -> Invoice:
     return as_it_would_be(step, step.invoice(request.invoice_id))
 
 
-def _reread(step: Step, request: ApproveInvoice | MarkInvoicePaid) -> Invoice:
+def _reread(step: Step, request: ApproveInvoice | MarkInvoicePaid | RetryPayment) -> Invoice:
     return as_it_would_be(step, step.invoice(request.invoice_id))
 
 
@@ -77,3 +86,25 @@ def mark_invoice_paid(step: Step, request: MarkInvoicePaid) -> Invoice:
     require_not_of_purchase(invoice)
     step.run_now(lane_of(invoice.account))
     return settle(step, invoice, request.paid_at or step.now_of(invoice.account))
+
+
+@handles(RetryPayment, reread=_reread)
+def retry_payment(step: Step, request: RetryPayment) -> Invoice:
+    """One attempt, at once; while one is still on its way it is that one."""
+    check_id(request.retry_id, "retry_id")
+    invoice = step.invoice(request.invoice_id)
+    step.run_now(lane_of(invoice.account))
+    if not step.work.first_time(request, f"{invoice.invoice_id}:{request.retry_id}"):
+        return invoice
+    require_not_of_purchase(invoice)
+    if not may_retry(step, invoice, by_hand=True):
+        raise errors.PreconditionError(
+            f"invoice {invoice.invoice_id!r} is {invoice.state} and {invoice.rest} of it is to be paid: "
+            "only what a final invoice owes is asked for",
+            reason="INVOICE_NOT_OWED",
+        )
+    for each in concerned(step, invoice) if request.payment_method else []:
+        step.work.subscriptions.put(msgspec.structs.replace(each, payment_method=request.payment_method))
+    now = step.now_of(invoice.account)
+    put_retry(step, invoice, now, f"asked:{request.retry_id}", by_hand=True)
+    return invoice

@@ -34,8 +34,9 @@ from drawdown.runtime.control.invoicing import release_instead
 from drawdown.runtime.control.purchase_invoices import require_not_of_purchase
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
+from drawdown.runtime.control.subscription_hooks import GIVEN_UP_JOB, tell_subscriptions
 from drawdown.runtime.control.subscription_steps import plan_of
-from drawdown.subscriptions.identifiers import INVOICE_PREFIXES
+from drawdown.subscriptions.identifiers import INVOICE_PREFIXES, lane_of
 
 
 @handles(CreateInvoiceCredit)
@@ -271,4 +272,6 @@ def close_invoice(step: Step, request: CloseInvoice) -> Invoice:
     step.decision.notice(
         kind, invoice.account, key=f"{kind}:{invoice.invoice_id}", invoice_id=invoice.invoice_id
     )
-    return step.work.invoices.put(msgspec.structs.replace(invoice, state=request.state))
+    tell_subscriptions(step, invoice, GIVEN_UP_JOB, step.now_of(invoice.account), request.state)
+    step.run_now(lane_of(invoice.account))
+    return step.work.invoices.put(msgspec.structs.replace(invoice, state=request.state, retry_at=None))

@@ -3,9 +3,8 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from drawdown.billing.invoice import Invoice
+from drawdown.billing.retrying import attempt_key, attempt_of
 from drawdown.model.money import Money
 from drawdown.payments import Charge, ChargeState, PaymentRequest
 from drawdown.runtime.control.arrears_steps import close_usage
@@ -21,9 +20,16 @@ from drawdown.runtime.control.invoicing import (
     settle,
     settle_advance,
 )
+from drawdown.runtime.control.payment_retries import (
+    RETRY_JOB,
+    give_up,
+    may_retry,
+    method_of,
+    note_failure,
+    schedule_retry,
+)
 from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
-from drawdown.runtime.control.subscription_hooks import UNPAID_JOB, tell_subscriptions
 from drawdown.storage.sql.jobs import StoredJob
 
 if TYPE_CHECKING:
@@ -72,19 +78,20 @@ def payment_of(step: Step, job: StoredJob) -> PaymentRequest | None:
     invoice = step.work.invoice(job.payload["invoice_id"])
     if invoice.state != "finalized" or invoice.rest.minor <= 0:
         return None
-    return _payment(step, invoice, invoice.invoice_id, invoice.rest, invoice.number)
+    return _attempt(step, invoice)
+
+
+def _attempt(step: Step, invoice: Invoice) -> PaymentRequest:
+    """One attempt, the same however often it is asked for: the key says how many have failed before."""
+    key = attempt_key(invoice.invoice_id, invoice.attempts)
+    return _payment(step, invoice, key, invoice.rest, invoice.number)
 
 
 def _payment(step: Step, invoice: Invoice, key: str, amount: Money, named: str) -> PaymentRequest:
-    customer = step.customer_of(invoice.account)
-    subscribed = [
-        step.work.subscription(line.subscription_id) for line in invoice.lines if line.subscription_id
-    ]
-    method = next((each.payment_method for each in subscribed if each.payment_method), "")
     return PaymentRequest(
         key=key,
-        customer_reference=customer.provider_id,
-        payment_method=method or customer.payment_method,
+        customer_reference=step.customer_of(invoice.account).provider_id,
+        payment_method=method_of(step, invoice),
         amount=amount,
         description=f"invoice {named}",
     )
@@ -122,25 +129,46 @@ def apply_advance(step: Step, invoice: Invoice, charge: Charge, at: datetime) ->
 @carries_out(COLLECT_JOB, ask=payment_of, effect=ask_for_money, bring=bring_invoices)
 def collect_invoice(step: Step, job: StoredJob, result: Charge | None) -> None:
     """What the provider said is on the invoice."""
+    if result is not None:
+        apply_payment(step, step.work.invoice(job.payload["invoice_id"]), result, job.due_at)
+
+
+def retry_of(step: Step, job: StoredJob) -> PaymentRequest | None:
+    """The next attempt; nothing where nobody is to be asked any more."""
     invoice = step.work.invoice(job.payload["invoice_id"])
-    if result is None or invoice.state != "finalized":
+    if not may_retry(step, invoice, by_hand=job.payload["by_hand"]):
+        return None
+    return _attempt(step, invoice)
+
+
+@carries_out(RETRY_JOB, ask=retry_of, effect=ask_for_money)
+def retry_invoice(step: Step, job: StoredJob, result: Charge | None) -> None:
+    """What the provider said of one more attempt; what is still on its way is looked at again on schedule."""
+    invoice = step.work.invoice(job.payload["invoice_id"])
+    if result is not None:
+        invoice = apply_payment(step, invoice, result, job.due_at)
+    elif invoice.state == "finalized" and not job.payload["by_hand"]:
+        # Its subscriptions have ended meanwhile.
+        give_up(step, invoice, job.due_at)
         return
-    if result.state is ChargeState.SUCCEEDED:
-        settle(step, invoice, job.due_at)
-    elif result.state is ChargeState.FAILED:
-        step.work.invoices.put(msgspec.structs.replace(invoice, payment_failure=result.reason or "failed"))
-        tell_subscriptions(step, invoice, UNPAID_JOB, job.due_at)
-        step.decision.notice(
-            "payment.failed",
-            invoice.account,
-            key=f"payment.failed:{invoice.invoice_id}",
-            invoice_id=invoice.invoice_id,
-            reason=result.reason,
-        )
-    elif result.state is ChargeState.ACTION_REQUIRED:
+    if result is not None and not result.state.is_final and not job.payload["by_hand"]:
+        schedule_retry(step, invoice, job.due_at, gives_up=False)
+
+
+def apply_payment(step: Step, invoice: Invoice, charge: Charge, at: datetime) -> Invoice:
+    """The provider's word on an attempt at a final invoice; one that comes late or twice changes nothing."""
+    if invoice.state not in ("finalized", "uncollectible"):
+        return invoice
+    if charge.state is ChargeState.SUCCEEDED:
+        return settle(step, invoice, at)
+    _, attempts = attempt_of(charge.key)
+    if charge.state is ChargeState.FAILED:
+        return note_failure(step, invoice, attempts, charge.reason, at)
+    if charge.state is ChargeState.ACTION_REQUIRED:
         step.decision.notice(
             "payment.action_required",
             invoice.account,
-            key=f"payment.action_required:{invoice.invoice_id}",
+            key=f"payment.action_required:{invoice.invoice_id}" + (f":{attempts}" if attempts else ""),
             invoice_id=invoice.invoice_id,
         )
+    return invoice

@@ -163,7 +163,7 @@ def settle_advance(step: Step, invoice: Invoice, at: datetime) -> Invoice:
         return invoice
     paid = msgspec.structs.replace(invoice, advance_state="paid", releases=(), payment_failure="")
     release(step, invoice.releases)
-    tell_subscriptions(step, invoice, PAID_JOB, at)
+    tell_subscriptions(step, invoice, PAID_JOB, at, "advance")
     if invoice.advance.minor > 0:
         _tell(step, "payment.succeeded", invoice, price=str(invoice.advance))
     return _ask_for_rest(step, paid, at) if paid.state == "finalized" else step.work.invoices.put(paid)
@@ -174,7 +174,7 @@ def fail_advance(step: Step, invoice: Invoice, reason: str, at: datetime) -> Inv
     if invoice.advance_state != "asked":
         return invoice
     failed = msgspec.structs.replace(invoice, advance_state="failed", payment_failure=reason)
-    tell_subscriptions(step, invoice, UNPAID_JOB, at)
+    tell_subscriptions(step, invoice, UNPAID_JOB, at, "advance")
     step.decision.notice(
         "payment.failed",
         invoice.account,
@@ -225,10 +225,10 @@ def settle(step: Step, invoice: Invoice, at: datetime) -> Invoice:
     if invoice.state == "paid":
         return invoice
     paid = msgspec.structs.replace(
-        invoice, state="paid", paid=invoice.due, paid_at=at, releases=(), payment_failure=""
+        invoice, state="paid", paid=invoice.due, paid_at=at, releases=(), payment_failure="", retry_at=None
     )
     release(step, invoice.releases)
-    tell_subscriptions(step, invoice, PAID_JOB, at)
+    tell_subscriptions(step, invoice, PAID_JOB, at, invoice.attempts)
     _tell(step, "invoice.paid", invoice)
     return step.work.invoices.put(paid)
 

@@ -39,6 +39,8 @@ def open_control(
         expiring_soon_s=lead_times(process.expiring_soon),
         invoice_grace_s=process.invoice_grace_s,
         dedupe_window_s=dedupe_window_s,
+        payment_retry_days=process.payment_retry_days,
+        after_retries=process.after_retries,
     )
     plane.recover(recovered_seq)
     return plane

@@ -19,14 +19,14 @@ from drawdown.billing.purchase_requests import (
     Purchases,
     RefundPurchase,
 )
+from drawdown.billing.retrying import attempt_of
 from drawdown.catalog.pack import Pack
 from drawdown.catalog.plan import TopUpCharge
 from drawdown.model.decision import Job
 from drawdown.model.ids import check_id
 from drawdown.model.money import Money
-from drawdown.payments import Charge, ChargeState, ManualProvider, PaymentCallback
-from drawdown.runtime.control.invoice_jobs import ADVANCE_KEY, apply_advance
-from drawdown.runtime.control.invoicing import settle
+from drawdown.payments import Charge, ManualProvider, PaymentCallback
+from drawdown.runtime.control.invoice_jobs import ADVANCE_KEY, apply_advance, apply_payment
 from drawdown.runtime.control.purchase_invoices import left_of
 from drawdown.runtime.control.purchase_jobs import REFUND_JOB
 from drawdown.runtime.control.purchase_steps import (
@@ -290,12 +290,12 @@ def provider_callback(step: Step, request: ProviderCallback) -> CallbackAnswer:
         return CallbackAnswer(
             purchase_id=purchase.purchase_id, invoice_id=purchase.invoice_id, state=purchase.state
         )
-    invoice = step.work.invoices.get(invoice_id=word.charge.key.removeprefix(ADVANCE_KEY))
+    is_advance = word.charge.key.startswith(ADVANCE_KEY)
+    named = word.charge.key.removeprefix(ADVANCE_KEY) if is_advance else attempt_of(word.charge.key)[0]
+    invoice = step.work.invoices.get(invoice_id=named)
     if invoice is None:
         return CallbackAnswer()
-    if word.charge.key.startswith(ADVANCE_KEY):
-        invoice = apply_advance(step, invoice, word.charge, step.now_of(invoice.account))
-        step.run_now(lane_of(invoice.account))
-    elif word.charge.state is ChargeState.SUCCEEDED and invoice.state == "finalized":
-        invoice = settle(step, invoice, step.now_of(invoice.account))
+    apply = apply_advance if is_advance else apply_payment
+    invoice = apply(step, invoice, word.charge, step.now_of(invoice.account))
+    step.run_now(lane_of(invoice.account))
     return CallbackAnswer(invoice_id=invoice.invoice_id, state=invoice.state)

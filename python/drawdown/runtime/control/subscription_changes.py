@@ -84,7 +84,7 @@ def change_plan(step: Step, request: ChangePlan) -> Subscription:
         former_payment_method=subscription.payment_method,
     )
     subscription = _with_payment_method(subscription, request)
-    if request.when == "period_end" and subscription.state == "active":
+    if request.when == "period_end" and subscription.state in ("active", "past_due"):
         tell(step, subscription, "change_planned", request.change_id, plan_id=plan.plan_id)
         return step.work.subscriptions.put(msgspec.structs.replace(subscription, planned_change=planned))
     _require_settled_period(step, subscription, now)
@@ -131,7 +131,7 @@ def preview_change(step: Step, request: PreviewChange) -> ChangePreview:
 
 def _check_change(step: Step, subscription: Subscription, plan_id: str, quantity: int, policy: str) -> Plan:
     plan = plan_in_force(step, plan_id)
-    if subscription.state not in ("active", "trialing"):
+    if subscription.state not in ("active", "past_due", "trialing"):
         raise errors.PreconditionError(
             f"subscription {subscription.subscription_id!r} is {subscription.state}, not active",
             reason="SUBSCRIPTION_NOT_ACTIVE",
@@ -156,10 +156,13 @@ def _check_change(step: Step, subscription: Subscription, plan_id: str, quantity
 
 def _require_settled_period(step: Step, subscription: Subscription, now: datetime) -> None:
     """Raises ``PreconditionError`` where the present period's credits wait: a change would set them free."""
-    if subscription.state != "active":
+    if not subscription.is_served:
         return
     invoice = invoice_of_period(step, subscription, subscription.period_at(now))
-    if invoice is not None and must_wait(plan_of(step, subscription), invoice):
+    waits = must_wait(plan_of(step, subscription), invoice)
+    if subscription.unpaid_invoice_id:
+        invoice, waits = step.work.invoice(subscription.unpaid_invoice_id), True
+    if invoice is not None and waits:
         raise errors.PreconditionError(
             f"the present period is not settled: invoice {invoice.invoice_id!r} is {invoice.state}; "
             "settle it first, or change at the end of the period",

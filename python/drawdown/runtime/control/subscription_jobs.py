@@ -8,6 +8,7 @@ from drawdown.billing.invoice import Invoice
 from drawdown.catalog.plan import Plan, version_of
 from drawdown.runtime.control.arrears_steps import arrears
 from drawdown.runtime.control.bringing import bring_invoices, bring_renewals
+from drawdown.runtime.control.past_due import fall_behind, go_on_settled, leave_unpaid_period
 from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_calls import begin_paying
@@ -52,6 +53,9 @@ def open_next_period(step: Step, job: StoredJob, _: object) -> None:
         end(step, subscription, edge)
         return
     if subscription.state == "paused":
+        return
+    if subscription.state == "past_due":
+        leave_unpaid_period(step, subscription, edge)
         return
     owed = arrears(step, subscription, plan_of(step, subscription), number - 1, edge)
     waiting = (*subscription.waiting_charges, *owed.charges)
@@ -117,12 +121,13 @@ def _change_at_edge(
 
 @carries_out(GRANT_JOB, bring=bring_renewals)
 def make_next_grant(step: Step, job: StoredJob, _: object) -> None:
-    """The next cadence's credits; none while it is paused."""
+    """The next cadence's credits; none while it is paused, nor past a period that nobody paid for."""
     subscription = _subject(step, job)
     if subscription is None:
         return
     number = job.payload["number"]
-    if subscription.state == "active":
+    waits_on = subscription.state == "past_due" and subscription.has_period_at(job.due_at)
+    if subscription.state == "active" or waits_on:
         make_grant(step, subscription, plan_of(step, subscription), number)
         return
     following = grant_job(subscription, number + 1)
@@ -135,7 +140,7 @@ def roll_over(step: Step, job: StoredJob, _: object) -> None:
     """What is left of an expired grant rolls, within the caps of the plan that gave it."""
     subscription = step.work.subscription(job.payload["subscription_id"])
     own = next((each for each in subscription.own_grants if each.grant_id == job.payload["grant_id"]), None)
-    if own is None or subscription.state not in ("active", "paused"):
+    if own is None or not subscription.is_served:
         return
     plan = step.work.plan(*version_of(own.plan_key or subscription.plan_key))
     if plan.credits is None or plan.credits.rollover is None:
@@ -196,6 +201,8 @@ def go_on_paid(step: Step, job: StoredJob, _: object) -> None:
         subscription = step.work.subscriptions.put(msgspec.structs.replace(subscription, state="active"))
         entitle(step, subscription)
         tell(step, subscription, "activated", "", plan_id=subscription.plan_id)
+    if subscription.unpaid_invoice_id == job.payload["invoice_id"]:
+        subscription = go_on_settled(step, subscription, job)
     planned = subscription.planned_change
     if planned is not None and planned.invoice_id == job.payload["invoice_id"]:
         apply_change(step, subscription, planned, already_charged=True)
@@ -212,8 +219,10 @@ def _waits_elsewhere(step: Step, subscription: Subscription, job: StoredJob) -> 
 
 @carries_out(UNPAID_JOB, bring=bring_invoices)
 def go_on_unpaid(step: Step, job: StoredJob, _: object) -> None:
-    """A change whose payment failed does not happen."""
+    """A change whose payment failed does not happen; a period's makes it past due."""
     subscription = step.work.subscription(job.payload["subscription_id"])
     planned = subscription.planned_change
     if planned is not None and planned.invoice_id == job.payload["invoice_id"]:
         drop_change(step, subscription, planned)
+        return
+    fall_behind(step, subscription, job)

@@ -43,7 +43,8 @@ def cancel(step: Step, request: Cancel) -> Subscription:
         return subscription
     now = step.now_of(subscription.account)
     step.run_now(lane_of(subscription.account))
-    at_once = request.when == "now" or subscription.state in ("pending", "paused")
+    is_left = subscription.state == "past_due" and not subscription.has_period_at(now)
+    at_once = request.when == "now" or subscription.state in ("pending", "paused") or is_left
     if subscription.state == "trialing" and request.when == "period_end":
         ends_at = subscription.trial_ends_at or now
     else:
@@ -133,7 +134,7 @@ def pause(step: Step, request: Pause) -> Subscription:
 def resume(step: Step, request: Resume) -> Subscription:
     """In the period that is paid it goes on; after that a new one begins now."""
     subscription = subscription_for(step, request.subscription_id)
-    if subscription.state in ("active", "trialing"):
+    if subscription.state in ("active", "past_due", "trialing"):
         return subscription
     if subscription.state != "paused":
         raise errors.PreconditionError(
@@ -144,7 +145,11 @@ def resume(step: Step, request: Resume) -> Subscription:
     tell(step, subscription, "resumed", now.isoformat())
     step.run_now(lane_of(subscription.account))
     active = msgspec.structs.replace(subscription, state="active", paused_at=None)
-    if now < subscription.billing.edge(subscription.billing_next):
+    if subscription.unpaid_invoice_id:
+        behind = step.work.subscriptions.put(msgspec.structs.replace(active, state="past_due"))
+        entitle(step, behind)
+        return behind
+    if subscription.has_period_at(now):
         return step.work.subscriptions.put(active)
     return begin_anew(step, active, plan_of(step, subscription), now)
 

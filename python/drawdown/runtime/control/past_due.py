@@ -1,0 +1,101 @@
+"""A subscription whose period nobody pays for: past due, settled, or given up.
+
+While it is past due its unreleased credits wait on, nothing past zero is served on top of the debt where the
+plan releases on payment, and its period is not followed by another: one unpaid invoice, not a pile of them.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from drawdown.model.commands import VoidGrant
+from drawdown.runtime.control.arrears_steps import arrears
+from drawdown.runtime.control.payment_retries import give_up, is_of_period, method_of
+from drawdown.runtime.control.registry import carries_out
+from drawdown.runtime.control.step import Step
+from drawdown.runtime.control.subscription_hooks import GIVEN_UP_JOB
+from drawdown.runtime.control.subscription_lifecycle import begin_anew, end
+from drawdown.runtime.control.subscription_steps import entitle, plan_of, tell
+from drawdown.storage.sql.jobs import StoredJob
+from drawdown.subscriptions.subscription import Subscription
+
+
+def fall_behind(step: Step, subscription: Subscription, job: StoredJob) -> None:
+    """The payment of a period's invoice has failed: past due from here on, unless it is paid meanwhile."""
+    invoice = step.work.invoice(job.payload["invoice_id"])
+    is_draft_unpaid = invoice.waits_for_usage and invoice.advance_state == "failed"
+    if not (invoice.state == "finalized" or is_draft_unpaid):
+        return
+    if not is_of_period(invoice) or not method_of(step, invoice):
+        return
+    if subscription.state not in ("active", "paused") or subscription.unpaid_invoice_id:
+        return
+    behind = msgspec.structs.replace(
+        subscription,
+        state="past_due" if subscription.state == "active" else subscription.state,
+        unpaid_invoice_id=invoice.invoice_id,
+        past_due_since=job.due_at,
+    )
+    entitle(step, behind)
+    tell(step, behind, "past_due", job.key, invoice_id=invoice.invoice_id)
+    step.work.subscriptions.put(behind)
+
+
+def go_on_settled(step: Step, subscription: Subscription, job: StoredJob) -> Subscription:
+    """Nothing is unpaid any more: active, in the period that is paid, or in a new one from now."""
+    if not subscription.is_served:
+        return subscription
+    was_past_due = subscription.state == "past_due"
+    settled = msgspec.structs.replace(
+        subscription,
+        state="active" if was_past_due else subscription.state,
+        unpaid_invoice_id="",
+        past_due_since=None,
+    )
+    tell(step, settled, "settled", job.key, invoice_id=job.payload["invoice_id"])
+    entitle(step, settled)
+    now = step.now_of(settled.account)
+    if not was_past_due or settled.has_period_at(now):
+        return step.work.subscriptions.put(settled)
+    plan = plan_of(step, settled)
+    number = settled.billing_next - 1
+    owed = arrears(step, settled, plan, number, settled.billing.edge(number + 1))
+    settled = msgspec.structs.replace(settled, waiting_charges=(*settled.waiting_charges, *owed.charges))
+    return begin_anew(step, settled, plan, now, owed.arrears)
+
+
+def leave_unpaid_period(step: Step, subscription: Subscription, edge: datetime) -> None:
+    """Its period is over and was never paid for: it ends, or stays past due without another."""
+    if step.plane.after_retries != "cancel":
+        return
+    invoice = step.work.invoice(subscription.unpaid_invoice_id)
+    if invoice.state == "finalized":
+        give_up(step, invoice, edge)
+    end_unpaid(step, subscription, edge)
+
+
+@carries_out(GIVEN_UP_JOB)
+def go_on_given_up(step: Step, job: StoredJob, _: object) -> None:
+    """Its invoice is not asked for any more: it ends or stays past due, or goes on where that was void."""
+    subscription = step.work.subscription(job.payload["subscription_id"])
+    if subscription.unpaid_invoice_id != job.payload["invoice_id"] or not subscription.is_served:
+        return
+    if step.work.invoice(job.payload["invoice_id"]).state == "void":
+        go_on_settled(step, subscription, job)
+    elif step.plane.after_retries == "cancel":
+        end_unpaid(step, subscription, step.now_of(subscription.account))
+
+
+def end_unpaid(step: Step, subscription: Subscription, at: datetime) -> None:
+    """It ends; credits that waited for the payment are void, those that were paid for stay."""
+    invoice = step.work.invoice(subscription.unpaid_invoice_id)
+    own = {each.grant_id for each in subscription.own_grants}
+    dropped = [each for each in invoice.releases if each.grant_id in own]
+    for each in dropped:
+        step.decision.command(
+            each.account, VoidGrant(account=each.account, grant_id=each.grant_id, reason="never paid for")
+        )
+    kept = tuple(each for each in invoice.releases if each not in dropped)
+    step.work.invoices.put(msgspec.structs.replace(invoice, releases=kept))
+    tell(step, subscription, "cancelled", "", ends_at=at.isoformat())
+    end(step, msgspec.structs.replace(subscription, ends_at=at), at)
