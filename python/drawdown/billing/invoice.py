@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from drawdown.billing.invoice_party import InvoiceParty
 from drawdown.billing.page_sums import CreditApplication, Totals
 from drawdown.model.money import Money, total, zero
 from drawdown.model.request import Value
@@ -82,6 +83,11 @@ class Invoice(Value, frozen=True):
     corrects: str = ""
     """Of a credit note: the invoice it takes back from."""
     note: str = ""
+    seller: InvoiceParty | None = None
+    """As it stood when the invoice got its number; absent on a draft, and on older ones."""
+    buyer: InvoiceParty | None = None
+    time_zone: str = ""
+    """Of the dates printed on it."""
     closes_at: datetime | None = None
     """Of a draft: when its usage is looked at for the last time; absent where it does not wait for usage."""
     advance: Money | None = None

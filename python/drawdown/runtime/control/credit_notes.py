@@ -8,6 +8,7 @@ from drawdown.billing.invoice import Invoice, InvoiceLine
 from drawdown.billing.page_sums import TaxLine
 from drawdown.billing.totals import TaxesKnown, totals_of
 from drawdown.model.money import zero
+from drawdown.runtime.control.invoice_parties import with_parties
 from drawdown.runtime.control.step import Step
 
 
@@ -53,4 +54,4 @@ def put_note(
         invoice_id=note.invoice_id,
         corrects=invoice.invoice_id,
     )
-    return step.work.invoices.put(note)
+    return step.work.invoices.put(with_parties(step, note))

@@ -21,7 +21,7 @@ from drawdown.billing.invoice_credit_requests import (
     RenderInvoice,
     VoidInvoiceCredit,
 )
-from drawdown.billing.page import PageInput, Party, page_of
+from drawdown.billing.page import PageInput, page_of
 from drawdown.billing.totals import taken_back
 from drawdown.billing.withdrawal import rest_id, withdrawal
 from drawdown.model.ids import check_id
@@ -30,6 +30,7 @@ from drawdown.runtime.control.arrears_steps import usage_so_far
 from drawdown.runtime.control.credit_notes import notes_of, put_note
 from drawdown.runtime.control.invoice_draft import as_it_would_be
 from drawdown.runtime.control.invoice_foot import add_to_balance, credits_of, foot, give_back
+from drawdown.runtime.control.invoice_parties import printed_with
 from drawdown.runtime.control.invoicing import release_instead
 from drawdown.runtime.control.purchase_invoices import require_not_of_purchase
 from drawdown.runtime.control.registry import handles
@@ -117,7 +118,7 @@ def render_invoice(step: Step, request: RenderInvoice) -> RenderedInvoice:
     if shown.totals is None:
         # It was void before it was final.
         shown = foot(step, shown)
-    customer = step.customer_of(invoice.account)
+    seller, buyer, zone = printed_with(step, shown)
     assert shown.totals is not None
     page = page_of(
         PageInput(
@@ -130,15 +131,10 @@ def render_invoice(step: Step, request: RenderInvoice) -> RenderedInvoice:
             applications=shown.applications,
             credits=credits_of(step, shown.account),
             totals=shown.totals,
-            seller=step.plane.seller,
-            buyer=Party(
-                name=customer.name or customer.customer_id,
-                address=customer.address,
-                email=customer.email,
-                tax_id=customer.tax_id,
-            ),
+            seller=seller,
+            buyer=buyer,
             paid_at=None if shown.corrects else shown.paid_at,
-            time_zone=customer.time_zone,
+            time_zone=zone,
             locale=request.locale,
             note=shown.note,
             advance=shown.advance if shown.advance_state == "paid" else None,

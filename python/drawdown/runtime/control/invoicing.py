@@ -20,6 +20,7 @@ from drawdown.catalog.plan import Plan
 from drawdown.model.commands import release_grant
 from drawdown.model.decision import Job
 from drawdown.runtime.control.invoice_foot import add_to_balance, foot, give_back, use_up
+from drawdown.runtime.control.invoice_parties import with_parties
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_hooks import PAID_JOB, UNPAID_JOB, tell_subscriptions
 from drawdown.storage.sql import tables
@@ -200,7 +201,7 @@ def numbered(step: Step, invoice: Invoice, at: datetime) -> Invoice:
     """The draft is final: with its number, and what is set against it is used up."""
     series = "T" if invoice.test_clock else "I"
     final = msgspec.structs.replace(
-        foot(step, invoice),
+        foot(step, with_parties(step, invoice)),
         state="finalized",
         number=f"{series}-{step.work.series.following(f'invoice:{series}'):08d}",
         finalized_at=at,
