@@ -103,6 +103,28 @@ def test_to_and_fro_never_gives_more_than_the_best_plan(
     assert db.verify(account)
 
 
+@pytest.mark.behaviour("S0-34")
+@pytest.mark.parametrize("spent_between", [0, 50])
+def test_what_a_smaller_plan_took_comes_back_with_the_next(
+    db: Database, account: str, name: Name, small: str, large: str, spent_between: int
+) -> None:
+    """300 of 500 spent, then 100, then a plan of 300: what is left of the best plan's 500 is there again."""
+    medium = published(db, name("medium"), credits="300", fee="25").plan_id
+    db.subscribe(account, large, subscription_id=name("sub"))
+    db.record(account, "calls", quantity=150, event_id="first", time=START)
+    db.change_plan(name("sub"), small, change_id="down")
+    assert db.balance(account, "credits").available == Decimal(100)
+    if spent_between:
+        db.record(account, "calls", quantity=spent_between // 2, event_id="between", time=START)
+    shown = db.preview_change(name("sub"), medium)
+    db.change_plan(name("sub"), medium, change_id="up")
+    assert db.balance(account, "credits").available == Decimal(200 - spent_between)
+    assert shown.credits_granted == Decimal(200 - spent_between)
+    assert db.verify(account)
+    db.advance_clock(account, EDGE)
+    assert db.balance(account, "credits").available == Decimal(300)
+
+
 @pytest.mark.behaviour("S0-36")
 def test_bought_and_promotional_grants_survive_a_change(
     db: Database, account: str, name: Name, small: str, large: str

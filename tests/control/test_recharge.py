@@ -296,3 +296,22 @@ def test_a_cap_in_money_counts_what_is_charged(tmp_path: Path) -> None:
         db.set_recharge("other", "credits", **rule)
         wait_until(lambda: db.recharge("other", "credits").standing.state == "disabled")
         assert db.recharge("other", "credits").standing.spent == Money(0, "EUR")
+
+
+def test_closing_an_account_ends_its_recharge(db: Database, name: Name) -> None:
+    """What the closing forfeits crosses the threshold, and nothing is bought for it."""
+    account = topped(db, name)
+    db.set_recharge(account, "credits", threshold="5", to="20")
+    settled(db, account, 1)
+    wait_until(lambda: available(db, account) == 20)
+    db.close_account(account, confirm=True)
+    found = db.recharge(account, "credits")
+    assert (found.rule.enabled, found.standing.state, found.standing.reason) == (
+        False,
+        "off",
+        "account_closed",
+    )
+    wait_until(lambda: "account.closed" in [each.kind for each in db.notices(account).notices])
+    assert (available(db, account), len(db.purchases(account))) == (0, 1)
+    told = [each for each in db.notices(account).notices if each.kind == "recharge.disabled"]
+    assert [each.data["reason"] for each in told] == ["account_closed"]

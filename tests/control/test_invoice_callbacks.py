@@ -1,0 +1,108 @@
+"""The provider's word on an invoice comes when it comes: late, twice, or about nothing of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import drawdown
+import pytest
+from drawdown.client.interface import Database
+from drawdown.embedded import EmbeddedDatabase
+from drawdown.payments import ChargeState, PaymentRequest, ScriptedProvider
+
+from .conftest import SMALL, START, prepare
+from .plans import published
+from .test_invoices import FEBRUARY_END, GRACE, newest, overage_plan, usd
+
+
+@pytest.fixture
+def db(tmp_path: Path, db_url: str) -> Iterator[EmbeddedDatabase]:
+    """A customer whose payments wait for the bank."""
+    with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as opened:
+        assert isinstance(opened, EmbeddedDatabase)
+        prepare(opened)
+        opened.put_customer("c", payment_method="test_pending")
+        opened.create_account("acme", customer_id="c", test_clock=START)
+        yield opened
+
+
+def provider_of(db: EmbeddedDatabase) -> ScriptedProvider:
+    provider = db.payment_provider()
+    assert isinstance(provider, ScriptedProvider)
+    return provider
+
+
+def tell(
+    db: EmbeddedDatabase, key: str, state: ChargeState = ChargeState.SUCCEEDED, *, times: int = 1
+) -> None:
+    """The callback about a charge, so many times."""
+    body, headers = provider_of(db).finish(key, state)
+    for _ in range(times):
+        db.provider_callback(body.decode(), headers)
+
+
+def told(db: Database) -> list[str]:
+    return [notice.kind for notice in db.notices("acme").notices]
+
+
+def test_a_first_invoice_is_paid_by_callback_once(db: EmbeddedDatabase) -> None:
+    """No credits before; after it one payment and one grant, whatever is repeated or comes late."""
+    published(db, "plan")
+    db.subscribe("acme", "plan", subscription_id="s")
+    invoice = newest(db, "acme")
+    assert (invoice.state, db.subscription("s").state) == ("finalized", "pending")
+    assert db.balance("acme", "credits").available == 0
+    tell(db, invoice.invoice_id, times=3)
+    tell(db, invoice.invoice_id, ChargeState.FAILED)
+    assert db.subscription("s").state == "active"
+    assert (newest(db, "acme").state, newest(db, "acme").paid) == ("paid", usd(20))
+    assert (db.balance("acme", "credits").available, len(db.grants("acme"))) == (Decimal(1000), 1)
+    assert told(db).count("invoice.paid") == 1
+    assert "payment.failed" not in told(db)
+
+
+@pytest.fixture
+def asked(db: EmbeddedDatabase) -> str:
+    """The invoice of a second month, whose fee was asked for in advance."""
+    published(db, "plan", **overage_plan("1"))
+    db.subscribe("acme", "plan", subscription_id="s")
+    tell(db, newest(db, "acme").invoice_id)
+    db.advance_clock("acme", FEBRUARY_END)
+    draft = newest(db, "acme")
+    assert (draft.state, draft.advance_state) == ("draft", "asked")
+    return draft.invoice_id
+
+
+def test_what_is_paid_in_advance_by_callback_counts_once(db: EmbeddedDatabase, asked: str) -> None:
+    tell(db, f"advance:{asked}", times=2)
+    assert newest(db, "acme").advance_state == "paid"
+    assert db.balance("acme", "credits").available == Decimal(100)
+    db.advance_clock("acme", FEBRUARY_END + GRACE)
+    assert (newest(db, "acme").state, newest(db, "acme").paid) == ("paid", usd(20))
+    tell(db, f"advance:{asked}", ChargeState.FAILED)
+    assert newest(db, "acme").state == "paid"
+
+
+def test_an_advance_that_fails_by_callback_is_told_once(db: EmbeddedDatabase, asked: str) -> None:
+    tell(db, f"advance:{asked}", ChargeState.FAILED, times=2)
+    assert newest(db, "acme").advance_state == "failed"
+    assert told(db).count("payment.failed") == 1
+
+
+def test_a_charge_of_somebody_else_changes_nothing(db: EmbeddedDatabase) -> None:
+    """One account at the provider may serve several programs."""
+    provider = provider_of(db)
+    theirs = PaymentRequest(
+        key="theirs",
+        customer_reference="",
+        payment_method="test_pending",
+        amount=usd(7),
+        description="an order of another shop",
+    )
+    provider.charge(theirs)
+    body, headers = provider.finish("theirs")
+    answer = db.provider_callback(body.decode(), headers)
+    assert (answer.purchase_id, answer.invoice_id, answer.state) == ("", "", "")
+    assert (db.invoices("acme"), db.grants("acme")) == ((), [])
