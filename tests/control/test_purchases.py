@@ -268,6 +268,37 @@ def test_callbacks_late_twice_and_out_of_order(tmp_path: Path, db_url: str) -> N
         assert db.account("acme").suspended
 
 
+@pytest.mark.parametrize("is_dispute", [False, True])
+def test_what_is_paid_after_the_account_closed_goes_back(
+    tmp_path: Path, db_url: str, is_dispute: bool
+) -> None:
+    """No credits, so none are taken: the money is there to be given back, whole, or the bank takes it."""
+    from drawdown.embedded import EmbeddedDatabase
+    from drawdown.payments import ScriptedProvider
+
+    with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as db:
+        assert isinstance(db, EmbeddedDatabase)
+        prepare(db)
+        sold = pack(db, "pack")
+        db.put_customer("c", payment_method="test_pending")
+        db.create_account("acme", customer_id="c")
+        price = db.buy_pack("acme", sold, purchase_id="p").price
+        db.close_account("acme", confirm=True)
+        provider = db.payment_provider()
+        assert isinstance(provider, ScriptedProvider)
+        body, headers = provider.finish("purchase:p")
+        assert db.provider_callback(body.decode(), headers).state == "paid"
+        assert db.grants("acme") == []
+        if is_dispute:
+            body, headers = provider.dispute("purchase:p")
+            db.provider_callback(body.decode(), headers)
+        else:
+            db.refund_purchase("p")
+            assert [each.refunded for each in provider.charges()] == [price]
+        assert (db.purchase("p").state, db.purchase("p").refunded) == ("refunded", price)
+        assert db.balance("acme", "credits").available == 0
+
+
 def test_a_lost_answer_of_the_provider_is_asked_for_again(tmp_path: Path, db_url: str) -> None:
     """Charged, but the answer never came: after a restart the same key finds it, and the grant follows."""
     with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as db:

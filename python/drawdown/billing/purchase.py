@@ -85,6 +85,11 @@ class Purchase(Value, frozen=True):
         return self.price if self.charged is None else self.charged
 
     @property
+    def is_refundable(self) -> bool:
+        """Its money is there; without its credits, where the account was closed before it was paid."""
+        return self.state in ("paid", "granted")
+
+    @property
     def grant_id(self) -> str:
         """Of the credits it buys."""
         return f"purchase:{self.purchase_id}"

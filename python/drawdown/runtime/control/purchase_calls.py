@@ -218,9 +218,9 @@ def refund(step: Step, request: RefundPurchase) -> Purchase:
         raise errors.InvalidRequestError(f"policy: one of {', '.join(REFUND_POLICIES)}", field="policy")
     if purchase.state == "refunded":
         return purchase
-    if purchase.state != "granted":
+    if not purchase.is_refundable:
         raise errors.PreconditionError(
-            f"purchase {purchase.purchase_id!r} is {purchase.state}; only a granted one is refunded",
+            f"purchase {purchase.purchase_id!r} is {purchase.state}; only a paid one is refunded",
             reason="PURCHASE_NOT_GRANTED",
         )
     amount = request.amount
@@ -283,7 +283,7 @@ def provider_callback(step: Step, request: ProviderCallback) -> CallbackAnswer:
         return CallbackAnswer()
     purchase = step.work.purchases.get(charge_key=word.charge.key)
     if purchase is not None:
-        if word.disputed and purchase.state == "granted":
+        if word.disputed and purchase.is_refundable:
             _give_back(step, purchase, CHARGEBACK_POLICY, None, is_dispute=True)
         else:
             purchase = apply_charge(step, purchase, word.charge)

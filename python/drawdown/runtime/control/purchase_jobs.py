@@ -81,9 +81,9 @@ def charge_purchase(step: Step, job: StoredJob, charge: Charge | None) -> None:
 
 
 def refund_of(step: Step, job: StoredJob) -> Refunding | None:
-    """What to give back; nothing where nothing was granted, or it was given back before."""
+    """What to give back; nothing where nothing was paid, or it was given back before."""
     purchase = step.work.purchase(job.payload["purchase_id"])
-    if purchase.state != "granted":
+    if not purchase.is_refundable:
         return None
     asked = job.payload
     left = left_of(step, purchase)
@@ -93,12 +93,13 @@ def refund_of(step: Step, job: StoredJob) -> Refunding | None:
 def give_back(plane: ControlPlane, asked: Refunding) -> Taken:
     """Take credits as the policy says, then give the money back; every part of it once."""
     purchase = asked.purchase
-    taken = _take(plane, purchase, asked.policy)
+    has_credits = purchase.state == "granted"
+    taken = _take(plane, purchase, asked.policy) if has_credits else Decimal(0)
     money = asked.left
     if asked.is_dispute:
         # The bank has taken it already: what was charged, and no more.
         return Taken(min(asked.left, purchase.asked), taken)
-    if asked.policy == "take_unspent":
+    if asked.policy == "take_unspent" and has_credits:
         money = asked.left.times(Fraction(taken) / Fraction(purchase.credits))
     if asked.minor is not None:
         money = Money(asked.minor, purchase.price.currency)
