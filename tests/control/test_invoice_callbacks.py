@@ -106,3 +106,14 @@ def test_a_charge_of_somebody_else_changes_nothing(db: EmbeddedDatabase) -> None
     answer = db.provider_callback(body.decode(), headers)
     assert (answer.purchase_id, answer.invoice_id, answer.state) == ("", "", "")
     assert (db.invoices("acme"), db.grants("acme")) == ((), [])
+
+
+def test_a_payment_that_fails_by_callback_is_told_once(db: EmbeddedDatabase) -> None:
+    """Nothing is free for it, and the invoice stays open."""
+    published(db, "plan")
+    db.subscribe("acme", "plan", subscription_id="s")
+    invoice = newest(db, "acme")
+    tell(db, invoice.invoice_id, ChargeState.FAILED, times=2)
+    assert (newest(db, "acme").state, newest(db, "acme").payment_failure) == ("finalized", "failed")
+    assert told(db).count("payment.failed") == 1
+    assert db.balance("acme", "credits").available == 0
