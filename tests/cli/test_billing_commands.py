@@ -105,6 +105,31 @@ credits = { credit_type = "credits", amount = "100", cadence = "monthly" }
     assert (refused.code, ".pdf" in refused.err) == (64, True)
 
 
+def test_a_purchase_shows_its_invoice_and_a_declined_one_is_asked_for_again(shop: Run) -> None:
+    done(shop, "pack", "create", "ten", "10", "--price", "USD=5")
+    bought = found(shop, "purchase", "pack", "acme", "ten", "--id", "p")
+    shown = done(shop, "invoice", "show", bought["invoice_id"])
+    assert "ten, 10 credits" in shown and "purchase" in shown
+    assert "purchase p" in done(shop, "invoice", "list", "acme")
+    assert bought["invoice_id"] in done(shop, "purchase", "show", "p")
+    with drawdown.open("data", **SMALL) as db:
+        db.create_product("ai", "AI")
+        fee = [{"currency": "USD", "amount": "10"}]
+        credits = {"credit_type": "credits", "amount": "100", "cadence": "monthly"}
+        db.create_plan(
+            "small", product="ai", name="Small", base_fee=fee, credits=credits, release="immediate"
+        )
+        db.publish_plan("small")
+        db.subscribe("acme", "small", subscription_id="s", payment_method="test_decline")
+    shown = done(shop, "subscription", "show", "s")
+    assert "past_due" in shown and "unpaid invoice" in shown
+    unpaid = found(shop, "subscription", "show", "s")["unpaid_invoice_id"]
+    assert "tried again at" in done(shop, "invoice", "show", unpaid)
+    retry = ("invoice", "retry", unpaid, "--id", "r", "--payment-method", "test_ok")
+    assert [found(shop, *retry)["state"] for _ in range(2)] == ["paid"] * 2
+    assert found(shop, "subscription", "show", "s")["state"] == "active"
+
+
 def test_webhooks_are_made_changed_and_listed(shop: Run) -> None:
     made = found(shop, "webhook", "create", "hook", "http://127.0.0.1:9/x", "--kind", "balance.*")
     assert made["secret"].startswith("whsec_")
