@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ sys.exit(serve.run(config.load(file=file, environment={}, flags=flags)))
 
 START_S = 30.0
 END_S = 40.0
+LOG_BYTES_MAX = 64 << 20
 
 
 class ServerProcess:
@@ -32,10 +34,12 @@ class ServerProcess:
         flags.setdefault("listen", "127.0.0.1:0")
         # Small files: a test needs no room for a day's journal.
         flags = {"dedupe_budget_bytes": 8 << 20, "segment_bytes": 1 << 20, "reserve_bytes": 0, **flags}
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
             [sys.executable, "-c", LAUNCH, json.dumps(flags)],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            # A pipe that nobody reads would be full some day, and stop the server.
+            stderr=self._log,
             text=True,
         )
         self.announced: dict[str, Any] = {}
@@ -47,8 +51,8 @@ class ServerProcess:
         line = self.process.stdout.readline() if ready else ""
         if not line:
             self.process.kill()
-            _, log = self.process.communicate(timeout=END_S)
-            raise AssertionError(f"the server did not start:\n{log}")
+            self.process.communicate(timeout=END_S)
+            raise AssertionError(f"the server did not start:\n{self.log()}")
         self.announced = json.loads(line)
         return self
 
@@ -67,17 +71,22 @@ class ServerProcess:
         if self.process.poll() is None:
             self.send(number)
         try:
-            _, log = self.process.communicate(timeout=END_S)
+            self.process.communicate(timeout=END_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            _, log = self.process.communicate()
-            raise AssertionError(f"the server did not end:\n{log}") from None
-        return self.process.returncode, log
+            self.process.communicate()
+            raise AssertionError(f"the server did not end:\n{self.log()}") from None
+        return self.process.returncode, self.log()
 
     def wait(self) -> tuple[int, str]:
         """Wait for a process that ends by itself; answers the exit code and the log."""
-        _, log = self.process.communicate(timeout=START_S)
-        return self.process.returncode, log
+        self.process.communicate(timeout=START_S)
+        return self.process.returncode, self.log()
+
+    def log(self) -> str:
+        """All that it has logged so far."""
+        # From the beginning, whatever the server is writing: the place in the file is shared.
+        return os.pread(self._log.fileno(), LOG_BYTES_MAX, 0).decode()
 
 
 @contextlib.contextmanager
