@@ -83,7 +83,7 @@ class WebhookSender:
     ) -> None:
         self._policy = policy or AddressPolicy()
         self._timeout_s = timeout_s
-        self._context = context or ssl.create_default_context()
+        self._context = context
         self._resolver = resolver
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Delivery:
@@ -121,6 +121,9 @@ class WebhookSender:
 
     def _connection(self, target: Target) -> _PlainConnection:
         if target.scheme == "https":
+            if self._context is None:
+                # Reads all certificates of the machine: not at every start.
+                self._context = ssl.create_default_context()
             return _TlsConnection(target, self._timeout_s, self._context)
         return _PlainConnection(target, self._timeout_s)
 

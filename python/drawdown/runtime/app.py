@@ -11,7 +11,7 @@ What is written to Redis is never waited for, neither at the start nor at the en
 import logging
 import os
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drawdown.config import Config
 from drawdown.engine import Engine
@@ -23,9 +23,10 @@ from drawdown.runtime.control.retention import retention_of
 from drawdown.runtime.control.runway_watch import runway_watch_of
 from drawdown.runtime.control.scheduler import Scheduler
 from drawdown.runtime.control.webhooks import Webhooks
-from drawdown.runtime.snapshotter import Snapshotter
 from drawdown.runtime.sweeper import Sweeper
-from drawdown.storage import check_url, open_snapshot_store
+
+if TYPE_CHECKING:
+    from drawdown.runtime.snapshotter import Snapshotter
 
 _log = logging.getLogger("drawdown.runtime")
 
@@ -37,6 +38,8 @@ class App:
         """Open the folder and recover; raises what ``Engine.open`` raises, and ``ConfigError``."""
         process = config.process
         if process.redis:
+            from drawdown.storage import check_url
+
             check_url(process.redis)
         began = time.monotonic()
         self.engine = Engine.open(process.data, config.engine_settings())
@@ -84,14 +87,7 @@ class App:
             if process.checkpoint_interval_s
             else None
         )
-        self.snapshotter: Snapshotter | None = None
-        if process.redis:
-            self.snapshotter = Snapshotter(
-                self.engine,
-                open_snapshot_store(process),
-                process,
-                early_margin_s=config.engine.early_margin_s,
-            )
+        self.snapshotter = _snapshotter_of(self.engine, config) if process.redis else None
 
     def background(self) -> list[Background]:
         """What runs beside the calls."""
@@ -143,3 +139,12 @@ class App:
         if self.snapshotter is not None:
             figures["snapshot"] = self.snapshotter.stats()
         return figures
+
+
+def _snapshotter_of(engine: Engine, config: Config) -> "Snapshotter":
+    # Not imported before it is wanted: Redis' client is a tenth of a start.
+    from drawdown.runtime.snapshotter import Snapshotter
+    from drawdown.storage import open_snapshot_store
+
+    store = open_snapshot_store(config.process)
+    return Snapshotter(engine, store, config.process, early_margin_s=config.engine.early_margin_s)

@@ -1,7 +1,7 @@
 """AdminService: for operators. Also the engine's whole command and read surface as JSON."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -11,7 +11,6 @@ from drawdown.model import commands
 from drawdown.model.api_key import check_overlap
 from drawdown.model.instants import now_us
 from drawdown.model.rights import rights_from
-from drawdown.runtime.snapshotter import SnapshotPassReport
 from drawdown.server import convert
 from drawdown.server.access import Principal, Right
 from drawdown.server.api_keys import api_key_message
@@ -19,6 +18,9 @@ from drawdown.server.raw_surface import permitted_query, require_commands, with_
 from drawdown.server.refusals import apply, require_visible
 from drawdown.storage.key_file import KeyFile
 from drawdown.v1 import admin_pb2 as pb
+
+if TYPE_CHECKING:
+    from drawdown.runtime.snapshotter import SnapshotPassReport
 
 
 class AdminService:
@@ -44,7 +46,7 @@ class AdminService:
         self,
         engine: Engine,
         *,
-        snapshot_now: Callable[[bool], SnapshotPassReport] | None,
+        snapshot_now: Callable[[bool], "SnapshotPassReport"] | None,
         server_stats: Callable[[], dict[str, Any]],
         before: Callable[..., None],
         keys: KeyFile,
