@@ -90,3 +90,23 @@ def test_a_draft_is_printed_with_the_customer_of_now(tmp_path: Path, form: str) 
         before = db.render_invoice(draft.invoice_id, form)
         db.put_customer("c", **{**NEW, "time_zone": "UTC"}, **CARD)
         assert db.render_invoice(draft.invoice_id, form) != before
+
+
+def test_an_operator_lists_what_is_open(tmp_path: Path) -> None:
+    """Of all accounts, in one state, page by page; a state that does not exist is named."""
+    with shop(tmp_path / "data") as db:
+        prepare(db)
+        published(db, "plan", release="immediate")
+        for number, card in enumerate(("test_ok", "test_pending", "test_pending")):
+            db.put_customer(f"c{number}", payment_method=card)
+            db.create_account(f"a{number}", customer_id=f"c{number}")
+            db.subscribe(f"a{number}", "plan", subscription_id=f"s{number}")
+        assert [each.account for each in db.invoices()] == ["a0", "a1", "a2"]
+        open_ones = db.invoices(state="finalized")
+        assert [each.account for each in open_ones] == ["a1", "a2"]
+        first = db.invoices(state="finalized", limit=1)
+        assert db.invoices(state="finalized", after=first[0].invoice_id) == open_ones[1:]
+        assert db.invoices("a0", state="finalized") == ()
+        with pytest.raises(drawdown.InvalidRequestError) as raised:
+            db.invoices(state="open")
+        assert raised.value.field == "state"

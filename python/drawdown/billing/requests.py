@@ -48,14 +48,17 @@ class ListCustomers(Request, frozen=True):
 
 
 class ListInvoices(Request, frozen=True):
-    """Invoices of an account, oldest first."""
+    """Invoices of an account or of all, oldest first."""
 
     rpc = "BillingService/ListInvoices"
     right = "read"
     answer = Invoices
-    account: str
+    account: str = ""
+    """Empty: of all, which a credential bound to accounts may not ask."""
     after: str = ""
     limit: int = 100
+    state: str = ""
+    """Only in this state; empty: in any."""
 
 
 class GetInvoice(Request, frozen=True):

@@ -27,7 +27,10 @@ FORMATS: Final = {".html": "html", ".htm": "html", ".pdf": "pdf"}
 
 @invoices.command("list")
 def list_invoices(
-    account: Annotated[str, typer.Argument(help="Account id.")],
+    account: Annotated[str, typer.Argument(help="Account id; none: of all accounts.")] = "",
+    state: Annotated[
+        str, typer.Option(help="Only draft, approved, finalized (open), paid, uncollectible or void.")
+    ] = "",
     after: Annotated[str, typer.Option(help="Behind this invoice.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="Most of them at once.")] = 100,
     data: DataOption = None,
@@ -35,17 +38,30 @@ def list_invoices(
     api_key: ApiKeyOption = None,
     json: JsonOption = False,
 ) -> None:
-    """An account's invoices, oldest first."""
+    """Invoices of an account or of all, oldest first."""
     with open_database(data, target, api_key, create=False) as database:
-        found = database.invoices(account, after=after, limit=limit)
+        found = database.invoices(account, after=after, limit=limit, state=state)
     if json:
         print_json(found)
         return
     rows = [
-        (each.invoice_id, each.number or None, what_for(each), each.gross, each.due, each.state)
+        (
+            each.invoice_id,
+            None if account else each.account,
+            each.number or None,
+            what_for(each),
+            each.gross,
+            each.due,
+            each.state,
+        )
         for each in found
     ]
-    print_table(f"Invoices of {account}", ["invoice", "number", "for", "gross", "due", "state"], rows)
+    print_table(
+        f"Invoices of {account}" if account else "Invoices",
+        ["invoice", "account", "number", "for", "gross", "due", "state"],
+        rows,
+        if_any=("account",),
+    )
 
 
 @invoices.command("show")

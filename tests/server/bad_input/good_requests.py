@@ -239,7 +239,7 @@ def requests(names: dict[str, str]) -> dict[str, dict[str, Any]]:
         },
         "SubscriptionService/SetAutoRenew": {"subscription_id": "sub", "auto_renew": True},
         "SubscriptionService/Cancel": {"subscription_id": "sub", "when": "period_end"},
-        "BillingService/ListInvoices": {"account": "acme", **LISTED},
+        "BillingService/ListInvoices": {"account": "acme", "state": "paid", **LISTED},
         "BillingService/GetInvoice": {"invoice_id": names["invoice"]},
         "BillingService/ApproveInvoice": {"invoice_id": names["invoice"]},
         "BillingService/MarkInvoicePaid": {"invoice_id": names["invoice"], "paid_at": INSTANT},

@@ -74,10 +74,15 @@ class AwaitedBillingMethods(AwaitedControlDoor):
         )
         return answer.customers
 
-    async def invoices(self, account: str, *, after: str = "", limit: int = 100) -> Sequence[Invoice]:
-        """A page of the account's invoices, oldest first, behind the invoice ``after``."""
+    async def invoices(
+        self, account: str = "", *, after: str = "", limit: int = 100, state: str = ""
+    ) -> Sequence[Invoice]:
+        """A page of invoices, of one account or of all, oldest first, behind the invoice ``after``.
+
+        ``state="finalized"``: those that are still to be paid.
+        """
         answer: billing_requests.Invoices = await self.control(
-            billing_requests.ListInvoices(account=account, after=after, limit=limit)
+            billing_requests.ListInvoices(account=account, after=after, limit=limit, state=state)
         )
         return answer.invoices
 

@@ -34,10 +34,15 @@ class BillingMethods(ControlDoor):
         )
         return answer.customers
 
-    def invoices(self, account: str, *, after: str = "", limit: int = 100) -> Sequence[Invoice]:
-        """A page of the account's invoices, oldest first, behind the invoice ``after``."""
+    def invoices(
+        self, account: str = "", *, after: str = "", limit: int = 100, state: str = ""
+    ) -> Sequence[Invoice]:
+        """A page of invoices, of one account or of all, oldest first, behind the invoice ``after``.
+
+        ``state="finalized"``: those that are still to be paid.
+        """
         answer: requests.Invoices = self.control(
-            requests.ListInvoices(account=account, after=after, limit=limit)
+            requests.ListInvoices(account=account, after=after, limit=limit, state=state)
         )
         return answer.invoices
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from drawdown import errors
-from drawdown.billing.invoice import Invoice
+from drawdown.billing.invoice import STATES, Invoice
 from drawdown.billing.requests import (
     ApproveInvoice,
     GetInvoice,
@@ -26,9 +26,19 @@ from drawdown.subscriptions.identifiers import lane_of
 @handles(ListInvoices)
 def list_invoices(step: Step, request: ListInvoices) -> Invoices:
     """Oldest first; ``after`` is the id of the last one seen."""
-    if not step.sees(request.account):
-        return Invoices(invoices=())
     where = []
+    if request.account:
+        if not step.sees(request.account):
+            return Invoices(invoices=())
+        where.append(invoice_table.c.account == request.account)
+    elif step.account_prefix:
+        raise errors.PermissionDeniedError(
+            "a credential bound to accounts names the account", field="account"
+        )
+    if request.state:
+        if request.state not in STATES:
+            raise errors.InvalidRequestError(f"state: one of {', '.join(STATES)}", field="state")
+        where.append(invoice_table.c.state == request.state)
     if request.after:
         position = (
             invoice_table.select()
@@ -38,7 +48,7 @@ def list_invoices(step: Step, request: ListInvoices) -> Invoices:
         )
         where.append(invoice_table.c.row > position)
     limit = min(max(request.limit, 1), 1_000)
-    found = step.work.invoices.find(*where, order="row", limit=limit, account=request.account)
+    found = step.work.invoices.find(*where, order="row", limit=limit)
     return Invoices(invoices=tuple(as_it_would_be(step, each) for each in found))
 
 
