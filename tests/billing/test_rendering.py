@@ -14,6 +14,7 @@ import pytest
 from drawdown.billing.invoice import InvoiceLine
 from drawdown.billing.invoice_credit import InvoiceCredit, apply_credits
 from drawdown.billing.page import InvoicePage, PageInput, Party, page_of
+from drawdown.billing.page_translations import FRENCH, GERMAN, SPANISH, words_for
 from drawdown.billing.page_words import ENGLISH, PageWords
 from drawdown.billing.rendering import html_of, pdf_of
 from drawdown.billing.totals import NoTax, totals_of
@@ -150,3 +151,20 @@ def test_states_and_unknown_locales() -> None:
     with pytest.raises(InvalidRequestError) as raised:
         page(locale="xx_nowhere")
     assert raised.value.field == "locale"
+
+
+def test_the_words_are_those_of_the_readers_language() -> None:
+    """Every word of a translation is one: none was forgotten, and other languages read English."""
+    for locale, words, title in (
+        ("de_CH", GERMAN, "Rechnung"),
+        ("fr", FRENCH, "Facture"),
+        ("es-MX", SPANISH, "Factura"),
+    ):
+        assert words_for(locale) is words
+        assert f"<h1>{title}</h1>" in html_of(page(locale=locale, words=words)).replace("\n", "")
+        # What is written alike in both.
+        alike = {"date": "Date", "total": "Total", "subtotal": "Subtotal"}
+        for each in PageWords.__struct_fields__:
+            same = getattr(words, each) == getattr(ENGLISH, each)
+            assert not same or alike.get(each) == getattr(words, each), (locale, each)
+    assert words_for("ja_JP") is ENGLISH

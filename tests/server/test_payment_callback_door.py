@@ -20,6 +20,7 @@ from drawdown.storage.key_file import KeyFile
 from tests.server.http_calls import Http
 from tests.server.processes import ServerProcess, serving
 
+GRANTED = {"purchase_id": "p1", "invoice_id": "inv.purchase:p1", "state": "granted"}
 PATH = "/v1/payments/callback"
 WEBHOOK_SECRET = "whsec_of_a_test"
 
@@ -69,7 +70,7 @@ def test_a_signed_word_makes_credits_once(shop: Shop) -> None:
     provider = shop.provider()
     body, headers = provider.finish("purchase:p1")
     for _ in range(3):
-        assert shop.say(body, headers) == (200, {"purchase_id": "p1", "state": "granted"})
+        assert shop.say(body, headers) == (200, GRANTED)
     late = provider.finish("purchase:p1", ChargeState.FAILED)
     assert shop.say(*late)[1]["state"] == "granted"
     assert shop.available() == before + 10

@@ -158,7 +158,9 @@ def close(
 def render(
     invoice_id: InvoiceArgument,
     file: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="FILE.html or FILE.pdf.")],
-    locale: Annotated[str, typer.Option(help="Language and country, like en or de_CH.")] = "en",
+    locale: Annotated[
+        str, typer.Option(help="Language and country, like en or de_CH; words in en, de, fr and es.")
+    ] = "en",
     data: DataOption = None,
     target: TargetOption = None,
     api_key: ApiKeyOption = None,

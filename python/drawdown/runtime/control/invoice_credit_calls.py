@@ -22,6 +22,7 @@ from drawdown.billing.invoice_credit_requests import (
     VoidInvoiceCredit,
 )
 from drawdown.billing.page import PageInput, page_of
+from drawdown.billing.page_translations import words_for
 from drawdown.billing.totals import taken_back
 from drawdown.billing.withdrawal import rest_id, withdrawal
 from drawdown.model.ids import check_id
@@ -136,6 +137,7 @@ def render_invoice(step: Step, request: RenderInvoice) -> RenderedInvoice:
             paid_at=None if shown.corrects else shown.paid_at,
             time_zone=zone,
             locale=request.locale,
+            words=words_for(request.locale),
             note=shown.note,
             advance=shown.advance if shown.advance_state == "paid" else None,
             closes_at=shown.closes_at,
