@@ -56,7 +56,7 @@ SHOWN = {
     "late": ("Overage of credits, noted after its invoice", "Jan 31, 2026", "€1,543.43"),
     "unpaid": ("Due", "$20.00"),
     "bought": ("Render pack, 1000 credits", "Spring", "-€15.00", "€217.77"),
-    "refunded": ("Credit note", "Corrects invoice", "-€163.33", "refund, take_unspent"),
+    "refunded": ("Credit note", "Corrects invoice", "-€163.33", "Refund of what is unspent"),
 }
 
 

@@ -275,7 +275,12 @@ def test_the_providers_words_late_twice_and_out_of_order(tmp_path: Path, db_url:
         db.advance_clock("acme", EDGE + 5 * DAY)
         assert newest(db, "acme").attempts == 1, "the second attempt is still open"
         assert [each.key for each in provider.charges()][1:] == [unpaid, attempt_key(unpaid, 1)]
-        paid = provider.finish(attempt_key(unpaid, 1))
+        second = provider.finish(attempt_key(unpaid, 1), ChargeState.FAILED, "expired")
+        for word in (second, (body, headers)):
+            db.provider_callback(word[0].decode(), word[1])
+            assert newest(db, "acme").attempts == 2
+        db.advance_clock("acme", EDGE + 7 * DAY)
+        paid = provider.finish(attempt_key(unpaid, 2))
         for word in (paid, (body, headers), paid):
             db.provider_callback(word[0].decode(), word[1])
             assert (newest(db, "acme").state, db.subscription(sub).state) == ("paid", "active")

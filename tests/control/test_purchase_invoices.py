@@ -320,7 +320,7 @@ def test_a_chargeback_is_noted_on_the_invoice(tmp_path: Path, db_url: str) -> No
             body, headers = provider_of(db).dispute("purchase:p")
             db.provider_callback(body.decode(), headers)
         invoice, note = db.invoices("acme")
-        assert (note.corrects, note.note) == (invoice.invoice_id, "refund, disputed")
+        assert (note.corrects, note.note) == (invoice.invoice_id, "Chargeback")
         assert left_over(db, invoice) == (usd(0), usd(0))
 
 

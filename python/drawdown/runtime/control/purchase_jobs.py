@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
 
 REFUND_JOB: Final = "purchase.refund"
+# Printed on the credit note; what became of the credits is the account's business.
+_NOTES: Final = {"take_unspent": "Refund of what is unspent", "disputed": "Chargeback"}
 
 
 class Refunding(msgspec.Struct, frozen=True):
@@ -143,7 +145,7 @@ def refund_purchase(step: Step, job: StoredJob, taken: Taken | None) -> None:
         return
     reason = "disputed" if job.payload["is_dispute"] else job.payload["policy"]
     given = zero(purchase.price.currency) if purchase.bill_later else taken.money
-    note_refund(step, purchase, given, f"refund, {reason}")
+    note_refund(step, purchase, given, _NOTES.get(reason, "Refund"))
     add_to_balance(step, purchase.account, given - min(given, purchase.asked))
     refunded = moved(purchase, "refunded", step.now_of(purchase.account), reason=reason, refunded=given)
     step.work.purchases.put(refunded)
