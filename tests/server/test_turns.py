@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import pytest
 from drawdown import errors
-from drawdown.server import call_queue
+from drawdown.server import arrivals, call_queue, senders
+from drawdown.server.access import LOCAL
+from drawdown.server.arrivals import Arrivals
 from drawdown.server.call_queue import CallQueue
 from drawdown.server.senders import Sender
 from drawdown.server.turns import BATCH_BYTES, QUANTUM_BYTES, Line, Ring, Turn
@@ -81,6 +83,11 @@ def test_a_cancelled_turn_is_passed_over(loop: asyncio.AbstractEventLoop) -> Non
     assert ring.bytes == 0 == line.bytes
 
 
+def queue_of_calls(begun: Callable[[], int] = lambda: 0) -> CallQueue:
+    """As a server's own, with nothing in front of the loop unless ``begun`` says so."""
+    return CallQueue(asyncio.get_running_loop(), Arrivals(begun))
+
+
 def busy(done: list[str], name: str, seconds: float = 0.0) -> Callable[[], str]:
     def work() -> str:
         time.sleep(seconds)
@@ -92,7 +99,7 @@ def busy(done: list[str], name: str, seconds: float = 0.0) -> Callable[[], str]:
 
 def test_what_would_wait_too_long_is_refused_at_once_and_another_caller_is_not() -> None:
     async def story() -> None:
-        queue = CallQueue(asyncio.get_running_loop())
+        queue = queue_of_calls()
         noisy, quiet, done = Sender(), Sender(), []
         batch = bytes(call_queue.LARGE_BYTES)
 
@@ -119,7 +126,7 @@ def test_what_would_wait_too_long_is_refused_at_once_and_another_caller_is_not()
 
 def test_a_caller_that_gives_up_leaves_its_place_to_others() -> None:
     async def story() -> None:
-        queue = CallQueue(asyncio.get_running_loop())
+        queue = queue_of_calls()
         sender, done = Sender(), []
         hold = threading.Event()
         batch = bytes(100)
@@ -143,7 +150,7 @@ def test_a_caller_that_gives_up_leaves_its_place_to_others() -> None:
 
 def test_a_place_is_free_when_its_thread_is_not_when_its_caller_gave_up() -> None:
     async def story() -> None:
-        queue = CallQueue(asyncio.get_running_loop())
+        queue = queue_of_calls()
         sender, done = Sender(), []
         hold = threading.Event()
         batch = bytes(100)
@@ -170,7 +177,7 @@ def test_a_place_is_free_when_its_thread_is_not_when_its_caller_gave_up() -> Non
 
 def test_a_caller_with_nothing_waiting_is_let_in_whatever_the_others_do() -> None:
     async def story() -> None:
-        queue = CallQueue(asyncio.get_running_loop())
+        queue = queue_of_calls()
         noisy, quiet = Sender(), Sender()
         hold = threading.Event()
         large = bytes(4 << 20)
@@ -181,7 +188,7 @@ def test_a_caller_with_nothing_waiting_is_let_in_whatever_the_others_do() -> Non
             # Its call may be a small one, which does not wait here.
             queue.admit(quiet)
             try:
-                queue.admit(quiet, call_queue.LARGE_BYTES)
+                await queue.run(quiet, bytes(call_queue.LARGE_BYTES), busy([], "late"))
             except errors.OverloadedError:
                 refused += 1
         finally:
@@ -195,7 +202,7 @@ def test_a_caller_with_nothing_waiting_is_let_in_whatever_the_others_do() -> Non
 
 def test_streams_wait_for_their_place_in_turn_and_are_not_refused() -> None:
     async def story() -> None:
-        queue = CallQueue(asyncio.get_running_loop())
+        queue = queue_of_calls()
         noisy, other, done = Sender(), Sender(), []
         batch = bytes(QUANTUM_BYTES - BATCH_BYTES)
         calls = [
@@ -208,6 +215,101 @@ def test_streams_wait_for_their_place_in_turn_and_are_not_refused() -> None:
         assert done.index("other") <= 2 * call_queue.PLACES + 1, "a crowd of one caller stands in one line"
         assert await asyncio.gather(*calls) == ["noisy"] * 60
         assert queue.refused == 0 == queue.waiting_bytes
+        queue.close()
+
+    asyncio.run(story())
+
+
+def test_whoever_sends_large_batches_is_refused_before_the_next_one_while_calls_stand_unseen() -> None:
+    async def story() -> None:
+        begun, now = [0], [0.0]
+        watched = Arrivals(lambda: begun[0], lambda: now[0])
+        queue = CallQueue(asyncio.get_running_loop(), watched)
+        bulk, small = Sender(), Sender()
+        large = bytes(call_queue.LARGE_BYTES)
+        assert await queue.run(bulk, large, busy([], "first")) == "first"
+        queue.admit(bulk)
+        begun[0], now[0] = 1_000, 1.0
+        with pytest.raises(errors.OverloadedError) as refused:
+            queue.admit(bulk)
+        assert refused.value.definite and refused.value.retryable and queue.refused == 1
+        queue.admit(small)
+        # Refusing has not made it shorter: then it is no help, but who will be gone is still refused.
+        now[0] += arrivals.PROGRESS_S * 1.01
+        watched.seen, begun[0] = 50, 1_050
+        queue.admit(bulk)
+        with pytest.raises(errors.OverloadedError):
+            queue.admit(bulk, 0.000_001)
+        now[0] += arrivals.RETRY_S
+        watched.seen, begun[0] = 100, 1_100
+        with pytest.raises(errors.OverloadedError):
+            queue.admit(bulk)
+        queue.close()
+
+    asyncio.run(story())
+
+
+def test_who_sent_large_batches_is_refused_by_the_size_of_the_last_before_the_next_has_arrived() -> None:
+    async def story() -> None:
+        queue = queue_of_calls()
+        bulk, other = Sender(), Sender()
+        hold = threading.Event()
+        working = asyncio.create_task(queue.run(other, bytes(4 << 20), hold.wait))
+        await asyncio.sleep(0)
+        try:
+            queue.admit(bulk)
+            bulk.large_bytes = 64 << 10
+            with pytest.raises(errors.OverloadedError):
+                queue.admit(bulk)
+        finally:
+            hold.set()
+        await working
+        queue.admit(bulk)
+        queue.close()
+
+    asyncio.run(story())
+
+
+def test_a_caller_that_sends_no_large_batch_for_a_while_is_taken_for_a_small_one_again() -> None:
+    async def story() -> None:
+        known = senders.Senders(asyncio.get_running_loop())
+        sender = known.of(LOCAL, Peer())
+        sender.large_bytes = 64 << 10
+        await asyncio.sleep(senders.TICK_S * senders.LARGE_TICKS)
+        assert sender.large_bytes
+        await asyncio.sleep(senders.TICK_S * 2)
+        assert not sender.large_bytes
+        known.close()
+
+    asyncio.run(story())
+
+
+class Peer:
+    """A connection."""
+
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:1"
+
+
+def test_a_caller_that_would_be_gone_before_its_turn_is_over_is_refused_and_one_with_time_is_not() -> None:
+    async def story() -> None:
+        queue = queue_of_calls()
+        sender, other, done = Sender(), Sender(), []
+        hold = threading.Event()
+        batch = bytes(64 << 10)
+        # At the speed assumed before any is measured a batch is some 13 ms of work.
+        working = asyncio.create_task(queue.run(sender, batch, hold.wait, 0.000_1))
+        await asyncio.sleep(0)
+        try:
+            with pytest.raises(errors.OverloadedError) as refused:
+                await queue.run(other, batch, busy(done, "hurried"), 0.02)
+            patient = asyncio.create_task(queue.run(other, batch, busy(done, "patient"), 1.0))
+            await asyncio.sleep(0)
+        finally:
+            hold.set()
+        assert await working, "with nothing ahead even a hurried one is tried"
+        assert refused.value.definite
+        assert await patient == "patient" and done == ["patient"]
         queue.close()
 
     asyncio.run(story())

@@ -40,10 +40,13 @@ SMALL = (
     *("--set", "dedupe_budget_bytes=1073741824"),
 )
 
-# Over streams, which is how bulk comes. What a refused call costs a gRPC server in Python is a good part of
-# what a call of some thousand events costs, so over unary calls refusing cannot be free.
-GOODPUT_RATIO_MIN = 0.9
-UNARY_RATIO_MIN = 0.3
+# Over streams, which is how bulk comes: sixteen beside four.
+STREAMS_RATIO_MIN = 0.8
+# A refused call costs a gRPC server in Python a seventh of what a call of so many events costs, so that three
+# refusals for each call done leave some two thirds of the capacity at best.
+UNARY_RATIO_MIN = 0.5
+# A caller that waits for a second is told in time.
+UNKNOWN_RATIO_MAX = 0.01
 QUIET_RATIO_MAX = 2.0
 
 
@@ -193,12 +196,16 @@ def show(found: Overload) -> None:
 
 
 def judged(found: Overload) -> list[str]:
-    """What the goals of the specification say against it."""
+    """What is promised in docs/reliability.md and does not hold."""
     complaints = list(found.faults)
-    if (ratio := found.ratio(4)) < GOODPUT_RATIO_MIN:
-        complaints.append(
-            f"at 4x {ratio:.0%} of the most seen is acknowledged, wanted {GOODPUT_RATIO_MIN:.0%}"
-        )
+    if (ratio := found.ratio(4)) < UNARY_RATIO_MIN:
+        complaints.append(f"at 4x {ratio:.0%} of the most seen is acknowledged, wanted {UNARY_RATIO_MIN:.0%}")
+    beyond = found.row("unary, 4x")
+    if (untold := sum(beyond.unknown.values())) > UNKNOWN_RATIO_MAX * beyond.calls:
+        complaints.append(f"at 4x {untold} of {beyond.calls} calls ended unknown")
+    few, many = (found.row(f"{streams} streams").goodput for streams in STREAMS)
+    if many < STREAMS_RATIO_MIN * few:
+        complaints.append(f"{STREAMS[1]} streams got {many / few:.0%} of what {STREAMS[0]} got")
     calm, noisy = found.quiet_ms.values()
     if noisy > QUIET_RATIO_MAX * calm:
         complaints.append(
@@ -208,7 +215,7 @@ def judged(found: Overload) -> list[str]:
 
 
 def main() -> int:
-    """Print the table and one JSON line; 0 iff the goals are met and the books are right."""
+    """Print the table and one JSON line; 0 iff what is promised holds and the books are right."""
     parser = argparse.ArgumentParser(prog="python -m tests.stress.overload")
     parser.add_argument("--seconds", type=float, default=10, help="per measurement")
     parser.add_argument("--share", type=int, default=SHARE_PERCENT, help="percent of one processor")

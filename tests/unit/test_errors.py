@@ -54,6 +54,12 @@ def test_shed_work_says_when_to_retry() -> None:
     assert status.code_of(errors.OverloadedError("full")) is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+def test_the_same_refusal_is_encoded_once() -> None:
+    first, second = (status.details_of(errors.OverloadedError("too much; nothing was applied")) for _ in "12")
+    assert first is second
+    assert status.details_of(errors.OverloadedError("too much; nothing was applied", definite=False)) != first
+
+
 def test_an_unforeseen_fault_leaks_nothing() -> None:
     fault = status.fault_of(KeyError("secret"))
     assert isinstance(fault, errors.InternalError)

@@ -3,7 +3,8 @@
 A batch of thousands of events is milliseconds of work. Done on the loop's thread, calls would queue up in
 front of it unseen, and by the time one is looked at its caller has given up. So large batches go to threads
 of their own, the loop stays free to look at every call as it comes, and what would wait too long is refused
-at once: definitely, and for a hundredth of what doing it would cost.
+at once: definitely, and for a small part of what doing it would cost. So is what its caller will not wait
+for until it is done.
 
 Large batches of streams come here too where several callers send: a batch on the loop would stand before
 every step of a small call of another caller, and such a call takes half a dozen of them. Streams wait
@@ -11,18 +12,21 @@ instead of being refused.
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from drawdown import errors
+from drawdown.server.arrivals import Arrivals
 from drawdown.server.senders import Sender
 from drawdown.server.turns import BATCH_BYTES, Ring
 
 # Smaller ones are done before a thread would have been woken.
 LARGE_BYTES: Final = 16 << 10
-# Two at a time: one is decoded while the other has the engine.
-PLACES: Final = 2
+# Two at a time, so that one is decoded while the other has the engine; but a processor is left to the loop,
+# or calls would stand in front of it.
+PLACES: Final = min(2, max(1, len(os.sched_getaffinity(0)) - 1))
 # A call that would wait longer than this is refused when it arrives.
 QUEUE_S: Final = 0.05
 # All that waits together.
@@ -31,6 +35,7 @@ WAITING_BYTES_MAX: Final = 64 << 20
 FIRST_BYTES_PER_S: Final = 5e6
 
 _REFUSAL: Final = "this caller has more calls waiting than can be done in time; nothing was applied"
+_REFUSAL_UNSEEN: Final = "more calls arrive than can be looked at in time; nothing was applied"
 
 AnswerT = TypeVar("AnswerT")
 
@@ -38,8 +43,9 @@ AnswerT = TypeVar("AnswerT")
 class CallQueue:
     """The queue of one server. For use on the loop's thread only."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, arrivals: Arrivals) -> None:
         self._loop = loop
+        self._arrivals = arrivals
         self._executor = ThreadPoolExecutor(PLACES, thread_name_prefix="usage-call")
         self._ring = Ring()
         self._working = 0
@@ -58,12 +64,16 @@ class CallQueue:
         """How much is worked off, as measured."""
         return 1 / self._s_per_byte
 
-    async def run(self, sender: Sender, batch: bytes, work: Callable[[], AnswerT]) -> AnswerT:
+    async def run(
+        self, sender: Sender, batch: bytes, work: Callable[[], AnswerT], left_s: float | None = None
+    ) -> AnswerT:
         """The answer of ``work``, run in a thread when it is this sender's turn.
 
-        Raises ``OverloadedError`` at once where that would be too late to be worth waiting for.
+        Raises ``OverloadedError`` at once where that would be too late to be worth waiting for: for anybody,
+        or for a caller that waits for ``left_s`` at most.
         """
-        self.admit(sender, len(batch))
+        sender.large_bytes, sender.large_ticks = len(batch), 0
+        self._admit_batch(sender, len(batch), left_s)
         return await self.wait_and_run(sender, batch, work)
 
     async def wait_and_run(self, sender: Sender, batch: bytes, work: Callable[[], AnswerT]) -> AnswerT:
@@ -97,20 +107,46 @@ class CallQueue:
         working.add_done_callback(lambda done: self._loop.call_soon_threadsafe(ended, done))
         return await answer
 
-    def admit(self, sender: Sender, batch_bytes: int = 0) -> None:
-        """Raises ``OverloadedError`` where a further call of this sender would wait too long.
+    def admit(self, sender: Sender, left_s: float | None = None) -> None:
+        """Raises ``OverloadedError`` where a further call of this sender would come too late.
 
-        Before its batch has arrived (``batch_bytes`` 0) a caller with nothing waiting is let in: its call may
-        be a small one, which waits for nobody here.
+        That is before its batch has arrived. A caller with nothing waiting that has sent no large batch of
+        late is let in: its call may be a small one, which waits for nobody and costs no more than a refusal.
         """
-        if not batch_bytes and not sender.calls.bytes:
-            return
+        if sender.large_bytes:
+            if self._arrivals.are_long() and (
+                self._arrivals.shrink or self._is_late(sender.large_bytes, 0.0, left_s)
+            ):
+                raise self._refusal(_REFUSAL_UNSEEN)
+            self._admit_batch(sender, sender.large_bytes, left_s)
+        elif sender.calls.bytes and self._ahead_s(sender) > QUEUE_S:
+            raise self._refusal(_REFUSAL)
+
+    def _admit_batch(self, sender: Sender, batch_bytes: int, left_s: float | None) -> None:
+        """``admit`` once the size is known."""
+        ahead_s = self._ahead_s(sender)
+        # With nothing ahead it is begun whatever is known of the speed: so that is measured anew.
+        late = ahead_s > 0 and self._is_late(batch_bytes, ahead_s, left_s)
+        if late or ahead_s > QUEUE_S or self._ring.bytes + batch_bytes > WAITING_BYTES_MAX:
+            raise self._refusal(_REFUSAL)
+
+    def _is_late(self, batch_bytes: int, ahead_s: float, left_s: float | None) -> bool:
+        """Whether the caller will have given up before its batch is done."""
+        if left_s is None or ahead_s + batch_bytes * self._s_per_byte <= left_s:
+            return False
+        # What was slow may be quick by now, and only what is done is measured.
+        self._s_per_byte *= 1 - 1 / 64
+        return True
+
+    def _ahead_s(self, sender: Sender) -> float:
+        """How long a further batch of this sender would wait."""
         # Others get turns of their own in between: at most as much of each as this caller has waiting.
         mine = sender.calls.bytes * max(1, len(self._ring))
-        ahead = min(self._ring.bytes, mine) + self._working_bytes
-        if ahead * self._s_per_byte > QUEUE_S or self._ring.bytes + batch_bytes > WAITING_BYTES_MAX:
-            self.refused += 1
-            raise errors.OverloadedError(_REFUSAL)
+        return (min(self._ring.bytes, mine) + self._working_bytes) * self._s_per_byte
+
+    def _refusal(self, message: str) -> errors.OverloadedError:
+        self.refused += 1
+        return errors.OverloadedError(message)
 
     async def _place(self, sender: Sender, batch_bytes: int) -> None:
         turn = self._loop.create_future()

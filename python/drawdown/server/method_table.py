@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 
+from drawdown.server.arrivals import Arrivals
 from drawdown.server.context import Handler
 
 
@@ -20,8 +21,9 @@ class MethodTable(grpc.GenericRpcHandler):
     To the functions that gRPC generates for a service the table is the server they add handlers to.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, arrivals: Arrivals | None = None) -> None:
         self._by_path: dict[str, Handler] = {}
+        self._arrivals = arrivals
 
     def add(self, service: str, handlers: Mapping[str, Handler]) -> None:
         """Serve these methods of the service as well."""
@@ -36,5 +38,10 @@ class MethodTable(grpc.GenericRpcHandler):
         """Nothing: generated code gives the same handlers as registered ones."""
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
-        """The handler of a call, or ``None`` where the method is not of this table."""
+        """The handler of a call, or ``None`` where the method is not of this table.
+
+        gRPC asks once per call, as soon as the loop sees it: here calls are counted.
+        """
+        if self._arrivals is not None:
+            self._arrivals.seen += 1
         return self._by_path.get(handler_call_details.method)

@@ -31,6 +31,8 @@ def channel_arguments(config: ProcessConfig) -> list[tuple[str, int]]:
         ("grpc.max_concurrent_streams", config.streams_max),
         ("grpc.max_metadata_size", METADATA_SOFT_BYTES),
         ("grpc.absolute_max_metadata_size", METADATA_HARD_BYTES),
+        # gRPC counts the calls that begin, so that those nobody has seen yet are known (arrivals.py).
+        ("grpc.enable_channelz", 1),
         # Compression bombs: nothing but identity is taken or sent.
         ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_ONLY),
         ("grpc.default_compression_algorithm", 0),

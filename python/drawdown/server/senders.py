@@ -15,6 +15,8 @@ from drawdown.server.turns import Line, Ring
 # Callers of the last tick are those that turns are taken among.
 TICK_S: Final = 0.25
 FORGET_TICKS: Final = 240
+# A caller that sent a large batch in a call is taken to send more of them, for so long.
+LARGE_TICKS: Final = 4
 
 
 class Connected(Protocol):
@@ -26,7 +28,16 @@ class Connected(Protocol):
 class Sender:
     """One caller: all streams and calls of one key, or of one connection without keys."""
 
-    __slots__ = ("bytes", "bytes_before", "calls", "idle_ticks", "line", "streams")
+    __slots__ = (
+        "bytes",
+        "bytes_before",
+        "calls",
+        "idle_ticks",
+        "large_bytes",
+        "large_ticks",
+        "line",
+        "streams",
+    )
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -35,6 +46,9 @@ class Sender:
         self.streams = 0
         """Open ones: a caller that has some is not forgotten."""
         self.idle_ticks = 0
+        self.large_bytes = 0
+        """Of the last large batch in a call of its own; 0: of late there was none."""
+        self.large_ticks = 0
         self.line = Line()
         """Waiting for a turn on the loop."""
         self.calls = Line()
@@ -101,6 +115,9 @@ class Senders:
                 if sender.idle_ticks > FORGET_TICKS and not sender.streams:
                     del self._by_name[name]
             sender.bytes_before, sender.bytes = sender.bytes, 0
+            sender.large_ticks += 1
+            if sender.large_ticks > LARGE_TICKS:
+                sender.large_bytes = 0
         self.active, self._active_bytes = active, total
         self.contended = active > 1
         self._ticking = self._loop.call_later(TICK_S, self._tick) if self._by_name else None

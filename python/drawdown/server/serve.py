@@ -32,6 +32,7 @@ from drawdown.server import entitlement_service, usage_service
 from drawdown.server.access_control import AccessControl
 from drawdown.server.account_service import AccountService
 from drawdown.server.admin_service import AdminService
+from drawdown.server.arrivals import Arrivals, begun_calls
 from drawdown.server.catalog_service import CatalogService
 from drawdown.server.context import Handler
 from drawdown.server.control_service import control_services
@@ -180,7 +181,10 @@ class Server:
         loop = asyncio.get_running_loop()
         access = self._control.access
         durability = Durability(app.engine, loop)
-        self._usage = UsageService(app.engine, durability, access, window_batches=process.window_batches)
+        self._arrivals = Arrivals(begun_calls())
+        self._usage = UsageService(
+            app.engine, durability, access, self._arrivals, window_batches=process.window_batches
+        )
         self._sessions = ReservationSessions()
         self._keeper = ReservationKeeper(app.engine, access, self._sessions)
         self._typed = TypedCalls(
@@ -256,7 +260,7 @@ class Server:
             ),
         ]
         registered = _merged(hot + streams + [self._typed.handler_of(service) for service in typed])
-        table = MethodTable()
+        table = MethodTable(self._arrivals)
         for name, handlers in registered.items():
             table.add(name, handlers)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, table)
@@ -384,6 +388,8 @@ class Server:
             "shed_total": self._usage.shed,
             "calls_refused_queue_total": self._usage.call_queue.refused,
             "calls_expired_total": self._usage.expired,
+            "calls_seen_total": self._arrivals.seen,
+            "calls_unseen": self._arrivals.unseen,
             "call_queue_bytes": self._usage.call_queue.waiting_bytes,
             "call_queue_bytes_per_s": self._usage.call_queue.bytes_per_s,
             "senders_active": self._usage.senders.active,

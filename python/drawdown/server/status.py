@@ -82,13 +82,13 @@ def details_of(fault: errors.DrawdownError) -> bytes:
     )
 
 
-# An overloaded server says the same thing thousands of times a second.
-@functools.lru_cache(256)
 def shortened(message: str) -> str:
     """As much of a message as goes out."""
     return message[:MESSAGE_CHARACTERS_MAX]
 
 
+# An overloaded server says the same thing thousands of times a second.
+@functools.lru_cache(256)
 def _details(code: str, message: str, reason: str, field: str, definite: bool, retryable: bool) -> bytes:
     info = error_details_pb2.ErrorInfo(domain=DOMAIN, reason=reason)
     info.metadata["definite"] = "true" if definite else "false"

@@ -24,6 +24,7 @@ from drawdown import errors
 from drawdown.engine import Engine, RawEngineError, translated
 from drawdown.server import status
 from drawdown.server.access import Access, Principal, Right
+from drawdown.server.arrivals import Arrivals
 from drawdown.server.call_queue import LARGE_BYTES, CallQueue
 from drawdown.server.context import Context, Handler
 from drawdown.server.durability import Durability
@@ -156,7 +157,13 @@ class UsageService:
     """Handlers of ``drawdown.v1.UsageService``."""
 
     def __init__(
-        self, engine: Engine, durability: Durability, access: Access, *, window_batches: int
+        self,
+        engine: Engine,
+        durability: Durability,
+        access: Access,
+        arrivals: Arrivals,
+        *,
+        window_batches: int,
     ) -> None:
         self.engine = engine
         self.window = window_batches
@@ -167,7 +174,7 @@ class UsageService:
         self.expired = 0
         self.streams: set[UsageStream] = set()
         self.senders = Senders(self.loop)
-        self.call_queue = CallQueue(self.loop)
+        self.call_queue = CallQueue(self.loop, arrivals)
         self._durability = durability
         self._access = access
         self._draining = False
@@ -207,7 +214,7 @@ class UsageService:
             if self._draining:
                 raise draining()
             sender = self.senders.of(principal, context)
-            self.call_queue.admit(sender)
+            self.call_queue.admit(sender, context.time_remaining())
             batch = await _only_message(context)
             seq, ack = await self._take_call(batch, principal, sender, context)
             self.took(sender, len(batch))
@@ -222,7 +229,10 @@ class UsageService:
         try:
             if len(batch) >= LARGE_BYTES:
                 return await self.call_queue.run(
-                    sender, batch, lambda: self._offer_in_time(batch, caller, context)
+                    sender,
+                    batch,
+                    lambda: self._offer_in_time(batch, caller, context),
+                    context.time_remaining(),
                 )
             if self.senders.contended:
                 await self.senders.turn(sender, len(batch))
