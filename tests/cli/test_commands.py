@@ -53,6 +53,14 @@ COMMANDS = {
     "top",
     "verify",
     "void",
+    "correct",
+    "debit",
+    "event",
+    "invoice-credit",
+    "product",
+    "rate-card",
+    "release",
+    "reservation",
 }
 
 
