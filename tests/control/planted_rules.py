@@ -144,8 +144,8 @@ PLANTS = (
         "final-before-its-grace",
         "S0-6",
         "runtime/control/invoicing.py",
-        "closes_at = invoice.closes_at or arrears[0].until + step.plane.invoice_grace",
-        "closes_at = invoice.closes_at or arrears[0].until",
+        "closes_at = invoice.closes_at or arrears[-1].until + step.plane.invoice_grace",
+        "closes_at = invoice.closes_at or arrears[-1].until",
         f"{GRACE}::test_late_usage_inside_the_grace_joins_its_period",
     ),
     Plant(

@@ -240,6 +240,9 @@ def policies(account: str) -> st.SearchStrategy[dict[str, Any]]:
         {"kind": "overage", "price": "0.01"},
         {"kind": "overage", "price": "0.01", "cap": 150},
         {"kind": "overage", "price": "0.01", "cap": 0},
+        {"kind": "overage", "price": "0.02", "since": NOON},
+        {"kind": "overage", "price": "0.03", "cap": 150, "since": NOON + HOUR},
+        {"kind": "overage", "price": "0.04", "cap": 150, "since": NOON + 31 * DAY},
     ]
     return st.builds(
         lambda kind, credit_type: {**base, **kind, "credit_type": credit_type},

@@ -149,6 +149,9 @@ def _set_policy(ledger: ReferenceLedger, command: Command) -> Facts:
         raise Refused("INVALID", "limit")
     if cap_units is not None and cap_units < 0:
         raise Refused("INVALID", "cap")
+    if "since" in command and command["kind"] != "overage":
+        raise Refused("INVALID", "since")
+    # ``since`` says what is counted apart for an invoice: balances, caps and corrections are as without it.
     pool.policy = Policy(command["kind"], limit, cap_units)
     pool.touched = True
     return {"status": "OK"}

@@ -57,6 +57,8 @@ class OverageOwed(Value, frozen=True):
     """What is owed beyond what stands on invoices."""
 
     credits: Decimal
+    before: Decimal = Decimal(0)
+    """What stands on invoices of the same usage periods."""
     late: tuple[LateUsage, ...] = ()
 
 
@@ -65,7 +67,7 @@ def overage_owed(
 ) -> OverageOwed:
     """What usage periods that began before ``until`` (all where absent) owe. ``usage`` is oldest first."""
     known = _billed_of(billed, usage)
-    credits = Decimal(0)
+    credits, before = Decimal(0), Decimal(0)
     late: dict[str, LateUsage] = {}
     for each in usage:
         if until is not None and each.start >= until:
@@ -73,12 +75,14 @@ def overage_owed(
         closed = _closed_over(billed, each.start)
         if closed is None:
             credits += each.credits - known[each.start]
+            before += known[each.start]
             continue
-        so_far = late.get(closed.arrears_id) or LateUsage(closed, Decimal(0), Decimal(0))
-        late[closed.arrears_id] = LateUsage(
+        so_far = late.get(closed.stem) or LateUsage(closed, Decimal(0), Decimal(0))
+        late[closed.stem] = LateUsage(
             closed, so_far.before + known[each.start], so_far.credits + each.credits
         )
-    return OverageOwed(credits, tuple(each for each in late.values() if each.before != each.credits))
+    changed = tuple(each for each in late.values() if each.before != each.credits)
+    return OverageOwed(credits, before, changed)
 
 
 def overage_noted(
@@ -90,8 +94,8 @@ def overage_noted(
     """
     known = _billed_of(billed, usage)
     stand = {each.start: known[each.start] for each in usage}
-    stand.update({each.start: each.credits for each in usage if each.start < arrears.until})
-    closed = [each for each in billed.closed if each.arrears_id != arrears.arrears_id]
+    stand.update({each.start: each.credits for each in usage if each.start < arrears.before})
+    closed = [each for each in billed.closed if each.stem != arrears.stem]
     if not arrears.cut:
         closed = sorted((*closed, arrears), key=lambda each: each.until)
     settled = billed.settled
@@ -145,4 +149,10 @@ def _billed_of(billed: OverageBilled, usage: Sequence[UsagePeriod]) -> dict[date
 
 def _closed_over(billed: OverageBilled, start: datetime) -> Arrears | None:
     """The closed billing period that a usage period is billed with."""
-    return next((each for each in billed.closed if start < each.until), None)
+    return next((each for each in billed.closed if each.bills(start)), None)
+
+
+def credits_of(billed: OverageBilled, usage: Sequence[UsagePeriod], closed: Arrears) -> Decimal:
+    """Credits past zero of a closed billing period, or of a part of it, as they are now."""
+    mine = (each.credits for each in usage if _closed_over(billed, each.start) == closed)
+    return sum(mine, Decimal(0))

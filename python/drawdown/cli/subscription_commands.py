@@ -112,7 +112,7 @@ def change(
     policy: Annotated[str, typer.Option(help="void_replace, keep_until_expiry or prorate.")] = "",
     when: Annotated[str, typer.Option(help="now or period_end.")] = "now",
     payment_method: Annotated[str, typer.Option(help="Another one; default: the present one.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what it would do now.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what it would do.")] = False,
     data: DataOption = None,
     target: TargetOption = None,
     api_key: ApiKeyOption = None,
@@ -132,12 +132,14 @@ def change(
             )
             show_subscription(changed, json)
             return
-        preview = database.preview_change(subscription_id, plan, quantity=quantity, policy=policy)
+        preview = database.preview_change(subscription_id, plan, quantity=quantity, policy=policy, when=when)
     if json:
         print_json(preview)
         return
     rows: list[tuple[str, Any]] = [
+        ("at", preview.effective_at),
         ("due now", str(preview.due_now)),
+        *((each.description, str(each.amount)) for each in preview.charges),
         ("policy", preview.policy),
         ("grants voided", preview.grants_voided),
         ("credits forfeited", preview.credits_forfeited),

@@ -236,14 +236,10 @@ class AioConnection(
         self, batch: int = 1000, linger_ms: float = 5, options: RecorderOptions | None = None
     ) -> AioRecorder:
         """A stream of usage, for ``async with``: batched, bounded in memory, re-sent after a break."""
+        wanted = options or RecorderOptions()
+        scale_of, clocks = self._scale_for_recorder, self._own_clocks
         return AioRecorder(
-            self._channel,
-            self._metadata,
-            self._scale_for_recorder,
-            self._own_clocks,
-            batch=batch,
-            linger_ms=linger_ms,
-            options=options or RecorderOptions(),
+            self._channel, self._metadata, scale_of, clocks, batch=batch, linger_ms=linger_ms, options=wanted
         )
 
     def _recorder_of_records(self, options: RecorderOptions) -> AioRecorder:

@@ -144,9 +144,15 @@ class CommandMethods(abc.ABC, Generic[AnswerT]):
         limit: AmountLike | None = None,
         price: AmountLike | None = None,
         cap: AmountLike | None = None,
+        since: InstantLike | None = None,
     ) -> AnswerT:
-        """At zero: ``hard``, ``partial``, ``overdraft`` (``limit``) or ``overage`` (``price``, ``cap``)."""
-        return self._one(commands.set_policy(account, credit_type, kind, limit=limit, price=price, cap=cap))
+        """At zero: ``hard``, ``partial``, ``overdraft`` (``limit``) or ``overage`` (``price``, ``cap``).
+
+        Overage of events from ``since`` on is counted apart from what was before: its price is another.
+        """
+        return self._one(
+            commands.set_policy(account, credit_type, kind, limit=limit, price=price, cap=cap, since=since)
+        )
 
     def set_thresholds(self, account: str, credit_type: str, thresholds: Iterable[AmountLike]) -> AnswerT:
         """Replace the pool's low-balance thresholds: each raises ``balance.low`` once when available comes to

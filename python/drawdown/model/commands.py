@@ -156,6 +156,7 @@ class SetPolicy(_Command, frozen=True, tag="set_policy"):
     limit: str | None = None
     price: str | None = None
     cap: str | None = None
+    since: int | None = None
 
     def __post_init__(self) -> None:
         _require("kind", self.kind, POLICY_KINDS)
@@ -339,8 +340,12 @@ def set_policy(
     limit: AmountLike | None = None,
     price: AmountLike | None = None,
     cap: AmountLike | None = None,
+    since: InstantLike | None = None,
 ) -> SetPolicy:
-    """At zero: ``hard``, ``partial``, ``overdraft`` (``limit``) or ``overage`` (``price``, ``cap``)."""
+    """At zero: ``hard``, ``partial``, ``overdraft`` (``limit``) or ``overage`` (``price``, ``cap``).
+
+    Overage of events from ``since`` on is counted apart from what was before: its price is another.
+    """
     return SetPolicy(
         account=account,
         credit_type=credit_type,
@@ -348,6 +353,7 @@ def set_policy(
         limit=_optional_text(limit, "limit"),
         price=_optional_text(price, "price"),
         cap=_optional_text(cap, "cap"),
+        since=optional_us(since, "since"),
     )
 
 

@@ -179,6 +179,7 @@ def set_policy(request: account_pb2.SetPolicyRequest) -> commands.SetPolicy:
         limit=policy.limit or None,
         price=policy.price or None,
         cap=policy.cap or None,
+        since=optional_us(request, "since"),
     )
 
 

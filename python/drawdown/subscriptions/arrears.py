@@ -4,8 +4,12 @@ Usage of a period may be noted when the period is over, so both are worked out w
 final. ``Arrears`` is what has to be known then: the subscription may be on another plan by that time.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
+from typing import Final
+
+import msgspec
 
 from drawdown.catalog.plan import Plan
 from drawdown.catalog.pricing import Price
@@ -13,8 +17,13 @@ from drawdown.model.money import Money, total
 from drawdown.model.request import Value
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.charge import Charge
-from drawdown.subscriptions.renewing import price_of
+from drawdown.subscriptions.prorating import share_left
+from drawdown.subscriptions.renewing import period_stem, price_of
 from drawdown.subscriptions.subscription import Subscription
+
+_WHOLE: Final = Fraction(1)
+_NONE: Final = Decimal(0)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Arrears(Value, frozen=True, kw_only=True):
@@ -35,11 +44,29 @@ class Arrears(Value, frozen=True, kw_only=True):
     spent: Money | None = None
     """What else the period was charged; counts towards ``minimum``."""
     minimum: Money | None = None
+    since: datetime | None = None
+    """Usage periods that began before this are not billed with it."""
+    part: str = ""
+    """Names the part of the period where its price changed in between; empty: the last, or all of it."""
 
     @property
     def plan_key(self) -> str:
         """Id and version."""
         return f"{self.plan_id}@{self.version}"
+
+    @property
+    def stem(self) -> str:
+        """What the lines of its usage are called after."""
+        return f"{self.arrears_id}:{self.part}" if self.part else self.arrears_id
+
+    def bills(self, start: datetime) -> bool:
+        """Whether the usage period that began at ``start`` is billed with it."""
+        return start < self.before and (self.since is None or start >= self.since)
+
+    @property
+    def before(self) -> datetime:
+        """Usage periods that began before this: of one that was cut, what began with its end is its own."""
+        return self.until + _MICROSECOND if self.cut else self.until
 
 
 def arrears_of(
@@ -50,12 +77,16 @@ def arrears_of(
     until: datetime,
     cut: bool,
     spent: list[Money] | None,
+    floor_share: Fraction = _WHOLE,
 ) -> Arrears:
-    """Period ``number``, which is over at ``until``, under ``plan``; without ``spent`` it has no minimum."""
+    """Period ``number``, which is over at ``until``, under ``plan``; without ``spent`` it has no minimum.
+
+    Of the minimum of a period that was cut short ``floor_share`` is due.
+    """
     floor = price_of(plan.minimum_spend, subscription, "minimum_spend")
     has_floor = floor is not None and spent is not None and subscription.state == "active"
     return Arrears(
-        arrears_id=f"{subscription.subscription_id}:{subscription.epoch}.{number}",
+        arrears_id=period_stem(subscription, number),
         subscription_id=subscription.subscription_id,
         plan_id=plan.plan_id,
         version=plan.version,
@@ -64,8 +95,34 @@ def arrears_of(
         until=until,
         cut=cut,
         spent=total(spent, subscription.currency) if has_floor and spent is not None else None,
-        minimum=floor.of(Decimal(1)) if floor is not None and has_floor else None,
+        minimum=floor.of(Decimal(1)).times(floor_share) if floor is not None and has_floor else None,
     )
+
+
+def part_until(arrears: Arrears, until: datetime) -> Arrears:
+    """The part of the period before ``until``, where another price followed; its minimum is the last's."""
+    return msgspec.structs.replace(
+        arrears,
+        until=until,
+        cut=False,
+        part=f"until:{_stamp(until)}",
+        period=Period(start=arrears.period.start, end=max(until, arrears.period.start)),
+    )
+
+
+def cut_share(subscription: Subscription, number: int, until: datetime, *, gives_back: bool) -> Fraction:
+    """What is due of the minimum of period ``number`` that ends early at ``until``.
+
+    All of it, as of its fee; the share of the time that ran where the fee's unused time is given back.
+    """
+    if not gives_back:
+        return _WHOLE
+    period = subscription.billing.period(number)
+    return _WHOLE - share_left(until, period, period)
+
+
+def _stamp(instant: datetime) -> str:
+    return instant.strftime("%Y%m%dT%H%M%S.%f")
 
 
 def overage_type(plan: Plan) -> str:
@@ -95,15 +152,17 @@ def true_up(arrears: Arrears, overage: Money) -> Money | None:
     return missing if missing.minor > 0 else None
 
 
-def overage_charge(arrears: Arrears, price: Price, credits: Decimal) -> Charge | None:
-    """The line for ``credits`` past zero in the period; none for none."""
+def overage_charge(
+    arrears: Arrears, price: Price, credits: Decimal, before: Decimal = _NONE
+) -> Charge | None:
+    """The line for ``credits`` past zero in the period, beyond those ``before``; none for none."""
     if credits == 0:
         return None
     return _charge(
         arrears,
         "overage",
         f"Overage of {arrears.credit_type}",
-        overage_cost(price, credits),
+        overage_cost(price, before + credits) - overage_cost(price, before),
         credits,
         arrears.credit_type,
     )
@@ -116,9 +175,9 @@ def late_charge(arrears: Arrears, closed: Arrears, price: Price, before: Decimal
     difference, and what the true-up of that period has paid for already is not paid for again.
     """
     owed = [_owed(closed, overage_cost(price, each)) for each in (before, credits)]
-    begun = closed.period.start.strftime("%Y%m%dT%H%M%S.%f")
+    begun = _stamp(closed.period.start) + (f":{closed.part}" if closed.part else "")
     return Charge(
-        charge_id=f"{arrears.arrears_id}:adjustment:{closed.credit_type}:{begun}",
+        charge_id=f"{arrears.stem}:adjustment:{closed.credit_type}:{begun}",
         kind="adjustment",
         description=f"Overage of {closed.credit_type}, noted after its invoice",
         amount=owed[1] - owed[0],
@@ -149,7 +208,7 @@ def _charge(
 ) -> Charge:
     suffix = f":{reference}" if reference else ""
     return Charge(
-        charge_id=f"{arrears.arrears_id}:{kind}{suffix}",
+        charge_id=f"{arrears.stem}:{kind}{suffix}",
         kind=kind,
         description=description,
         amount=amount,

@@ -29,13 +29,19 @@ def in_force(subscriptions: Iterable[Subscription]) -> list[Subscription]:
 
 
 def policy_commands(
-    account: str, entitled: Sequence[tuple[Subscription, Plan]], left: Plan | None = None
+    account: str,
+    entitled: Sequence[tuple[Subscription, Plan]],
+    left: Plan | None = None,
+    apart_since: datetime | None = None,
 ) -> list[commands.Command]:
-    """The policy at zero of each pool under its newest plan; pools that only ``left`` served are ``hard``."""
+    """The policy at zero of each pool under its newest plan; pools that only ``left`` served are ``hard``.
+
+    Overage of events from ``apart_since`` on is counted apart: its price is another.
+    """
     policies: dict[str, commands.Command] = {}
     for subscription, plan in entitled:
         if plan.credits is not None and plan.credits.credit_type not in policies:
-            policies[plan.credits.credit_type] = _policy_of(account, subscription, plan)
+            policies[plan.credits.credit_type] = _policy_of(account, subscription, plan, apart_since)
     charge = None if left is None or _is_hard(left) else left.credits
     if charge is not None and charge.credit_type not in policies:
         credit_type = charge.credit_type
@@ -47,7 +53,9 @@ def _is_hard(plan: Plan) -> bool:
     return plan.overage is None and plan.at_zero.kind == "hard"
 
 
-def _policy_of(account: str, subscription: Subscription, plan: Plan) -> commands.SetPolicy:
+def _policy_of(
+    account: str, subscription: Subscription, plan: Plan, apart_since: datetime | None
+) -> commands.SetPolicy:
     assert plan.credits is not None
     credit_type = plan.credits.credit_type
     if plan.overage is None:
@@ -63,6 +71,7 @@ def _policy_of(account: str, subscription: Subscription, plan: Plan) -> commands
         "overage",
         price="0" if price is None else decimal_text(price.amount),
         cap=plan.overage.cap,
+        since=apart_since,
     )
 
 

@@ -7,6 +7,7 @@ from those, so a step done twice is one step.
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from typing import Final
 
 import msgspec
 
@@ -24,6 +25,8 @@ from drawdown.subscriptions.subscription import OwnGrant, Segment, Subscription
 
 PERIOD_JOB = "subscription.period"
 GRANT_JOB = "subscription.grant"
+# Kinds of lines that a period is paid with when it begins.
+IN_ADVANCE: Final = ("base_fee", "credits")
 
 
 def price_of(prices: tuple[Price, ...], subscription: Subscription, field: str) -> Price | None:
@@ -113,6 +116,11 @@ def credits_at(subscription: Subscription, plan: Plan, number: int) -> Decimal:
     return credits_share(credits_of(subscription, plan), part, plan.credit_scale)
 
 
+def period_stem(subscription: Subscription, number: int) -> str:
+    """What lines of billing period ``number`` are called after."""
+    return f"{subscription.subscription_id}:{subscription.epoch}.{number}"
+
+
 def period_charges(subscription: Subscription, plan: Plan, number: int) -> list[Charge]:
     """What billing period ``number`` costs in advance: the base fee, and the credits of its cadences."""
     period = subscription.billing.period(number)
@@ -147,7 +155,7 @@ def _charge(
     period: Period,
 ) -> Charge:
     return Charge(
-        charge_id=f"{subscription.subscription_id}:{subscription.epoch}.{number}:{kind}",
+        charge_id=f"{period_stem(subscription, number)}:{kind}",
         kind=kind,
         description=description,
         amount=amount,

@@ -39,6 +39,7 @@ class ChangePreview(Value, frozen=True):
     effective_at: datetime
     due_now: Money
     charges: tuple[Charge, ...] = ()
+    """Each line that the change makes, due now or on the next invoice; overage as it is at this moment."""
     grants_voided: tuple[str, ...] = ()
     credits_forfeited: Decimal = Decimal(0)
     """Free credits of the grants that are replaced."""
@@ -94,6 +95,8 @@ class PreviewChange(Request, frozen=True):
     plan_id: str
     quantity: int = 1
     policy: str = ""
+    when: str = "now"
+    """``now`` or ``period_end``."""
 
 
 class Cancel(Request, frozen=True):

@@ -4,6 +4,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+import msgspec
+
 from drawdown.catalog.plan import Plan
 from drawdown.model.money import Money
 from drawdown.model.request import Value
@@ -26,6 +28,15 @@ class PlannedChange(Value, frozen=True):
     """The invoice that must be paid first; empty: it waits for the period's end."""
     former_payment_method: str = ""
     """What the subscription had before: it stays where the change is not paid."""
+
+
+class LeftPrice(Value, frozen=True):
+    """A price of credits past zero that held in the open period until another one followed."""
+
+    plan_key: str
+    """``id@version`` of the plan that has it."""
+    until: datetime
+    """Usage dated before this is billed at it, however late it is noted."""
 
 
 class Segment(Value, frozen=True):
@@ -106,6 +117,8 @@ class Subscription(Value, frozen=True):
     unpaid_invoice_id: str = ""
     """Whose payment has failed; it is past due until that is paid."""
     past_due_since: datetime | None = None
+    left_prices: tuple[LeftPrice, ...] = ()
+    """Of the open period, oldest first."""
 
     @property
     def live(self) -> bool:
@@ -149,6 +162,13 @@ class OwnGrant(Value, frozen=True, kw_only=True):
     """How often these credits have rolled over."""
     plan_key: str = ""
     """``id@version`` of the plan that gave it, whose caps it rolls by; empty: that of the subscription."""
+
+
+def on_plan(subscription: Subscription, plan: Plan, quantity: int) -> Subscription:
+    """The subscription on another plan or quantity; its schedules are as they were."""
+    return msgspec.structs.replace(
+        subscription, plan_id=plan.plan_id, version=plan.version, quantity=quantity
+    )
 
 
 def schedules_from(

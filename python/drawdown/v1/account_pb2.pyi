@@ -160,14 +160,16 @@ class Policy(_message.Message):
     def __init__(self, kind: _Optional[_Union[PolicyKind, str]] = ..., limit: _Optional[str] = ..., price: _Optional[str] = ..., cap: _Optional[str] = ...) -> None: ...
 
 class SetPolicyRequest(_message.Message):
-    __slots__ = ("account_id", "credit_type", "policy")
+    __slots__ = ("account_id", "credit_type", "policy", "since")
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
     account_id: str
     credit_type: str
     policy: Policy
-    def __init__(self, account_id: _Optional[str] = ..., credit_type: _Optional[str] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+    since: _timestamp_pb2.Timestamp
+    def __init__(self, account_id: _Optional[str] = ..., credit_type: _Optional[str] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class SetPolicyResponse(_message.Message):
     __slots__ = ("seq",)

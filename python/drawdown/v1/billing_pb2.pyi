@@ -141,7 +141,7 @@ class InvoiceParty(_message.Message):
     def __init__(self, name: _Optional[str] = ..., address: _Optional[_Iterable[str]] = ..., email: _Optional[str] = ..., tax_id: _Optional[str] = ..., note: _Optional[str] = ...) -> None: ...
 
 class Arrears(_message.Message):
-    __slots__ = ("arrears_id", "subscription_id", "plan_id", "version", "credit_type", "period", "until", "cut", "spent", "minimum")
+    __slots__ = ("arrears_id", "subscription_id", "plan_id", "version", "credit_type", "period", "until", "cut", "spent", "minimum", "since", "part")
     ARREARS_ID_FIELD_NUMBER: _ClassVar[int]
     SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
     PLAN_ID_FIELD_NUMBER: _ClassVar[int]
@@ -152,6 +152,8 @@ class Arrears(_message.Message):
     CUT_FIELD_NUMBER: _ClassVar[int]
     SPENT_FIELD_NUMBER: _ClassVar[int]
     MINIMUM_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    PART_FIELD_NUMBER: _ClassVar[int]
     arrears_id: str
     subscription_id: str
     plan_id: str
@@ -162,7 +164,9 @@ class Arrears(_message.Message):
     cut: bool
     spent: _values_pb2.Money
     minimum: _values_pb2.Money
-    def __init__(self, arrears_id: _Optional[str] = ..., subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., version: _Optional[int] = ..., credit_type: _Optional[str] = ..., period: _Optional[_Union[_values_pb2.Period, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cut: _Optional[bool] = ..., spent: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., minimum: _Optional[_Union[_values_pb2.Money, _Mapping]] = ...) -> None: ...
+    since: _timestamp_pb2.Timestamp
+    part: str
+    def __init__(self, arrears_id: _Optional[str] = ..., subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., version: _Optional[int] = ..., credit_type: _Optional[str] = ..., period: _Optional[_Union[_values_pb2.Period, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cut: _Optional[bool] = ..., spent: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., minimum: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., part: _Optional[str] = ...) -> None: ...
 
 class InvoiceLine(_message.Message):
     __slots__ = ("line_id", "kind", "description", "amount", "quantity", "period", "subscription_id", "plan_key", "reference", "in_advance")

@@ -85,16 +85,18 @@ class ChangePlanRequest(_message.Message):
     def __init__(self, subscription_id: _Optional[str] = ..., change_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., quantity: _Optional[int] = ..., policy: _Optional[str] = ..., when: _Optional[str] = ..., payment_method: _Optional[str] = ...) -> None: ...
 
 class PreviewChangeRequest(_message.Message):
-    __slots__ = ("subscription_id", "plan_id", "quantity", "policy")
+    __slots__ = ("subscription_id", "plan_id", "quantity", "policy", "when")
     SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
     PLAN_ID_FIELD_NUMBER: _ClassVar[int]
     QUANTITY_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
+    WHEN_FIELD_NUMBER: _ClassVar[int]
     subscription_id: str
     plan_id: str
     quantity: int
     policy: str
-    def __init__(self, subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., quantity: _Optional[int] = ..., policy: _Optional[str] = ...) -> None: ...
+    when: str
+    def __init__(self, subscription_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., quantity: _Optional[int] = ..., policy: _Optional[str] = ..., when: _Optional[str] = ...) -> None: ...
 
 class CancelRequest(_message.Message):
     __slots__ = ("subscription_id", "when", "keep_credits")
@@ -161,7 +163,7 @@ class Subscriptions(_message.Message):
     def __init__(self, subscriptions: _Optional[_Iterable[_Union[Subscription, _Mapping]]] = ...) -> None: ...
 
 class Subscription(_message.Message):
-    __slots__ = ("subscription_id", "account", "customer_id", "plan_id", "version", "quantity", "currency", "country", "state", "started_at", "billing", "grants", "billing_next", "grant_next", "epoch", "trial_ends_at", "ends_at", "ended_at", "auto_renew", "payment_method", "own_grants", "planned_change", "segments", "waiting_charges", "paused_at", "term", "term_ends_at", "services", "seen", "left_plans", "unpaid_invoice_id", "past_due_since")
+    __slots__ = ("subscription_id", "account", "customer_id", "plan_id", "version", "quantity", "currency", "country", "state", "started_at", "billing", "grants", "billing_next", "grant_next", "epoch", "trial_ends_at", "ends_at", "ended_at", "auto_renew", "payment_method", "own_grants", "planned_change", "segments", "waiting_charges", "paused_at", "term", "term_ends_at", "services", "seen", "left_plans", "unpaid_invoice_id", "past_due_since", "left_prices")
     SUBSCRIPTION_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -194,6 +196,7 @@ class Subscription(_message.Message):
     LEFT_PLANS_FIELD_NUMBER: _ClassVar[int]
     UNPAID_INVOICE_ID_FIELD_NUMBER: _ClassVar[int]
     PAST_DUE_SINCE_FIELD_NUMBER: _ClassVar[int]
+    LEFT_PRICES_FIELD_NUMBER: _ClassVar[int]
     subscription_id: str
     account: str
     customer_id: str
@@ -226,7 +229,16 @@ class Subscription(_message.Message):
     left_plans: _containers.RepeatedScalarFieldContainer[str]
     unpaid_invoice_id: str
     past_due_since: _timestamp_pb2.Timestamp
-    def __init__(self, subscription_id: _Optional[str] = ..., account: _Optional[str] = ..., customer_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., version: _Optional[int] = ..., quantity: _Optional[int] = ..., currency: _Optional[str] = ..., country: _Optional[str] = ..., state: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., billing: _Optional[_Union[_values_pb2.Schedule, _Mapping]] = ..., grants: _Optional[_Union[_values_pb2.Schedule, _Mapping]] = ..., billing_next: _Optional[int] = ..., grant_next: _Optional[int] = ..., epoch: _Optional[int] = ..., trial_ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., auto_renew: _Optional[bool] = ..., payment_method: _Optional[str] = ..., own_grants: _Optional[_Iterable[_Union[OwnGrant, _Mapping]]] = ..., planned_change: _Optional[_Union[PlannedChange, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., waiting_charges: _Optional[_Iterable[_Union[Charge, _Mapping]]] = ..., paused_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., term: _Optional[int] = ..., term_ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., services: _Optional[_Iterable[_Union[Service, _Mapping]]] = ..., seen: _Optional[_Iterable[str]] = ..., left_plans: _Optional[_Iterable[str]] = ..., unpaid_invoice_id: _Optional[str] = ..., past_due_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    left_prices: _containers.RepeatedCompositeFieldContainer[LeftPrice]
+    def __init__(self, subscription_id: _Optional[str] = ..., account: _Optional[str] = ..., customer_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., version: _Optional[int] = ..., quantity: _Optional[int] = ..., currency: _Optional[str] = ..., country: _Optional[str] = ..., state: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., billing: _Optional[_Union[_values_pb2.Schedule, _Mapping]] = ..., grants: _Optional[_Union[_values_pb2.Schedule, _Mapping]] = ..., billing_next: _Optional[int] = ..., grant_next: _Optional[int] = ..., epoch: _Optional[int] = ..., trial_ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., auto_renew: _Optional[bool] = ..., payment_method: _Optional[str] = ..., own_grants: _Optional[_Iterable[_Union[OwnGrant, _Mapping]]] = ..., planned_change: _Optional[_Union[PlannedChange, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[Segment, _Mapping]]] = ..., waiting_charges: _Optional[_Iterable[_Union[Charge, _Mapping]]] = ..., paused_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., term: _Optional[int] = ..., term_ends_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., services: _Optional[_Iterable[_Union[Service, _Mapping]]] = ..., seen: _Optional[_Iterable[str]] = ..., left_plans: _Optional[_Iterable[str]] = ..., unpaid_invoice_id: _Optional[str] = ..., past_due_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., left_prices: _Optional[_Iterable[_Union[LeftPrice, _Mapping]]] = ...) -> None: ...
+
+class LeftPrice(_message.Message):
+    __slots__ = ("plan_key", "until")
+    PLAN_KEY_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    plan_key: str
+    until: _timestamp_pb2.Timestamp
+    def __init__(self, plan_key: _Optional[str] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class OwnGrant(_message.Message):
     __slots__ = ("grant_id", "credit_type", "amount", "period", "expires_at", "priority", "cost", "kind", "rolled", "plan_key")

@@ -129,7 +129,7 @@ pub struct PoolExtra {
     /// Payments of debt that corrections may give back, oldest first; of one meter's in a row by
     /// one grant, their sum.
     pub settled: Vec<Settled>,
-    /// (period start, credits) of periods with overage, oldest first.
+    /// (start, credits) of usage periods with overage, or of parts of them that are counted apart.
     pub overage: Vec<(i64, i64)>,
     /// Absolute ones, then percentages; each descending.
     pub thresholds: Vec<Threshold>,
@@ -299,15 +299,6 @@ impl Pool {
     /// Open reservations, the next to lapse first.
     pub fn reservations(&self) -> &[Arc<Reservation>] {
         self.extra.as_ref().map_or(&[], |extra| &extra.reservations)
-    }
-
-    pub fn overage_in(&self, period: i64) -> i64 {
-        let overage = self.extra.as_ref().map_or(&[][..], |extra| &extra.overage);
-        overage.iter().find(|(start, _)| *start == period).map_or(0, |(_, credits)| *credits)
-    }
-
-    pub fn overage_total(&self) -> i128 {
-        self.extra.iter().flat_map(|extra| &extra.overage).map(|(_, credits)| i128::from(*credits)).sum()
     }
 
     /// Free credits of grants valid now that can pay for `meter`, less debt: `check.available`.

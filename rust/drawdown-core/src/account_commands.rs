@@ -140,6 +140,9 @@ impl Engine {
             (PolicyKind::Overage, _) | (_, None) => {}
             (_, Some(_)) => return Err(Refusal::invalid("price", "only an overage policy has a price")),
         }
+        if c.since.is_some() && c.kind != PolicyKind::Overage {
+            return Err(Refusal::invalid("since", "only an overage policy counts apart since an instant"));
+        }
         let number = self.touch(&c.account, group)?;
         self.keep_catalog(group);
         let entry = PolicySet {
@@ -148,6 +151,7 @@ impl Engine {
             kind: policy_number(c.kind),
             limit,
             price: c.price.clone().unwrap_or_default(),
+            since: c.since,
         };
         self.emit_in(Control::PolicySet(entry), group);
         Ok(Done::ok())

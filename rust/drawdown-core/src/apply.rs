@@ -83,7 +83,7 @@ pub fn apply_usage(
         charged = charged.wrapping_add(beyond.overdraft);
     }
     if beyond.overage != 0 {
-        add_overage(pool, beyond.period, beyond.overage);
+        crate::overage::add_overage(pool, beyond.period, beyond.overage);
         charged = charged.wrapping_add(beyond.overage);
     }
     pool.charged = pool.charged.wrapping_add(charged);
@@ -112,14 +112,6 @@ pub(crate) fn open_debt(pool: &mut Pool, meter: Option<u16>, amount: i64) {
     match extra.debts.iter_mut().find(|debt| debt.meter == meter) {
         Some(debt) => debt.amount += amount,
         None => extra.debts.push(Debt { meter, amount }),
-    }
-}
-
-pub(crate) fn add_overage(pool: &mut Pool, period: i64, credits: i64) {
-    let overage = &mut pool.extra_mut().overage;
-    match overage.iter_mut().find(|(start, _)| *start == period) {
-        Some((_, sum)) => *sum += credits,
-        None => overage.push((period, credits)),
     }
 }
 
@@ -316,7 +308,11 @@ fn assign_table(account: &mut Account, table: u32, valid_from: i64) {
 
 fn set_policy(account: &mut Account, catalog: &mut Catalog, e: &PolicySet) -> Result<(), Misfit> {
     let policy = Policy { kind: policy_of(e.kind)?, limit: e.limit, price: e.price.clone() };
-    account.pool_or_new(e.credit_type as u16).policy = catalog.intern_policy(policy);
+    let pool = account.pool_or_new(e.credit_type as u16);
+    pool.policy = catalog.intern_policy(policy);
+    if let Some(since) = e.since {
+        crate::overage::count_apart(pool, since);
+    }
     Ok(())
 }
 

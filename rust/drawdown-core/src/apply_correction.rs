@@ -28,7 +28,7 @@ pub fn apply_corrected(account: &mut Account, e: &UsageCorrected, stamp: i64) ->
         apply::lower_debt(pool, e.meter(), e.overdraft.checked_neg().ok_or("no such debt")?)?;
     }
     if e.overage != 0 {
-        change_overage(pool, e.period, e.overage)?;
+        crate::overage::change_overage(pool, e.period, e.overage)?;
     }
     pool.charged = pool.charged.wrapping_add(e.difference());
     pool.recount(now);
@@ -66,17 +66,6 @@ fn give_back(pool: &mut Pool, part: &ReturnedPart) -> Result<(), Misfit> {
         WentTo::Expired => grant.ended_mut().expired += part.amount,
         WentTo::Moved => grant.ended_mut().moved += part.amount,
     }
-    Ok(())
-}
-
-fn change_overage(pool: &mut Pool, period: i64, change: i64) -> Result<(), Misfit> {
-    if change > 0 {
-        apply::add_overage(pool, period, change);
-        return Ok(());
-    }
-    let overage = &mut pool.extra_mut().overage;
-    let at = overage.iter().position(|(start, _)| *start == period).ok_or("no overage in that period")?;
-    overage[at].1 = overage[at].1.checked_add(change).filter(|sum| *sum >= 0).ok_or("less overage than came back")?;
     Ok(())
 }
 

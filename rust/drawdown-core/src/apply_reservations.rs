@@ -162,7 +162,7 @@ pub fn apply_settled(account: &mut Account, e: &ReservationSettled, floor: i64) 
         apply::open_debt(pool, ended.meter, e.overdraft);
     }
     if e.overage != 0 {
-        apply::add_overage(pool, e.period, e.overage);
+        crate::overage::add_overage(pool, e.period, e.overage);
     }
     pool.skip_spent();
     pool.charged = pool.charged.wrapping_add(e.charged());

@@ -5,6 +5,7 @@ use crate::account::Pool;
 use crate::catalog::{NO_CAP, Policy, Scopes};
 use crate::command::PolicyKind;
 use crate::grant::{Grant, VOIDED};
+use crate::overage::BearingPeriod;
 use crate::status::Status;
 use crate::usage_entry::{Beyond, Draw};
 
@@ -76,7 +77,7 @@ pub fn at_zero(
     policy: &Policy,
     amount: i64,
     uncovered: i64,
-    period: i64,
+    period: BearingPeriod,
     force: bool,
 ) -> Result<Beyond, Refused> {
     if uncovered == 0 {
@@ -93,7 +94,7 @@ pub fn at_zero(
             Err(refused) => refused,
         },
         PolicyKind::Overage if policy.limit == NO_CAP => return into_overage(pool, uncovered, period),
-        PolicyKind::Overage => match within(overage_in_use(pool, period), uncovered, policy.limit) {
+        PolicyKind::Overage => match within(overage_in_use(pool, &period), uncovered, policy.limit) {
             Ok(()) => return into_overage(pool, uncovered, period),
             Err(refused) => refused,
         },
@@ -105,7 +106,7 @@ fn overdraft_in_use(pool: Option<&Pool>) -> i128 {
     pool.map_or(0, |p| i128::from(p.overdraft()) + i128::from(p.headroom_held()))
 }
 
-fn overage_in_use(pool: Option<&Pool>, period: i64) -> i128 {
+fn overage_in_use(pool: Option<&Pool>, period: &BearingPeriod) -> i128 {
     pool.map_or(0, |p| i128::from(p.overage_in(period)) + i128::from(p.overage_headroom_held()))
 }
 
@@ -128,13 +129,13 @@ fn into_overdraft(pool: Option<&Pool>, uncovered: i64) -> Result<Beyond, Refused
     Ok(Beyond { overdraft: uncovered, ..Beyond::default() })
 }
 
-fn into_overage(pool: Option<&Pool>, uncovered: i64, period: i64) -> Result<Beyond, Refused> {
+fn into_overage(pool: Option<&Pool>, uncovered: i64, period: BearingPeriod) -> Result<Beyond, Refused> {
     let in_use = pool.map_or(0, |p| p.overage_total() + i128::from(p.overage_headroom_held()));
     let total = in_use + i128::from(uncovered);
     if total > i128::from(i64::MAX) {
         return Err(TOTAL_OVERFLOW);
     }
-    Ok(Beyond { overage: uncovered, period, ..Beyond::default() })
+    Ok(Beyond { overage: uncovered, period: period.since, ..Beyond::default() })
 }
 
 /// One debt payment at an activation: which grant pays which meter's debt, and how much.

@@ -162,7 +162,7 @@ impl Engine {
                 let covered = pool.map_or(0, |pool| {
                     cover(pool, &self.catalog.scopes, charge.meter, charge.amount, as_of, &mut draws)
                 });
-                let period = self.period_for(policy, account, now);
+                let period = self.period_for(policy, account, pool, now);
                 let uncovered = charge.amount - covered;
                 match at_zero(pool, policy, charge.amount, uncovered, period, false) {
                     Ok(_) => Status::Ok,

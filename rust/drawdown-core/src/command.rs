@@ -193,6 +193,9 @@ pub struct SetPolicy {
     /// `overage`: credits per billing period; absent: no cap.
     #[serde(default)]
     pub cap: Option<Amount>,
+    /// `overage`: from this event time on credits past zero are counted apart, as their price is another.
+    #[serde(default)]
+    pub since: Option<i64>,
 }
 
 /// Replaces the pool's low-balance thresholds: credits, or text like `20%` of what was granted.

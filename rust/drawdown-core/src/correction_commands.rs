@@ -15,7 +15,6 @@ use crate::execute::{Done, Group, Refusal, check_id, shown, source_number};
 use crate::grant::{Grant, VOIDED};
 use crate::grant_commands::Known;
 use crate::ledger_record::{AppliedUsage, Fact, LedgerRecord};
-use crate::period::period_start;
 use crate::remembered_ids::IdDomain;
 use crate::reservation_entry::HeldPartEntry;
 use crate::status::Status;
@@ -192,7 +191,7 @@ impl Engine {
         let policy = pool.map_or(&self.catalog.policies[0], |p| &self.catalog.policies[p.policy as usize]);
         let whole = Policy { kind: PolicyKind::Hard, ..Policy::default() };
         let policy = if policy.kind == PolicyKind::Partial { &whole } else { policy };
-        let period = period_start(account.period_edges(), d.event_time);
+        let period = account.bearing_period(pool, d.event_time);
         let beyond: Beyond = at_zero(pool, policy, more, more - covered, period, false)
             .map_err(|refused| self.refused_correction(d, refused))?;
         let draws = self.draws.iter().map(|draw| HeldPartEntry { number: draw.number, amount: draw.amount });
@@ -295,7 +294,11 @@ impl Engine {
             uncovered: moved.uncovered,
             overdraft: moved.overdraft,
             overage: moved.overage,
-            period: period_start(account.period_edges(), d.event_time),
+            // Where the event's overage is counted, whatever was set since then.
+            period: d
+                .state
+                .overage_period
+                .unwrap_or_else(|| account.bearing_period(account.pool(d.credit_type), d.event_time).since),
             meter_plus_one: meter_of(d.usage).map_or(0, |meter| u32::from(meter) + 1),
             counter: target.counter,
             at: account.now(self.stamp),

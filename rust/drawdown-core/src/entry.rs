@@ -253,6 +253,9 @@ pub struct PolicySet {
     pub limit: i64,
     #[prost(string, tag = "5")]
     pub price: String,
+    /// Overage of events from this time on is counted apart from what was before.
+    #[prost(int64, optional, tag = "6")]
+    pub since: Option<i64>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -38,6 +38,8 @@ pub(crate) struct EventState {
     /// Debt it opened and did not get back, paid since or not.
     pub overdraft: i64,
     pub overage: i64,
+    /// Where its overage is counted; `None` while it never had any.
+    pub overage_period: Option<i64>,
 }
 
 impl EventState {
@@ -50,6 +52,7 @@ impl EventState {
             uncovered: usage.beyond.uncovered,
             overdraft: usage.beyond.overdraft,
             overage: usage.beyond.overage,
+            overage_period: (usage.beyond.overage != 0).then_some(usage.beyond.period),
         }
     }
 
@@ -66,6 +69,9 @@ impl EventState {
         self.uncovered += e.uncovered;
         self.overdraft += e.overdraft;
         self.overage += e.overage;
+        if e.overage != 0 {
+            self.overage_period.get_or_insert(e.period);
+        }
     }
 
     fn undraw(&mut self, mut amount: i64) {

@@ -59,6 +59,7 @@ mod left_grant_query;
 mod left_grants;
 mod lowest_balances;
 mod names;
+pub mod overage;
 mod passes;
 pub mod period;
 pub mod planted;

@@ -12,7 +12,7 @@ use crate::threshold::{absolute_of, percent_text, percents_of};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
-/// Start of each usage period with overage and its credits, oldest first.
+/// Start of each usage period with overage, or part that is counted apart, and its credits, oldest first.
 fn overage_periods(pool: &Pool) -> Vec<(i64, i64)> {
     let mut periods = pool.extra.as_ref().map_or_else(Vec::new, |extra| extra.overage.clone());
     // A late event may have opened an earlier period behind a later one.
@@ -88,7 +88,7 @@ impl Engine {
             PolicyKind::Overage => (None, (policy.limit != NO_CAP).then_some(policy.limit)),
             _ => (None, None),
         };
-        let period = crate::period::period_start(account.period_edges(), now);
+        let period = account.bearing_period(Some(&pool), now);
         let thresholds = pool.extra.as_ref().map_or(&[][..], |extra| &extra.thresholds);
         json!({
             "account": account.id.as_str(),
@@ -101,7 +101,7 @@ impl Engine {
             "overage_headroom_held": pool.overage_headroom_held(),
             "reservations": pool.reservations().len(),
             "overdraft": pool.overdraft(),
-            "overage": pool.overage_in(period),
+            "overage": pool.overage_in(&period),
             "overage_total": pool.overage_total() as i64,
             "overage_periods": overage_periods(&pool),
             "charged": pool.charged,

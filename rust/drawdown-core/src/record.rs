@@ -5,7 +5,7 @@ use crate::burn::{AsOf, at_zero, cover};
 use crate::catalog::Policy;
 use crate::command::PolicyKind;
 use crate::engine::{Engine, NO_ACCOUNT, account_key};
-use crate::period::period_start;
+use crate::overage::BearingPeriod;
 use crate::prefetch::prefetch_whole;
 use crate::pricing::resolve;
 use crate::status::Status;
@@ -206,7 +206,7 @@ impl Engine {
             Beyond::default()
         } else {
             let policy = pool.map_or(&self.catalog.policies[0], |p| &self.catalog.policies[p.policy as usize]);
-            let period = self.period_for(policy, account, time);
+            let period = self.period_for(policy, account, pool, time);
             at_zero(pool, policy, charge.amount, charge.amount - covered, period, event.force)
                 .map_err(|r| Outcome { shortfall: r.shortfall, ..refuse(r.status) })?
         };
@@ -244,10 +244,16 @@ impl Engine {
         }
     }
 
-    pub(crate) fn period_for(&self, policy: &Policy, account: &Account, time: i64) -> i64 {
+    pub(crate) fn period_for(
+        &self,
+        policy: &Policy,
+        account: &Account,
+        pool: Option<&Pool>,
+        time: i64,
+    ) -> BearingPeriod {
         match policy.kind {
-            PolicyKind::Overage => period_start(account.period_edges(), time),
-            _ => 0,
+            PolicyKind::Overage => account.bearing_period(pool, time),
+            _ => BearingPeriod::default(),
         }
     }
 

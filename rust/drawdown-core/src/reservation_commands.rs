@@ -7,7 +7,6 @@ use crate::engine::Engine;
 use crate::entry::Control;
 use crate::execute::{Done, Group, Refusal, check_id, shown};
 use crate::id::SmallId;
-use crate::period::period_start;
 use crate::pricing::{Charge, Unpriced};
 use crate::remembered_ids::IdDomain;
 use crate::reservation::{Asked, EndedPart, Headroom, HeldPart, Reservation, ended_parts};
@@ -54,7 +53,7 @@ impl Engine {
             cover(pool, &self.catalog.scopes, charge.meter, charge.amount, self.as_of(now), &mut draws)
         });
         let policy = pool.map_or(&self.catalog.policies[0], |p| &self.catalog.policies[p.policy as usize]);
-        let period = self.period_for(policy, account, now);
+        let period = self.period_for(policy, account, pool, now);
         let beyond = at_zero(pool, policy, charge.amount, charge.amount - covered, period, false)?;
         let headroom = match beyond {
             Beyond { overdraft: 0, overage: 0, .. } => Headroom::None,
@@ -259,7 +258,7 @@ impl Engine {
         let rest = amount - own - drawn;
         let from_headroom = rest.min(headroom);
         let policy = &self.catalog.policies[pool.policy as usize];
-        let period = period_start(account.period_edges(), now);
+        let period = account.bearing_period(Some(pool), now);
         let beyond = at_zero(Some(pool), policy, amount, rest - from_headroom, period, false)?;
         let (overdraft, overage) = match open.headroom {
             Headroom::None => (0, 0),
@@ -274,7 +273,7 @@ impl Engine {
             uncovered: beyond.uncovered,
             returned: (held - own) + (headroom - from_headroom),
             extra: extra - beyond.uncovered.min(extra),
-            period,
+            period: period.since,
             at: now,
         })
     }

@@ -656,12 +656,12 @@ class AwaitedSubscriptionMethods(AwaitedControlDoor):
         return answer
 
     async def preview_change(
-        self, subscription_id: str, plan: str, *, quantity: int = 1, policy: str = ""
+        self, subscription_id: str, plan: str, *, quantity: int = 1, policy: str = "", when: str = "now"
     ) -> subscription_requests.ChangePreview:
-        """What ``change_plan`` of the same would do now; nothing changes."""
+        """What ``change_plan`` of the same would do, ``now`` or at ``period_end``; nothing changes."""
         answer: subscription_requests.ChangePreview = await self.control(
             subscription_requests.PreviewChange(
-                subscription_id=subscription_id, plan_id=plan, quantity=quantity, policy=policy
+                subscription_id=subscription_id, plan_id=plan, quantity=quantity, policy=policy, when=when
             )
         )
         return answer

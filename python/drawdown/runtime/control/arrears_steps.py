@@ -8,40 +8,36 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 
 import msgspec
 
 from drawdown.billing.invoice import Invoice, line_of
-from drawdown.billing.overage import (
-    LateUsage,
-    OverageBilled,
-    UsagePeriod,
-    overage_noted,
-    overage_owed,
-    overage_since,
-)
+from drawdown.billing.overage import OverageBilled, overage_since
 from drawdown.billing.purchase import line_id_of, what_was_bought
 from drawdown.catalog.plan import Plan, version_of
-from drawdown.catalog.pricing import Price
 from drawdown.model.instants import us_from_instant
 from drawdown.model.money import Money, zero
+from drawdown.runtime.control.invoicing import invoice_with_line
 from drawdown.runtime.control.step import Step
+from drawdown.runtime.control.usage_closing import UsageClosing
 from drawdown.storage.sql import tables
 from drawdown.subscriptions.arrears import (
     Arrears,
     arrears_of,
-    late_charge,
+    cut_share,
     minimum_charge,
     overage_charge,
     overage_price,
     overage_type,
+    part_until,
 )
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.change_price import UNUSED
 from drawdown.subscriptions.charge import Charge
-from drawdown.subscriptions.renewing import period_charges
+from drawdown.subscriptions.renewing import IN_ADVANCE, period_charges, period_stem
 from drawdown.subscriptions.servicing import delivery_charges
-from drawdown.subscriptions.subscription import Subscription
+from drawdown.subscriptions.subscription import LeftPrice, Subscription
 
 
 class PeriodEnd(msgspec.Struct, frozen=True):
@@ -56,18 +52,49 @@ def arrears(
 ) -> PeriodEnd:
     """Period ``number`` is over at ``until``; ``cut`` in the midst of itself."""
     charges = _bought_before(step, subscription, plan, number)
-    left = left_behind(step, subscription, plan)
-    if not has_overage(plan) and not left and not plan.minimum_spend:
+    before = _priced_before(step, subscription, plan, number, until, cut=cut)
+    if not has_overage(plan) and not before and not plan.minimum_spend:
         return PeriodEnd(charges, ())
-    spent = [*_charged_in(step, subscription, plan, number), *(each.amount for each in charges)]
-    owed = arrears_of(subscription, plan, number, until=until, cut=cut, spent=spent)
-    if has_overage(plan) or left:
+    spent = [*charged_in(step, subscription, plan, number), *(each.amount for each in charges)]
+    floor_share = Fraction(1)
+    if cut and plan.proration == "both":
+        floor_share = cut_share(subscription, number, until, gives_back=True)
+        spent += _given_back(step, subscription, "cancel")
+    owed = arrears_of(subscription, plan, number, until=until, cut=cut, spent=spent, floor_share=floor_share)
+    if has_overage(plan) or before:
         # The present plan last: all that was used counts towards its minimum.
-        before = [arrears_of(subscription, each, number, until=until, cut=cut, spent=None) for each in left]
         return PeriodEnd(charges, (*before, owed))
     # Nothing that comes late can change this one.
     missing = minimum_charge(owed, zero(subscription.currency))
     return PeriodEnd([*charges, missing] if missing is not None else charges, ())
+
+
+def _priced_before(
+    step: Step, subscription: Subscription, plan: Plan, number: int, until: datetime, *, cut: bool
+) -> list[Arrears]:
+    """What prices usage of the period beside its present plan: earlier prices, oldest first, then plans
+    that were left. None of them has the period's minimum."""
+    earlier = [
+        part_until(
+            arrears_of(subscription, _version(step, each), number, until=until, cut=cut, spent=None),
+            each.until,
+        )
+        for each in subscription.left_prices
+    ]
+    left = left_behind(step, subscription, plan)
+    return [
+        *earlier,
+        *(arrears_of(subscription, each, number, until=until, cut=cut, spent=None) for each in left),
+    ]
+
+
+def _part_of(ended: Arrears, left: LeftPrice) -> Arrears:
+    plan_id, version = version_of(left.plan_key)
+    return part_until(msgspec.structs.replace(ended, plan_id=plan_id, version=version), left.until)
+
+
+def _version(step: Step, left: LeftPrice) -> Plan:
+    return step.work.plan(*version_of(left.plan_key))
 
 
 def has_overage(plan: Plan) -> bool:
@@ -86,7 +113,7 @@ def with_usage(step: Step, invoice: Invoice) -> Invoice:
     """A draft with the lines of its usage as they would be now; nothing is noted as billed."""
     if not invoice.waits_for_usage:
         return invoice
-    closing = _Closing(step, invoice.account)
+    closing = UsageClosing(step, invoice.account)
     for draft in waiting_drafts(step, invoice.account):
         if draft.invoice_id == invoice.invoice_id:
             break
@@ -107,7 +134,7 @@ def waiting_drafts(step: Step, account: str) -> list[Invoice]:
 
 def close_usage(step: Step, invoice: Invoice) -> Invoice:
     """The draft with the lines of its usage, which stands on it now and waits no longer."""
-    closing = _Closing(step, invoice.account)
+    closing = UsageClosing(step, invoice.account)
     closed = closing.lines_onto(invoice)
     for billed in closing.billed.values():
         step.work.overage_billed.put(billed)
@@ -116,25 +143,41 @@ def close_usage(step: Step, invoice: Invoice) -> Invoice:
 
 def usage_so_far(step: Step, subscription: Subscription, plan: Plan) -> list[Charge]:
     """Lines of the period that is open, and of late usage, beyond what will stand on waiting drafts."""
-    pricing = [*left_behind(step, subscription, plan), *([plan] if has_overage(plan) else [])]
-    if not pricing:
-        return []
-    closing = _Closing(step, subscription.account)
-    for draft in waiting_drafts(step, subscription.account):
-        closing.lines_onto(draft)
     number = max(0, subscription.billing_next - 1)
     until = subscription.billing.edge(number + 1)
-    present = [arrears_of(subscription, each, number, until=until, cut=False, spent=None) for each in pricing]
-    return [charge for owed in present for charge in closing.usage_charges(owed, everything=True)]
+    pricing = _priced_before(step, subscription, plan, number, until, cut=False)
+    if has_overage(plan):
+        pricing.append(arrears_of(subscription, plan, number, until=until, cut=False, spent=None))
+    if not pricing:
+        return []
+    closing = UsageClosing(step, subscription.account)
+    for draft in waiting_drafts(step, subscription.account):
+        closing.lines_onto(draft)
+    return [charge for owed in pricing for charge in closing.usage_charges(owed, everything=not owed.part)]
 
 
-def overage_cut(step: Step, subscription: Subscription, plan: Plan, change_id: str) -> list[Charge]:
-    """The overage that the open period has so far, at the plan's price; it counts as billed from now on.
+class OverageCut(msgspec.Struct, frozen=True):
+    """Overage of the open period that is billed before the period ends."""
 
-    What drafts wait for is left to them, and late usage of closed periods to the next that closes.
+    charge: Charge | None
+    billed: OverageBilled
+    """What stands on invoices when the charge does."""
+
+
+def overage_cut(
+    step: Step,
+    subscription: Subscription,
+    plan: Plan,
+    change_id: str,
+    now: datetime,
+    ends: Arrears | None = None,
+) -> OverageCut:
+    """The overage that the open period has so far, at the plan's price.
+
+    What drafts wait for is left to them, what came late to earlier prices to these, and late usage of closed
+    periods to the next that closes. A period that ``ends`` with it is closed: the rest is an adjustment.
     """
     number = max(0, subscription.billing_next - 1)
-    now = step.now_of(subscription.account)
     owed = arrears_of(subscription, plan, number, until=now, cut=True, spent=None)
     owed = msgspec.structs.replace(
         owed,
@@ -143,93 +186,27 @@ def overage_cut(step: Step, subscription: Subscription, plan: Plan, change_id: s
     )
     price = overage_price(subscription, plan)
     assert price is not None
-    closing = _Closing(step, subscription.account)
-    billed, usage = closing.billed_and_usage(owed.credit_type)
+    billed, usage = UsageClosing(step, subscription.account).billed_and_usage(owed.credit_type)
     waiting = [each for draft in waiting_drafts(step, subscription.account) for each in draft.arrears]
     over = [each.until for each in (*billed.closed, *waiting) if each.credit_type == owed.credit_type]
-    credits, cut = overage_since(billed, usage, max(over, default=None))
-    charge = overage_charge(owed, price, credits)
-    if charge is None:
-        return []
-    step.work.overage_billed.put(cut)
-    return [charge]
+    begun = max(over, default=None)
+    earlier = [
+        each
+        for each in subscription.left_prices
+        if overage_type(_version(step, each)) == owed.credit_type and (begun is None or each.until > begun)
+    ]
+    credits, cut = overage_since(billed, usage, max([*over, *(each.until for each in earlier)], default=None))
+    if ends is not None:
+        ended = msgspec.structs.replace(ends, credit_type=owed.credit_type, since=begun)
+        parts = [_part_of(ended, each) for each in earlier]
+        closed = msgspec.structs.replace(ended, part=f"change:{change_id}")
+        cut = msgspec.structs.replace(cut, closed=(*cut.closed, *parts, closed))
+    return OverageCut(overage_charge(owed, price, credits), cut)
 
 
-class _Closing:
-    """Usage of one account that is looked at for invoices, one billing period after the other."""
-
-    def __init__(self, step: Step, account: str) -> None:
-        self._step = step
-        self._account = account
-        self._usage: dict[str, list[UsagePeriod]] = {}
-        self.billed: dict[str, OverageBilled] = {}
-        """As it is when all that was looked at is billed, by credit type."""
-        self._overage: dict[str, Money] = {}
-        """Of all credit types of a billing period, which has one minimum."""
-
-    def lines_onto(self, invoice: Invoice) -> Invoice:
-        have = {line.line_id for line in invoice.lines}
-        charges = [charge for owed in invoice.arrears for charge in self._charges(owed)]
-        lines = (line_of(each) for each in charges if each.charge_id not in have)
-        return msgspec.structs.replace(invoice, lines=(*invoice.lines, *lines))
-
-    def _charges(self, owed: Arrears) -> list[Charge]:
-        charges = self.usage_charges(owed) if owed.credit_type else []
-        subscription = self._step.work.subscription(owed.subscription_id)
-        overage = self._overage.get(owed.arrears_id, zero(subscription.currency))
-        for each in charges:
-            overage = overage + each.amount if each.kind == "overage" else overage
-        self._overage[owed.arrears_id] = overage
-        missing = minimum_charge(owed, overage)
-        return charges if missing is None else [*charges, missing]
-
-    def usage_charges(self, owed: Arrears, *, everything: bool = False) -> list[Charge]:
-        """Overage of the period, and of closed ones what came late; with ``everything`` to this moment."""
-        billed, usage = self.billed_and_usage(owed.credit_type)
-        found = overage_owed(billed, usage, None if everything else owed.until)
-        charges = []
-        price = self._price(owed)
-        charge = None if price is None else overage_charge(owed, price, found.credits)
-        if charge is not None:
-            charges.append(charge)
-        charges += [each for late in found.late for each in self._late_charges(owed, late)]
-        if not everything:
-            window = self._step.plane.dedupe_window
-            self.billed[owed.credit_type] = overage_noted(billed, usage, owed, changes_for=window)
-        return charges
-
-    def billed_and_usage(self, credit_type: str) -> tuple[OverageBilled, list[UsagePeriod]]:
-        """What stands on invoices, and what was counted."""
-        return self._billed(credit_type), self._usage_of(credit_type)
-
-    def _late_charges(self, owed: Arrears, late: LateUsage) -> list[Charge]:
-        """At the closed period's own price; at the present one where that was in another currency."""
-        price, present = self._price(late.closed), self._price(owed)
-        closed = late.closed
-        if price is not None and present is not None and price.currency != present.currency:
-            price, closed = present, msgspec.structs.replace(closed, minimum=None)
-        return [] if price is None else [late_charge(owed, closed, price, late.before, late.credits)]
-
-    def _price(self, owed: Arrears) -> Price | None:
-        subscription = self._step.work.subscription(owed.subscription_id)
-        return overage_price(subscription, self._step.work.plan(owed.plan_id, owed.version))
-
-    def _billed(self, credit_type: str) -> OverageBilled:
-        known = self.billed.get(credit_type)
-        if known is None:
-            known = self._step.work.overage_billed.get(account=self._account, credit_type=credit_type)
-        return known or OverageBilled(account=self._account, credit_type=credit_type)
-
-    def _usage_of(self, credit_type: str) -> list[UsagePeriod]:
-        if credit_type not in self._usage:
-            found = self._step.engine.overage(self._account, credit_type)
-            self._usage[credit_type] = [UsagePeriod(start, credits) for start, credits in found]
-        return self._usage[credit_type]
-
-
-def _charged_in(step: Step, subscription: Subscription, plan: Plan, number: int) -> list[Money]:
+def charged_in(step: Step, subscription: Subscription, plan: Plan, number: int) -> list[Money]:
     """What period ``number`` was charged with so far: fee and credits, packs, changes of plan."""
-    period = subscription.billing.period(number)
+    period, stem = subscription.billing.period(number), period_stem(subscription, number)
     lines = [line_of(each) for each in subscription.waiting_charges]
     for service in subscription.services:
         pack = step.work.packs.get(pack_id=service.pack_id)
@@ -246,12 +223,22 @@ def _charged_in(step: Step, subscription: Subscription, plan: Plan, number: int)
         and line.period is not None
         and period.holds(line.period.start)
         and not line.line_id.endswith(UNUSED)
+        # A change to another rhythm charges a period of its own that begins inside this one.
+        and (line.kind not in IN_ADVANCE or line.line_id.startswith(f"{stem}:"))
     ]
     amounts = [line.amount for line in own]
-    if not any(line.kind in ("base_fee", "credits") for line in own):
+    if not any(line.kind in IN_ADVANCE for line in own):
         # What began elsewhere was charged there.
         amounts += [each.amount for each in period_charges(subscription, plan, number)]
     return amounts
+
+
+def _given_back(step: Step, subscription: Subscription, change_id: str) -> list[Money]:
+    """For the unused time of a period that ends early, where that was given back."""
+    line_id = f"{subscription.subscription_id}:change:{change_id}{UNUSED}"
+    invoice = invoice_with_line(step, subscription, line_id)
+    lines = [] if invoice is None else invoice.lines
+    return [line.amount for line in lines if line.line_id == line_id]
 
 
 def _bought_before(step: Step, subscription: Subscription, plan: Plan, number: int) -> list[Charge]:

@@ -107,7 +107,7 @@ def add_lines(
     )
     if arrears:
         # All that an invoice waits for ended at its boundary.
-        closes_at = invoice.closes_at or arrears[0].until + step.plane.invoice_grace
+        closes_at = invoice.closes_at or arrears[-1].until + step.plane.invoice_grace
         invoice = msgspec.structs.replace(invoice, arrears=(*invoice.arrears, *arrears), closes_at=closes_at)
         _job(step, CLOSE_JOB, invoice, closes_at, rank=75)
     step.work.invoices.put(invoice)

@@ -7,11 +7,11 @@ import msgspec
 from drawdown import errors
 from drawdown.catalog.plan import CHANGE_POLICIES, Plan
 from drawdown.model.ids import check_id
-from drawdown.model.money import Money, zero
+from drawdown.model.money import Money, total, zero
 from drawdown.model.results import Grant
-from drawdown.runtime.control.arrears_steps import has_overage, left_behind, overage_cut
 from drawdown.runtime.control.catalog_calls import plan_in_force
 from drawdown.runtime.control.invoicing import add_lines, drop_invoice, invoice_of_period, must_wait
+from drawdown.runtime.control.leaving_plan import Leaving, leave_plan
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_lifecycle import with_schedules
@@ -24,16 +24,22 @@ from drawdown.runtime.control.subscription_steps import (
     release_with,
     tell,
 )
-from drawdown.subscriptions.arrears import overage_price, overage_type
+from drawdown.subscriptions.bounds import check_bounds, overflow
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.change_price import difference_charge, same_rhythm, unused_charge
-from drawdown.subscriptions.changing import Replacement, replacement, with_named_segments, with_segment
+from drawdown.subscriptions.changing import (
+    Replacement,
+    cadence_credits,
+    replacement,
+    with_named_segments,
+    with_segment,
+)
 from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.identifiers import derived, lane_of
 from drawdown.subscriptions.renewing import grant_job, period_charges
 from drawdown.subscriptions.requests import ChangePlan, ChangePreview, PreviewChange
 from drawdown.subscriptions.starting import QUANTITY_MAX
-from drawdown.subscriptions.subscription import PlannedChange, Subscription
+from drawdown.subscriptions.subscription import PlannedChange, Subscription, on_plan
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,10 +58,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     def due_now(self) -> Money:
         """The sum of what is due now."""
-        due = zero(self.changed.currency)
-        for charge in self.charges:
-            due = due + charge.amount
-        return due
+        return total([each.amount for each in self.charges], self.changed.currency)
 
 
 def _reread(step: Step, request: ChangePlan) -> Subscription:
@@ -71,8 +74,7 @@ def change_plan(step: Step, request: ChangePlan) -> Subscription:
     if not step.work.first_time(request, f"{request.subscription_id}:{request.change_id}"):
         return subscription
     plan = _check_change(step, subscription, request.plan_id, request.quantity, request.policy)
-    if request.when not in ("now", "period_end"):
-        raise errors.InvalidRequestError("when: now or period_end", field="when")
+    _check_when(request.when)
     now = step.now_of(subscription.account)
     planned = PlannedChange(
         change_id=request.change_id,
@@ -89,6 +91,7 @@ def change_plan(step: Step, request: ChangePlan) -> Subscription:
         return step.work.subscriptions.put(msgspec.structs.replace(subscription, planned_change=planned))
     _require_settled_period(step, subscription, now)
     target = work_out(step, subscription, planned, now)
+    _require_taken(step, subscription, planned, target, now)
     if target.due_now().minor > 0 and plan.release == "on_payment":
         return _ask_to_pay(step, subscription, planned, target, now)
     return apply_change(step, subscription, planned, already_charged=False)
@@ -96,9 +99,10 @@ def change_plan(step: Step, request: ChangePlan) -> Subscription:
 
 @handles(PreviewChange)
 def preview_change(step: Step, request: PreviewChange) -> ChangePreview:
-    """What would happen now; nothing does."""
+    """What would happen, now or at the end of the period; nothing does."""
     subscription = subscription_for(step, request.subscription_id)
     plan = _check_change(step, subscription, request.plan_id, request.quantity, request.policy)
+    _check_when(request.when)
     now = step.now_of(subscription.account)
     planned = PlannedChange(
         change_id="preview",
@@ -108,25 +112,65 @@ def preview_change(step: Step, request: PreviewChange) -> ChangePreview:
         policy=request.policy or plan.change_policy,
         asked_at=now,
     )
+    if request.when == "period_end" and subscription.state == "active":
+        return _preview_at_edge(step, subscription, planned)
     _require_settled_period(step, subscription, now)
     target = work_out(step, subscription, planned, now)
+    leaving = _leaving(step, subscription, planned, target, now)
+    due_now = [*target.charges, *(leaving.charges if target.fresh_period else [])]
     shown = ChangePreview(
         subscription_id=subscription.subscription_id,
         plan_id=plan.plan_id,
         policy=target.policy,
         effective_at=now,
-        due_now=target.due_now(),
-        charges=(*target.charges, *target.waiting),
+        due_now=total([each.amount for each in due_now], subscription.currency),
+        charges=(*target.charges, *target.waiting, *leaving.charges),
     )
     if subscription.state != "active":
         return shown
     step_on_engine = _credits(step, subscription, planned, target, now, pending=False)
+    _require_taken(step, subscription, planned, target, now)
     return msgspec.structs.replace(
         shown,
         grants_voided=step_on_engine.voided,
         credits_forfeited=step_on_engine.forfeits,
         credits_granted=step_on_engine.grants,
     )
+
+
+def _preview_at_edge(step: Step, subscription: Subscription, planned: PlannedChange) -> ChangePreview:
+    """Present credits live to their own end; the new plan's first period and credits begin at the edge."""
+    edge = subscription.billing.edge(subscription.billing_next)
+    plan = step.work.plan(planned.plan_id, planned.version)
+    changed, number = on_plan(subscription, plan, planned.quantity), subscription.billing_next
+    if not same_rhythm(plan_of(step, subscription), plan):
+        changed, number = with_schedules(changed, plan, edge), 0
+    return ChangePreview(
+        subscription_id=subscription.subscription_id,
+        plan_id=plan.plan_id,
+        policy=planned.policy,
+        effective_at=edge,
+        due_now=zero(subscription.currency),
+        charges=tuple(period_charges(changed, plan, number)),
+        credits_granted=cadence_credits(changed, plan, edge),
+    )
+
+
+def _check_when(when: str) -> None:
+    if when not in ("now", "period_end"):
+        raise errors.InvalidRequestError("when: now or period_end", field="when")
+
+
+def _require_taken(
+    step: Step, subscription: Subscription, planned: PlannedChange, target: Target, now: datetime
+) -> None:
+    """Raises ``PreconditionError`` naming ``quantity`` where the engine would not take the new credits."""
+    if subscription.state != "active":
+        return
+    command = _credits(step, subscription, planned, target, now, pending=False).command
+    refused = None if command is None else step.would_refuse(subscription.account, [command])
+    if refused is not None and refused[1].status == "OVERFLOW":
+        raise overflow(target.plan, planned.quantity, "the account's credits")
 
 
 def _check_change(step: Step, subscription: Subscription, plan_id: str, quantity: int, policy: str) -> Plan:
@@ -151,6 +195,7 @@ def _check_change(step: Step, subscription: Subscription, plan_id: str, quantity
         raise errors.PreconditionError(
             f"change {planned.change_id!r} waits for its payment", reason="CHANGE_UNPAID", field="change_id"
         )
+    check_bounds(on_plan(subscription, plan, quantity), plan)
     return plan
 
 
@@ -179,11 +224,7 @@ def _with_payment_method(subscription: Subscription, request: ChangePlan) -> Sub
 def work_out(step: Step, subscription: Subscription, planned: PlannedChange, now: datetime) -> Target:
     """The subscription on the new plan, and the money."""
     old_plan, plan = plan_of(step, subscription), step.work.plan(planned.plan_id, planned.version)
-    changed = msgspec.structs.replace(
-        subscription, plan_id=plan.plan_id, version=plan.version, quantity=planned.quantity
-    )
-    # Refused here where it has none in the customer's currency, not when usage is priced by it.
-    overage_price(changed, plan)
+    changed = on_plan(subscription, plan, planned.quantity)
     charges: list[Charge] = []
     waiting: list[Charge] = []
     fresh = not same_rhythm(old_plan, plan)
@@ -238,31 +279,22 @@ def _invoice(
     return own_id
 
 
-class UsedBefore(msgspec.Struct, frozen=True):
-    """Overage under the plan that is left: billed now, and what the present plan does not price."""
-
-    charges: list[Charge]
-    left_plans: tuple[str, ...]
-
-
-def leave_overage(
-    step: Step, subscription: Subscription, target: Target, planned: PlannedChange
-) -> UsedBefore:
-    """What was used under the old plan is billed at its price: now where another price follows.
-
-    Where none follows, at the period's end: until then holds and calls on their way may add to it.
-    """
-    priced = overage_price(target.changed, target.plan)
-    present = [target.old_plan] if has_overage(target.old_plan) else []
-    charges: list[Charge] = []
-    left: list[str] = []
-    for plan in [*left_behind(step, subscription, target.old_plan), *present]:
-        goes_on = overage_type(plan) == overage_type(target.plan)
-        if target.fresh_period or (goes_on and overage_price(subscription, plan) != priced):
-            charges += overage_cut(step, subscription, plan, planned.change_id)
-        if not goes_on:
-            left.append(plan.key)
-    return UsedBefore(charges, tuple(left))
+def _leaving(
+    step: Step, subscription: Subscription, planned: PlannedChange, target: Target, now: datetime
+) -> Leaving:
+    if subscription.state == "trialing":
+        # During a trial nothing is charged.
+        return Leaving()
+    return leave_plan(
+        step,
+        subscription,
+        target.old_plan,
+        target.changed,
+        target.plan,
+        change_id=planned.change_id,
+        fresh_period=target.fresh_period,
+        now=now,
+    )
 
 
 def apply_change(
@@ -272,29 +304,31 @@ def apply_change(
     now = step.now_of(subscription.account)
     target = work_out(step, subscription, planned, planned.asked_at if already_charged else now)
     plan, changed = target.plan, target.changed
-    used = leave_overage(step, subscription, target, planned) if subscription.state != "trialing" else None
-    behind = [] if used is None else used.charges
+    leaving = _leaving(step, subscription, planned, target, now)
+    for billed in leaving.billed:
+        step.work.overage_billed.put(billed)
     # A period that ends with the change is billed with it; one that goes on, at its end.
-    waiting = target.waiting if target.fresh_period else [*target.waiting, *behind]
+    waiting = [*subscription.waiting_charges, *target.waiting, *leaving.charges]
     changed = msgspec.structs.replace(
         changed,
         planned_change=None,
         seen=(*subscription.seen, planned.change_id),
-        waiting_charges=(*subscription.waiting_charges, *waiting),
-        left_plans=() if used is None else used.left_plans,
+        waiting_charges=tuple(target.waiting if target.fresh_period else waiting),
+        left_plans=leaving.left_plans,
+        left_prices=leaving.left_prices,
     )
     if target.fresh_period and changed.ends_at is not None and subscription.state != "trialing":
         # Cancelled with its period, which is another one now.
         changed = msgspec.structs.replace(changed, ends_at=changed.billing.edge(1))
     due = [] if already_charged else target.charges
-    due = [*due, *behind] if target.fresh_period else due
+    due = [*due, *leaving.charges] if target.fresh_period else due
     if due:
         _invoice(step, subscription, planned, target, now, due)
     if subscription.state == "trialing":
         changed = _trial_schedules(changed, plan)
     else:
         changed = _change_credits(step, subscription, changed, planned, target, now)
-    entitle(step, changed, target.old_plan)
+    entitle(step, changed, target.old_plan, now if leaving.counts_apart else None)
     tell(step, changed, "changed", planned.change_id, plan_id=plan.plan_id, quantity=planned.quantity)
     changed = step.work.subscriptions.put(changed)
     if target.fresh_period:

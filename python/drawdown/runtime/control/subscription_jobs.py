@@ -59,7 +59,9 @@ def open_next_period(step: Step, job: StoredJob, _: object) -> None:
         return
     owed = arrears(step, subscription, plan_of(step, subscription), number - 1, edge)
     waiting = (*subscription.waiting_charges, *owed.charges)
-    subscription = msgspec.structs.replace(subscription, waiting_charges=waiting, left_plans=())
+    subscription = msgspec.structs.replace(
+        subscription, waiting_charges=waiting, left_plans=(), left_prices=()
+    )
     subscription = _with_term(step, subscription, number, edge)
     planned = subscription.planned_change
     if planned is not None and not planned.invoice_id:

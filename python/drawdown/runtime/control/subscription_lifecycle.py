@@ -94,7 +94,13 @@ def end(step: Step, subscription: Subscription, at: datetime) -> Subscription:
     tell(step, subscription, "ended", "")
     plan = plan_of(step, subscription)
     ended = msgspec.structs.replace(
-        subscription, state="ended", ended_at=at, planned_change=None, waiting_charges=(), left_plans=()
+        subscription,
+        state="ended",
+        ended_at=at,
+        planned_change=None,
+        waiting_charges=(),
+        left_plans=(),
+        left_prices=(),
     )
     if subscription.state != "pending":
         number = max(0, subscription.billing_next - 1)

@@ -51,10 +51,13 @@ def pack_of(step: Step, pack_id: str) -> Pack:
     return pack
 
 
-def entitle(step: Step, subscription: Subscription, left: Plan | None = None) -> None:
+def entitle(
+    step: Step, subscription: Subscription, left: Plan | None = None, apart_since: datetime | None = None
+) -> None:
     """The account's prices and policies follow its subscriptions, this one as it is here.
 
     One that is not paid for yet, or has ended, entitles to nothing; ``left`` is the plan that it leaves.
+    Overage is counted apart from ``apart_since`` on.
     """
     account = subscription.account
     others = [
@@ -68,7 +71,7 @@ def entitle(step: Step, subscription: Subscription, left: Plan | None = None) ->
     group = list(rates)
     if table:
         group.append(assign_command(account, table, step.now_of(account)))
-    group += policy_commands(account, list(zip(entitled, plans, strict=True)), left)
+    group += policy_commands(account, list(zip(entitled, plans, strict=True)), left, apart_since)
     if group:
         step.decision.command(account, *group)
 
