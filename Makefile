@@ -10,7 +10,7 @@ RUST_SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null
 PYTHON_PATHS := python/drawdown tests tools benches
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types test-rust test-python bench bench-large stress fuzz audit sanitize docs proto pin clean check-tools
+.PHONY: help setup demo test lint format types test-rust test-python bench bench-large stress fuzz audit sanitize coverage docs proto pin clean check-tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,10 +103,12 @@ fuzz: setup ## Decoders against hostile bytes, long: FUZZ_SECONDS per target gui
 		cargo test -p drawdown-wire --release --quiet --test mutations
 	DRAWDOWN_FUZZ_ROUNDS=20000 DRAWDOWN_FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/fuzz --timeout 3600
 
-sanitize: setup ## The node's threads under ThreadSanitizer, every decoder under AddressSanitizer (a nightly with rust-src)
-	RUSTFLAGS="-Zsanitizer=thread" CARGO_TARGET_DIR=target/tsan cargo +nightly test --quiet -Zbuild-std \
-		--target x86_64-unknown-linux-gnu -p drawdown-node --lib --test real_folder --test limits --test golden
+sanitize: setup ## The node's tests under ThreadSanitizer and AddressSanitizer, decoders fuzzed under it (a nightly with rust-src)
+	$(BIN)/python tools/sanitize.py
 	$(BIN)/python tools/fuzz.py --seconds 60
+
+coverage: setup ## Lines and branches that the tests reach, by room (COVERAGE=text: also what is not, in paths with it)
+	$(BIN)/python tools/coverage.py $(if $(COVERAGE),--missing $(COVERAGE))
 
 audit: setup ## Licences, sources, duplicates and known holes of what came in from outside (needs the network)
 	$(BIN)/python tools/audit.py

@@ -42,7 +42,7 @@ fn journal_records(bytes: &[u8]) -> bool {
 }
 
 fn account_image(bytes: &[u8]) -> bool {
-    let (source, _) = base::set_up();
+    let (source, _) = base::wide();
     let mut engine = base::empty();
     engine.load_global(&source.global_image()).expect("an image of its own");
     for number in 0..source.account_count() {
@@ -120,8 +120,9 @@ fn record_seeds() -> Vec<(String, Vec<u8>)> {
 }
 
 fn account_seeds() -> Vec<(String, Vec<u8>)> {
-    let (engine, _) = base::set_up();
-    vec![("rich".into(), engine.account_image(0)), ("dry".into(), engine.account_image(1))]
+    let (engine, _) = base::wide();
+    let names = ["rich", "dry", "owing", "over", "part", "stopped", "clocked"];
+    names.iter().zip(0..).map(|(name, number)| ((*name).into(), engine.account_image(number))).collect()
 }
 
 fn global_seeds() -> Vec<(String, Vec<u8>)> {

@@ -10,6 +10,7 @@ pub mod base;
 pub mod core_targets;
 pub mod folder_targets;
 pub mod mutation;
+pub mod story_target;
 pub mod wire_targets;
 
 /// One decoder.
@@ -21,7 +22,7 @@ pub struct Target {
     pub seeds: fn() -> Vec<(String, Vec<u8>)>,
 }
 
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     wire_targets::USAGE_BATCH,
     wire_targets::CHECKS,
     wire_targets::ACK,
@@ -32,6 +33,7 @@ pub const TARGETS: [Target; 10] = [
     core_targets::GLOBAL_IMAGE,
     folder_targets::FOLDER,
     folder_targets::RESTORE,
+    story_target::STORY,
 ];
 
 /// The target of that name.

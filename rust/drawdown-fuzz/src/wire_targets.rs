@@ -2,8 +2,11 @@
 
 use crate::Target;
 use crate::base;
-use drawdown_core::{Outcome, Rights, StoreKey};
-use drawdown_wire::{CheckDecoder, Encoding, LoadGenerator, LoadSettings, Skew, UsageBatchDecoder, decode_ack};
+use drawdown_core::{Outcome, Rights, StoreKey, Subject};
+use drawdown_wire::{
+    CheckDecoder, Encoding, EventInput, LoadGenerator, LoadSettings, ResultDetail, RowsEncoder, Skew,
+    UsageBatchDecoder, decode_ack,
+};
 
 pub const USAGE_BATCH: Target = Target { name: "usage_batch", run: usage_batch, seeds: batch_seeds };
 pub const CHECKS: Target = Target { name: "checks", run: checks, seeds: check_seeds };
@@ -16,7 +19,7 @@ fn usage_batch(bytes: &[u8]) -> bool {
     if !sound {
         return false;
     }
-    let (mut engine, mut journal) = base::set_up();
+    let (mut engine, mut journal) = base::wide();
     let mut outcomes: Vec<Outcome> = Vec::new();
     let taken = UsageBatchDecoder::new().decode_with(bytes, &key, |batch| {
         let shed = engine.record_batch(batch.events, base::START_US, &Rights::ALL, &mut journal, &mut outcomes);
@@ -72,7 +75,32 @@ fn batch_seeds() -> Vec<(String, Vec<u8>)> {
         ("row-of-a-meter".into(), row(0x1a, "tokens", 2)),
         ("row-of-a-maximum".into(), row(0x1a, "seats", 9)),
         ("row-of-credits".into(), row(0x22, "credits", 5)),
+        ("rows-of-every-account".into(), rows_of_every_account()),
     ]
+}
+
+/// An event for each policy, aggregation and kind of price of the wide state.
+fn rows_of_every_account() -> Vec<u8> {
+    let large: &[(&str, &str)] = &[("model", "large")];
+    let events = [
+        ("owing", Subject::Meter("calls"), 9, large, false),
+        ("owing", Subject::CreditType("credits"), 700, &[], false),
+        ("over", Subject::Meter("tokens"), 40, &[], false),
+        ("over", Subject::Meter("users"), 1, &[("who", "ann")], false),
+        ("part", Subject::Meter("tokens"), 30, &[], false),
+        ("stopped", Subject::Meter("gpu"), 61_000, &[], true),
+        ("rich", Subject::Meter("gpu"), 1_500, large, false),
+        ("rich", Subject::Meter("level"), 7, &[], false),
+        ("clocked", Subject::Meter("tokens"), 1, &[], true),
+    ];
+    let mut encoder = RowsEncoder::new();
+    for (index, (account_id, subject, quantity, dimensions, force)) in events.into_iter().enumerate() {
+        let event_id = format!("e{index}");
+        let time_us = (index % 2 == 0).then_some(base::START_US - 500);
+        let event = EventInput { event_id: &event_id, account_id, subject, quantity, time_us, dimensions, force };
+        encoder.add(&event).expect("a sound event");
+    }
+    encoder.take(3, ResultDetail::All)
 }
 
 fn check_seeds() -> Vec<(String, Vec<u8>)> {

@@ -141,6 +141,6 @@ fn mutated_batches_never_panic_and_mean_what_prost_says() {
         let _ = checks.decode_one_with(&bytes, &key(), |check| check.malformed);
     }
     // Neither outcome may have become so rare that the test no longer looks at it.
-    assert!(refused > 20_000, "{refused} refused");
-    assert!(compared > 20_000, "{compared} compared");
+    assert!(refused * 10 > rounds, "{refused} of {rounds} refused");
+    assert!(compared * 10 > rounds, "{compared} of {rounds} compared");
 }

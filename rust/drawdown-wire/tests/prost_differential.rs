@@ -4,7 +4,7 @@ mod common;
 
 use common::facts::{row_of, sent_of, sent_of_columns};
 use common::messages;
-use common::{DecodedEvent, SentEvent, decode, detail, events, key};
+use common::{DecodedEvent, SentEvent, config, decode, detail, events, key};
 use drawdown_core::{Outcome, OutcomeSink, Status};
 use drawdown_wire::{
     AckBuilder, CheckAnswer, CheckDecoder, ColumnsEncoder, EventResult, ResultDetail, RowsEncoder,
@@ -36,7 +36,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn rows_written_by_prost_are_read(events in events(), batch_id: u64, detail in detail()) {

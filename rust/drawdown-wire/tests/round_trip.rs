@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{DecodedEvent, SentEvent, decode, decode_by, detail, events};
+use common::{DecodedEvent, SentEvent, config, decode, decode_by, detail, events};
 use drawdown_wire::{
     BATCH_EVENTS_MAX, ColumnsEncoder, Encoding, LoadGenerator, LoadSettings, ResultDetail, RowsEncoder, Skew,
     UsageBatchDecoder,
@@ -39,7 +39,7 @@ fn columns_of(encoder: &mut ColumnsEncoder, events: &[SentEvent], batch_id: u64,
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn rows_and_columns_carry_the_same_facts(

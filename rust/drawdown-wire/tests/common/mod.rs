@@ -12,6 +12,13 @@ use std::collections::BTreeMap;
 
 pub const KEY_BYTES: [u8; 16] = *b"0123456789abcdef";
 
+/// 512 cases; as many as `PROPTEST_CASES` says where it is set.
+pub fn config() -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { 512 };
+    ProptestConfig { cases, ..asked }
+}
+
 pub fn key() -> StoreKey {
     StoreKey::new(KEY_BYTES)
 }

@@ -1,0 +1,83 @@
+"""The report of reached lines and branches counts what is shipped, once."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SOURCE = """fn burn() {
+    if covers() { pay() } else { refuse() }
+}
+
+#[cfg(test)]
+mod tests {
+    fn helper() {}
+}
+"""
+# Two instances of one generic function: each took one side of the branch.
+EXPORTED = """SF:{path}
+DA:1,2
+DA:2,2
+DA:3,0
+DA:7,0
+BRDA:2,0,0,1
+BRDA:2,0,1,0
+BRDA:2,0,0,-
+BRDA:2,0,1,4
+BRDA:7,0,0,0
+end_of_record
+SF:/elsewhere/std.rs
+DA:1,0
+end_of_record
+"""
+
+
+@pytest.fixture(scope="module")
+def tables() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("coverage_table", ROOT / "tools" / "coverage_table.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["coverage_table"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_unit_tests_and_foreign_files_are_not_counted(tables: ModuleType, tmp_path: Path) -> None:
+    """Lines behind the test module and files outside the tree are none of ours; a branch counts once."""
+    path = tmp_path / "rust" / "drawdown-core" / "src" / "burn.rs"
+    path.parent.mkdir(parents=True)
+    path.write_text(SOURCE, encoding="utf-8")
+    (one,) = tables.of_lcov(EXPORTED.format(path=path), tmp_path)
+    assert one.path == "rust/drawdown-core/src/burn.rs"
+    assert (one.lines, one.missing_lines) == (3, [3])
+    assert (one.branches, one.missing_branches) == (2, [])
+    assert "decide and apply           3   66.6 %         2  100.0 %" in tables.table([one])
+
+
+@pytest.mark.parametrize(
+    ("path", "room"),
+    [
+        ("rust/drawdown-core/src/dedupe/group.rs", "remembered ids"),
+        ("rust/drawdown-core/src/dedupe/tests.rs", None),
+        ("rust/drawdown-core/tests/model.rs", None),
+        ("rust/drawdown-node/src/hand_offs/images.rs", None),
+        ("rust/drawdown-node/src/recovery.rs", "recovery, restore"),
+        ("target/coverage/python/drawdown/billing/invoice.py", "billing"),
+        ("target/coverage/python/drawdown/cli/main.py", None),
+    ],
+)
+def test_every_path_has_one_room_or_none(tables: ModuleType, path: str, room: str | None) -> None:
+    """What stands in for parts in tests has none."""
+    assert tables.room_of(path) == room
+
+
+def test_spans_join_neighbours(tables: ModuleType) -> None:
+    """Lines are told as they are read: runs of them."""
+    assert tables.spans([9, 4, 3, 5, 3]) == "3-5, 9"
+    assert tables.spans([]) == ""
