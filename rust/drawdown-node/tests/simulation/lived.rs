@@ -52,11 +52,12 @@ impl Lived {
         self.history.last().map_or(0, |(seq, _)| *seq)
     }
 
-    /// The ledger at a seq at which some call ended.
+    /// The ledger at a seq: of the last call that had ended there. A call may write more than one unit of the
+    /// journal, but only the last one holds what it asks for; those before are of instants that have passed,
+    /// which the ledger lives through as soon as it is told the time.
     pub fn ledger_at(&self, seq: u64) -> &Ledger {
-        let found = self.history.iter().rev().find(|(at, _)| *at == seq);
-        let ends = || self.history.iter().map(|(at, _)| *at).collect::<Vec<_>>();
-        &found.unwrap_or_else(|| panic!("no call ended at seq {seq}, but at {:?}", ends())).1
+        let found = self.history.iter().rev().find(|(at, _)| *at <= seq);
+        &found.unwrap_or_else(|| panic!("nothing is known of seq {seq} any more")).1
     }
 
     /// Of the account in the engine; nothing from a node that has failed.
