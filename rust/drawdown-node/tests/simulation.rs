@@ -140,11 +140,8 @@ fn run(
 ) {
     for _ in 0..LIVES {
         live(&world, &node, &mut kind, traffic, random, seen);
-        let promised_seq = match kind.settings.fsync {
-            FsyncPolicy::Always => node.acknowledged_seq(),
-            _ => node.durable_seq(),
-        };
-        world = faults::end(world, node, traffic, random, seen);
+        let promised_seq = faults::promised_seq(&node, &kind.settings);
+        world = faults::end(world, node, &kind.settings, traffic, random, seen);
         let is_lost = random.once_in(5);
         let lost = is_lost.then(|| faults::lose_folder(&world, &mut kind.remote, traffic, random, seen)).flatten();
         let known_to = lost.as_ref().map_or(u64::MAX, |(_, seq)| *seq);

@@ -5,7 +5,7 @@ use crate::support::World;
 use crate::support::remote::{Ended, Remote};
 use crate::traffic::Traffic;
 use drawdown_node::simulation::Random;
-use drawdown_node::{Node, NodeError, NodeSettings};
+use drawdown_node::{FsyncPolicy, Node, NodeError, NodeSettings};
 use std::rc::Rc;
 
 const HOUR_US: i64 = 3_600_000_000;
@@ -65,21 +65,36 @@ pub fn snapshot(node: &Node, remote: &mut Remote, traffic: &mut dyn Traffic, ran
     }
 }
 
+/// What survives even a power cut: whatever was answered, if answers wait for the disk.
+pub fn promised_seq(node: &Node, settings: &NodeSettings) -> u64 {
+    match settings.fsync {
+        FsyncPolicy::Always => node.acknowledged_seq(),
+        _ => node.durable_seq(),
+    }
+}
+
 /// The power goes on a copy of the machine: whatever this one answered is there, though nothing is that was
 /// not synced.
 pub fn cut_copy(world: &World, node: &Node, settings: &NodeSettings, traffic: &dyn Traffic, seen: &mut Seen) {
-    let promised = node.durable_seq();
+    let promised = promised_seq(node, settings);
     let copy_world = world.moved_to(world.disk.after_worst_crash());
     copy_world.disk.set_capacity(None);
     let copy = copy_world.open(settings.clone()).expect("nothing of it is damaged");
     let reached = copy.report().recovery_seq;
-    assert!(reached >= promised, "up to {promised} was durable, a copy came up at {reached}");
+    assert!(reached >= promised, "up to {promised} was promised, a copy came up at {reached}");
     seen.note("fault: power cut on a copy");
     traffic.look_at_copy(&copy_world, copy);
 }
 
 /// End the life; the disk that the next one finds.
-pub fn end(world: World, node: Rc<Node>, traffic: &mut dyn Traffic, random: &mut Random, seen: &mut Seen) -> World {
+pub fn end(
+    world: World,
+    node: Rc<Node>,
+    settings: &NodeSettings,
+    traffic: &mut dyn Traffic,
+    random: &mut Random,
+    seen: &mut Seen,
+) -> World {
     world.disk.set_capacity(None);
     let failed = world.fatal.lock().take();
     if let Some(fatal) = failed.as_ref().filter(|_| !world.disk.is_dead()) {
@@ -89,7 +104,7 @@ pub fn end(world: World, node: Rc<Node>, traffic: &mut dyn Traffic, random: &mut
     let is_closed = failed.is_none() && !world.disk.is_dead() && random.once_in(3) && node.close().is_ok();
     traffic.hear(&node);
     traffic.let_go();
-    let (acknowledged, durable) = (node.acknowledged_seq(), node.durable_seq());
+    let (acknowledged, promised) = (node.acknowledged_seq(), promised_seq(&node, settings));
     drop(node);
     let is_cut = world.disk.is_dead();
     seen.note(match () {
@@ -103,11 +118,13 @@ pub fn end(world: World, node: Rc<Node>, traffic: &mut dyn Traffic, random: &mut
     let goes_dark = is_closed || is_cut || failed.is_some() || random.once_in(3);
     tell(|| {
         let why = failed.as_ref().map_or("", |fatal| &fatal.what);
-        format!("life over: closed {is_closed}, dark {goes_dark}, durable {durable} of {acknowledged} answered; {why}")
+        format!(
+            "life over: closed {is_closed}, dark {goes_dark}, {promised} of {acknowledged} answered is promised; {why}"
+        )
     });
-    if goes_dark && durable < acknowledged {
+    if goes_dark && promised < acknowledged {
         seen.note("fault: power cut, answers not waiting for the disk");
-        traffic.unpromise(durable);
+        traffic.unpromise(promised);
     }
     world.moved_to(if goes_dark { world.disk.after_crash(random) } else { world.disk.after_kill() })
 }

@@ -174,7 +174,7 @@ impl Traffic for Stories {
 
     fn hear(&mut self, node: &Node) {
         self.promised_seq = node.acknowledged_seq();
-        self.story.told.forget_before(node.durable_seq());
+        self.story.told.forget_before(node.durable_seq().min(self.promised_seq));
     }
 
     fn look(&mut self, node: &Node) {
