@@ -16,6 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.control.change_plants import CHANGE_PLANTS
 from tests.control.marked import put_between_marks
 from tests.control.payment_plants import PAYMENT_PLANTS
 from tests.control.plant import Plant
@@ -197,71 +198,6 @@ PLANTS = (
         f"{CHANGE_OVERAGE}::test_overage_before_and_after_a_change_has_two_prices",
     ),
     Plant(
-        "late-usage-at-the-new-price",
-        "S0-6",
-        "runtime/control/leaving_plan.py",
-        "counts_apart=bool(prices),",
-        "counts_apart=False,",
-        "tests/control/test_late_overage.py::test_what_comes_late_has_the_price_of_its_time",
-    ),
-    Plant(
-        "a-period-cut-short-owes-no-minimum",
-        "S0-22",
-        "runtime/control/leaving_plan.py",
-        "*([] if missing is None else [missing]),",
-        "",
-        "tests/control/test_change_preview.py::test_a_period_cut_short_owes_its_minimum_as_its_fee",
-    ),
-    Plant(
-        "a-preview-forgets-overage",
-        "S0-6",
-        "runtime/control/subscription_changes.py",
-        "charges=(*target.charges, *target.waiting, *leaving.charges),",
-        "charges=(*target.charges, *target.waiting),",
-        "tests/control/test_change_preview.py::test_it_lists_the_overage_so_far",
-    ),
-    Plant(
-        "nobody-asks-whether-it-can-be-counted",
-        "S0-28",
-        "subscriptions/bounds.py",
-        "> UNITS_MAX:",
-        "> UNITS_MAX**2:",
-        "tests/control/test_change_preview.py::test_what_nobody_can_count_is_refused_at_the_call",
-    ),
-    Plant(
-        "a-report-counts-purchases-for-packs",
-        "S2-16",
-        "billing/report.py",
-        "packs=sums.packs + purchase.quantity,",
-        "packs=sums.packs + 1,",
-        "tests/control/test_reports.py::test_packs_and_recharges_of_any_period",
-    ),
-    Plant(
-        "signed-for-another-notice",
-        "S3-12",
-        "notices/webhook.py",
-        "Webhook(secret).sign(notice.notice_id, stamp, body.decode())",
-        "Webhook(secret).sign(notice.account, stamp, body.decode())",
-        "tests/notices/test_webhooks.py::test_the_receivers_library_believes_it",
-        "",
-    ),
-    Plant(
-        "a-closed-account-is-paid-out-what-it-used",
-        "§15",
-        "subscriptions/closing.py",
-        "part = Fraction(grant.voided) / Fraction(grant.amount)",
-        "part = Fraction(1)",
-        "tests/control/test_closing.py::test_what_is_left_is_paid_out_as_it_was_paid_for",
-    ),
-    Plant(
-        "kept-credits-roll-by-the-new-caps",
-        "S0-37",
-        "runtime/control/subscription_jobs.py",
-        "plan = step.work.plan(*version_of(own.plan_key or subscription.plan_key))",
-        "plan = plan_of(step, subscription)",
-        "tests/control/test_rolling_changes.py::test_what_is_kept_rolls_by_the_caps_it_was_granted_under",
-    ),
-    Plant(
         "granted-though-the-payment-failed",
         "S2-13",
         "runtime/control/purchase_steps.py",
@@ -391,6 +327,7 @@ PLANTS = (
         "ended = msgspec.structs.replace(service, until=service.until)",
         f"{SERVICES}::test_a_renewing_licence_extends_its_services_but_not_terminated_ones",
     ),
+    *CHANGE_PLANTS,
     *PAYMENT_PLANTS,
 )
 
@@ -430,9 +367,7 @@ def tried(plant: Plant, package: Path, sound: dict[str, bool]) -> str:
 def table(verdicts: dict[str, str]) -> str:
     """The plants by section, as Markdown."""
     rows = ["| row | planted | in | test that must fail | |", "|---|---|---|---|---|"]
-    for plant in sorted(
-        PLANTS, key=lambda each: (each.section[:2], int(each.section.partition("-")[2] or 0))
-    ):
+    for plant in sorted(PLANTS, key=lambda each: (each.section[:2], int(each.section.partition("-")[2]))):
         if plant.name in verdicts:
             test = plant.tests.partition("::")[2]
             name = plant.name.replace("-", " ")
