@@ -126,6 +126,7 @@ def check_at_end(db: Database, account: str, subscription: str, to: dict[str, An
     assert known <= {each.grant_id for each in db.grants(account)}
 
 
+@pytest.mark.behaviour("S0-6")
 def test_it_lists_the_overage_so_far(db: Database, account: str, name: Name) -> None:
     """Ten at 1.00 stand on the next invoice when 3.00 follows; nothing of it is due now."""
     subscribed(db, account, name, **overage_plan("1"))
@@ -189,6 +190,7 @@ def test_a_change_of_rhythm_bills_what_waited_for_the_next_invoice(
     assert db.subscription(name("sub")).waiting_charges == ()
 
 
+@pytest.mark.behaviour("S0-28")
 @pytest.mark.parametrize("when", ["now", "period_end"])
 @pytest.mark.parametrize("call", ["change", "preview"])
 def test_what_nobody_can_count_is_refused_at_the_call(

@@ -20,6 +20,7 @@ from .plans import published
 Name = Callable[[str], str]
 
 
+@pytest.mark.behaviour("S3-1")
 def test_what_is_left_is_paid_out_as_it_was_paid_for(db: Database, account: str, name: Name) -> None:
     """A third of a grant for 30.00 is left: 10.00 are owed. Gifts and expired credits give nothing."""
     db.create_grant(account, "credits", "90", grant_id="bought", cost_minor=3000, cost_currency="USD")

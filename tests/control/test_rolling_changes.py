@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from drawdown.client.interface import Database
 
 from .conftest import START
@@ -38,6 +39,7 @@ def available(db: Database, account: str) -> Decimal:
     return db.balance(account, "credits").available
 
 
+@pytest.mark.behaviour("S0-37")
 def test_what_is_kept_rolls_by_the_caps_it_was_granted_under(db: Database, account: str, name: Name) -> None:
     """50 of the old plan's 100 and 10 of the new plan's 200, beside 300 new ones; and so on each month."""
     kept(db, account, name, {"amount": "50"}, {"amount": "10"})

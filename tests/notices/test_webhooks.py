@@ -44,6 +44,7 @@ def receiver() -> Iterator[Receiver]:
         yield running
 
 
+@pytest.mark.behaviour("S3-12")
 def test_the_receivers_library_believes_it(receiver: Receiver) -> None:
     secret, older = new_secret(), new_secret()
     body, headers = signed_request(NOTICE, [secret, older], datetime.now(UTC))
