@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
+from typing import Any
 
 from drawdown.cli.main import main
-from drawdown.model.instants import now_us
+from drawdown.engine import Engine
 from drawdown.runtime.control.control_plane import ControlPlane
 
 
 def live_ahead(days: int) -> None:
     """Control planes opened in this process from now on are so many days ahead."""
     ahead_us = timedelta(days=days) // timedelta(microseconds=1)
-    defaults = ControlPlane.__init__.__kwdefaults__
-    assert defaults is not None and "clock" in defaults
-    defaults["clock"] = lambda: now_us() + ahead_us
+    begin = ControlPlane.__init__
+
+    def begin_ahead(plane: ControlPlane, engine: Engine, *given: Any, **settings: Any) -> None:
+        begin(plane, engine, *given, **settings)
+        plane.now_us = lambda: engine.now_us() + ahead_us
+
+    ControlPlane.__init__ = begin_ahead  # type: ignore[assignment, method-assign]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from drawdown.cli.bench_load import LoadFigures, LoadShape, run_load
 from drawdown.cli.bench_preparation import prepare
 from drawdown.cli.server_process import ServerProcess
 from drawdown.engine import Engine
-from drawdown.model.instants import now_us
 from drawdown.payments import ScriptedProvider
 from drawdown.runtime.control.control_plane import ControlPlane
 from drawdown.storage.sql import open_sql
@@ -84,8 +83,8 @@ def plane_ahead(folder: Path) -> Iterator[ControlPlane]:
             engine,
             open_sql("", str(folder)),
             provider=ScriptedProvider(),
-            clock=lambda: now_us() + ahead_us,
         )
+        plane.now_us = lambda: engine.now_us() + ahead_us
         try:
             yield plane
         finally:
