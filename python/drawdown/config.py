@@ -209,6 +209,14 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             description="What a subscription does that was never paid for: end (cancel), or stay past due",
         ),
     ] = "cancel"
+    chargeback_policy: Annotated[
+        str,
+        Meta(
+            pattern="^(freeze|take_unspent|into_debt)$",
+            description="Where the bank takes a payment back: the account is suspended (freeze), or the"
+            " purchase's credits go as in a refund; an invoice's only by a credit note",
+        ),
+    ] = "freeze"
     seller_name: Annotated[str, Meta(description="Who issues the invoices, as printed on them")] = ""
     seller_address: Annotated[str, Meta(description="Its address, rows separated by ';'")] = ""
     seller_note: Annotated[str, Meta(description="At the foot of invoices: tax id, bank account")] = ""

@@ -117,3 +117,21 @@ def test_a_payment_that_fails_by_callback_is_told_once(db: EmbeddedDatabase) -> 
     assert (newest(db, "acme").state, newest(db, "acme").payment_failure) == ("finalized", "failed")
     assert told(db).count("payment.failed") == 1
     assert db.balance("acme", "credits").available == 0
+
+
+def test_a_chargeback_of_an_invoice_freezes_the_account_once(db: EmbeddedDatabase) -> None:
+    """The invoice stays as it is; an echo of the bank does not freeze what was let go on."""
+    published(db, "plan")
+    db.subscribe("acme", "plan", subscription_id="s")
+    invoice = newest(db, "acme")
+    tell(db, invoice.invoice_id)
+    body, headers = provider_of(db).dispute(invoice.invoice_id)
+    answer = db.provider_callback(body.decode(), headers)
+    assert (answer.invoice_id, answer.state) == (invoice.invoice_id, "paid")
+    assert db.account("acme").suspended
+    (notice,) = [each for each in db.notices("acme").notices if each.kind == "payment.disputed"]
+    assert (notice.data["invoice_id"], notice.data["money"]) == (invoice.invoice_id, str(usd(20)))
+    db.resume_account("acme")
+    db.provider_callback(body.decode(), headers)
+    assert not db.account("acme").suspended
+    assert told(db).count("payment.disputed") == 1

@@ -268,6 +268,35 @@ def test_callbacks_late_twice_and_out_of_order(tmp_path: Path, db_url: str) -> N
         assert db.account("acme").suspended
 
 
+@pytest.mark.parametrize(
+    ("policy", "available", "suspended"),
+    [("freeze", 12, True), ("take_unspent", 0, False), ("into_debt", -8, False)],
+)
+def test_a_chargeback_follows_its_policy(
+    tmp_path: Path, db_url: str, policy: str, available: int, suspended: bool
+) -> None:
+    """20 bought, 8 used: they stay with a frozen account, the 12 left go, or all 20 are owed."""
+    from drawdown.embedded import EmbeddedDatabase
+    from drawdown.payments import ScriptedProvider
+
+    with drawdown.open(tmp_path / "data", db=db_url, chargeback_policy=policy, **SMALL) as db:
+        assert isinstance(db, EmbeddedDatabase)
+        prepare(db)
+        sold = pack(db, "pack")
+        db.put_customer("c", payment_method="test_ok")
+        db.create_account("acme", customer_id="c")
+        db.buy_pack("acme", sold, purchase_id="p")
+        db.record("acme", credit_type="credits", credits=8, event_id="used")
+        provider = db.payment_provider()
+        assert isinstance(provider, ScriptedProvider)
+        body, headers = provider.dispute("purchase:p")
+        for _ in range(2):
+            db.provider_callback(body.decode(), headers)
+        assert db.purchase("p").state == "refunded"
+        assert db.balance("acme", "credits").available == available
+        assert db.account("acme").suspended is suspended
+
+
 @pytest.mark.parametrize("is_dispute", [False, True])
 def test_what_is_paid_after_the_account_closed_goes_back(
     tmp_path: Path, db_url: str, is_dispute: bool

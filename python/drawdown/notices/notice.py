@@ -30,6 +30,7 @@ KINDS: Final[dict[str, str]] = {
     "invoice.uncollectible": "The invoice will not be paid.",
     "invoice.voided": "The invoice was voided.",
     "payment.action_required": "The customer has to confirm a payment.",
+    "payment.disputed": "The bank has taken back what an invoice was paid with.",
     "payment.failed": "A payment was declined.",
     "payment.succeeded": "A payment went through.",
     "purchase.created": "A purchase was begun.",

@@ -61,6 +61,7 @@ class ControlPlane:
         dedupe_window_s: int = 35 * 86_400,
         payment_retry_days: str = "1,3,5,7",
         after_retries: str = "cancel",
+        chargeback_policy: str = "freeze",
     ) -> None:
         """Over an open engine and an open database. The engine's stamp is the time here too."""
         # Importing the concepts' files fills the registries.
@@ -81,6 +82,8 @@ class ControlPlane:
         """The engine's: what is dated earlier is neither recorded nor corrected."""
         self.payment_retries = retries_from(payment_retry_days)
         self.after_retries = after_retries
+        self.chargeback_policy = chargeback_policy
+        """What becomes of the credits where the bank takes back the money: a refund policy."""
         self.now_us = engine.now_us
         self.delivery = Delivery(engine, sql)
         self.jobs = JobRunner(self)

@@ -41,6 +41,7 @@ def open_control(
         dedupe_window_s=dedupe_window_s,
         payment_retry_days=process.payment_retry_days,
         after_retries=process.after_retries,
+        chargeback_policy=process.chargeback_policy,
     )
     plane.recover(recovered_seq)
     return plane

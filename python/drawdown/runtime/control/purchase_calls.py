@@ -26,6 +26,7 @@ from drawdown.model.decision import Job
 from drawdown.model.ids import check_id
 from drawdown.model.money import Money
 from drawdown.payments import Charge, ManualProvider, PaymentCallback
+from drawdown.runtime.control.disputes import note_dispute
 from drawdown.runtime.control.invoice_jobs import ADVANCE_KEY, apply_advance, apply_payment
 from drawdown.runtime.control.purchase_invoices import left_of
 from drawdown.runtime.control.purchase_jobs import REFUND_JOB
@@ -48,8 +49,6 @@ if TYPE_CHECKING:
 
 # Packs bought at once.
 QUANTITY_MAX = 1_000_000
-# What a chargeback does to the account; the money is gone already.
-CHARGEBACK_POLICY = "freeze"
 
 
 def _reread(step: Step, request: CreatePurchase | RefundPurchase | MarkPurchasePaid) -> Purchase:
@@ -284,7 +283,7 @@ def provider_callback(step: Step, request: ProviderCallback) -> CallbackAnswer:
     purchase = step.work.purchases.get(charge_key=word.charge.key)
     if purchase is not None:
         if word.disputed and purchase.is_refundable:
-            _give_back(step, purchase, CHARGEBACK_POLICY, None, is_dispute=True)
+            _give_back(step, purchase, step.plane.chargeback_policy, None, is_dispute=True)
         else:
             purchase = apply_charge(step, purchase, word.charge)
         return CallbackAnswer(
@@ -295,6 +294,9 @@ def provider_callback(step: Step, request: ProviderCallback) -> CallbackAnswer:
     invoice = step.work.invoices.get(invoice_id=named)
     if invoice is None:
         return CallbackAnswer()
+    if word.disputed:
+        note_dispute(step, invoice)
+        return CallbackAnswer(invoice_id=invoice.invoice_id, state=invoice.state)
     apply = apply_advance if is_advance else apply_payment
     invoice = apply(step, invoice, word.charge, step.now_of(invoice.account))
     step.run_now(lane_of(invoice.account))

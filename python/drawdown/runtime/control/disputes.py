@@ -1,0 +1,49 @@
+"""Chargebacks of invoices: the bank has taken back what an invoice was paid with.
+
+A final invoice never changes, and what of its credits should go is for a person to say, by a credit note.
+Until then the account is frozen, where that is the policy, and somebody is told. Once per invoice: banks
+and providers repeat themselves, and an account that was let go on is not frozen again by an echo.
+"""
+
+from typing import Final
+
+from drawdown.billing.invoice import Invoice
+from drawdown.model.commands import SuspendAccount
+from drawdown.model.decision import Job
+from drawdown.runtime.control.registry import carries_out
+from drawdown.runtime.control.step import Step
+from drawdown.storage.sql.jobs import StoredJob
+
+DISPUTE_JOB: Final = "invoice.dispute"
+
+
+def note_dispute(step: Step, invoice: Invoice) -> None:
+    """The bank's word, to be acted on once."""
+    # Its own: it waits for nothing that happens to the account by calendar.
+    lane = f"dispute:{invoice.invoice_id}"
+    step.decision.job(
+        Job(
+            kind=DISPUTE_JOB,
+            key=f"{DISPUTE_JOB}:{invoice.invoice_id}",
+            lane=lane,
+            account="",
+            due_at=step.real_now(),
+            payload={"invoice_id": invoice.invoice_id},
+        )
+    )
+    step.run_now(lane)
+
+
+@carries_out(DISPUTE_JOB)
+def dispute_invoice(step: Step, job: StoredJob, _: object) -> None:
+    """The account is frozen where ``chargeback_policy`` says so, and the feed tells."""
+    invoice = step.work.invoice(job.payload["invoice_id"])
+    if step.plane.chargeback_policy == "freeze":
+        step.decision.command(invoice.account, SuspendAccount(account=invoice.account))
+    step.decision.notice(
+        "payment.disputed",
+        invoice.account,
+        key=f"payment.disputed:{invoice.invoice_id}",
+        invoice_id=invoice.invoice_id,
+        money=str(invoice.paid),
+    )
