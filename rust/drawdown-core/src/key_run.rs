@@ -135,6 +135,31 @@ pub fn newest_time(run: &[u8]) -> Option<i64> {
     run.chunks_exact(KEY_RECORD_BYTES).map(|r| i64::from_le_bytes(r[36..44].try_into().expect("8 bytes"))).max()
 }
 
+/// The records of a run whose events the account images contain, which reach up to `image_seq` of an account's
+/// number. The others are of events that a restore gives up, and so are their ids: left in the run they would
+/// be passed over once and come to life under the next images, whose seqs are higher.
+///
+/// # Errors
+/// The bytes are no run.
+pub fn contained_keys(run: &[u8], image_seq: impl Fn(u32) -> Option<u64>) -> Result<Vec<u8>, CorruptImage> {
+    check_length(run)?;
+    let mut contained = Vec::with_capacity(run.len());
+    for bytes in run.chunks_exact(KEY_RECORD_BYTES) {
+        let record = KeyRecord::of(bytes);
+        if image_seq(record.account).is_some_and(|image| record.seq <= image) {
+            contained.extend_from_slice(bytes);
+        }
+    }
+    Ok(contained)
+}
+
+fn check_length(run: &[u8]) -> Result<(), CorruptImage> {
+    if run.len().is_multiple_of(KEY_RECORD_BYTES) {
+        return Ok(());
+    }
+    Err(CorruptImage(format!("a key run of {} bytes is cut short", run.len())))
+}
+
 impl Engine {
     /// For drawing keys out of journal that this engine has applied.
     pub fn key_extractor(&self) -> KeyExtractor {
@@ -157,9 +182,7 @@ impl Engine {
         if cfg!(feature = "planted-keys-out-of-snapshots") {
             return Ok(());
         }
-        if !run.len().is_multiple_of(KEY_RECORD_BYTES) {
-            return Err(CorruptImage(format!("a key run of {} bytes is cut short", run.len())));
-        }
+        check_length(run)?;
         const LOOKAHEAD: usize = 32;
         for block in run.chunks(LOOKAHEAD * KEY_RECORD_BYTES) {
             for record in block.chunks_exact(KEY_RECORD_BYTES).map(KeyRecord::of) {

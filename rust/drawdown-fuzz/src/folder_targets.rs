@@ -149,11 +149,11 @@ fn restore(bytes: &[u8]) -> bool {
 
 fn restore_from(disk: &SimulatedDisk, parts: &[Vec<u8>], runs: usize) -> Result<(), NodeError> {
     let mut restore = Restore::begin_on(Arc::new(disk.clone()), &parts[0], base::settings())?;
-    for run in &parts[2..2 + runs] {
-        restore.keys(run)?;
-    }
     for image in &parts[2 + runs..] {
         restore.image(image)?;
+    }
+    for run in &parts[2..2 + runs] {
+        restore.keys(run)?;
     }
     restore.finish(&parts[1]).map(|_| ())
 }

@@ -10,8 +10,10 @@ use crate::meta::{Meta, StoreId};
 use crate::recovery::{RecoveryReport, rebuild};
 use crate::remote_pass::open_global;
 use drawdown_core::Settings;
+use drawdown_core::key_run::contained_keys;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -37,7 +39,8 @@ pub struct Restore {
     keys: ChunkFileWriter,
     key_chunks: u64,
     images: CheckpointWriter,
-    accounts: u64,
+    /// What is in the images so far, by account number.
+    image_seqs: HashMap<u32, u64>,
     max_seq: u64,
 }
 
@@ -85,28 +88,36 @@ impl Restore {
             keys,
             key_chunks: 0,
             images,
-            accounts: 0,
+            image_seqs: HashMap::new(),
             max_seq: 0,
         })
     }
 
-    /// Take over a run of keys.
+    /// Take over a run of keys, after every image: only keys of events that the images contain are kept.
     ///
     /// # Errors
-    /// `Io`.
+    /// `Refused` for bytes that are no run; `Io`.
     pub fn keys(&mut self, run: &[u8]) -> Result<(), NodeError> {
+        let run = contained_keys(run, |account| self.image_seqs.get(&account).copied())
+            .map_err(|corrupt| NodeError::Refused(corrupt.0))?;
         self.key_chunks += 1;
-        self.keys.write_chunk(ChunkKind::Keys, run).map_err(NodeError::io("write restored keys"))
+        self.keys.write_chunk(ChunkKind::Keys, &run).map_err(NodeError::io("write restored keys"))
     }
 
-    /// Take over an account's image; one per account.
+    /// Take over an account's image; one per account, and all before the first run of keys.
     ///
     /// # Errors
-    /// `Refused` for bytes that are no image; `Io`.
+    /// `Refused` for bytes that are no image, a second one of an account, and one that comes after keys; `Io`.
     pub fn image(&mut self, image: &[u8]) -> Result<(), NodeError> {
-        let (account, seq) = image_head(image)
-            .ok_or_else(|| NodeError::Refused(format!("image {} is no account image", self.accounts + 1)))?;
-        self.accounts += 1;
+        let number = self.image_seqs.len() + 1;
+        let (account, seq) =
+            image_head(image).ok_or_else(|| NodeError::Refused(format!("image {number} is no account image")))?;
+        if self.key_chunks > 0 {
+            return Err(NodeError::Refused(format!("image {number} comes after keys; hand over all images first")));
+        }
+        if self.image_seqs.insert(account, seq).is_some() {
+            return Err(NodeError::Refused(format!("image {number} is another one of account number {account}")));
+        }
         self.max_seq = self.max_seq.max(seq);
         self.images.add(account, image).map_err(NodeError::io("write a restored image"))
     }
@@ -173,7 +184,7 @@ impl Restore {
         Ok(json!({
             "recovery_seq": self.manifest.snapshot_seq,
             "recovery_time_us": self.manifest.taken_at_us,
-            "accounts": self.accounts,
+            "accounts": self.image_seqs.len(),
             "first_seq": end_seq + 1,
             "digest": format!("{:032x}", rebuilt.engine.digest()),
         }))

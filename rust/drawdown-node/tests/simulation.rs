@@ -141,7 +141,8 @@ fn run(
     for _ in 0..LIVES {
         live(&world, &node, &mut kind, traffic, random, seen);
         let promised_seq = faults::promised_seq(&node, &kind.settings);
-        world = faults::end(world, node, &kind.settings, traffic, random, seen);
+        let surviving_seq;
+        (world, surviving_seq) = faults::end(world, node, &kind.settings, traffic, random, seen);
         let is_lost = random.once_in(5);
         let lost = is_lost.then(|| faults::lose_folder(&world, &mut kind.remote, traffic, random, seen)).flatten();
         let known_to = lost.as_ref().map_or(u64::MAX, |(_, seq)| *seq);
@@ -151,7 +152,7 @@ fn run(
             Some((restored, _)) => restored,
             None => faults::damage(Folder { world, settings, is_restored: *is_restored, promised_seq }, random, seen),
         };
-        (world, node) = faults::recover(found, settings, &kind.remote, random, seen);
+        (world, node) = faults::recover(found, settings, &kind.remote, surviving_seq, traffic, random, seen);
         let report = node.report();
         if report.notes.join("; ").contains("the journal ends at seq") {
             seen.note("recovery: torn tail, repaired");
@@ -184,6 +185,8 @@ fn run_sums(seed: u64, seen: &mut Seen) {
     let node = begun(&world, &settings);
     set_up(&node, ACCOUNTS + 1);
     while node.step_commit() {}
+    // Also where answers do not wait for the disk: what is asked of the accounts rests on their being there.
+    node.step_seal();
     let kind = Kind { settings, steps: 120, remote: Remote::default(), is_restored: false };
     run(world, node, kind, &mut Sums::default(), &mut random, seen);
 }

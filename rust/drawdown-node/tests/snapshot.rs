@@ -117,6 +117,41 @@ fn a_restored_folder_has_the_balances_and_remembers_the_events() {
 }
 
 #[test]
+fn ids_of_events_that_a_restore_gives_up_are_given_up_for_good() {
+    let world = World::new(23);
+    let node = world.open(small_settings()).unwrap();
+    set_up(&node, 9);
+    flush(&node);
+    let mut remote = Remote::default();
+    let mut sent = 0_u64..;
+    // Every account goes on while others are imaged: some of these events are in no image, and all are in runs.
+    pass(&node, &mut remote, false, || {
+        for account in 0..9 {
+            record(&node, &[(sent.next().unwrap(), account, 3)], START_US).unwrap();
+        }
+    });
+    let count = sent.next().unwrap();
+    drop(node);
+    let (disk, _) = restore(&remote);
+    let again = |disk: &SimulatedDisk| -> Vec<Status> {
+        let node = World::on(disk.after_kill(), START_US + 5_000_000).open(small_settings()).unwrap();
+        (0..count).map(|id| record(&node, &[(id, id % 9, 3)], START_US).unwrap().1[0].status).collect()
+    };
+    let at_once = again(&disk);
+    assert!(at_once.contains(&Status::Ok) && at_once.contains(&Status::Duplicate), "{at_once:?}");
+    let world = World::on(disk.after_kill(), START_US + 5_000_000);
+    let node = world.open(small_settings()).unwrap();
+    for account in 0..9 {
+        record(&node, &[(1_000_000 + account, account, 3)], START_US).unwrap();
+    }
+    flush(&node);
+    node.checkpoint().unwrap();
+    node.close().unwrap();
+    drop(node);
+    assert_eq!(at_once, again(&world.disk), "after a life whose checkpoint is above them");
+}
+
+#[test]
 fn a_pass_given_up_half_way_leaves_a_snapshot_that_never_double_applies() {
     let world = World::new(22);
     let node = world.open(small_settings()).unwrap();

@@ -86,7 +86,7 @@ pub fn cut_copy(world: &World, node: &Node, settings: &NodeSettings, traffic: &d
     traffic.look_at_copy(&copy_world, copy);
 }
 
-/// End the life; the disk that the next one finds.
+/// End the life; the disk that the next one finds, and what survives even if the power goes from here on.
 pub fn end(
     world: World,
     node: Rc<Node>,
@@ -94,7 +94,7 @@ pub fn end(
     traffic: &mut dyn Traffic,
     random: &mut Random,
     seen: &mut Seen,
-) -> World {
+) -> (World, u64) {
     world.disk.set_capacity(None);
     let failed = world.fatal.lock().take();
     if let Some(fatal) = failed.as_ref().filter(|_| !world.disk.is_dead()) {
@@ -126,7 +126,7 @@ pub fn end(
         seen.note("fault: power cut, answers not waiting for the disk");
         traffic.unpromise(promised);
     }
-    world.moved_to(if goes_dark { world.disk.after_crash(random) } else { world.disk.after_kill() })
+    (world.moved_to(if goes_dark { world.disk.after_crash(random) } else { world.disk.after_kill() }), promised)
 }
 
 fn with_file(world: &World, name: &str, change: impl FnOnce(&mut Vec<u8>)) -> World {
@@ -214,11 +214,14 @@ fn damage_journal(folder: &Folder<'_>, random: &mut Random, seen: &mut Seen) {
     }
 }
 
-/// Open, with the power perhaps going in the middle of it.
+/// Open, with the power perhaps going in the middle of it: what a killed process had written and not synced may
+/// then still be lost.
 pub fn recover(
     mut world: World,
     settings: &NodeSettings,
     remote: &Remote,
+    promised_seq: u64,
+    traffic: &mut dyn Traffic,
     random: &mut Random,
     seen: &mut Seen,
 ) -> (World, Rc<Node>) {
@@ -245,6 +248,7 @@ pub fn recover(
                 tell(|| format!("power cut in recovery: {error}"));
                 assert!(world.disk.is_dead(), "opening failed on a healthy disk: {error}");
                 seen.note("fault: power cut in recovery");
+                traffic.unpromise(promised_seq);
                 world = world.moved_to(world.disk.after_crash(random));
             }
         }
