@@ -35,6 +35,8 @@ pub struct Stories {
     ops: BoxedStrategy<Op>,
     runner: TestRunner,
     promised_seq: u64,
+    /// Of the accounts, as the node numbers them: it may fail before an image is looked at that was handed out.
+    numbers: HashMap<u32, &'static str>,
     /// By the bytes of the image.
     pieces: HashMap<Vec<u8>, Piece>,
     /// What the folder just restored must hold.
@@ -73,6 +75,7 @@ impl Stories {
             ops: ops::op().boxed(),
             runner,
             promised_seq: 0,
+            numbers: HashMap::new(),
             pieces: HashMap::new(),
             restored: None,
             is_restored: false,
@@ -87,6 +90,12 @@ impl Stories {
     fn keep_time(&mut self, node: &Node) {
         if let Ok(stamp) = node.read(|_, stamp| stamp) {
             self.story.ledger.advance(stamp);
+        }
+    }
+
+    fn note_numbers(&mut self) {
+        for id in ACCOUNTS {
+            self.numbers.extend(self.story.told.number_of(id).map(|number| (number, id)));
         }
     }
 
@@ -160,6 +169,7 @@ impl Traffic for Stories {
             while node.step_commit() {}
         }
         let Ok(applied) = node.read(|engine, _| engine.next_seq() - 1) else { return false };
+        self.note_numbers();
         if node.stats().read_only.is_some() {
             seen.note("fault: disk full, definite refusals");
             return true;
@@ -182,14 +192,13 @@ impl Traffic for Stories {
     }
 
     fn imaged(&mut self, images: &[(u32, Vec<u8>)]) {
+        self.note_numbers();
         for (number, image) in images {
-            let is_it = |id: &&&str| self.story.told.number_of(id) == Some(*number);
-            // A node that has failed since gets no further with its pass.
-            let Some(id) = ACCOUNTS.iter().find(is_it) else { return };
+            let id = self.numbers[number];
             let mut ledger = Ledger::new(self.story.ledger.now, Vec::new());
             ledger.grants_made = self.story.ledger.grants_made;
             ledger.sent = self.story.ledger.sent.iter().filter(|(account, _)| account == id).cloned().collect();
-            ledger.accounts.insert((*id).into(), self.story.ledger.accounts[*id].clone());
+            ledger.accounts.insert(id.into(), self.story.ledger.accounts[id].clone());
             self.pieces.insert(image.clone(), Piece { id, ledger });
         }
     }
