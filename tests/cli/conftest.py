@@ -29,6 +29,43 @@ class Ran(NamedTuple):
 
 Run = Callable[..., Ran]
 
+# What most commands of the control plane need; at its end stands the plan `small`, which a test may add to.
+CATALOG = """
+[[credit_types]]
+name = "credits"
+[[meters]]
+key = "calls"
+[[products]]
+product_id = "ai"
+name = "AI"
+[[packs]]
+pack_id = "ten"
+name = "Ten"
+credit_type = "credits"
+amount = "10"
+prices = [{ currency = "USD", amount = "5" }]
+[[plans]]
+plan_id = "small"
+product_id = "ai"
+name = "Small"
+state = "published"
+base_fee = [{ currency = "USD", amount = "10" }]
+rates = [{ meter = "calls", credits = "2" }]
+credits = { credit_type = "credits", amount = "100", cadence = "monthly" }
+"""
+
+
+def done(run: Run, *arguments: object) -> str:
+    """What a command prints that must succeed."""
+    ran = run(*arguments)
+    assert ran.code == 0, ran.err
+    return ran.out
+
+
+def found(run: Run, *arguments: object) -> Any:
+    """The same as JSON."""
+    return json.loads(done(run, *arguments, "--json"))
+
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:

@@ -6,13 +6,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import drawdown
 import pytest
 from drawdown.cli.server_process import ServerProcess
 
-from .conftest import Run
+from .conftest import Run, done, found
 
 SMALL = {"segment_bytes": 1 << 20, "reserve_bytes": 0, "payments": "test"}
 
@@ -29,16 +28,6 @@ def shop(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         db.put_customer("c", payment_method="test_ok")
         db.create_account("acme", customer_id="c")
     return run
-
-
-def done(run: Run, *arguments: object) -> str:
-    ran = run(*arguments)
-    assert ran.code == 0, ran.err
-    return ran.out
-
-
-def found(run: Run, *arguments: object) -> Any:
-    return json.loads(done(run, *arguments, "--json"))
 
 
 def test_a_pack_is_sold_bought_and_refunded(shop: Run) -> None:

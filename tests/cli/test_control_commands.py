@@ -8,38 +8,17 @@ from typing import Any
 
 import pytest
 
-from .conftest import Run
+from .conftest import CATALOG, Run
 
-CATALOG = """
-[[credit_types]]
-name = "credits"
-[[meters]]
-key = "calls"
-[[products]]
-product_id = "ai"
-name = "AI"
-[[packs]]
-pack_id = "ten"
-name = "Ten"
-credit_type = "credits"
-amount = "10"
-prices = [{ currency = "USD", amount = "5" }]
-[[plans]]
-plan_id = "small"
-product_id = "ai"
-name = "Small"
-state = "published"
-base_fee = [{ currency = "USD", amount = "10" }]
-rates = [{ meter = "calls", credits = "2" }]
-credits = { credit_type = "credits", amount = "100", cadence = "monthly" }
+TWO_PLANS = f"""{CATALOG}
 [[plans]]
 plan_id = "large"
 product_id = "ai"
 name = "Large"
 state = "published"
-base_fee = [{ currency = "USD", amount = "40" }]
-rates = [{ meter = "calls", credits = "2" }]
-credits = { credit_type = "credits", amount = "500", cadence = "monthly" }
+base_fee = [{{ currency = "USD", amount = "40" }}]
+rates = [{{ meter = "calls", credits = "2" }}]
+credits = {{ credit_type = "credits", amount = "500", cadence = "monthly" }}
 """
 
 
@@ -47,7 +26,7 @@ def test_from_a_catalog_file_to_an_upgrade(run: Run, tmp_path: Path, monkeypatch
     """Load, subscribe, preview and change, deliver a pack, cancel; bad input names its field."""
     monkeypatch.setenv("DRAWDOWN_PAYMENTS", "test")
     file = tmp_path / "catalog.toml"
-    file.write_text(CATALOG, "utf-8")
+    file.write_text(TWO_PLANS, "utf-8")
 
     def done(*arguments: object) -> str:
         ran = run(*arguments)

@@ -4,35 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from .conftest import Run
+from .conftest import CATALOG, Run, done, found
 
-CATALOG = """
-[[credit_types]]
-name = "credits"
-[[meters]]
-key = "calls"
-[[products]]
-product_id = "ai"
-name = "AI"
-[[packs]]
-pack_id = "ten"
-name = "Ten"
-credit_type = "credits"
-amount = "10"
-prices = [{ currency = "USD", amount = "5" }]
-[[plans]]
-plan_id = "small"
-product_id = "ai"
-name = "Small"
-state = "published"
-base_fee = [{ currency = "USD", amount = "10" }]
-rates = [{ meter = "calls", credits = "2" }]
-credits = { credit_type = "credits", amount = "100", cadence = "monthly" }
-features = { sso = "true", seats = "5" }
+SHOP = f"""{CATALOG}
+features = {{ sso = "true", seats = "5" }}
 """
 
 
@@ -43,22 +21,12 @@ def shop(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("DRAWDOWN_SEGMENT_BYTES", str(1 << 20))
     monkeypatch.setenv("DRAWDOWN_RESERVE_BYTES", "0")
     file = tmp_path / "catalog.toml"
-    file.write_text(CATALOG, "utf-8")
+    file.write_text(SHOP, "utf-8")
     done(run, "catalog", "load", file)
     done(run, "customer", "put", "c", "payment_method=test_ok", "currency=USD")
     done(run, "account", "create", "acme", "--customer", "c", "--test-clock", "2026-01-31")
     done(run, "subscription", "create", "acme", "small", "--id", "s")
     return run
-
-
-def done(run: Run, *arguments: object) -> str:
-    ran = run(*arguments)
-    assert ran.code == 0, ran.err
-    return ran.out
-
-
-def found(run: Run, *arguments: object) -> Any:
-    return json.loads(done(run, *arguments, "--json"))
 
 
 def test_a_clock_is_advanced_and_everything_due_comes(shop: Run) -> None:

@@ -15,7 +15,7 @@ import drawdown
 import pytest
 from pyarrow import parquet
 
-from .conftest import Run
+from .conftest import Run, done
 
 SMALL = {"segment_bytes": 1 << 20, "reserve_bytes": 0, "payments": "test"}
 SVG = "{http://www.w3.org/2000/svg}"
@@ -41,12 +41,6 @@ def books(run: Run, tmp_path: Path) -> Run:
         db.record("acme", credit_type="credits", credits="1.5", event_id="3")
         db.record("bond", "calls", quantity=3, event_id="1")
     return run
-
-
-def done(run: Run, *arguments: object) -> str:
-    ran = run(*arguments)
-    assert ran.code == 0, ran.err
-    return ran.out
 
 
 def texts(file: Path) -> list[str]:
