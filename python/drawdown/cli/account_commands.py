@@ -7,21 +7,13 @@ from typing import Annotated
 import typer
 
 from drawdown.cli import account_rule_commands
-from drawdown.cli.options import (
-    ApiKeyOption,
-    DataOption,
-    JsonOption,
-    TargetOption,
-    instant_from,
-    open_database,
-)
+from drawdown.cli.command_group import CommandGroup
+from drawdown.cli.options import AccountArgument, DatabaseOptions, JsonOption, instant_from
 from drawdown.cli.output import print_json, print_result, print_table
 from drawdown.model import Account
 from drawdown.subscriptions.closing import AccountClosing
 
-accounts = typer.Typer(help="Holders of balances.", no_args_is_help=True)
-
-AccountArgument = Annotated[str, typer.Argument(help="Account id.")]
+accounts = CommandGroup(help="Holders of balances.")
 
 
 @accounts.command("create")
@@ -30,13 +22,12 @@ def create(
     customer: Annotated[str | None, typer.Option(help="The customer who buys.")] = None,
     rate_table: Annotated[str | None, typer.Option(help="Its prices; default: the table default.")] = None,
     test_clock: Annotated[str | None, typer.Option(help="Live on a clock of its own, starting here.")] = None,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Create an account. Usage never creates one."""
-    with open_database(data, target, api_key) as database:
+    with options.open(create=True) as database:
         result = database.create_account(
             account,
             customer_id=customer,
@@ -51,13 +42,12 @@ def list_accounts(
     prefix: Annotated[str, typer.Option(help="Only ids that start with this.")] = "",
     after: Annotated[str, typer.Option(help="Only ids after this one, for the next page.")] = "",
     limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=10_000)] = 100,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """List accounts by id."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.accounts(prefix, after=after, limit=limit)
     if json:
         print_json(found)
@@ -68,13 +58,12 @@ def list_accounts(
 @accounts.command("show")
 def show(
     account: AccountArgument,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Show one account."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.account(account)
     if json:
         print_json(found)
@@ -85,26 +74,24 @@ def show(
 @accounts.command("suspend")
 def suspend(
     account: AccountArgument,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Refuse the account's usage until it is resumed."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         print_result(database.suspend_account(account), f"account {account} is suspended", json)
 
 
 @accounts.command("resume")
 def resume(
     account: AccountArgument,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Take the account's usage again."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         print_result(database.resume_account(account), f"account {account} is active", json)
 
 
@@ -116,13 +103,12 @@ def policy(
     limit: Annotated[str | None, typer.Option(help="overdraft: how far below zero.")] = None,
     price: Annotated[str | None, typer.Option(help="overage: money per credit.")] = None,
     cap: Annotated[str | None, typer.Option(help="overage: credits per billing period.")] = None,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Say what happens when the balance is at zero."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         result = database.set_policy(account, credit_type, kind, limit=limit, price=price, cap=cap)
         print_result(result, f"at zero {credit_type} of {account}: {kind}", json)
 
@@ -133,26 +119,24 @@ def close(
     remainder: Annotated[str, typer.Option(help="What is left: forfeit or pay_out.")] = "forfeit",
     reason: Annotated[str, typer.Option(help="For the record.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="It cannot be undone.")] = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """End an account: no further usage, what is left is forfeited or owed to the customer."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         _show_closing(database.close_account(account, remainder=remainder, reason=reason, confirm=yes), json)
 
 
 @accounts.command("closing")
 def closing(
     account: AccountArgument,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Show how an account was closed and what is owed."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         _show_closing(database.account_closing(account), json)
 
 

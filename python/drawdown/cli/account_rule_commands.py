@@ -8,20 +8,11 @@ from typing import Annotated
 import typer
 
 from drawdown.cli import exit_codes
-from drawdown.cli.options import (
-    ApiKeyOption,
-    DataOption,
-    JsonOption,
-    TargetOption,
-    instant_from,
-    open_database,
-)
+from drawdown.cli.options import AccountArgument, DatabaseOptions, JsonOption, instant_from
 from drawdown.cli.output import print_json, print_result, print_table, text_of
 from drawdown.errors import InvalidRequestError
 
 SHOWN_MAX = 20
-
-AccountArgument = Annotated[str, typer.Argument(help="Account id.")]
 
 
 def _instant(text: str, field: str) -> datetime:
@@ -33,14 +24,13 @@ def _instant(text: str, field: str) -> datetime:
 def advance(
     account: AccountArgument,
     to: Annotated[str, typer.Argument(help="Instant, not before its clock's.")],
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Move the clock of a test-clock account: renewals, expiries and invoices come as in real time."""
     instant = _instant(to, "to")
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         result = database.advance_clock(account, instant)
         print_result(result, f"account {account} is at {text_of(instant)}", json)
 
@@ -51,13 +41,12 @@ def rate_table(
     valid_from: Annotated[
         str | None, typer.Option(help="For events dated from this instant on; default now.")
     ] = None,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Price an account by another rate table. Plans do this by themselves."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         known = [each.name for each in database.catalog().rate_tables]
         if table not in known:
             # The engine would take it, as its rates may come later; whoever types has mistyped.
@@ -73,14 +62,13 @@ def thresholds(
         list[str] | None, typer.Argument(help="Credits, or like 20% of what was granted; none: no notices.")
     ] = None,
     credit_type: Annotated[str, typer.Option(help="Of which balance.")] = "credits",
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Say at which balances the notice balance.low is told; replaces those before."""
     given = threshold or []
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         result = database.set_thresholds(account, credit_type, given)
         print_result(result, f"balance.low of {account} at {', '.join(given) or 'nothing'}", json)
 
@@ -88,14 +76,13 @@ def thresholds(
 def period_edge(
     account: AccountArgument,
     at: Annotated[str, typer.Argument(help="Instant ahead of now.")],
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """End the account's usage period at an instant. Subscriptions do this by themselves."""
     instant = _instant(at, "at")
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         result = database.set_period_edge(account, instant)
         print_result(result, f"a usage period of {account} begins at {text_of(instant)}", json)
 
@@ -103,13 +90,12 @@ def period_edge(
 def features(
     account: AccountArgument,
     feature: Annotated[str, typer.Argument(help="One of them: exits with 1 where it is not allowed.")] = "",
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """What the account's plans have beside meters, and its values."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = [database.feature(account, feature)] if feature else list(database.features(account))
     if json:
         print_json(found[0] if feature else found)

@@ -17,7 +17,7 @@ from rich.progress import Progress
 
 from drawdown.cli.bench_load import LoadFigures, LoadShape, run_load
 from drawdown.cli.bench_preparation import CHARGE_UNITS, SCALE, prepare
-from drawdown.cli.options import JsonOption, TargetOption, open_database
+from drawdown.cli.options import JsonOption, TargetOption, connect_target, open_folder
 from drawdown.cli.output import print_json, print_table
 from drawdown.cli.server_process import ServerProcess
 from drawdown.client.interface import Database
@@ -94,7 +94,7 @@ def bench(
         seed=time.time_ns() if seed is None else seed,
     )
     if target is not None:
-        with open_database(None, target) as database:
+        with connect_target(target) as database:
             _prepare(database, accounts, grants, quiet=json)
             report = _measure(target, database, shape, grants, None)
     else:
@@ -115,11 +115,11 @@ def _own_server(
     with tempfile.TemporaryDirectory(prefix="drawdown-bench-") as temporary:
         folder = Path(temporary) / "data" if data is None else data
         if not folder.exists():
-            with open_database(folder, None) as database:
+            with open_folder(folder, create=True) as database:
                 _prepare(database, shape.accounts, grants, quiet=quiet)
         with (
             ServerProcess(folder, settings=settings) as server,
-            open_database(None, server.target) as database,
+            connect_target(server.target) as database,
         ):
             return _measure(server.target, database, shape, grants, server)
 

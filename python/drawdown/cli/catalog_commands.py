@@ -7,33 +7,25 @@ from typing import Annotated
 import typer
 
 from drawdown.cli import rate_import_command
-from drawdown.cli.options import (
-    ApiKeyOption,
-    DataOption,
-    JsonOption,
-    TargetOption,
-    instant_from,
-    open_database,
-    pairs_from,
-)
+from drawdown.cli.command_group import CommandGroup
+from drawdown.cli.options import DatabaseOptions, JsonOption, instant_from, pairs_from
 from drawdown.cli.output import print_json, print_result, print_table
 
-credit_types = typer.Typer(help="Units of value.", no_args_is_help=True)
-meters = typer.Typer(help="What is counted.", no_args_is_help=True)
-rates = typer.Typer(help="What a meter costs.", no_args_is_help=True)
+credit_types = CommandGroup(help="Units of value.")
+meters = CommandGroup(help="What is counted.")
+rates = CommandGroup(help="What a meter costs.")
 
 
 @credit_types.command("create")
 def create_credit_type(
     name: Annotated[str, typer.Argument(help="For example credits, usd, gpu_minutes.")],
     scale: Annotated[int, typer.Option(help="Decimals of its amounts, 0-12; cannot be changed later.")] = 9,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Declare a unit of value."""
-    with open_database(data, target, api_key) as database:
+    with options.open(create=True) as database:
         print_result(
             database.create_credit_type(name, scale=scale), f"credit type {name} with {scale} decimals", json
         )
@@ -41,13 +33,12 @@ def create_credit_type(
 
 @credit_types.command("list")
 def list_credit_types(
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """List the units of value."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.catalog().credit_types
     if json:
         print_json(found)
@@ -65,13 +56,12 @@ def create_meter(
         list[str] | None, typer.Option(help="A dimension that may matter for the price; repeatable.")
     ] = None,
     unique_of: Annotated[str | None, typer.Option(help="For unique: the dimension that is counted.")] = None,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Declare what is counted."""
-    with open_database(data, target, api_key) as database:
+    with options.open(create=True) as database:
         result = database.create_meter(
             key,
             unit=unit,
@@ -85,13 +75,12 @@ def create_meter(
 
 @meters.command("list")
 def list_meters(
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """List what is counted."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.catalog().meters
     if json:
         print_json(found)
@@ -115,13 +104,12 @@ def set_rate(
     ] = None,
     package: Annotated[bool, typer.Option(help="Charge every started --per units.")] = False,
     valid_from: Annotated[str | None, typer.Option(help="From this instant of event time on.")] = None,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Price a meter."""
-    with open_database(data, target, api_key) as database:
+    with options.open(create=True) as database:
         result = database.set_rate(
             meter=meter,
             credits=credits,
@@ -137,13 +125,12 @@ def set_rate(
 
 @rates.command("list")
 def list_rates(
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """List the rate tables."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         tables = database.catalog().rate_tables
     if json:
         print_json(tables)

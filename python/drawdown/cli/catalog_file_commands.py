@@ -11,14 +11,15 @@ import typer
 
 from drawdown.catalog.catalog_file import CatalogChange
 from drawdown.catalog.toml_text import toml_text
-from drawdown.cli.options import ApiKeyOption, DataOption, JsonOption, TargetOption, open_database
-from drawdown.cli.output import console, print_json, print_table
+from drawdown.cli.command_group import CommandGroup
+from drawdown.cli.options import DatabaseOptions, JsonOption
+from drawdown.cli.output import console, print_json, print_table, print_value
 from drawdown.errors import InvalidRequestError
 
-catalogs = typer.Typer(help="The catalog as a file.", no_args_is_help=True)
-products = typer.Typer(help="Families of plans; made by a catalog file.", no_args_is_help=True)
-rate_cards = typer.Typer(help="Prices of meters under a name, by version.", no_args_is_help=True)
-plans = typer.Typer(help="What is sold.", no_args_is_help=True)
+catalogs = CommandGroup(help="The catalog as a file.")
+products = CommandGroup(help="Families of plans; made by a catalog file.")
+rate_cards = CommandGroup(help="Prices of meters under a name, by version.")
+plans = CommandGroup(help="What is sold.")
 
 
 def content_of(path: Path) -> dict[str, Any]:
@@ -83,14 +84,13 @@ def text_of(content: msgspec.Struct, form: str) -> str:
 def load(
     file: Annotated[Path, typer.Argument(help="A .toml, .yaml or .yml file.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Bring the catalog to what a file says; what it leaves out stays."""
     content = content_of(file)
-    with open_database(data, target, api_key) as database:
+    with options.open(create=True) as database:
         diff = database.load_catalog(content, dry_run=dry_run)
     if json:
         print_json(diff)
@@ -121,12 +121,11 @@ def _change_rows(change: CatalogChange) -> list[tuple[str | None, ...]]:
 @catalogs.command("dump")
 def dump(
     form: Annotated[str, typer.Option("--format", help="toml or yaml.")] = "toml",
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
 ) -> None:
     """Print the catalog as a file that ``load`` takes."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         content = database.dump_catalog()
     typer.echo(text_of(content, form), nl=False)
 
@@ -134,13 +133,12 @@ def dump(
 @plans.command("list")
 def list_plans(
     product: Annotated[str, typer.Option(help="Only of this product.")] = "",
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """List plans and their versions."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.plans(product)
     if json:
         print_json(found)
@@ -168,13 +166,12 @@ def list_plans(
 def show_plan(
     plan: Annotated[str, typer.Argument(help="Plan id.")],
     version: Annotated[int, typer.Option(help="0: the one in force.")] = 0,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Show every setting of a plan."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.plan(plan, version)
     if json:
         print_json(found)
@@ -185,40 +182,37 @@ def show_plan(
 @plans.command("publish")
 def publish_plan(
     plan: Annotated[str, typer.Argument(help="Plan id.")],
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Make the draft available, for good."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.publish_plan(plan)
-    _say(found, f"plan {found.plan_id} version {found.version} is published", json)
+    print_value(found, f"plan {found.plan_id} version {found.version} is published", json)
 
 
 @plans.command("archive")
 def archive_plan(
     plan: Annotated[str, typer.Argument(help="Plan id.")],
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Take no new subscriptions; those that exist go on."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.archive_plan(plan)
-    _say(found, f"plan {found.plan_id} is archived", json)
+    print_value(found, f"plan {found.plan_id} is archived", json)
 
 
 @products.command("list")
 def list_products(
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """List the families that plans belong to."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.products()
     if json:
         print_json(found)
@@ -232,13 +226,12 @@ def list_products(
 
 @rate_cards.command("list")
 def list_rate_cards(
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """List rate cards and their versions."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.rate_cards()
     if json:
         print_json(found)
@@ -248,13 +241,6 @@ def list_rate_cards(
         ["card", "version", "credit type", "rates", "rate table"],
         [(e.card_id, e.version, e.credit_type, len(e.rates), e.rate_table) for e in found],
     )
-
-
-def _say(value: msgspec.Struct, sentence: str, as_json: bool) -> None:
-    if as_json:
-        print_json(value)
-    else:
-        console.print(sentence, markup=False)
 
 
 def register(app: typer.Typer) -> None:

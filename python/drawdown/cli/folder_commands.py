@@ -12,11 +12,11 @@ from rich.progress import Progress, TaskID
 from drawdown.cli import exit_codes
 from drawdown.cli.options import (
     ApiKeyOption,
-    DataOption,
+    DatabaseOptions,
     JsonOption,
     TargetOption,
     connect_target,
-    open_database,
+    open_folder,
 )
 from drawdown.cli.output import console, print_json, print_table
 from drawdown.errors import InvalidRequestError
@@ -33,23 +33,12 @@ def verify(
     Exits with 0 when all is well, with 1 when credits are not accounted for, with 65 when bytes are
     damaged: the message names file and offset.
     """
-    if (folder is None) == (target is None):
-        raise InvalidRequestError("verify: name a folder, or a server with --target", field="folder")
-    if folder is not None:
+    if folder is not None and target is None:
         report, holds = _verify_folder(folder)
+    elif target is not None and folder is None:
+        report, holds = _verify_server(target, api_key)
     else:
-        with open_database(None, target, api_key) as database:
-            conservation = database.verify()
-            report = {
-                "accounts": conservation.accounts,
-                "pools": conservation.pools,
-                "grants": conservation.grants,
-                "violations": list(conservation.violations),
-                "totals": conservation.totals,
-                "digest": database.digest(),
-                "seq": conservation.seq,
-            }
-            holds = conservation.holds
+        raise InvalidRequestError("verify: name a folder, or a server with --target", field="folder")
     if json:
         print_json({"holds": holds, **report})
     else:
@@ -66,6 +55,21 @@ def _verify_folder(folder: Path) -> tuple[dict[str, Any], bool]:
         raise InvalidRequestError(f"verify: there is no folder {folder}", field="folder")
     report = verify_folder(str(folder))
     return report, bool(report["conservation"]["holds"])
+
+
+def _verify_server(target: str, api_key: str | None) -> tuple[dict[str, Any], bool]:
+    with connect_target(target, api_key) as connection:
+        conservation = connection.verify()
+        report = {
+            "accounts": conservation.accounts,
+            "pools": conservation.pools,
+            "grants": conservation.grants,
+            "violations": list(conservation.violations),
+            "totals": conservation.totals,
+            "digest": connection.digest(),
+            "seq": conservation.seq,
+        }
+    return report, conservation.holds
 
 
 def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -116,7 +120,7 @@ def backup(
             field="places",
         )
     if target is None:
-        with open_database(places[0], None, create=False) as database:
+        with open_folder(places[0]) as database:
             taken = database.take_backup(places[1].absolute())
     else:
         with connect_target(target, api_key, timeout_s=3600) as connection:
@@ -183,13 +187,12 @@ def _from_redis(url: str, data: Path, namespace: str, progress: Progress) -> Any
 
 
 def stats(
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Show counters and gauges of the engine."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         figures = database.stats()
     if json:
         print_json(figures)

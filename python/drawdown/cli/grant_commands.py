@@ -6,18 +6,9 @@ from typing import Annotated
 
 import typer
 
-from drawdown.cli.options import (
-    ApiKeyOption,
-    DataOption,
-    JsonOption,
-    TargetOption,
-    instant_from,
-    open_database,
-)
+from drawdown.cli.options import AccountArgument, DatabaseOptions, JsonOption, instant_from
 from drawdown.cli.output import print_json, print_result, print_table
 from drawdown.errors import InvalidRequestError
-
-AccountArgument = Annotated[str, typer.Argument(help="Account id.")]
 
 
 def grant(
@@ -38,13 +29,12 @@ def grant(
     pending: Annotated[bool, typer.Option(help="Not spendable until released.")] = False,
     source: Annotated[str, typer.Option(help="Where it comes from.")] = "adjustment",
     reason: Annotated[str, typer.Option(help="For display.")] = "",
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Give credits to an account. A grant is never changed afterwards, only voided."""
-    with open_database(data, target, api_key) as database:
+    with options.open(create=True) as database:
         result = database.create_grant(
             account,
             credit_type,
@@ -68,9 +58,8 @@ def void(
     grant_id: Annotated[str, typer.Argument(help="The grant to void.")],
     yes: Annotated[bool, typer.Option("--yes", help="Confirm: a void cannot be undone.")] = False,
     reason: Annotated[str, typer.Option(help="For the ledger.")] = "",
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Forfeit what is left of a grant, for good."""
@@ -78,7 +67,7 @@ def void(
         raise InvalidRequestError(
             "yes: a void cannot be undone and forfeits what is left; confirm with --yes", field="yes"
         )
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         result = database.void_grant(account, grant_id, confirm=True, reason=reason)
         forfeited = result.facts.get("forfeited")
         amount = f", forfeiting {forfeited}" if forfeited is not None else ""
@@ -90,13 +79,12 @@ def release(
     grant_id: Annotated[str, typer.Argument(help="A pending grant.")],
     effective: Annotated[str | None, typer.Option(help="Valid from; default as created.")] = None,
     expires: Annotated[str | None, typer.Option(help="Valid until; default as created.")] = None,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Make a pending grant spendable."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         result = database.release_grant(
             account,
             grant_id,
@@ -109,13 +97,12 @@ def release(
 def grants(
     account: AccountArgument,
     credit_type: Annotated[str | None, typer.Option(help="Only of this type.")] = None,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """List the grants of an account in the order in which they burn; a scope only where one has any."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.grants(account, credit_type)
     if json:
         print_json(found)
@@ -168,13 +155,12 @@ def transfer(
     to_account: Annotated[str, typer.Option("--to", help="Another account of the same customer.")],
     transfer_id: Annotated[str, typer.Option("--id", help="Your id of it; the same again changes nothing.")],
     credit_type: Annotated[str, typer.Option(help="Of which balance.")] = "credits",
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Move credits between accounts of one customer, with their validity and what was paid for them."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         done = database.transfer(
             transfer_id,
             from_account=from_account,
@@ -205,14 +191,13 @@ def balance(
     account: AccountArgument,
     credit_type: Annotated[str | None, typer.Argument(help="Default: every type the account has.")] = None,
     at: Annotated[str | None, typer.Option(help="As of this instant, from the journal; default now.")] = None,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Show what an account can spend now, or could spend at an instant."""
     instant = instant_from(at, "at")
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         if credit_type is None and instant is None:
             found = database.balances(account)
         else:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from drawdown.cli import exit_codes
-from drawdown.cli.options import ApiKeyOption, DataOption, JsonOption, TargetOption, open_database
+from drawdown.cli.options import DatabaseOptions, JsonOption
 from drawdown.cli.output import print_json, print_table
 from drawdown.errors import InvalidRequestError
 from drawdown.subscriptions.opening_rows import OpeningImport, OpeningRow
@@ -24,9 +24,8 @@ def import_opening(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")
     ] = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Import customers, accounts, balances and subscriptions begun elsewhere: all rows, or none.
@@ -35,7 +34,7 @@ def import_opening(
     The same file again changes nothing.
     """
     rows = tuple(rows_of(file))
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         done = database.import_opening(rows, dry_run=dry_run)
     if json:
         print_json(done)

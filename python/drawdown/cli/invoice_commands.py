@@ -8,19 +8,13 @@ from typing import Annotated, Final
 import typer
 
 from drawdown.cli import invoice_credit_commands
+from drawdown.cli.command_group import CommandGroup
 from drawdown.cli.invoice_table import InvoiceArgument, show_invoice, what_for
-from drawdown.cli.options import (
-    ApiKeyOption,
-    DataOption,
-    JsonOption,
-    TargetOption,
-    instant_from,
-    open_database,
-)
+from drawdown.cli.options import AccountArgument, DatabaseOptions, JsonOption, instant_from
 from drawdown.cli.output import console, print_json, print_table
 from drawdown.errors import InvalidRequestError
 
-invoices = typer.Typer(help="What is owed: lines, totals, pages.", no_args_is_help=True)
+invoices = CommandGroup(help="What is owed: lines, totals, pages.")
 
 FORMATS: Final = {".html": "html", ".htm": "html", ".pdf": "pdf"}
 
@@ -33,13 +27,12 @@ def list_invoices(
     ] = "",
     after: Annotated[str, typer.Option(help="Behind this invoice.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="Most of them at once.")] = 100,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Invoices of an account or of all, oldest first."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.invoices(account, after=after, limit=limit, state=state)
     if json:
         print_json(found)
@@ -67,27 +60,25 @@ def list_invoices(
 @invoices.command("show")
 def show(
     invoice_id: InvoiceArgument,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """One invoice, line by line."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.invoice(invoice_id)
     show_invoice(found, json)
 
 
 @invoices.command("preview")
 def preview(
-    account: Annotated[str, typer.Argument(help="Account id.")],
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    account: AccountArgument,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """What the open period's invoice would be now."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.preview_invoice(account)
     show_invoice(found, json)
 
@@ -95,13 +86,12 @@ def preview(
 @invoices.command("approve")
 def approve(
     invoice_id: InvoiceArgument,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Make a draft final and release what waits for approval."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.approve_invoice(invoice_id)
     show_invoice(found, json)
 
@@ -110,13 +100,12 @@ def approve(
 def mark_paid(
     invoice_id: InvoiceArgument,
     at: Annotated[str, typer.Option(help="When; default: now.")] = "",
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Say that an invoice was paid outside the provider."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.mark_invoice_paid(invoice_id, paid_at=instant_from(at or None, "at"))
     show_invoice(found, json)
 
@@ -128,13 +117,12 @@ def retry(
     payment_method: Annotated[
         str, typer.Option(help="From now on of its subscriptions; default: theirs.")
     ] = "",
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Ask for an invoice's money now."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.retry_payment(invoice_id, retry_id=retry_id, payment_method=payment_method)
     show_invoice(found, json)
 
@@ -143,13 +131,12 @@ def retry(
 def close(
     invoice_id: InvoiceArgument,
     state: Annotated[str, typer.Argument(help="void or uncollectible.")],
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """End an invoice that will not be paid."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.close_invoice(invoice_id, state)
     show_invoice(found, json)
 
@@ -161,15 +148,14 @@ def render(
     locale: Annotated[
         str, typer.Option(help="Language and country, like en or de_CH; words in en, de, fr and es.")
     ] = "en",
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
 ) -> None:
     """Write the page that the customer gets."""
     form = FORMATS.get(file.suffix.lower())
     if form is None:
         raise InvalidRequestError(f"output: {file.name!r} is neither FILE.html nor FILE.pdf", field="output")
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         page = database.render_invoice(invoice_id, form, locale=locale)
     file.write_bytes(page)
     console.print(f"written to {file}", markup=False)

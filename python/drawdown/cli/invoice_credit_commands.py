@@ -7,26 +7,19 @@ from typing import Annotated, Any
 import typer
 
 from drawdown.billing.invoice_credit import InvoiceCredit
+from drawdown.cli.command_group import CommandGroup
 from drawdown.cli.invoice_table import InvoiceArgument, show_invoice
-from drawdown.cli.options import (
-    ApiKeyOption,
-    DataOption,
-    JsonOption,
-    TargetOption,
-    instant_from,
-    money_from_text,
-    open_database,
-)
+from drawdown.cli.options import AccountArgument, DatabaseOptions, JsonOption, instant_from, money_from_text
 from drawdown.cli.output import print_json, print_table
 
-invoice_credits = typer.Typer(help="Money off coming invoices.", no_args_is_help=True)
+invoice_credits = CommandGroup(help="Money off coming invoices.")
 
 COLUMNS = ("credit", "name", "amount", "applied", "forfeited", "priority", "for", "expires", "reason")
 
 
 @invoice_credits.command("create")
 def create(
-    account: Annotated[str, typer.Argument(help="Account id.")],
+    account: AccountArgument,
     amount: Annotated[str, typer.Argument(help="Money like '50 USD'.")],
     credit_id: Annotated[str, typer.Option("--id", help="Your id of it; the same again changes nothing.")],
     name: Annotated[str, typer.Option(help="As printed on the invoice.")],
@@ -44,9 +37,8 @@ def create(
     ] = None,
     paid: Annotated[str, typer.Option(help="What the customer paid for it, where it was sold.")] = "",
     reason: Annotated[str, typer.Option(help="Shown to the customer.")] = "",
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Take money off the account's coming invoices. Without --class and --line: off the whole invoice."""
@@ -58,7 +50,7 @@ def create(
         settings["scope"] = {"classes": line_class or [], "lines": line or []}
     if paid:
         settings["paid"] = money_from_text(paid, "paid")
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         made = database.create_invoice_credit(
             account, credit_id, amount=money.decimal(), currency=money.currency, name=name, **settings
         )
@@ -67,14 +59,13 @@ def create(
 
 @invoice_credits.command("list")
 def list_invoice_credits(
-    account: Annotated[str, typer.Argument(help="Account id.")],
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    account: AccountArgument,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """An account's invoice credits, in the order in which they are applied."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.invoice_credits(account)
     if json:
         print_json(found)
@@ -88,13 +79,12 @@ def list_invoice_credits(
 def void(
     credit_id: Annotated[str, typer.Argument(help="Invoice credit id.")],
     yes: Annotated[bool, typer.Option("--yes", help="It cannot be undone.")] = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Forfeit what is left of an invoice credit, for good; what was applied stays."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.void_invoice_credit(credit_id, confirm=yes)
     _show(f"Invoice credit {credit_id} is void", found, json)
 
@@ -110,13 +100,12 @@ def credit_note(
         str, typer.Option("--grant", help="A grant of too many credits: what is unspent of it is withdrawn.")
     ] = "",
     reason: Annotated[str, typer.Option(help="Printed on the note.")] = "",
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Take back from a line of a final invoice; the money goes to the account's balance."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         note = database.create_credit_note(
             note_id,
             invoice_id,

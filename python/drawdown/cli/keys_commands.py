@@ -6,21 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from drawdown.cli.options import (
-    DEFAULT_DATA,
-    ApiKeyOption,
-    DataOption,
-    JsonOption,
-    TargetOption,
-    instant_from,
-    target_tls,
-)
-from drawdown.cli.output import console, print_json, print_table, text_of
+from drawdown.cli.command_group import CommandGroup
+from drawdown.cli.options import DatabaseOptions, JsonOption, instant_from, target_tls
+from drawdown.cli.output import console, print_json, print_table, print_value, text_of
 from drawdown.errors import InvalidRequestError
 from drawdown.model.api_key import ApiKey, KeyFacts, check_overlap, facts_of
 from drawdown.model.instants import instant_from_us, now_us, optional_instant, optional_us
@@ -30,35 +22,34 @@ if TYPE_CHECKING:
     from drawdown.client.keys import RemoteKeys
     from drawdown.storage.key_file import KeyFile
 
-keys = typer.Typer(help="API keys: who may call, and what.", no_args_is_help=True)
+keys = CommandGroup(help="API keys: who may call, and what.")
 
 OVERLAP_S = 86_400
 KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="The middle part of the key's text.")]
 
 
 @contextmanager
-def _opened(data: Path | None, target: str | None, api_key: str | None) -> Iterator[KeyFile | RemoteKeys]:
-    if target is not None:
-        if data is not None:
-            raise InvalidRequestError("target: give --data or --target, not both", field="target")
+def _opened(options: DatabaseOptions) -> Iterator[KeyFile | RemoteKeys]:
+    options.check()
+    if options.target is not None:
         from drawdown.client.keys import RemoteKeys
 
-        with RemoteKeys(target, api_key, target_tls()) as remote:
+        with RemoteKeys(options.target, options.api_key, target_tls()) as remote:
             yield remote
         return
     from drawdown.config import load
     from drawdown.storage.key_file import KeyFile
 
-    yield KeyFile(data or DEFAULT_DATA, load().process.api_key_pepper_file)
+    yield KeyFile(options.folder, load().process.api_key_pepper_file)
 
 
-def _audit(data: Path | None, target: str | None, call: str, key: ApiKey | KeyFacts) -> None:
+def _audit(options: DatabaseOptions, call: str, key: ApiKey | KeyFacts) -> None:
     """A change made in the folder itself has nobody else to note it."""
-    if target is not None:
+    if options.target is not None:
         return
     from drawdown.storage.audit_file import AuditFile
 
-    file = AuditFile(data or DEFAULT_DATA)
+    file = AuditFile(options.folder)
     caller = f"command line, uid {os.getuid()}"
     file.append(
         durable=True, call=f"keys {call}", caller=caller, account="", subject=key.key_id, outcome="OK"
@@ -79,9 +70,8 @@ def create(
     calls_per_s: Annotated[int, typer.Option(help="Most calls and batches per second; 0: any.")] = 0,
     expires_at: Annotated[str | None, typer.Option(metavar="INSTANT", help="Not taken from then on.")] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Instead of --expires-at.")] = None,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Make a key and print its text: this once, it is kept nowhere.
@@ -94,7 +84,7 @@ def create(
     ends = instant_from(expires_at, "expires_at")
     if days is not None:
         ends = instant_from_us(now_us()) + timedelta(days=days)
-    with _opened(data, target, api_key) as store:
+    with _opened(options) as store:
         made, text = store.create(
             name,
             rights_from(rights.split(",")),
@@ -103,19 +93,18 @@ def create(
             calls_per_s=calls_per_s,
             expires_at=optional_us(ends),
         )
-    _audit(data, target, "create", made)
+    _audit(options, "create", made)
     _print_text(made, text, json)
 
 
 @keys.command("list")
 def list_keys(
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """All keys with their rights, state and last use. A text cannot be shown again."""
-    with _opened(data, target, api_key) as store:
+    with _opened(options) as store:
         found = store.all_keys()
     rows = [_facts(key) for key in found]
     if json:
@@ -131,34 +120,29 @@ def rotate(
     overlap_s: Annotated[
         int, typer.Option(help="The present text is taken this many seconds longer; 0: it ends now.")
     ] = OVERLAP_S,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """A new text for a key, printed this once; both are taken for a day, so that callers move over."""
-    with _opened(data, target, api_key) as store:
+    with _opened(options) as store:
         rotated, text = store.rotate(key_id, check_overlap(overlap_s))
-    _audit(data, target, "rotate", rotated)
+    _audit(options, "rotate", rotated)
     _print_text(rotated, text, json)
 
 
 @keys.command()
 def revoke(
     key_id: KeyId,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """The key is not taken any more, by a running server within a second. A repeat changes nothing."""
-    with _opened(data, target, api_key) as store:
+    with _opened(options) as store:
         revoked = store.revoke(key_id)
-    _audit(data, target, "revoke", revoked)
-    if json:
-        print_json(_facts(revoked))
-    else:
-        console.print(f"key {revoked.key_id} ({revoked.name}) is revoked", markup=False)
+    _audit(options, "revoke", revoked)
+    print_value(_facts(revoked), f"key {revoked.key_id} ({revoked.name}) is revoked", json)
 
 
 def _facts(key: ApiKey | KeyFacts) -> dict[str, Any]:

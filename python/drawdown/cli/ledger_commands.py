@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from drawdown.cli.ledger_export import export
-from drawdown.cli.options import ApiKeyOption, DataOption, JsonOption, TargetOption, open_database
+from drawdown.cli.options import AccountArgument, DatabaseOptions, JsonOption
 from drawdown.cli.output import console, print_json, print_table, text_of
 from drawdown.client.interface import Database
 from drawdown.errors import InvalidRequestError
@@ -44,9 +44,8 @@ def ledger(
         str | None,
         typer.Option(help="With --output: every account whose id starts so, instead of one; '': all."),
     ] = None,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Show what happened to an account, or write it to a file."""
@@ -54,7 +53,7 @@ def ledger(
         raise InvalidRequestError(
             "account: name one account, or --prefix together with --output", field="account"
         )
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         _show_indexing(database, json)
         accounts = _accounts(database, prefix) if account is None else iter([account])
         in_order = oldest_first or output is not None
@@ -148,15 +147,14 @@ def _print_entries(title: str, entries: list[LedgerEntry]) -> None:
 
 
 def explain(
-    account: Annotated[str, typer.Argument(help="Account id.")],
+    account: AccountArgument,
     event_id: Annotated[str, typer.Argument(help="Id of an applied event.")],
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Say why an event cost what it did: rate, grants drawn, balance before and after, what followed."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         _show_indexing(database, json)
         told = database.explain(account, event_id)
     if json:

@@ -35,14 +35,14 @@ from drawdown.cli import (
     top_command,
     usage_commands,
 )
+from drawdown.cli.command_group import CommandGroup
 from drawdown.cli.exit_codes import INTERNAL, MEANINGS, UNAVAILABLE, exit_code_of
 from drawdown.errors import DrawdownError
 
-app = typer.Typer(
+app = CommandGroup(
     name="drawdown",
     help="Usage metering and prepaid credits: durable, exactly-once, atomic debits.",
     epilog="Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in MEANINGS.items()) + ".",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )

@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from drawdown.cli.options import ApiKeyOption, DataOption, JsonOption, TargetOption, open_database
-from drawdown.cli.output import console, print_json, print_table, text_of
+from drawdown.cli.command_group import CommandGroup
+from drawdown.cli.options import DatabaseOptions, JsonOption
+from drawdown.cli.output import console, print_json, print_table, print_value, text_of
 from drawdown.notices.endpoint import WebhookDelivery, WebhookEndpoint
 from drawdown.notices.requests import FeedNotice
 
-webhooks = typer.Typer(help="Notices sent to a URL, signed.", no_args_is_help=True)
+webhooks = CommandGroup(help="Notices sent to a URL, signed.")
 
 EndpointArgument = Annotated[str, typer.Argument(help="Endpoint id.")]
 KindOption = Annotated[
@@ -25,13 +26,12 @@ def notices(
     after: Annotated[int | None, typer.Option(min=0, help="Behind this cursor.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="Most of them at once.")] = 100,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they are stored.")] = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """What changed, oldest first, with the cursor to go on behind. With --follow each as it comes."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         if follow:
             with database.watch_notices(account, kinds=kinds or (), after=after) as watch:
                 for notice in watch:
@@ -70,26 +70,24 @@ def create(
     url: Annotated[str, typer.Argument(help="HTTPS, to a public address.")],
     kinds: KindOption = None,
     prefix: Annotated[str, typer.Option(help="Only accounts that begin so.")] = "",
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Send notices from now on; prints the secret to verify them with, this once."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         made = database.create_webhook_endpoint(endpoint_id, url, kinds=kinds or (), account_prefix=prefix)
     _show(made, json)
 
 
 @webhooks.command("list")
 def list_endpoints(
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Every endpoint."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.webhook_endpoints()
     if json:
         print_json(found)
@@ -106,13 +104,12 @@ def update(
     enabled: Annotated[
         bool | None, typer.Option("--enable/--disable", help="A disabled one gets nothing.")
     ] = None,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Change what is given."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.update_webhook_endpoint(endpoint_id, url=url, kinds=kinds or (), enabled=enabled)
     _show(found, json)
 
@@ -121,13 +118,12 @@ def update(
 def rotate(
     endpoint_id: EndpointArgument,
     overlap_s: Annotated[int, typer.Option(min=0, help="The old secret signs too for so long.")] = 86_400,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """A new secret, printed this once."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.rotate_webhook_secret(endpoint_id, overlap_s=overlap_s)
     _show(found, json)
 
@@ -138,13 +134,12 @@ def deliveries(
     state: Annotated[str, typer.Option(help="pending, delivered or parked.")] = "",
     after: Annotated[int, typer.Option(min=0, help="Behind this one.")] = 0,
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="Most of them at once.")] = 100,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """What went to the endpoint, what waits and what was parked."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         page = database.webhook_deliveries(endpoint_id, state=state, after=after, limit=limit)
     if json:
         print_json(page)
@@ -174,18 +169,14 @@ def _delivery_row(each: WebhookDelivery) -> tuple[Any, ...]:
 def redeliver(
     endpoint_id: EndpointArgument,
     notice_id: Annotated[str, typer.Argument(help="Notice id.")],
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Send a notice once more, now."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.redeliver(endpoint_id, notice_id)
-    if json:
-        print_json(found)
-    else:
-        console.print(f"{found.notice_id} goes to {found.endpoint_id} again", markup=False)
+    print_value(found, f"{found.notice_id} goes to {found.endpoint_id} again", json)
 
 
 def _show(found: WebhookEndpoint, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from drawdown.client.interface import Database
@@ -21,6 +22,7 @@ DEFAULT_DATA = Path("data")
 # A server that is just starting is there within this; a wrong address is no matter of patience.
 REACH_S = 5.0
 
+AccountArgument = Annotated[str, typer.Argument(help="Account id.")]
 DataOption = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Data folder, opened in this process.")
 ]
@@ -33,21 +35,39 @@ ApiKeyOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON value instead of text for people.")]
 
 
-def open_database(
-    data: Path | None, target: str | None, api_key: str | None = None, *, create: bool = True
-) -> Database:
-    """The database that ``--data`` or ``--target`` names; ``./data`` when neither is given.
+class DatabaseOptions(msgspec.Struct, frozen=True):
+    """Which database a command works on, as typed; ``./data`` when neither folder nor server is named."""
 
-    Raises ``InvalidRequestError`` when both are given, or when the folder must exist and does not.
-    """
-    if target is not None:
-        if data is not None:
+    data: Path | None = None
+    target: str | None = None
+    api_key: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The data folder, where no server is named."""
+        return DEFAULT_DATA if self.data is None else self.data
+
+    def check(self) -> None:
+        """Raise ``InvalidRequestError`` when both a folder and a server are named."""
+        if self.data is not None and self.target is not None:
             raise InvalidRequestError("target: give --data or --target, not both", field="target")
-        return connect_target(target, api_key)
+
+    def open(self, *, create: bool = False) -> Database:
+        """The database, open. An absent folder is made with ``create`` only.
+
+        Raises ``InvalidRequestError`` when both are named or the folder is absent, and what opening raises.
+        """
+        self.check()
+        if self.target is not None:
+            return connect_target(self.target, self.api_key)
+        return open_folder(self.folder, create=create)
+
+
+def open_folder(folder: Path, *, create: bool = False) -> Database:
+    """A data folder, open in this process; ``create`` makes an absent one, else ``InvalidRequestError``."""
     from drawdown.config import load
     from drawdown.embedded import open_configured
 
-    folder = DEFAULT_DATA if data is None else data
     if not create and not folder.is_dir():
         raise InvalidRequestError(
             f"data: there is no folder {folder}; name one with --data, or a server with --target",
@@ -57,7 +77,7 @@ def open_database(
     return open_configured(folder, load())
 
 
-def connect_target(target: str, api_key: str | None, *, timeout_s: float = 30) -> Connection:
+def connect_target(target: str, api_key: str | None = None, *, timeout_s: float = 30) -> Connection:
     """A connection to the server that ``--target`` names, which has answered.
 
     Raises ``UnavailableError`` when it does not within ``REACH_S``: whoever typed the address is waiting.

@@ -73,6 +73,14 @@ def print_table(
     console.print(table(title, columns, rows, if_any=if_any))
 
 
+def print_value(value: Any, sentence: str, as_json: bool) -> None:
+    """The value for programs, what it comes to in one sentence for people."""
+    if as_json:
+        print_json(value)
+    else:
+        console.print(sentence, markup=False)
+
+
 def print_result(result: CommandResult, done: str, as_json: bool) -> None:
     """Say how a command went; ends the process with code 1 when a rule refused it."""
     if as_json:

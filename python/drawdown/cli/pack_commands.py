@@ -7,18 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from drawdown.catalog.pricing import Price
-from drawdown.cli.options import (
-    ApiKeyOption,
-    DataOption,
-    JsonOption,
-    TargetOption,
-    open_database,
-    pairs_from,
-)
-from drawdown.cli.output import console, print_json, print_table
+from drawdown.cli.command_group import CommandGroup
+from drawdown.cli.options import DatabaseOptions, JsonOption, pairs_from
+from drawdown.cli.output import print_json, print_table, print_value
 from drawdown.errors import InvalidRequestError
 
-packs = typer.Typer(help="Packs of credits.", no_args_is_help=True)
+packs = CommandGroup(help="Packs of credits.")
 
 
 @packs.command("create")
@@ -37,9 +31,8 @@ def create_pack(
     priority: Annotated[int, typer.Option(min=1, max=100, help="1 burns first, 100 last.")] = 50,
     category: Annotated[str, typer.Option(help="paid or promotional.")] = "paid",
     description: Annotated[str, typer.Option(help="For display.")] = "",
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Put a pack up for sale."""
@@ -47,25 +40,21 @@ def create_pack(
     settings["prices"] = [_price(where, figure) for where, figure in pairs_from(price, "price").items()]
     if lifetime:
         settings["lifetime"] = _lifetime(lifetime)
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         made = database.create_pack(
             pack_id, name=name or pack_id, credit_type=credit_type, amount=amount, **settings
         )
-    if json:
-        print_json(made)
-    else:
-        console.print(f"pack {made.pack_id}: {made.amount:,f} {made.credit_type}", markup=False)
+    print_value(made, f"pack {made.pack_id}: {made.amount:,f} {made.credit_type}", json)
 
 
 @packs.command("list")
 def list_packs(
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Every pack."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.packs()
     if json:
         print_json(found)

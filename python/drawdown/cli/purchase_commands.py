@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -10,20 +9,13 @@ import typer
 
 from drawdown.billing.purchase import Purchase
 from drawdown.billing.recharge_requests import Recharge
-from drawdown.cli.options import (
-    ApiKeyOption,
-    DataOption,
-    JsonOption,
-    TargetOption,
-    money_from_text,
-    open_database,
-)
+from drawdown.cli.command_group import CommandGroup
+from drawdown.cli.options import AccountArgument, DatabaseOptions, JsonOption, money_from_text
 from drawdown.cli.output import print_json, print_table
 
-purchases = typer.Typer(help="Credits bought: by pack or by amount.", no_args_is_help=True)
-recharges = typer.Typer(help="Automatic recharge below a threshold.", no_args_is_help=True)
+purchases = CommandGroup(help="Credits bought: by pack or by amount.")
+recharges = CommandGroup(help="Automatic recharge below a threshold.")
 
-AccountArgument = Annotated[str, typer.Argument(help="Account id.")]
 PurchaseArgument = Annotated[str, typer.Argument(help="Purchase id.")]
 CreditTypeArgument = Annotated[str, typer.Argument(help="Credit type.")]
 IdOption = Annotated[str, typer.Option("--id", help="Purchase id: the same again buys nothing more.")]
@@ -39,13 +31,12 @@ def buy_pack(
     quantity: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
     payment_method: MethodOption = "",
     bill_later: LaterOption = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Buy packs: the payment is asked for at once, the credits are there when it succeeds."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         bought = database.buy_pack(
             account,
             pack,
@@ -65,13 +56,12 @@ def top_up(
     purchase_id: IdOption,
     payment_method: MethodOption = "",
     bill_later: LaterOption = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Buy an amount of credits at the top-up price of the account's plan."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         bought = database.top_up(
             account,
             credit_type,
@@ -86,13 +76,12 @@ def top_up(
 @purchases.command("show")
 def show_purchase(
     purchase_id: PurchaseArgument,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """One purchase and its state."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.purchase(purchase_id)
     _show(found, json)
 
@@ -102,13 +91,12 @@ def list_purchases(
     account: AccountArgument,
     after: Annotated[str, typer.Option(help="Behind this purchase.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="Most of them at once.")] = 100,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """An account's purchases, oldest first."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.purchases(account, after=after, limit=limit)
     if json:
         print_json(found)
@@ -126,14 +114,13 @@ def refund(
         str, typer.Option(help="take_unspent, into_debt or freeze: what becomes of the credits.")
     ] = "take_unspent",
     amount: Annotated[str, typer.Option(help="Money like '12.50 USD'; default: what was paid.")] = "",
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Pay a purchase back."""
     money = money_from_text(amount, "amount") if amount else None
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.refund_purchase(purchase_id, policy=policy, amount=money)
     _show(found, json)
 
@@ -142,13 +129,12 @@ def refund(
 def mark_paid(
     purchase_id: PurchaseArgument,
     failed: Annotated[bool, typer.Option("--failed", help="It will not be paid.")] = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Say that money came, or will not, where no provider does."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.mark_purchase_paid(purchase_id, failed=failed)
     _show(found, json)
 
@@ -187,9 +173,8 @@ def set_recharge(
     expires_after_days: Annotated[
         int | None, typer.Option(help="Days that the credits bought last; default for ever.")
     ] = None,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Recharge by itself from now on; looked at once. Give one of --to, --amount and --pack."""
@@ -202,7 +187,7 @@ def set_recharge(
     }
     rule: dict[str, Any] = {"threshold": threshold, "pack_id": pack}
     rule |= {name: value for name, value in given.items() if value is not None}
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.set_recharge(account, credit_type, **rule)
     _show_recharge(found, json)
 
@@ -211,39 +196,30 @@ def set_recharge(
 def switch_off(
     account: AccountArgument,
     credit_type: CreditTypeArgument,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Recharge no more; the rule stays, for ``on``."""
-    _switch(data, target, api_key, account, credit_type, enabled=False, as_json=json)
+    _switch(options, account, credit_type, enabled=False, as_json=json)
 
 
 @recharges.command("on")
 def switch_on(
     account: AccountArgument,
     credit_type: CreditTypeArgument,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Recharge again by the rule that stands, as after a card that failed; looked at once."""
-    _switch(data, target, api_key, account, credit_type, enabled=True, as_json=json)
+    _switch(options, account, credit_type, enabled=True, as_json=json)
 
 
 def _switch(
-    data: Path | None,
-    target: str | None,
-    api_key: str | None,
-    account: str,
-    credit_type: str,
-    *,
-    enabled: bool,
-    as_json: bool,
+    options: DatabaseOptions, account: str, credit_type: str, *, enabled: bool, as_json: bool
 ) -> None:
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         rule = database.recharge(account, credit_type).rule
         kept = {
             name: value
@@ -258,13 +234,12 @@ def _switch(
 def show_recharge(
     account: AccountArgument,
     credit_type: CreditTypeArgument,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """The rule, and where it stands."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.recharge(account, credit_type)
     _show_recharge(found, json)
 

@@ -10,15 +10,7 @@ import msgspec
 import typer
 
 from drawdown.catalog.plan import MeterRate
-from drawdown.cli.options import (
-    ApiKeyOption,
-    DataOption,
-    JsonOption,
-    TargetOption,
-    instant_from,
-    open_database,
-    pairs_from,
-)
+from drawdown.cli.options import DatabaseOptions, JsonOption, instant_from, pairs_from
 from drawdown.cli.output import console, print_json
 from drawdown.cli.price_list import PriceList, read_price_list
 from drawdown.client.interface import Database
@@ -208,9 +200,8 @@ def import_command(
     ] = "",
     valid_from: Annotated[str | None, typer.Option(help="From this instant of event time on.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and report, change nothing.")] = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Import a price list: per model a rate for each metered column, all in one step.
@@ -223,7 +214,7 @@ def import_command(
         raise InvalidRequestError(
             "card: has versions, which plans pin, instead of --valid-from and --table", field="card"
         )
-    with open_database(data, target, api_key) as database:
+    with options.open(create=True) as database:
         shared: dict[str, Any] = {
             "credit_type": credit_type,
             "dimension": dimension,

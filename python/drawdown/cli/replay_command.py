@@ -17,15 +17,7 @@ import msgspec
 import typer
 from rich.progress import Progress
 
-from drawdown.cli.options import (
-    DEFAULT_DATA,
-    ApiKeyOption,
-    DataOption,
-    JsonOption,
-    TargetOption,
-    open_database,
-    pairs_from,
-)
+from drawdown.cli.options import DatabaseOptions, JsonOption, pairs_from
 from drawdown.cli.output import print_json, print_table
 from drawdown.cli.replay_catalog import CREDIT_TYPE, prepare_accounts, prepare_meters, rates_from
 from drawdown.cli.replay_offsets import ReplayOffsets, offset_for
@@ -197,9 +189,8 @@ def replay(
     grant: Annotated[str, typer.Option(help="Credits for each account that is made.")] = DEFAULT_GRANT,
     speed: SpeedOption = None,
     offsets: OffsetsOption = None,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Stream a usage file into the engine, each row's columns as events of their meters.
@@ -221,8 +212,8 @@ def replay(
     plan.survey()
     amount = Decimal(units_from_credits(grant, 9, "grant")).scaleb(-9)
     rates = rates_from(pairs_from(rate, "rate"))
-    with open_database(data, target, api_key) as database:
-        kept = ReplayOffsets(offsets or (data or DEFAULT_DATA if target is None else Path()))
+    with options.open(create=True) as database:
+        kept = ReplayOffsets(offsets or (options.folder if options.target is None else Path()))
         offset_us = kept.read(plan.content_hash)
         if offset_us is None:
             offset_us = offset_for(plan.first_us, plan.last_us, now_us())

@@ -13,20 +13,12 @@ import typer
 from drawdown.billing.report import CreditReport, SalesReport
 from drawdown.billing.usage_report import RunwayReport, TopAccounts, UsageSums
 from drawdown.cli.chart import Bar, Panel
-from drawdown.cli.options import (
-    ApiKeyOption,
-    DataOption,
-    JsonOption,
-    TargetOption,
-    instant_from,
-    open_database,
-)
+from drawdown.cli.command_group import CommandGroup
+from drawdown.cli.options import DatabaseOptions, JsonOption, instant_from
 from drawdown.cli.report_output import CsvOption, FileOption, Part, ReportText, check_file, show
 from drawdown.client.interface import Database
 
-reports = typer.Typer(
-    help="What was sold and used, what became of credits, how long they last.", no_args_is_help=True
-)
+reports = CommandGroup(help="What was sold and used, what became of credits, how long they last.")
 
 SinceOption = Annotated[str, typer.Option(help="From this instant on.")]
 UntilOption = Annotated[str, typer.Option(help="Before this instant.")]
@@ -41,14 +33,13 @@ def packs(
     account: Annotated[str, typer.Option(help="Only of this account.")] = "",
     file: FileOption = None,
     as_csv: CsvOption = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Packs sold by type and their revenue; recharges, their money and failures."""
     check_file(file)
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.report_sales(
             since=instant_from(since or None, "since"),
             until=instant_from(until or None, "until"),
@@ -81,14 +72,13 @@ def credits(
     prefix: PrefixOption = "",
     file: FileOption = None,
     as_csv: CsvOption = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Credits granted, burned, expired and voided, and outstanding at the end; revenue likewise."""
     check_file(file)
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.report_credits(
             since=instant_from(since or None, "since"),
             until=instant_from(until or None, "until"),
@@ -143,14 +133,13 @@ def usage(
     prefix: PrefixOption = "",
     file: FileOption = None,
     as_csv: CsvOption = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Events, quantity and credits charged, by account, meter and day (UTC); 30 days unless told."""
     check_file(file)
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         rows = _usage_rows(database, instant_from(since or None, "since"), until, prefix)
     report = ReportText("Usage by day", {"rows": rows}, (Part("Usage", rows),), lambda: _usage_panels(rows))
     show(report, file=file, as_csv=as_csv, as_json=json)
@@ -200,14 +189,13 @@ def top(
     limit: Annotated[int, typer.Option(min=1, help="Accounts of each credit type.")] = 20,
     file: FileOption = None,
     as_csv: CsvOption = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """The accounts charged most; 30 days unless told."""
     check_file(file)
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.report_top_accounts(
             since=instant_from(since or None, "since"),
             until=instant_from(until or None, "until"),
@@ -233,14 +221,13 @@ def runway(
     limit: Annotated[int, typer.Option(min=1, help="Pools.")] = 100,
     file: FileOption = None,
     as_csv: CsvOption = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """How many days balances last at the present rate, the shortest first."""
     check_file(file)
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.report_runway(days=days, account_prefix=prefix, limit=limit)
     report = ReportText("Runway", found, (Part("Runway", found.rows),), lambda: _runway_panels(found))
     show(report, file=file, as_csv=as_csv, as_json=json)

@@ -7,20 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from drawdown.cli import exit_codes
-from drawdown.cli.options import (
-    ApiKeyOption,
-    DataOption,
-    JsonOption,
-    TargetOption,
-    open_database,
-    pairs_from,
-)
+from drawdown.cli.command_group import CommandGroup
+from drawdown.cli.options import AccountArgument, DatabaseOptions, JsonOption, pairs_from
 from drawdown.cli.output import console, print_json, print_table, text_of
 from drawdown.model import ReleaseResult, ReservationResult, SettleResult
 
-reservations = typer.Typer(help="Credits set aside for work in progress.", no_args_is_help=True)
+reservations = CommandGroup(help="Credits set aside for work in progress.")
 
-AccountArgument = Annotated[str, typer.Argument(help="Account id.")]
 ReservationArgument = Annotated[str, typer.Argument(help="Reservation id.")]
 CreditsOption = Annotated[str | None, typer.Option(help="So many credits, as a decimal.")]
 QuantityOption = Annotated[
@@ -40,13 +33,12 @@ def create(
     credits: CreditsOption = None,
     ttl: Annotated[int, typer.Option(min=1, max=86_400, help="Seconds until it lapses by itself.")] = 60,
     dimension: Annotated[list[str] | None, typer.Option(help="KEY=VALUE; repeatable.")] = None,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Set credits aside. Exits with 1 when a rule refuses it."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         result = database.reserve(
             account,
             meter,
@@ -70,13 +62,12 @@ def settle(
     refuse_extra: Annotated[
         bool, typer.Option("--refuse-extra", help="Refuse more than was held; it stays open then.")
     ] = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """End a reservation with what was used."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         result = database.settle(
             account, reservation_id, quantity=quantity, credits=credits, refuse_extra=refuse_extra
         )
@@ -87,13 +78,12 @@ def settle(
 def release(
     account: AccountArgument,
     reservation_id: ReservationArgument,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """End a reservation with nothing used."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         result = database.release(account, reservation_id)
     _show(result, f"returned {text_of(result.returned)}", json)
 
@@ -101,13 +91,12 @@ def release(
 @reservations.command("list")
 def list_reservations(
     account: Annotated[str | None, typer.Argument(help="Account id; none: of all accounts.")] = None,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Those neither settled, released nor lapsed."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.reservations(account)
     if json:
         print_json(found)

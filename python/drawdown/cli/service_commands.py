@@ -6,14 +6,7 @@ from typing import Annotated
 
 import typer
 
-from drawdown.cli.options import (
-    ApiKeyOption,
-    DataOption,
-    JsonOption,
-    TargetOption,
-    instant_from,
-    open_database,
-)
+from drawdown.cli.options import DatabaseOptions, JsonOption, instant_from
 from drawdown.cli.subscription_table import IdArgument, show_subscription
 
 
@@ -28,13 +21,12 @@ def add_service(
     bill_later: Annotated[
         bool, typer.Option("--bill-later", help="Charge on the invoice after the delivery.")
     ] = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Deliver a pack on a schedule."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.add_service(
             subscription_id,
             pack,
@@ -51,13 +43,12 @@ def add_service(
 def terminate_service(
     subscription_id: IdArgument,
     service_id: Annotated[str, typer.Argument(help="Service id.")],
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Stop a service's deliveries, even if the subscription renews."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         show_subscription(database.terminate_service(subscription_id, service_id), json)
 
 
@@ -66,13 +57,12 @@ def adjust_delivery(
     service_id: Annotated[str, typer.Argument(help="Service id.")],
     number: Annotated[int, typer.Argument(min=0, help="Of the delivery, the first is 0.")],
     credits: Annotated[str, typer.Argument(help="Instead of the pack's, as a decimal; 0: none.")],
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Set the credits of one delivery by hand, made already or still to come."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         show_subscription(database.adjust_delivery(subscription_id, service_id, number, credits), json)
 
 

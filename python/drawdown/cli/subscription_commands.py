@@ -8,25 +8,19 @@ import msgspec
 import typer
 
 from drawdown.cli import service_commands
-from drawdown.cli.options import (
-    ApiKeyOption,
-    DataOption,
-    JsonOption,
-    TargetOption,
-    open_database,
-    pairs_from,
-)
-from drawdown.cli.output import console, print_json, print_table
+from drawdown.cli.command_group import CommandGroup
+from drawdown.cli.options import AccountArgument, DatabaseOptions, JsonOption, pairs_from
+from drawdown.cli.output import print_json, print_table, print_value
 from drawdown.cli.subscription_table import IdArgument, show_subscription
 from drawdown.errors import InvalidRequestError
 
-subscriptions = typer.Typer(help="Who is on what plan.", no_args_is_help=True)
-customers = typer.Typer(help="Who buys.", no_args_is_help=True)
+subscriptions = CommandGroup(help="Who is on what plan.")
+customers = CommandGroup(help="Who buys.")
 
 
 @subscriptions.command("create")
 def create(
-    account: Annotated[str, typer.Argument(help="Account id.")],
+    account: AccountArgument,
     plan: Annotated[str, typer.Argument(help="Plan id.")],
     subscription_id: Annotated[
         str, typer.Option("--id", help="Your id of it; the same again changes nothing.")
@@ -35,13 +29,12 @@ def create(
     payment_method: Annotated[str, typer.Option(help="At the payment provider.")] = "",
     currency: Annotated[str, typer.Option(help="Default: the customer's.")] = "",
     term: Annotated[int, typer.Option(help="Billing periods of a term; 0: none.")] = 0,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Put an account on a plan."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.subscribe(
             account,
             plan,
@@ -59,13 +52,12 @@ def list_subscriptions(
     account: Annotated[str, typer.Option(help="Only of this account.")] = "",
     after: Annotated[str, typer.Option(help="Behind this id.")] = "",
     limit: Annotated[int, typer.Option(help="At most so many.")] = 100,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """List subscriptions by id."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.subscriptions(account, after=after, limit=limit)
     if json:
         print_json(found)
@@ -91,13 +83,12 @@ def list_subscriptions(
 @subscriptions.command("show")
 def show(
     subscription_id: IdArgument,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Show one subscription."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         show_subscription(database.subscription(subscription_id), json)
 
 
@@ -113,13 +104,12 @@ def change(
     when: Annotated[str, typer.Option(help="now or period_end.")] = "now",
     payment_method: Annotated[str, typer.Option(help="Another one; default: the present one.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what it would do.")] = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Move a subscription to another plan or quantity."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         if not dry_run:
             changed = database.change_plan(
                 subscription_id,
@@ -155,13 +145,12 @@ def cancel(
     keep_credits: Annotated[
         bool, typer.Option("--keep-credits", help="Leave present credits to their own expiry.")
     ] = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """End a subscription."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         show_subscription(
             database.cancel_subscription(subscription_id, when=when, keep_credits=keep_credits), json
         )
@@ -170,26 +159,24 @@ def cancel(
 @subscriptions.command("pause")
 def pause(
     subscription_id: IdArgument,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Stop renewals until it is resumed."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         show_subscription(database.pause_subscription(subscription_id), json)
 
 
 @subscriptions.command("resume")
 def resume(
     subscription_id: IdArgument,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Go on with a paused subscription."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         show_subscription(database.resume_subscription(subscription_id), json)
 
 
@@ -197,15 +184,14 @@ def resume(
 def auto_renew(
     subscription_id: IdArgument,
     switch: Annotated[str, typer.Argument(help="on or off.")],
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Say whether another period, or another term, follows the present one."""
     if switch not in ("on", "off"):
         raise InvalidRequestError(f"switch: {switch!r} is neither on nor off", field="switch")
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         show_subscription(database.set_auto_renew(subscription_id, switch == "on"), json)
 
 
@@ -216,18 +202,14 @@ def put_customer(
         list[str] | None,
         typer.Argument(help="FIELD=VALUE: name, email, currency, country, time_zone, payment_method …"),
     ] = None,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Create a customer or replace what is known about it."""
-    with open_database(data, target, api_key) as database:
+    with options.open(create=True) as database:
         found = database.put_customer(customer_id, **pairs_from(facts, "facts"))
-    if json:
-        print_json(found)
-    else:
-        console.print(f"customer {found.customer_id}: {found.currency}, {found.time_zone}", markup=False)
+    print_value(found, f"customer {found.customer_id}: {found.currency}, {found.time_zone}", json)
 
 
 @customers.command("list")
@@ -235,13 +217,12 @@ def list_customers(
     prefix: Annotated[str, typer.Option(help="Only ids that begin so.")] = "",
     after: Annotated[str, typer.Option(help="Behind this id.")] = "",
     limit: Annotated[int, typer.Option(help="At most so many.")] = 100,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """List customers by id."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.customers(prefix, after=after, limit=limit)
     if json:
         print_json(found)
@@ -260,13 +241,12 @@ def list_customers(
 @customers.command("show")
 def show_customer(
     customer_id: Annotated[str, typer.Argument(help="Customer id.")],
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Show what is known about a customer."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.customer(customer_id)
     if json:
         print_json(found)
@@ -278,20 +258,16 @@ def show_customer(
 def erase_customer(
     customer_id: Annotated[str, typer.Argument(help="Customer id.")],
     yes: Annotated[bool, typer.Option("--yes", help="It cannot be had back.")] = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Forget who a customer was; its accounts are closed, their figures stay."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         done = database.erase_customer(customer_id, confirm=yes)
-    if json:
-        print_json(done)
-    else:
-        console.print(
-            f"customer {done.customer_id} is erased, in {done.texts} places beside its own row", markup=False
-        )
+    print_value(
+        done, f"customer {done.customer_id} is erased, in {done.texts} places beside its own row", json
+    )
 
 
 def register(app: typer.Typer) -> None:

@@ -7,19 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from drawdown.cli import exit_codes
-from drawdown.cli.options import (
-    ApiKeyOption,
-    DataOption,
-    JsonOption,
-    TargetOption,
-    instant_from,
-    open_database,
-    pairs_from,
-)
+from drawdown.cli.options import AccountArgument, DatabaseOptions, JsonOption, instant_from, pairs_from
 from drawdown.cli.output import console, print_json, print_table, text_of
 from drawdown.model import UsageResult
 
-AccountArgument = Annotated[str, typer.Argument(help="Account id.")]
 MeterArgument = Annotated[str, typer.Argument(help="Meter.")]
 EventArgument = Annotated[str, typer.Argument(help="Id of an applied event.")]
 DimensionOption = Annotated[list[str] | None, typer.Option(help="KEY=VALUE; repeatable.")]
@@ -40,13 +31,12 @@ def record(
     time: TimeOption = None,
     dimension: DimensionOption = None,
     force: ForceOption = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Debit one use. Exits with 1 when a rule refuses it."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         result = database.record(
             account,
             meter,
@@ -66,13 +56,12 @@ def debit(
     event_id: IdOption = None,
     time: TimeOption = None,
     force: ForceOption = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Debit credits without a meter: grants of a scope do not pay. Exits with 1 when a rule refuses it."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         result = database.record(
             account,
             credit_type=credit_type,
@@ -101,13 +90,12 @@ def check(
     meter: MeterArgument,
     quantity: Annotated[int, typer.Option(help="In 10^-quantity_scale of the meter's unit.")] = 1,
     dimension: DimensionOption = None,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """May the account use this now? Exits with 0 if so, with 1 if not."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         answer = database.check(
             account, meter, quantity=quantity, dimensions=pairs_from(dimension, "dimension")
         )
@@ -135,13 +123,12 @@ def correct(
     regrant: Annotated[
         bool, typer.Option("--regrant", help="What would return to an ended grant becomes a new one.")
     ] = False,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Correct a past event: only the difference moves. Give one of --quantity, --credits and --cancel."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         done = database.correct(
             account,
             event_id,
@@ -168,13 +155,12 @@ def correct(
 def event(
     account: AccountArgument,
     event_id: EventArgument,
-    data: DataOption = None,
-    target: TargetOption = None,
-    api_key: ApiKeyOption = None,
+    *,
+    options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """Show an event as it was recorded, and its corrections; ``explain`` says why it cost that."""
-    with open_database(data, target, api_key, create=False) as database:
+    with options.open() as database:
         found = database.usage_event(account, event_id)
     if json:
         print_json(found)
