@@ -27,7 +27,7 @@ class ReportCredits(Request, frozen=True):
     right = "read"
     answer = CreditReport
     account_prefix: str = ""
-    """Only accounts that begin so."""
+    """Only accounts whose id starts with this."""
     since: datetime | None = None
     """Absent: from the beginning."""
     until: datetime | None = None
@@ -45,7 +45,7 @@ class ReportUsage(Request, frozen=True):
     until: datetime | None = None
     """Before this instant; absent: up to now."""
     account_prefix: str = ""
-    """Only accounts that begin so."""
+    """Only accounts whose id starts with this."""
     after: int = 0
     """The ``next`` of a page; give ``until`` with it, so that the pages fit together."""
     limit: int = 10_000

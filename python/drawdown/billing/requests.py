@@ -42,13 +42,13 @@ class ListCustomers(Request, frozen=True):
     right = "read"
     answer = Customers
     prefix: str = ""
-    """Only ids that begin so; empty: all."""
+    """Only ids that start with this; empty: all."""
     after: str = ""
     limit: int = 100
 
 
 class ListInvoices(Request, frozen=True):
-    """Invoices of an account or of all, oldest first."""
+    """List the invoices of one account or of all, oldest first."""
 
     rpc = "BillingService/ListInvoices"
     right = "read"

@@ -21,7 +21,9 @@ def create(
     account: AccountArgument,
     customer: Annotated[str | None, typer.Option(help="The customer who buys.")] = None,
     rate_table: Annotated[str | None, typer.Option(help="Its prices; default: the table default.")] = None,
-    test_clock: Annotated[str | None, typer.Option(help="Live on a clock of its own, starting here.")] = None,
+    test_clock: Annotated[
+        str | None, typer.Option(help="Give it a clock of its own that starts at this instant.")
+    ] = None,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
@@ -41,7 +43,7 @@ def create(
 def list_accounts(
     prefix: Annotated[str, typer.Option(help="Only ids that start with this.")] = "",
     after: Annotated[str, typer.Option(help="Only ids after this one, for the next page.")] = "",
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=10_000)] = 100,
+    limit: Annotated[int, typer.Option(help="At most this many.", min=1, max=10_000)] = 100,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
@@ -90,7 +92,7 @@ def resume(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Take the account's usage again."""
+    """Accept the account's usage again."""
     with options.open() as database:
         print_result(database.resume_account(account), f"account {account} is active", json)
 
@@ -118,7 +120,7 @@ def close(
     account: AccountArgument,
     remainder: Annotated[str, typer.Option(help="What is left: forfeit or pay_out.")] = "forfeit",
     reason: Annotated[str, typer.Option(help="For the record.")] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="It cannot be undone.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Confirm: it cannot be undone.")] = False,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,

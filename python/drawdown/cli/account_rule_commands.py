@@ -23,7 +23,7 @@ def _instant(text: str, field: str) -> datetime:
 
 def advance(
     account: AccountArgument,
-    to: Annotated[str, typer.Argument(help="Instant, not before its clock's.")],
+    to: Annotated[str, typer.Argument(help="Instant; not earlier than the account's clock.")],
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
@@ -45,7 +45,7 @@ def rate_table(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Price an account by another rate table. Plans do this by themselves."""
+    """Give an account the prices of another rate table. Plans do this automatically."""
     with options.open() as database:
         known = [each.name for each in database.catalog().rate_tables]
         if table not in known:
@@ -59,14 +59,15 @@ def rate_table(
 def thresholds(
     account: AccountArgument,
     threshold: Annotated[
-        list[str] | None, typer.Argument(help="Credits, or like 20% of what was granted; none: no notices.")
+        list[str] | None,
+        typer.Argument(help="Credits, or a share like 20% of what was granted; none: no notices."),
     ] = None,
     credit_type: Annotated[str, typer.Option(help="Of which balance.")] = "credits",
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Say at which balances the notice balance.low is told; replaces those before."""
+    """Set the balances at which the notice balance.low is sent; replaces earlier ones."""
     given = threshold or []
     with options.open() as database:
         result = database.set_thresholds(account, credit_type, given)
@@ -75,12 +76,12 @@ def thresholds(
 
 def period_edge(
     account: AccountArgument,
-    at: Annotated[str, typer.Argument(help="Instant ahead of now.")],
+    at: Annotated[str, typer.Argument(help="Instant in the future.")],
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """End the account's usage period at an instant. Subscriptions do this by themselves."""
+    """End the account's usage period at an instant. Subscriptions do this automatically."""
     instant = _instant(at, "at")
     with options.open() as database:
         result = database.set_period_edge(account, instant)

@@ -48,27 +48,33 @@ class BenchReport(msgspec.Struct, frozen=True, kw_only=True):
 def bench(
     streams: Annotated[int, typer.Option(min=1, max=1024, help="Concurrent usage streams.")] = 1,
     batch: Annotated[int, typer.Option(min=1, max=65_536, help="Events per message.")] = 1000,
-    inflight: Annotated[int, typer.Option(min=1, max=1024, help="Un-acknowledged messages per stream.")] = 4,
+    inflight: Annotated[int, typer.Option(min=1, max=1024, help="Unacknowledged messages per stream.")] = 4,
     accounts: Annotated[int, typer.Option(min=1, max=100_000_000)] = 100_000,
     grants: Annotated[int, typer.Option(min=1, max=100, help="Per account; the second is scoped.")] = 3,
     skew: Annotated[str, typer.Option(help="uniform, zipf (0.99) or hot (one account).")] = "uniform",
     encoding: Annotated[str, typer.Option(help="rows or columns.")] = "rows",
     duration: Annotated[float, typer.Option(min=0.1, help="Seconds that are measured.")] = 10.0,
-    warmup: Annotated[float, typer.Option(min=0.0, help="Seconds before that.")] = 1.0,
+    warmup: Annotated[float, typer.Option(min=0.0, help="Seconds of load before measuring starts.")] = 1.0,
     pregenerate: Annotated[
-        int, typer.Option(min=0, help="Batches per stream made beforehand, to tell the client's cost apart.")
+        int,
+        typer.Option(
+            min=0,
+            help="Batches per stream to encode before measuring, so that the client's own cost is left out.",
+        ),
     ] = 0,
     fsync: Annotated[
-        str, typer.Option(help="Of the server that is started: always, interval=20ms, os.")
+        str, typer.Option(help="Flush policy of the server that is started: always, interval=20ms or os.")
     ] = "always",
     data: Annotated[
-        Path | None, typer.Option("--data", help="A prepared folder to use and keep; made if absent.")
+        Path | None, typer.Option("--data", help="A prepared folder to use and keep; created if absent.")
     ] = None,
     setting: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Setting of the server; repeatable."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of ids and accounts; default: fresh ids.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of event ids and accounts; default: new ids on every run.")
+    ] = None,
     target: TargetOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -88,7 +88,7 @@ def load(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Bring the catalog to what a file says; what it leaves out stays."""
+    """Change the catalog to what a file says; what the file leaves out stays."""
     content = content_of(file)
     with options.open(create=True) as database:
         diff = database.load_catalog(content, dry_run=dry_run)
@@ -186,7 +186,7 @@ def publish_plan(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Make the draft available, for good."""
+    """Make the draft available; this cannot be undone."""
     with options.open() as database:
         found = database.publish_plan(plan)
     print_value(found, f"plan {found.plan_id} version {found.version} is published", json)
@@ -199,7 +199,7 @@ def archive_plan(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Take no new subscriptions; those that exist go on."""
+    """Accept no new subscriptions; existing ones continue."""
     with options.open() as database:
         found = database.archive_plan(plan)
     print_value(found, f"plan {found.plan_id} is archived", json)

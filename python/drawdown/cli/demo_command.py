@@ -147,7 +147,7 @@ def demo(
     events_per_s: Annotated[int, typer.Option(min=100, help="Pace of the workload.")] = 4000,
     seed: Annotated[int, typer.Option(help="Of the workload.")] = 1,
     keep: Annotated[
-        Path | None, typer.Option(help="An absent folder for the data, kept; default: temporary.")
+        Path | None, typer.Option(help="A new folder for the data, which is kept; default: a temporary one.")
     ] = None,
     invoice_to: Annotated[
         Path,

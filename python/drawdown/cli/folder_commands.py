@@ -85,7 +85,9 @@ def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def snapshot(
     target: Annotated[str, typer.Option(metavar="HOST:PORT", help="A running server.")] = "localhost:7070",
-    full: Annotated[bool, typer.Option("--full", help="Everything again, not only what changed.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Write everything, not only what has changed.")
+    ] = False,
     local: Annotated[
         bool, typer.Option("--local", help="A checkpoint in the data folder instead of the snapshot store.")
     ] = False,
@@ -112,7 +114,7 @@ def backup(
 ) -> None:
     """Copy engine and control plane, as they are at one moment, into a new folder.
 
-    A server goes on meanwhile; the new folder is one of its machine. Keep it where only operators can read.
+    A server keeps running meanwhile; the folder is made on its machine. Keep it readable by operators only.
     """
     if len(places) != (1 if target else 2):
         raise InvalidRequestError(
@@ -149,8 +151,8 @@ def restore(
 ) -> None:
     """Rebuild a data folder from a backup, or from the snapshot in Redis or Valkey.
 
-    States the recovery point: events acknowledged after it are not there, have their senders send them again.
-    What the control plane did after it is done again at the next start, where its database is newer.
+    Prints the recovery point: events acknowledged after it are missing; have their senders send them again.
+    Where the control plane's database is newer, what it did after that point is done again at the next start.
     """
     if (from_redis is None) == (from_backup is None):
         raise InvalidRequestError("restore: give --from-backup or --from-redis", field="from_backup")

@@ -22,7 +22,7 @@ def grant(
     category: Annotated[str, typer.Option(help="paid or promotional.")] = "paid",
     priority: Annotated[int, typer.Option(help="1 burns first, 100 last.")] = 50,
     effective: Annotated[str | None, typer.Option(help="Valid from; default now.")] = None,
-    expires: Annotated[str | None, typer.Option(help="Valid until; default for ever.")] = None,
+    expires: Annotated[str | None, typer.Option(help="Valid until; default: without end.")] = None,
     scope: Annotated[
         list[str] | None, typer.Option(help="A meter it pays for; repeatable; default all.")
     ] = None,
@@ -150,7 +150,7 @@ def grants(
 
 
 def transfer(
-    credits: Annotated[str, typer.Argument(help="How many, as a decimal.")],
+    credits: Annotated[str, typer.Argument(help="Credits, a decimal.")],
     from_account: Annotated[str, typer.Option("--from", help="The account that gives.")],
     to_account: Annotated[str, typer.Option("--to", help="Another account of the same customer.")],
     transfer_id: Annotated[str, typer.Option("--id", help="Your id of it; the same again changes nothing.")],

@@ -54,7 +54,7 @@ def _print(done: OpeningImport, dry_run: bool) -> None:
         return
     new = sum(each.state == "new" for each in done.actions)
     print_table(
-        f"{'Would import' if dry_run else 'Imported'} {new} of {len(done.actions)} rows; the rest is known",
+        f"{'Would import' if dry_run else 'Imported'} {new} of {len(done.actions)} rows; the others known",
         ["line", "kind", "id", "state"],
         [(each.line, each.kind, each.id, each.state) for each in done.actions[:SHOWN_MAX]],
     )

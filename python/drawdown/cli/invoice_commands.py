@@ -25,13 +25,13 @@ def list_invoices(
     state: Annotated[
         str, typer.Option(help="Only draft, approved, finalized (open), paid, uncollectible or void.")
     ] = "",
-    after: Annotated[str, typer.Option(help="Behind this invoice.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1_000, help="Most of them at once.")] = 100,
+    after: Annotated[str, typer.Option(help="Only those after this invoice.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="At most this many.")] = 100,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Invoices of an account or of all, oldest first."""
+    """List the invoices of one account or of all, oldest first."""
     with options.open() as database:
         found = database.invoices(account, after=after, limit=limit, state=state)
     if json:
@@ -64,7 +64,7 @@ def show(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """One invoice, line by line."""
+    """Show an invoice, line by line."""
     with options.open() as database:
         found = database.invoice(invoice_id)
     show_invoice(found, json)
@@ -77,7 +77,7 @@ def preview(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """What the open period's invoice would be now."""
+    """Show what the invoice of the open period would be now."""
     with options.open() as database:
         found = database.preview_invoice(account)
     show_invoice(found, json)
@@ -99,12 +99,12 @@ def approve(
 @invoices.command("mark-paid")
 def mark_paid(
     invoice_id: InvoiceArgument,
-    at: Annotated[str, typer.Option(help="When; default: now.")] = "",
+    at: Annotated[str, typer.Option(help="When it was paid; default: now.")] = "",
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Say that an invoice was paid outside the provider."""
+    """Record that an invoice was paid outside the provider."""
     with options.open() as database:
         found = database.mark_invoice_paid(invoice_id, paid_at=instant_from(at or None, "at"))
     show_invoice(found, json)
@@ -113,15 +113,20 @@ def mark_paid(
 @invoices.command("retry")
 def retry(
     invoice_id: InvoiceArgument,
-    retry_id: Annotated[str, typer.Option("--id", help="Of this attempt: the same again is the same one.")],
+    retry_id: Annotated[
+        str, typer.Option("--id", help="Your id of this attempt; the same again is the same attempt.")
+    ],
     payment_method: Annotated[
-        str, typer.Option(help="From now on of its subscriptions; default: theirs.")
+        str,
+        typer.Option(
+            help="Payment method for this and later payments of its subscriptions; default: the present one."
+        ),
     ] = "",
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Ask for an invoice's money now."""
+    """Try to collect an invoice's payment now."""
     with options.open() as database:
         found = database.retry_payment(invoice_id, retry_id=retry_id, payment_method=payment_method)
     show_invoice(found, json)
@@ -151,7 +156,7 @@ def render(
     *,
     options: DatabaseOptions,
 ) -> None:
-    """Write the page that the customer gets."""
+    """Write an invoice as the page that the customer gets."""
     form = FORMATS.get(file.suffix.lower())
     if form is None:
         raise InvalidRequestError(f"output: {file.name!r} is neither FILE.html nor FILE.pdf", field="output")

@@ -78,7 +78,7 @@ def list_invoice_credits(
 @invoice_credits.command("void")
 def void(
     credit_id: Annotated[str, typer.Argument(help="Invoice credit id.")],
-    yes: Annotated[bool, typer.Option("--yes", help="It cannot be undone.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Confirm: it cannot be undone.")] = False,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,

@@ -59,25 +59,34 @@ def _audit(options: DatabaseOptions, call: str, key: ApiKey | KeyFacts) -> None:
 
 @keys.command()
 def create(
-    name: Annotated[str, typer.Argument(help="For people and the audit log; unique among live keys.")],
-    rights: Annotated[str, typer.Option(help="Some of ingest,read,manage,admin.")],
+    name: Annotated[
+        str, typer.Argument(help="Name shown in lists and in the audit log; unique among live keys.")
+    ],
+    rights: Annotated[str, typer.Option(help="Comma-separated: ingest, read, manage, admin.")],
     account_prefix: Annotated[
-        str, typer.Option(metavar="PREFIX", help="Other accounts do not exist for this key.")
+        str, typer.Option(metavar="PREFIX", help="The key reaches only accounts whose id starts with this.")
     ] = "",
     certificate: Annotated[
-        str, typer.Option(metavar="NAME", help="A client certificate of this name instead of a text.")
+        str,
+        typer.Option(
+            metavar="NAME", help="The name in a client certificate, which then stands in for a key text."
+        ),
     ] = "",
-    calls_per_s: Annotated[int, typer.Option(help="Most calls and batches per second; 0: any.")] = 0,
-    expires_at: Annotated[str | None, typer.Option(metavar="INSTANT", help="Not taken from then on.")] = None,
+    calls_per_s: Annotated[
+        int, typer.Option(help="At most this many calls and batches a second; 0: no limit.")
+    ] = 0,
+    expires_at: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="The key is refused from this instant on.")
+    ] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Instead of --expires-at.")] = None,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Make a key and print its text: this once, it is kept nowhere.
+    """Make a key and print its text, which is stored nowhere and cannot be shown again.
 
-    A running server takes a new key within a second. Hand the text to its user by a safe way; lost, it is
-    rotated, not found again.
+    A running server accepts a new key within a second. Hand the text over safely; a lost one cannot be
+    found again, only rotated.
     """
     if days is not None and expires_at is not None:
         raise InvalidRequestError("days: give --days or --expires-at, not both", field="days")
@@ -103,7 +112,7 @@ def list_keys(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """All keys with their rights, state and last use. A text cannot be shown again."""
+    """List all keys with their rights, state and last use. A key's text cannot be shown again."""
     with _opened(options) as store:
         found = store.all_keys()
     rows = [_facts(key) for key in found]
@@ -118,13 +127,13 @@ def list_keys(
 def rotate(
     key_id: KeyId,
     overlap_s: Annotated[
-        int, typer.Option(help="The present text is taken this many seconds longer; 0: it ends now.")
+        int, typer.Option(help="For how many more seconds the present text is accepted; 0: not at all.")
     ] = OVERLAP_S,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """A new text for a key, printed this once; both are taken for a day, so that callers move over."""
+    """Make a new text for a key, printed only this once; the old one is accepted for another day."""
     with _opened(options) as store:
         rotated, text = store.rotate(key_id, check_overlap(overlap_s))
     _audit(options, "rotate", rotated)
@@ -138,7 +147,7 @@ def revoke(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """The key is not taken any more, by a running server within a second. A repeat changes nothing."""
+    """Revoke a key; a running server refuses it within a second. A repeat changes nothing."""
     with _opened(options) as store:
         revoked = store.revoke(key_id)
     _audit(options, "revoke", revoked)
@@ -169,7 +178,7 @@ def _print_text(key: ApiKey | KeyFacts, text: str, as_json: bool) -> None:
     rows = [(name, text_of(value)) for name, value in _facts(key).items()]
     print_table("Key", ["what", "found"], rows)
     if text:
-        console.print("Its text, shown this once:", markup=False)
+        console.print("Its text, shown only this once:", markup=False)
         typer.echo(text)
 
 

@@ -31,7 +31,7 @@ def ledger(
         list[str] | None, typer.Option(help="Only this kind (usage, granted, expired, …); repeatable.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many entries; default 50, without limit to a file.")
+        int | None, typer.Option(min=1, help="At most this many entries; default 50, to a file all.")
     ] = None,
     oldest_first: Annotated[
         bool, typer.Option("--oldest-first", help="In the order it happened; default newest first.")
@@ -42,7 +42,7 @@ def ledger(
     ] = None,
     prefix: Annotated[
         str | None,
-        typer.Option(help="With --output: every account whose id starts so, instead of one; '': all."),
+        typer.Option(help="With --output: every account whose id starts with this, instead of one; '': all."),
     ] = None,
     *,
     options: DatabaseOptions,

@@ -114,7 +114,9 @@ def main() -> None:
     except Exception as error:
         # Where it happened is of use to whoever mends it, and to nobody else: the sentence comes last.
         traceback.print_exc()
-        typer.echo(f"fault of drawdown itself, please report it: {type(error).__name__}: {error}", err=True)
+        typer.echo(
+            f"this is a fault of drawdown itself, please report it: {type(error).__name__}: {error}", err=True
+        )
         sys.exit(INTERNAL)
 
 

@@ -16,21 +16,23 @@ webhooks = CommandGroup(help="Notices sent to a URL, signed.")
 
 EndpointArgument = Annotated[str, typer.Argument(help="Endpoint id.")]
 KindOption = Annotated[
-    list[str] | None, typer.Option("--kind", help="Like balance.low or grant.*; several; default: all.")
+    list[str] | None, typer.Option("--kind", help="Like balance.low or grant.*; repeatable; default: all.")
 ]
 
 
 def notices(
     account: Annotated[str, typer.Argument(help="Account id; none: all.")] = "",
     kinds: KindOption = None,
-    after: Annotated[int | None, typer.Option(min=0, help="Behind this cursor.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000, help="Most of them at once.")] = 100,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they are stored.")] = False,
+    after: Annotated[int | None, typer.Option(min=0, help="Only those after this cursor.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="At most this many.")] = 100,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Keep printing notices as they come.")
+    ] = False,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """What changed, oldest first, with the cursor to go on behind. With --follow each as it comes."""
+    """List what changed, oldest first, with the cursor to continue from. With --follow, keep printing."""
     with options.open() as database:
         if follow:
             with database.watch_notices(account, kinds=kinds or (), after=after) as watch:
@@ -69,12 +71,12 @@ def create(
     endpoint_id: EndpointArgument,
     url: Annotated[str, typer.Argument(help="HTTPS, to a public address.")],
     kinds: KindOption = None,
-    prefix: Annotated[str, typer.Option(help="Only accounts that begin so.")] = "",
+    prefix: Annotated[str, typer.Option(help="Only accounts whose id starts with this.")] = "",
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Send notices from now on; prints the secret to verify them with, this once."""
+    """Send notices from now on. The secret that verifies them is printed only this once."""
     with options.open() as database:
         made = database.create_webhook_endpoint(endpoint_id, url, kinds=kinds or (), account_prefix=prefix)
     _show(made, json)
@@ -86,7 +88,7 @@ def list_endpoints(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Every endpoint."""
+    """List the endpoints."""
     with options.open() as database:
         found = database.webhook_endpoints()
     if json:
@@ -102,13 +104,13 @@ def update(
     url: Annotated[str, typer.Option(help="Another URL.")] = "",
     kinds: KindOption = None,
     enabled: Annotated[
-        bool | None, typer.Option("--enable/--disable", help="A disabled one gets nothing.")
+        bool | None, typer.Option("--enable/--disable", help="A disabled endpoint gets no notices.")
     ] = None,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Change what is given."""
+    """Change an endpoint; what is not given stays."""
     with options.open() as database:
         found = database.update_webhook_endpoint(endpoint_id, url=url, kinds=kinds or (), enabled=enabled)
     _show(found, json)
@@ -117,12 +119,14 @@ def update(
 @webhooks.command("rotate")
 def rotate(
     endpoint_id: EndpointArgument,
-    overlap_s: Annotated[int, typer.Option(min=0, help="The old secret signs too for so long.")] = 86_400,
+    overlap_s: Annotated[
+        int, typer.Option(min=0, help="For how many seconds the old secret signs as well.")
+    ] = 86_400,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """A new secret, printed this once."""
+    """Make a new secret; it is printed only this once."""
     with options.open() as database:
         found = database.rotate_webhook_secret(endpoint_id, overlap_s=overlap_s)
     _show(found, json)
@@ -132,13 +136,13 @@ def rotate(
 def deliveries(
     endpoint_id: EndpointArgument,
     state: Annotated[str, typer.Option(help="pending, delivered or parked.")] = "",
-    after: Annotated[int, typer.Option(min=0, help="Behind this one.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, max=1_000, help="Most of them at once.")] = 100,
+    after: Annotated[int, typer.Option(min=0, help="Only those after this one.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="At most this many.")] = 100,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """What went to the endpoint, what waits and what was parked."""
+    """List what was delivered to the endpoint, what is waiting and what was parked."""
     with options.open() as database:
         page = database.webhook_deliveries(endpoint_id, state=state, after=after, limit=limit)
     if json:

@@ -23,10 +23,10 @@ def create_pack(
     credit_type: Annotated[str, typer.Option(help="Credit type.")] = "credits",
     price: Annotated[
         list[str] | None,
-        typer.Option(help="CURRENCY=AMOUNT, or CURRENCY/COUNTRY=AMOUNT; several for several."),
+        typer.Option(help="CURRENCY=AMOUNT or CURRENCY/COUNTRY=AMOUNT; repeatable."),
     ] = None,
     lifetime: Annotated[
-        str, typer.Option(help="How long its credits last, like '12 month'; default for ever.")
+        str, typer.Option(help="How long its credits last, like '12 month'; default: without end.")
     ] = "",
     priority: Annotated[int, typer.Option(min=1, max=100, help="1 burns first, 100 last.")] = 50,
     category: Annotated[str, typer.Option(help="paid or promotional.")] = "paid",
@@ -53,7 +53,7 @@ def list_packs(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Every pack."""
+    """List the packs."""
     with options.open() as database:
         found = database.packs()
     if json:

@@ -52,7 +52,7 @@ def buy_pack(
 def top_up(
     account: AccountArgument,
     credit_type: CreditTypeArgument,
-    credits: Annotated[str, typer.Argument(help="How many, as a decimal.")],
+    credits: Annotated[str, typer.Argument(help="Credits, a decimal.")],
     purchase_id: IdOption,
     payment_method: MethodOption = "",
     bill_later: LaterOption = False,
@@ -80,7 +80,7 @@ def show_purchase(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """One purchase and its state."""
+    """Show a purchase and its state."""
     with options.open() as database:
         found = database.purchase(purchase_id)
     _show(found, json)
@@ -89,13 +89,13 @@ def show_purchase(
 @purchases.command("list")
 def list_purchases(
     account: AccountArgument,
-    after: Annotated[str, typer.Option(help="Behind this purchase.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1_000, help="Most of them at once.")] = 100,
+    after: Annotated[str, typer.Option(help="Only those after this purchase.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="At most this many.")] = 100,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """An account's purchases, oldest first."""
+    """List an account's purchases, oldest first."""
     with options.open() as database:
         found = database.purchases(account, after=after, limit=limit)
     if json:
@@ -118,7 +118,7 @@ def refund(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Pay a purchase back."""
+    """Refund a purchase."""
     money = money_from_text(amount, "amount") if amount else None
     with options.open() as database:
         found = database.refund_purchase(purchase_id, policy=policy, amount=money)
@@ -133,7 +133,7 @@ def mark_paid(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Say that money came, or will not, where no provider does."""
+    """Record that a purchase was paid, or will not be, where no provider reports it."""
     with options.open() as database:
         found = database.mark_purchase_paid(purchase_id, failed=failed)
     _show(found, json)
@@ -165,19 +165,19 @@ def set_recharge(
     account: AccountArgument,
     credit_type: CreditTypeArgument,
     threshold: Annotated[str, typer.Option(help="Fires when available is at or below this.")],
-    to: Annotated[str | None, typer.Option(help="Buy up to here.")] = None,
-    amount: Annotated[str | None, typer.Option(help="Buy so much.")] = None,
+    to: Annotated[str | None, typer.Option(help="Buy as many credits as bring the balance to this.")] = None,
+    amount: Annotated[str | None, typer.Option(help="Buy this many credits.")] = None,
     pack: Annotated[str, typer.Option(help="Buy this pack.")] = "",
-    cap_count: Annotated[int | None, typer.Option(help="Recharges a month at most.")] = None,
-    cap_money: Annotated[str, typer.Option(help="Money a month at most, like '200 USD'.")] = "",
+    cap_count: Annotated[int | None, typer.Option(help="At most this many recharges a month.")] = None,
+    cap_money: Annotated[str, typer.Option(help="At most this much money a month, like '200 USD'.")] = "",
     expires_after_days: Annotated[
-        int | None, typer.Option(help="Days that the credits bought last; default for ever.")
+        int | None, typer.Option(help="Days that the credits bought last; default: without end.")
     ] = None,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Recharge by itself from now on; looked at once. Give one of --to, --amount and --pack."""
+    """Recharge automatically from now on, at once if due. Give one of --to, --amount and --pack."""
     given: dict[str, Any] = {
         "to": to,
         "amount": amount,
@@ -200,7 +200,7 @@ def switch_off(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Recharge no more; the rule stays, for ``on``."""
+    """Stop recharging; the rule stays and ``on`` resumes it."""
     _switch(options, account, credit_type, enabled=False, as_json=json)
 
 
@@ -212,7 +212,7 @@ def switch_on(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Recharge again by the rule that stands, as after a card that failed; looked at once."""
+    """Resume recharging by the rule that is set, for example after a card failed; at once if due."""
     _switch(options, account, credit_type, enabled=True, as_json=json)
 
 
@@ -238,7 +238,7 @@ def show_recharge(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """The rule, and where it stands."""
+    """Show the rule and its present state."""
     with options.open() as database:
         found = database.recharge(account, credit_type)
     _show_recharge(found, json)

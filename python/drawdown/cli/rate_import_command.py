@@ -206,7 +206,7 @@ def import_command(
 ) -> None:
     """Import a price list: per model a rate for each metered column, all in one step.
 
-    An id that stands twice with the same prices is reported and taken once; with different prices
+    An id that occurs twice with the same prices is reported and used once; with different prices
     nothing is imported. The same file again changes nothing.
     """
     prices = read_price_list(file, columns_from(column), key)
@@ -233,7 +233,7 @@ def import_command(
     where = f"rate card {card}" if card else f"rate table {table}"
     console.print(f"{done} {report.rates} rates of {report.values} models in {where}", markup=False)
     for each in report.repeated:
-        console.print(f"{each} stands twice with the same prices: taken once", markup=False)
+        console.print(f"{each} occurs twice with the same prices: used once", markup=False)
     for each in report.warnings:
         console.print(f"warning: {each}", markup=False)
 

@@ -150,11 +150,14 @@ AccountOption = Annotated[
     str | None, typer.Option("--account", metavar="COL", help="Column of the account's id.")
 ]
 AccountsOption = Annotated[
-    int | None, typer.Option("--accounts", min=1, max=10_000_000, help="Spread rows over so many accounts.")
+    int | None,
+    typer.Option("--accounts", min=1, max=10_000_000, help="Spread the rows over this many accounts."),
 ]
 RateOption = Annotated[
     list[str] | None,
-    typer.Option("--rate", metavar="METER=CREDITS/PER", help="A price; repeatable. Known for LLM tokens."),
+    typer.Option(
+        "--rate", metavar="METER=CREDITS/PER", help="A price; repeatable. LLM tokens have default prices."
+    ),
 ]
 DimensionOption = Annotated[
     list[str] | None,
@@ -168,11 +171,14 @@ DimensionColumnOption = Annotated[
     typer.Option(metavar="KEY=COL", help="A dimension whose value stands in a column. Repeatable."),
 ]
 SpeedOption = Annotated[
-    float | None, typer.Option(min=0.001, help="Times real time; default: as fast as it goes.")
+    float | None,
+    typer.Option(min=0.001, help="Multiple of real time; default: as fast as possible."),
 ]
 OffsetsOption = Annotated[
     Path | None,
-    typer.Option(help="Folder that keeps time offsets; default: the data folder, with --target the current."),
+    typer.Option(
+        help="Folder in which time offsets are kept; default: the data folder, with --target the current one."
+    ),
 ]
 
 
@@ -185,8 +191,10 @@ def replay(
     rate: RateOption = None,
     dimension: DimensionOption = None,
     dimension_column: DimensionColumnOption = None,
-    credit_type: Annotated[str, typer.Option(help="What accounts that are made get.")] = CREDIT_TYPE,
-    grant: Annotated[str, typer.Option(help="Credits for each account that is made.")] = DEFAULT_GRANT,
+    credit_type: Annotated[
+        str, typer.Option(help="Credit type of the grants to new accounts.")
+    ] = CREDIT_TYPE,
+    grant: Annotated[str, typer.Option(help="Credits granted to each new account.")] = DEFAULT_GRANT,
     speed: SpeedOption = None,
     offsets: OffsetsOption = None,
     *,

@@ -22,7 +22,7 @@ reports = CommandGroup(help="What was sold and used, what became of credits, how
 
 SinceOption = Annotated[str, typer.Option(help="From this instant on.")]
 UntilOption = Annotated[str, typer.Option(help="Before this instant.")]
-PrefixOption = Annotated[str, typer.Option(help="Only accounts that begin so.")]
+PrefixOption = Annotated[str, typer.Option(help="Only accounts whose id starts with this.")]
 BARS_MAX = 60
 
 
@@ -186,14 +186,14 @@ def top(
     since: SinceOption = "",
     until: UntilOption = "",
     prefix: PrefixOption = "",
-    limit: Annotated[int, typer.Option(min=1, help="Accounts of each credit type.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many accounts of each credit type.")] = 20,
     file: FileOption = None,
     as_csv: CsvOption = False,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """The accounts charged most; 30 days unless told."""
+    """List the accounts charged most; by default of the last 30 days."""
     check_file(file)
     with options.open() as database:
         found = database.report_top_accounts(
@@ -218,14 +218,14 @@ def _top_panels(found: TopAccounts) -> list[Panel]:
 def runway(
     days: Annotated[int, typer.Option(min=1, max=366, help="Days to look back on.")] = 7,
     prefix: PrefixOption = "",
-    limit: Annotated[int, typer.Option(min=1, help="Pools.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many balances.")] = 100,
     file: FileOption = None,
     as_csv: CsvOption = False,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """How many days balances last at the present rate, the shortest first."""
+    """List how many days balances last at the present rate, the shortest first."""
     check_file(file)
     with options.open() as database:
         found = database.report_runway(days=days, account_prefix=prefix, limit=limit)

@@ -15,9 +15,9 @@ from drawdown.model import ReleaseResult, ReservationResult, SettleResult
 reservations = CommandGroup(help="Credits set aside for work in progress.")
 
 ReservationArgument = Annotated[str, typer.Argument(help="Reservation id.")]
-CreditsOption = Annotated[str | None, typer.Option(help="So many credits, as a decimal.")]
+CreditsOption = Annotated[str | None, typer.Option(help="Credits, a decimal.")]
 QuantityOption = Annotated[
-    int | None, typer.Option(help="So much of the meter, in 10^-quantity_scale of its unit.")
+    int | None, typer.Option(help="Quantity of the meter, in 10^-quantity_scale of its unit.")
 ]
 
 
@@ -95,7 +95,7 @@ def list_reservations(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Those neither settled, released nor lapsed."""
+    """List reservations that are neither settled, released nor lapsed."""
     with options.open() as database:
         found = database.reservations(account)
     if json:

@@ -19,10 +19,13 @@ BESIDE: Final = ("control.sqlite3", "control.sqlite3-wal", "access")
 
 
 def salvage(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The damaged data folder. It is only read.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The damaged data folder; it is not changed.")
+    ],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="An absent or empty folder to fill.")],
     accept_loss: Annotated[
-        bool, typer.Option("--accept-loss", help="Write the new folder. Without it only say what is lost.")
+        bool,
+        typer.Option("--accept-loss", help="Write the new folder; without this flag only list what is lost."),
     ] = False,
     json: JsonOption = False,
 ) -> None:
@@ -87,7 +90,7 @@ def _tell(report: dict[str, Any], folder: Path, new: Path, written: bool, copied
     console.print(
         f"written to {new} as store {report['new_store_id']}"
         + (f", with {', '.join(copied)}" if copied else "")
-        + f". The ledger of before stays in {folder}. Its snapshot store needs --redis-takeover.",
+        + f". The earlier ledger stays in {folder}. Its snapshot store needs --redis-takeover.",
         markup=False,
     )
 

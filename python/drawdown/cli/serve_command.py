@@ -32,7 +32,9 @@ def serve(
     metrics: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Prometheus metrics; default: none.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file of settings; flags win over it.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file of settings; command-line options take precedence.")
+    ] = None,
     insecure_listen: Annotated[
         bool | None, typer.Option("--insecure-listen", help="Allow plaintext off loopback.")
     ] = None,

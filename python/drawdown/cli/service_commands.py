@@ -55,8 +55,8 @@ def terminate_service(
 def adjust_delivery(
     subscription_id: IdArgument,
     service_id: Annotated[str, typer.Argument(help="Service id.")],
-    number: Annotated[int, typer.Argument(min=0, help="Of the delivery, the first is 0.")],
-    credits: Annotated[str, typer.Argument(help="Instead of the pack's, as a decimal; 0: none.")],
+    number: Annotated[int, typer.Argument(min=0, help="Number of the delivery; the first is 0.")],
+    credits: Annotated[str, typer.Argument(help="Credits instead of the pack's, a decimal; 0: none.")],
     *,
     options: DatabaseOptions,
     json: JsonOption = False,

@@ -26,7 +26,7 @@ def create(
         str, typer.Option("--id", help="Your id of it; the same again changes nothing.")
     ],
     quantity: Annotated[int, typer.Option(help="Seats or units.")] = 1,
-    payment_method: Annotated[str, typer.Option(help="At the payment provider.")] = "",
+    payment_method: Annotated[str, typer.Option(help="Payment method at the provider.")] = "",
     currency: Annotated[str, typer.Option(help="Default: the customer's.")] = "",
     term: Annotated[int, typer.Option(help="Billing periods of a term; 0: none.")] = 0,
     *,
@@ -50,8 +50,8 @@ def create(
 @subscriptions.command("list")
 def list_subscriptions(
     account: Annotated[str, typer.Option(help="Only of this account.")] = "",
-    after: Annotated[str, typer.Option(help="Behind this id.")] = "",
-    limit: Annotated[int, typer.Option(help="At most so many.")] = 100,
+    after: Annotated[str, typer.Option(help="Only ids after this one.")] = "",
+    limit: Annotated[int, typer.Option(help="At most this many.")] = 100,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
@@ -102,8 +102,8 @@ def change(
     quantity: Annotated[int, typer.Option(help="Seats or units.")] = 1,
     policy: Annotated[str, typer.Option(help="void_replace, keep_until_expiry or prorate.")] = "",
     when: Annotated[str, typer.Option(help="now or period_end.")] = "now",
-    payment_method: Annotated[str, typer.Option(help="Another one; default: the present one.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what it would do.")] = False,
+    payment_method: Annotated[str, typer.Option(help="Payment method; default: the present one.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what the change would do.")] = False,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
@@ -163,7 +163,7 @@ def pause(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Stop renewals until it is resumed."""
+    """Pause a subscription: no renewals until it is resumed."""
     with options.open() as database:
         show_subscription(database.pause_subscription(subscription_id), json)
 
@@ -175,7 +175,7 @@ def resume(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Go on with a paused subscription."""
+    """Resume a paused subscription."""
     with options.open() as database:
         show_subscription(database.resume_subscription(subscription_id), json)
 
@@ -188,7 +188,7 @@ def auto_renew(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """Say whether another period, or another term, follows the present one."""
+    """Set whether another period or term follows the present one."""
     if switch not in ("on", "off"):
         raise InvalidRequestError(f"switch: {switch!r} is neither on nor off", field="switch")
     with options.open() as database:
@@ -214,9 +214,9 @@ def put_customer(
 
 @customers.command("list")
 def list_customers(
-    prefix: Annotated[str, typer.Option(help="Only ids that begin so.")] = "",
-    after: Annotated[str, typer.Option(help="Behind this id.")] = "",
-    limit: Annotated[int, typer.Option(help="At most so many.")] = 100,
+    prefix: Annotated[str, typer.Option(help="Only ids that start with this.")] = "",
+    after: Annotated[str, typer.Option(help="Only ids after this one.")] = "",
+    limit: Annotated[int, typer.Option(help="At most this many.")] = 100,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
@@ -257,7 +257,7 @@ def show_customer(
 @customers.command("erase")
 def erase_customer(
     customer_id: Annotated[str, typer.Argument(help="Customer id.")],
-    yes: Annotated[bool, typer.Option("--yes", help="It cannot be had back.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Confirm: it cannot be undone.")] = False,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,
@@ -266,7 +266,7 @@ def erase_customer(
     with options.open() as database:
         done = database.erase_customer(customer_id, confirm=yes)
     print_value(
-        done, f"customer {done.customer_id} is erased, in {done.texts} places beside its own row", json
+        done, f"customer {done.customer_id} is erased, in {done.texts} places besides its own row", json
     )
 
 

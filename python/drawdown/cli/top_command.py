@@ -161,9 +161,11 @@ def top(
     target: Annotated[
         str, typer.Option("--target", metavar="HOST:PORT", help="The running server.")
     ] = "localhost:7070",
-    interval: Annotated[float, typer.Option(min=0.1, max=60, help="Seconds between looks.")] = 1.0,
+    interval: Annotated[float, typer.Option(min=0.1, max=60, help="Seconds between readings.")] = 1.0,
     lowest: Annotated[int, typer.Option(min=0, max=1000, help="Balances nearest to zero to show.")] = 10,
-    once: Annotated[bool, typer.Option("--once", help="Two looks one interval apart, then end.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Take two readings one interval apart, then end.")
+    ] = False,
     api_key: ApiKeyOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -19,7 +19,7 @@ IdOption = Annotated[
 ]
 TimeOption = Annotated[str | None, typer.Option(help="When it happened; default now.")]
 ForceOption = Annotated[
-    bool, typer.Option("--force", help="It has happened: take it whole, into debt if need be.")
+    bool, typer.Option("--force", help="The use has happened: charge all of it, into debt if need be.")
 ]
 
 
@@ -51,7 +51,7 @@ def record(
 
 def debit(
     account: AccountArgument,
-    credits: Annotated[str, typer.Argument(help="How many, as a decimal.")],
+    credits: Annotated[str, typer.Argument(help="Credits, a decimal.")],
     credit_type: Annotated[str, typer.Option(help="Of which balance.")] = "credits",
     event_id: IdOption = None,
     time: TimeOption = None,
@@ -94,7 +94,7 @@ def check(
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
-    """May the account use this now? Exits with 0 if so, with 1 if not."""
+    """Say whether the account may use this now. Exits with 0 if so, with 1 if not."""
     with options.open() as database:
         answer = database.check(
             account, meter, quantity=quantity, dimensions=pairs_from(dimension, "dimension")
@@ -114,14 +114,17 @@ def check(
 def correct(
     account: AccountArgument,
     event_id: EventArgument,
-    quantity: Annotated[int | None, typer.Option(help="What it really was.")] = None,
-    credits: Annotated[str | None, typer.Option(help="Of a direct debit: what it really was.")] = None,
-    cancel: Annotated[bool, typer.Option("--cancel", help="It never was; final.")] = False,
+    quantity: Annotated[int | None, typer.Option(help="The right quantity.")] = None,
+    credits: Annotated[str | None, typer.Option(help="Of a direct debit: the right amount.")] = None,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="Cancel the event, for good: it never happened.")
+    ] = False,
     correction_id: Annotated[
         str | None, typer.Option("--id", help="Your id of the correction; the same again changes nothing.")
     ] = None,
     regrant: Annotated[
-        bool, typer.Option("--regrant", help="What would return to an ended grant becomes a new one.")
+        bool,
+        typer.Option("--regrant", help="Credits that would return to an ended grant become a new grant."),
     ] = False,
     *,
     options: DatabaseOptions,

@@ -49,7 +49,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     key_id: str
     name: str
-    """For people and the audit log; unique among live keys."""
+    """Name shown in lists and in the audit log; unique among live keys."""
     rights: frozenset[Right]
     account_prefix: str = ""
     """Accounts whose id does not start with this do not exist for the caller. Empty: all."""

@@ -132,7 +132,7 @@ class CommandMethods(abc.ABC, Generic[AnswerT]):
         return self._one(commands.SuspendAccount(account=account))
 
     def resume_account(self, account: str) -> AnswerT:
-        """Take the account's usage again."""
+        """Accept the account's usage again."""
         return self._one(commands.ResumeAccount(account=account))
 
     def set_policy(

@@ -88,7 +88,7 @@ class KeyRing:
         try:
             self.refresh()
         except (errors.DrawdownError, OSError) as raised:
-            _log.error("the keys cannot be read again; those of before stay in force", exc_info=raised)
+            _log.error("the keys cannot be read again; the earlier ones stay in force", exc_info=raised)
 
     def of_text(self, text: str) -> HeldKey | None:
         """The live key of this text, or ``None``."""

@@ -57,7 +57,9 @@ class _Files:
                 return None
             found = self.read()
         except (OSError, ConfigError) as raised:
-            _log.error("the certificate files cannot be read again; those of before stay", exc_info=raised)
+            _log.error(
+                "the certificate files cannot be read again; the earlier ones stay in force", exc_info=raised
+            )
             return None
         self._stamp = stamp
         _log.info("certificate files were read again")

@@ -74,5 +74,7 @@ class _RenewedContext:
                 self._now = self._made()
                 self._stamp = stamp
         except (OSError, ssl.SSLError) as raised:
-            _log.error("the certificate files cannot be read again; those of before stay", exc_info=raised)
+            _log.error(
+                "the certificate files cannot be read again; the earlier ones stay in force", exc_info=raised
+            )
         connection.context = self._now
