@@ -117,6 +117,9 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     streams_max: Annotated[
         int, Meta(ge=1, le=10_000, description="Concurrent calls and streams per connection")
     ] = 256
+    key_streams_max: Annotated[
+        int, Meta(ge=1, le=20_000, description="Open streams of one key, over all of its connections")
+    ] = 1_000
     window_batches: Annotated[
         int, Meta(ge=1, le=65_536, description="Un-acked batches per usage stream before reading stops")
     ] = 256

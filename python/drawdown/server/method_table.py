@@ -6,7 +6,7 @@ task of its own and goes through all of these tasks at every call, which with a 
 much as the call itself.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import grpc
@@ -14,16 +14,21 @@ import grpc
 from drawdown.server.arrivals import Arrivals
 from drawdown.server.context import Handler
 
+Opened = Callable[[Mapping[str, Handler]], Mapping[str, Handler]]
+"""Handlers as they are made by gRPC's own services → as they are served."""
+
 
 class MethodTable(grpc.GenericRpcHandler):
     """Handlers by the path of their method.
 
-    To the functions that gRPC generates for a service the table is the server they add handlers to.
+    To the functions that gRPC generates for a service the table is the server they add handlers to; those
+    are handlers of services open to everybody, and go through ``opened`` first.
     """
 
-    def __init__(self, arrivals: Arrivals | None = None) -> None:
+    def __init__(self, arrivals: Arrivals | None = None, opened: Opened | None = None) -> None:
         self._by_path: dict[str, Handler] = {}
         self._arrivals = arrivals
+        self._opened = opened
 
     def add(self, service: str, handlers: Mapping[str, Handler]) -> None:
         """Serve these methods of the service as well."""
@@ -32,7 +37,7 @@ class MethodTable(grpc.GenericRpcHandler):
 
     def add_registered_method_handlers(self, service: str, handlers: dict[str, Any]) -> None:
         """``add``, under the name that generated code calls."""
-        self.add(service, handlers)
+        self.add(service, handlers if self._opened is None else self._opened(handlers))
 
     def add_generic_rpc_handlers(self, handlers: Iterable[grpc.GenericRpcHandler]) -> None:
         """Nothing: generated code gives the same handlers as registered ones."""

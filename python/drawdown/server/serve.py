@@ -38,11 +38,13 @@ from drawdown.server.context import Handler
 from drawdown.server.control_service import control_services
 from drawdown.server.durability import Durability
 from drawdown.server.entitlement_service import EntitlementService
+from drawdown.server.gate import Gate
 from drawdown.server.grant_service import GrantService
 from drawdown.server.method_table import MethodTable
 from drawdown.server.metrics import serve_metrics
 from drawdown.server.notice_watch_service import NoticeWatchService
 from drawdown.server.options import CALLS_MAX, channel_arguments, require_safe
+from drawdown.server.receptions import Receptions
 from drawdown.server.reservation_service import ReservationKeeper, ReservationService, ReservationSessions
 from drawdown.server.tls import server_credentials
 from drawdown.server.typed import TypedCalls, TypedService
@@ -182,8 +184,14 @@ class Server:
         access = self._control.access
         durability = Durability(app.engine, loop)
         self._arrivals = Arrivals(begun_calls())
+        self._receptions = Receptions(loop)
         self._usage = UsageService(
-            app.engine, durability, access, self._arrivals, window_batches=process.window_batches
+            app.engine,
+            durability,
+            access,
+            self._arrivals,
+            self._receptions,
+            window_batches=process.window_batches,
         )
         self._sessions = ReservationSessions()
         self._keeper = ReservationKeeper(app.engine, access, self._sessions)
@@ -260,9 +268,10 @@ class Server:
             ),
         ]
         registered = _merged(hot + streams + [self._typed.handler_of(service) for service in typed])
-        table = MethodTable(self._arrivals)
+        gate = self._gate()
+        table = MethodTable(self._arrivals, None if gate is None else gate.open)
         for name, handlers in registered.items():
-            table.add(name, handlers)
+            table.add(name, handlers if gate is None else gate.behind(name, handlers))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, table)
         names = list(registered)
         # Reflection reads descriptors of every file from the default pool; importing them fills it.
@@ -274,6 +283,17 @@ class Server:
             )
         server.add_generic_rpc_handlers((table,))
         return names
+
+    def _gate(self) -> Gate | None:
+        """``None`` where everybody who can connect may do everything."""
+        if self._control.ring is None:
+            return None
+        return Gate(
+            self._control.access,
+            self._receptions,
+            asyncio.get_running_loop(),
+            streams_max=self._config.process.key_streams_max,
+        )
 
     def _bind(self, server: grpc.aio.Server) -> str:
         address = self._config.process.listen

@@ -28,6 +28,7 @@ from drawdown.server.arrivals import Arrivals
 from drawdown.server.call_queue import LARGE_BYTES, CallQueue
 from drawdown.server.context import Context, Handler
 from drawdown.server.durability import Durability
+from drawdown.server.receptions import Receptions
 from drawdown.server.senders import Sender, Senders
 
 SERVICE: Final = "drawdown.v1.UsageService"
@@ -162,6 +163,7 @@ class UsageService:
         durability: Durability,
         access: Access,
         arrivals: Arrivals,
+        receptions: Receptions,
         *,
         window_batches: int,
     ) -> None:
@@ -177,6 +179,7 @@ class UsageService:
         self.call_queue = CallQueue(self.loop, arrivals)
         self._durability = durability
         self._access = access
+        self._receptions = receptions
         self._draining = False
 
     def handlers(self) -> dict[str, Handler]:
@@ -215,7 +218,7 @@ class UsageService:
                 raise draining()
             sender = self.senders.of(principal, context)
             self.call_queue.admit(sender, context.time_remaining())
-            batch = await _only_message(context)
+            batch = await self._receptions.message(context)
             seq, ack = await self._take_call(batch, principal, sender, context)
             self.took(sender, len(batch))
             await self._durability.reached(seq)
@@ -305,14 +308,6 @@ class UsageService:
         until = self.loop.time() + seconds_max
         while self.streams and self.loop.time() < until:
             await asyncio.sleep(DRAIN_LOOK_S)
-
-
-async def _only_message(context: Context) -> bytes:
-    """The request of a unary call. Raises ``InvalidRequestError`` where the call ended without one."""
-    batch: bytes = await context.read()
-    if batch is grpc.aio.EOF:
-        raise errors.InvalidRequestError("the call carries no batch")
-    return batch
 
 
 def _look_at(ended: asyncio.Task[Any]) -> None:
