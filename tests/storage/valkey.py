@@ -5,6 +5,7 @@
 
 import importlib.util
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -16,6 +17,15 @@ from typing import Any
 import redis
 
 START_S = 15.0
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+SNAPSHOT_PASSWORD = "snapshot-secret"
+
+
+def snapshot_user() -> list[str]:
+    """The user that docs/operations.md recommends, with rules and a password of the test's own."""
+    (line,) = [each for each in OPERATIONS.read_text().splitlines() if each.startswith("    ACL SETUSER ")]
+    name, *rules = shlex.split(line)[2:]
+    return [name, *(f">{SNAPSHOT_PASSWORD}" if each.startswith(">") else each for each in rules)]
 
 
 def server_binary() -> str:
@@ -51,6 +61,11 @@ class ValkeyProcess:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
+    @property
+    def snapshot_url(self) -> str:
+        """For the user that may do no more than snapshots need."""
+        return f"redis://{snapshot_user()[0]}:{SNAPSHOT_PASSWORD}@127.0.0.1:{self.port}/0"
+
     def start(self) -> "ValkeyProcess":
         """Start it empty; returns when it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -62,6 +77,7 @@ class ValkeyProcess:
                 binary,
                 *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)),
                 *("--save", "", "--appendonly", "no", "--daemonize", "no"),
+                *("--user", *snapshot_user()),
                 *self.arguments,
             ],
             stdout=subprocess.DEVNULL,

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 PIECE_BYTES = 64 << 10
 
+Echo = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+"""A second connection to the server."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -31,6 +34,10 @@ class Fault:
     """The request is passed on whole; at the first byte of the reply the connection is reset."""
     half_close_at_reply: bool = False
     """At the first byte of the reply the client is told that nothing more comes."""
+    reset_before: bytes = b""
+    """The connection is reset when a request has these bytes, and they are not passed on."""
+    twice: bool = False
+    """What a new connection sends is sent over a second one as well, whose replies nobody gets."""
     refuse: bool = False
     """New connections are reset."""
 
@@ -47,6 +54,8 @@ class FaultProxy:
         self.fault = NONE
         self.connections = 0
         self.resets = 0
+        self.echoes = 0
+        """Connections whose requests were sent twice."""
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._listening = threading.Event()
@@ -109,41 +118,66 @@ class FaultProxy:
             return
         try:
             far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
+            echo = await self._echo() if self.fault.twice else None
         except OSError:
             self._reset(writer)
             return
-        self._open.update((writer, far_writer))
-        passing = (
-            asyncio.create_task(self._requests(reader, far_writer, writer)),
+        ends = [writer, far_writer, *(() if echo is None else echo[1:])]
+        self._open.update(ends)
+        passing = [
+            asyncio.create_task(self._requests(reader, ends, echo)),
             asyncio.create_task(self._replies(far_reader, writer, far_writer)),
-        )
+        ]
+        if echo is not None:
+            passing.append(asyncio.create_task(self._drop(echo[0])))
         try:
             await asyncio.wait(passing)
         finally:
             for each in passing:
                 each.cancel()
-            for end in (writer, far_writer):
+            for end in ends:
                 self._open.discard(end)
                 end.close()
 
+    async def _echo(self) -> Echo:
+        self.echoes += 1
+        return await asyncio.open_connection(self._host, self._port)
+
+    async def _drop(self, reader: asyncio.StreamReader) -> None:
+        with contextlib.suppress(OSError):
+            while await reader.read(PIECE_BYTES):
+                pass
+
     async def _requests(
-        self, reader: asyncio.StreamReader, far: asyncio.StreamWriter, near: asyncio.StreamWriter
+        self,
+        reader: asyncio.StreamReader,
+        ends: list[asyncio.StreamWriter],
+        echo: Echo | None,
     ) -> None:
+        near, far, *_ = ends
         passed = 0
         with contextlib.suppress(OSError):
             while piece := await reader.read(PIECE_BYTES):
                 fault = self.fault
                 if fault.swallow:
                     continue
+                if fault.reset_before and fault.reset_before in piece:
+                    self._reset(near)
+                    self._reset(far)
+                    return
                 await asyncio.sleep(fault.delay_s)
                 far.write(piece)
                 await far.drain()
+                if echo is not None:
+                    echo[1].write(piece)
                 passed = passed + len(piece) if fault.reset_after_request_bytes else 0
                 if passed and passed >= fault.reset_after_request_bytes:
                     self._reset(near)
                     self._reset(far)
                     return
             far.write_eof()
+        if echo is not None:
+            echo[1].close()
 
     async def _replies(
         self, reader: asyncio.StreamReader, near: asyncio.StreamWriter, far: asyncio.StreamWriter

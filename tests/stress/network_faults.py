@@ -36,6 +36,8 @@ FAULTS = (
     Fault("swallow everything", swallow=True),
     Fault("swallow replies", swallow_replies=True),
     Fault("1 kB/s", bytes_per_s=1_000),
+    Fault("1 Mbit/s", bytes_per_s=125_000),
+    Fault("everything twice", twice=True),
     Fault("refuse connections", refuse=True),
 )
 ACCOUNT = "acme"
@@ -184,6 +186,8 @@ def run(rounds: int, *, seed: int, fault_s: float = 0.6, sound_s: float = 0.3) -
                 for _ in range(rounds):
                     for fault in chance.sample(FAULTS, len(FAULTS)):
                         proxy.fault = fault
+                        if fault.twice:
+                            proxy.reset_all()
                         time.sleep(chance.uniform(fault_s / 2, fault_s))
                         proxy.fault = NONE
                         # What hangs in a swallowed connection learns of it.
@@ -194,6 +198,8 @@ def run(rounds: int, *, seed: int, fault_s: float = 0.6, sound_s: float = 0.3) -
                     thread.join(180)
                     if thread.is_alive():
                         said.wrong.append("a client never came to an end over a sound network")
+                if not proxy.echoes:
+                    said.wrong.append("nothing was sent twice")
             counted = judge(server.target, said)
             if server.stop() != 0:
                 said.wrong.append("the server did not end well")

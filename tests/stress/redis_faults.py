@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import json
 import shutil
+import statistics
 import sys
 import tempfile
 import threading
@@ -27,7 +28,7 @@ from drawdown.errors import DrawdownError
 from drawdown.storage import restore_from_redis
 from drawdown.storage.redis_restore import RestoreReport
 
-from tests.storage.valkey import ValkeyProcess
+from tests.storage.valkey import SNAPSHOT_PASSWORD, ValkeyProcess, snapshot_user
 from tests.stress.fault_proxy import NONE, Fault, FaultProxy
 from tests.stress.hostile.run import resident_bytes
 from tests.stress.server_process import ServerProcess
@@ -37,6 +38,11 @@ GRANTED = 10**9
 BATCH = 50
 HEALED_S = 60.0
 HOLD_S = 2.0
+PAUSE_S = 30.0
+# Over all faults of a run that has each of them, not of one: other work on the machine comes and goes.
+RATE_RATIO_MIN = 0.8
+P99_RATIO_MAX = 2.0
+P99_MS_FLOOR = 50.0
 NAMESPACE = "{drawdown}"
 SETTINGS = {
     "segment_bytes": 1 << 20,
@@ -59,11 +65,20 @@ class Result:
     rate: float
     healed_s: float | None
     """From the end of the trouble until a restore had the server's state; ``None``: not within a minute."""
+    sound_p99_ms: float = 0.0
+    p99_ms: float = 0.0
+    """Of a batch, while the trouble lasted."""
 
     def row(self) -> str:
         healed = "never" if self.healed_s is None else f"{self.healed_s:.1f}"
         ratio = self.rate / self.sound_rate
-        return f"{self.name:22} {self.sound_rate:>16,.0f} {self.rate:>9,.0f} {ratio:>6.2f} {healed:>9}"
+        rates = f"{self.sound_rate:>16,.0f} {self.rate:>9,.0f} {ratio:>6.2f}"
+        return f"{self.name:22} {rates} {self.sound_p99_ms:>9.1f} {self.p99_ms:>9.1f} {healed:>9}"
+
+
+def p99(times: list[float]) -> float:
+    """0 where there are none."""
+    return sorted(times)[len(times) * 99 // 100] if times else 0.0
 
 
 class Sender:
@@ -72,6 +87,8 @@ class Sender:
     def __init__(self, target: str) -> None:
         self.acknowledged = 0
         self.failures: list[str] = []
+        self.latencies_ms: list[float] = []
+        """Of every batch, in their order."""
         self._target = target
         self._ended = threading.Event()
         self._may_send = threading.Event()
@@ -92,11 +109,13 @@ class Sender:
                     {"account": f"a{n % ACCOUNTS}", "meter": "calls", "quantity": 1, "event_id": f"e{n}"}
                     for n in itertools.islice(numbers, BATCH)
                 ]
+                began = time.perf_counter()
                 try:
                     results = database.record_batch(events)
                 except DrawdownError as error:
                     self.failures.append(str(error))
                     continue
+                self.latencies_ms.append((time.perf_counter() - began) * 1000)
                 self.acknowledged += sum(result.status == "OK" for result in results)
 
     def rate_over(self, seconds: float) -> float:
@@ -138,7 +157,8 @@ class RedisFaults:
         self.hold_s = hold_s
         self.valkey = ValkeyProcess(self.folder / "valkey", "--maxmemory-policy", "noeviction").start()
         with FaultProxy(f"127.0.0.1:{self.valkey.port}") as self.proxy:
-            flags = {**SETTINGS, "redis": f"redis://{self.proxy.address}/0"}
+            url = self.valkey.snapshot_url.replace(f"127.0.0.1:{self.valkey.port}", self.proxy.address)
+            flags = {**SETTINGS, "redis": url}
             pairs = [part for name, value in flags.items() for part in ("--set", f"{name}={value}")]
             self.server = ServerProcess(self.folder / "data", *pairs)
             self.server.start()
@@ -167,16 +187,25 @@ class RedisFaults:
                 database.create_grant(f"a{number}", "credits", GRANTED, grant_id="all")
 
     def _suffer(self, name: str) -> None:
+        first = len(self.sender.latencies_ms)
         sound = self.sender.rate_over(1.0)
+        sound_ms = self.sender.latencies_ms[first:]
         rates: list[float] = []
-        self.hold = lambda: rates.append(self.sender.rate_over(self.hold_s))
+        during_ms: list[float] = []
+
+        def hold(seconds: float = self.hold_s) -> None:
+            first = len(self.sender.latencies_ms)
+            rates.append(self.sender.rate_over(seconds))
+            during_ms.extend(self.sender.latencies_ms[first:])
+
+        self.hold = hold
         FAULTS[name](self)
         healed = self._healed()
         if healed is None:
             self.wrong.append(f"{name}: what Redis holds is not the server's state a minute later")
         if not min(rates) > 0:
             self.wrong.append(f"{name}: nothing was taken meanwhile")
-        self.results.append(Result(name, sound, min(rates), healed))
+        self.results.append(Result(name, sound, min(rates), healed, p99(sound_ms), p99(during_ms)))
         if self.say:
             print(self.results[-1].row(), flush=True)
 
@@ -201,7 +230,7 @@ class RedisFaults:
         copy = self.folder / "restored"
         shutil.rmtree(copy, ignore_errors=True)
         try:
-            return restore_from_redis(self.valkey.url, str(copy))
+            return restore_from_redis(self.valkey.snapshot_url, str(copy))
         except DrawdownError:
             return None
         finally:
@@ -271,8 +300,9 @@ class RedisFaults:
         shutil.rmtree(self.valkey.folder / "appendonlydir", ignore_errors=True)
 
     def paused(self) -> None:
-        self.valkey.client().execute_command("CLIENT", "PAUSE", int(self.hold_s * 1000), "ALL")
-        self.hold()
+        seconds = PAUSE_S if self.hold_s >= HOLD_S else self.hold_s
+        self.valkey.client().execute_command("CLIENT", "PAUSE", int(seconds * 1000), "ALL")
+        self.hold(seconds)
 
     def frozen(self) -> None:
         self.valkey.freeze()
@@ -294,10 +324,11 @@ class RedisFaults:
     def locked(self) -> None:
         """Another password, and nobody stays signed in."""
         client = self.valkey.client()
-        client.execute_command("ACL", "SETUSER", "default", "resetpass", ">secret")
+        name, *_ = snapshot_user()
+        client.execute_command("ACL", "SETUSER", name, "resetpass", ">another")
         self.proxy.reset_all()
         self.hold()
-        client.execute_command("ACL", "SETUSER", "default", "nopass")
+        client.execute_command("ACL", "SETUSER", name, "resetpass", f">{SNAPSHOT_PASSWORD}")
 
     def emptied(self) -> None:
         """FLUSHALL again and again, in the middle of passes."""
@@ -336,6 +367,13 @@ class RedisFaults:
         self.hold()
         cutting.set()
         thread.join()
+
+    def cut_before_exec(self) -> None:
+        """Each time between WATCH and EXEC."""
+        before = self.proxy.resets
+        self._through(Fault("reset before EXEC", reset_before=b"EXEC"))
+        if self.proxy.resets == before:
+            self.wrong.append("reset before EXEC: there was none")
 
     def another_store(self) -> None:
         client = self.valkey.client()
@@ -382,6 +420,7 @@ FAULTS: dict[str, Callable[[RedisFaults], None]] = {
     "FLUSHALL in passes": RedisFaults.emptied,
     "FLUSHALL at rest": RedisFaults.emptied_at_rest,
     "connections cut": RedisFaults.connections_cut,
+    "cut before EXEC": RedisFaults.cut_before_exec,
     "another store": RedisFaults.another_store,
     "pointer to nothing": RedisFaults.pointer_to_nothing,
     "wrong types": RedisFaults.wrong_types,
@@ -397,15 +436,25 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=sorted(FAULTS), metavar="FAULT")
     parser.add_argument("--hold-s", type=float, default=HOLD_S, help="how long each trouble lasts")
     given = parser.parse_args()
-    print(f"{'fault':22} {'events/s before':>16} {'during':>9} {'ratio':>6} {'healed s':>9}")
+    print(f"{'fault':22} {'events/s before':>16} {'during':>9} {'ratio':>6}", end="")
+    print(f" {'p99 ms':>9} {'during':>9} {'healed s':>9}")
     with tempfile.TemporaryDirectory(prefix="drawdown-redis-") as root:
         found = RedisFaults(Path(root), say=True)
         found.run(given.only or list(FAULTS), rounds=given.rounds, hold_s=given.hold_s)
     before = sum(each.sound_rate for each in found.results)
+    rate_ratio = sum(each.rate for each in found.results) / before
+    sound_p99 = statistics.median(each.sound_p99_ms for each in found.results)
+    p99_during = statistics.median(each.p99_ms for each in found.results)
+    if not given.only:
+        if rate_ratio < RATE_RATIO_MIN:
+            found.wrong.append(f"usage went on at {rate_ratio:.2f} of the rate before")
+        if p99_during > max(P99_RATIO_MAX * sound_p99, P99_MS_FLOOR):
+            found.wrong.append(f"p99 of a batch: {p99_during:.1f} ms, {sound_p99:.1f} ms before")
     summary = {
         "faults": len(found.results),
         "acknowledged": found.sent,
-        "rate_ratio": round(sum(each.rate for each in found.results) / before, 3),
+        "rate_ratio": round(rate_ratio, 3),
+        "p99_ms": {"before": round(sound_p99, 1), "during": round(p99_during, 1)},
         "healed_s_max": max((each.healed_s or HEALED_S for each in found.results), default=None),
         "memory_mib": {name: size >> 20 for name, size in found.memory.items()},
         "wrong": found.wrong,

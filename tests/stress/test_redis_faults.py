@@ -12,6 +12,8 @@ QUICK = [
     "killed, back older",
     "out of memory",
     "connections cut",
+    "cut before EXEC",
+    "wrong password",
     "another store",
     "wrong types",
 ]
