@@ -96,7 +96,7 @@ class EmbeddedWatch(Watch[TellsT]):
             if found:
                 # What is told is on disk, as everywhere.
                 self._watches.engine.wait_durable(self._watches.engine.applied_seq())
-            self._waiting.extend(tells for tells in found if self._news.is_news(tells))
+            self._waiting.extend(tells for tells in found if self._news.remember(tells))
 
     def close(self) -> None:
         """End the watch. A second call changes nothing."""

@@ -77,7 +77,6 @@ def asked(work: Any) -> None:
     assert work.jobs.heads("clock-4", NOW + 10**9, 2**62, 1)
     assert work.jobs.heads("", NOW, NOW, 100, ("account:1", "account:2"))
     assert work.jobs.clocks_of(("account:4", "account:8"))
-    assert work.jobs.next_due_us("clock-8") is not None
     assert work.jobs.next_look_us(NOW) is not None
     assert work.jobs.counts() == {"due": OPEN, "parked": 0}
     assert len(work.outbox.waiting(1_024)) == OPEN

@@ -39,7 +39,6 @@ class LoadFigures(msgspec.Struct, kw_only=True):
     """What came back. The counts are of the whole run, the rates of the measured part."""
 
     sent_events: int = 0
-    sent_batches: int = 0
     applied: int = 0
     duplicates: int = 0
     refused: int = 0
@@ -145,7 +144,6 @@ async def _drive(
             batch_id, encoded = following
             in_flight.append((batch_id, time.monotonic_ns()))
             figures.sent_events += shape.batch
-            figures.sent_batches += 1
             figures.sent_bytes += len(encoded)
             await stream.write(encoded)
         if not in_flight:

@@ -63,11 +63,6 @@ def error_of(failure: grpc.RpcError) -> DrawdownError:
     )
 
 
-def is_retryable(failure: grpc.RpcError) -> bool:
-    """Whether the same bytes may be sent again: shed, or the answer is missing."""
-    return error_of(failure).retryable
-
-
 def retry_after_s(failure: grpc.RpcError) -> float:
     """How long the server asks to wait before a repeat; 0 where it does not say."""
     hint = error_details_pb2.RetryInfo()

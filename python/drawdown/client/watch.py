@@ -29,13 +29,13 @@ Decode = Callable[[Any], Iterable[TellsT]]
 
 
 class News(Generic[TellsT]):
-    """Which of what is told is news: not as it was told last, positions in the journal aside."""
+    """What was told last, to pass on only what differs from it. Journal positions do not count."""
 
     def __init__(self) -> None:
         self._told: dict[Any, Any] = {}
 
-    def is_news(self, tells: TellsT) -> bool:
-        """Whether this differs from what was told before; remembers it."""
+    def remember(self, tells: TellsT) -> bool:
+        """Afterwards this is what was told last; true where it was not already."""
         key, state = _key_and_state(tells)
         if self._told.get(key) == state:
             return False
@@ -104,7 +104,7 @@ class StreamWatch(Watch[TellsT]):
                 time.sleep(self._backoff.next_s())
             return
         self._backoff.reset()
-        self._waiting.extend(tells for tells in self._decode(response) if self._news.is_news(tells))
+        self._waiting.extend(tells for tells in self._decode(response) if self._news.remember(tells))
 
     def close(self) -> None:
         """End the watch. A second call changes nothing."""
@@ -124,7 +124,7 @@ async def stream_watch(open_stream: Callable[[], Any], decode: Decode[TellsT]) -
             async for response in call:
                 backoff.reset()
                 for tells in decode(response):
-                    if news.is_news(tells):
+                    if news.remember(tells):
                         yield tells
         except grpc.RpcError as failure:
             error = error_of(failure)

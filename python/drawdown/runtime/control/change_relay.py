@@ -44,7 +44,6 @@ class ChangeRelay:
         self._next_due_us: int | None = None
         self._not_before = 0.0
         self._last_look = (time.monotonic(), plane.engine.durable_seq())
-        self.relayed = 0
 
     def pause_s(self, most_s: float) -> float:
         """How long there is nothing to do at most, unless something becomes durable."""
@@ -101,7 +100,6 @@ class ChangeRelay:
             work.carry_out(teller.step.decision, plane.now_us())
             self._next_due_us = work.changes.next_us()
         self._stored = self._cursor = following
-        self.relayed += len(changes)
         return len(changes) >= CHANGES_AT_ONCE or due >= CHANGES_AT_ONCE
 
 

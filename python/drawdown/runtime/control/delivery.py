@@ -66,14 +66,11 @@ class Delivery:
         seq, outcomes = self._engine.apply_json(group.commands)
         pass_point("group.applied")
         text = outcomes.decode()
-        return DeliveredGroup(group.row, seq, text, self._is_refused(group, outcomes))
-
-    def _is_refused(self, group: OutboxGroup, outcomes: bytes) -> bool:
-        if all(each.status in _APPLIED for each in _outcomes.decode(outcomes)):
-            return False
-        self.refused += 1
-        _log.error(
-            "the engine refused a command of the control plane",
-            extra={"account": group.account, "outbox": group.row, "outcomes": outcomes.decode()[:500]},
-        )
-        return True
+        is_refused = any(each.status not in _APPLIED for each in _outcomes.decode(outcomes))
+        if is_refused:
+            self.refused += 1
+            _log.error(
+                "the engine refused a command of the control plane",
+                extra={"account": group.account, "outbox": group.row, "outcomes": text[:500]},
+            )
+        return DeliveredGroup(group.row, seq, text, is_refused)

@@ -36,7 +36,6 @@ class Relay:
         self._plane = plane
         self._stored: int | None = None
         self._cursor = 0
-        self.relayed = 0
         self._changes = ChangeRelay(plane)
         self.background = Background("relay", self.step, fault_pause_s=1.0)
 
@@ -79,7 +78,6 @@ class Relay:
         if step.decision.groups:
             plane.delivery.deliver()
         # Jobs that came of it, payments among them, are the scheduler's: the relay waits for nobody.
-        self.relayed += len(crossings)
         return len(crossings)
 
 

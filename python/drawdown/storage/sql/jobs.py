@@ -203,14 +203,6 @@ class Jobs:
         )
         self._written.note(JOBS, 0 if park else not_before_us)
 
-    def next_due_us(self, clock: str) -> int | None:
-        """When the earliest waiting job of a clock is due."""
-        self.write_out()
-        found = self._connection.execute(
-            sa.select(sa.func.min(job.c.due_at)).where(job.c.clock == clock, _IS_DUE)
-        ).scalar_one()
-        return None if found is None else int(found)
-
     def next_look_us(self, now_us: int) -> int | None:
         """The next instant after ``now_us`` at which a job of the wall clock may be done that may not yet."""
         self.write_out()
