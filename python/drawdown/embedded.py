@@ -228,7 +228,7 @@ class EmbeddedDatabase(Database):
         if self._pid != os.getpid():
             raise EngineHaltedError(
                 f"this database was opened in process {self._pid}, and this is another one, forked from it: "
-                "nothing applied; open databases in processes that were started anew",
+                "nothing was applied; open databases in processes that are started, not forked",
                 definite=True,
             )
 

@@ -71,7 +71,7 @@ def test_a_port_that_is_taken(run_process: Run) -> None:
     with listening() as port:
         ended = run_process("serve", "--data", "data", "--listen", f"127.0.0.1:{port}")
     assert ended.code == exit_codes.UNAVAILABLE
-    assert f"listen: 127.0.0.1:{port} cannot be had: Address already in use" in ended.err
+    assert f"listen: 127.0.0.1:{port} cannot be listened on: Address already in use" in ended.err
     assert "another --listen" in ended.err
 
 

@@ -91,7 +91,7 @@ def test_doctor_looks_at_everything_and_fails_on_what_is_wrong(run: Run, tmp_pat
         assert served.code == 0, served.out
         found = findings(served.out)
         assert (found["server"], found["server journal"], found["data folder"]) == ("ok", "ok", "ok")
-        assert any("owns the folder" in each["found"] for each in json.loads(served.out))
+        assert any("has the folder open" in each["found"] for each in json.loads(served.out))
         assert is_locked(tmp_path / "served")
     assert is_locked(tmp_path / "served") is False
     gone = run("doctor", "--redis", "redis://127.0.0.1:1/0", "--data", tmp_path / "served")

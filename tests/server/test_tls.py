@@ -163,7 +163,7 @@ def test_renewed_certificates_are_taken_without_a_restart(tmp_path: Path) -> Non
         ({"tls_certificate": "x.pem"}, "tls_key: TLS needs"),
         ({"tls_client_ca": "x.pem"}, "client certificates need TLS"),
         ({"tls_certificate": "absent.pem", "tls_key": "absent.key"}, "absent.pem"),
-        ({"tls_certificate": conftest.__file__, "tls_key": conftest.__file__}, "is no PEM file"),
+        ({"tls_certificate": conftest.__file__, "tls_key": conftest.__file__}, "is not a PEM file"),
         ({"listen": "0.0.0.0:0"}, "this connection is plaintext"),
     ],
 )

@@ -92,7 +92,7 @@ def check_invoice_credit(credit: InvoiceCredit) -> None:
     check_id(credit.credit_id, "credit_id")
     check_id(credit.account, "account")
     if not credit.name:
-        raise InvalidRequestError("name: an invoice credit has a name", field="name")
+        raise InvalidRequestError("name: an invoice credit needs a name", field="name")
     if credit.amount.minor <= 0:
         raise InvalidRequestError(f"amount: {credit.amount} is not above zero", field="amount")
     if type(credit.priority) is not int or not 1 <= credit.priority <= 100:
@@ -100,7 +100,7 @@ def check_invoice_credit(credit: InvoiceCredit) -> None:
     unknown = [name for name in credit.scope.classes if name not in CLASSES]
     if unknown:
         raise InvalidRequestError(
-            f"scope.classes: {unknown[0]!r} is none of {', '.join(CLASSES)}", field="scope.classes"
+            f"scope.classes: {unknown[0]!r} is not one of {', '.join(CLASSES)}", field="scope.classes"
         )
     if credit.paid is not None and (credit.paid.minor < 0 or credit.paid.currency != credit.amount.currency):
         raise InvalidRequestError(

@@ -108,9 +108,9 @@ def check_purchase(purchase: Purchase) -> None:
     if purchase.kind not in KINDS:
         raise InvalidRequestError(f"kind: one of {', '.join(KINDS)}", field="kind")
     if purchase.credits <= 0:
-        raise InvalidRequestError("credits: more than 0", field="credits")
+        raise InvalidRequestError("credits: must be more than 0", field="credits")
     if purchase.price.minor < 0:
-        raise InvalidRequestError("price: not below zero", field="price")
+        raise InvalidRequestError("price: must not be negative", field="price")
 
 
 def line_id_of(purchase: Purchase) -> str:

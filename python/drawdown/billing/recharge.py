@@ -64,7 +64,7 @@ def check_rule(rule: RechargeRule) -> None:
     """Raises ``InvalidRequestError`` naming the field."""
     check_id(rule.account, "account")
     if rule.threshold < 0:
-        raise InvalidRequestError("threshold: not below zero", field="threshold")
+        raise InvalidRequestError("threshold: must not be negative", field="threshold")
     forms = [rule.to is not None, rule.amount is not None, bool(rule.pack_id)]
     if sum(forms) != 1:
         raise InvalidRequestError("to: give exactly one of to, amount and pack_id", field="to")
@@ -73,9 +73,9 @@ def check_rule(rule: RechargeRule) -> None:
             f"to: the target {rule.to} must exceed the threshold {rule.threshold}", field="to"
         )
     if rule.amount is not None and rule.amount <= 0:
-        raise InvalidRequestError("amount: more than 0", field="amount")
+        raise InvalidRequestError("amount: must be more than 0", field="amount")
     if rule.cap_money is not None and rule.cap_money.minor <= 0:
-        raise InvalidRequestError("cap_money: more than 0", field="cap_money")
+        raise InvalidRequestError("cap_money: must be more than 0", field="cap_money")
     if rule.cap_count is not None and not 1 <= rule.cap_count <= CAP_COUNT_MAX:
         raise InvalidRequestError(f"cap_count: 1–{CAP_COUNT_MAX}", field="cap_count")
     if rule.expires_after_days is not None and not 1 <= rule.expires_after_days <= EXPIRES_DAYS_MAX:

@@ -90,7 +90,7 @@ def check_transfer(request: TransferCredits, scale: int) -> None:
     if request.from_account == request.to_account:
         raise InvalidRequestError("to_account: the account that the credits come from", field="to_account")
     if units_from_credits(request.credits, scale, "credits") <= 0:
-        raise InvalidRequestError("credits: more than 0", field="credits")
+        raise InvalidRequestError("credits: must be more than 0", field="credits")
 
 
 def movable(grants: Iterable[Grant], barred: Collection[str]) -> list[Grant]:

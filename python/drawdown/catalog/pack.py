@@ -32,9 +32,9 @@ def check_pack(pack: Pack) -> None:
     """Raises ``InvalidRequestError`` naming the field."""
     check_id(pack.pack_id, "pack_id")
     if not pack.name:
-        raise InvalidRequestError("name: a pack has a name", field="name")
+        raise InvalidRequestError("name: a pack needs a name", field="name")
     if pack.amount <= 0:
-        raise InvalidRequestError("amount: more than 0", field="amount")
+        raise InvalidRequestError("amount: must be more than 0", field="amount")
     if pack.category not in ("paid", "promotional"):
         raise InvalidRequestError("category: paid or promotional", field="category")
     if not 1 <= pack.priority <= 100:

@@ -196,7 +196,7 @@ def check_plan(plan: Plan) -> None:
     _require("@" not in plan.plan_id, "plan_id", "'@' separates id and version")
     for field, allowed in _CLOSED:
         value = getattr(plan, field)
-        _require(value in allowed, field, f"{value!r} is none of {', '.join(allowed)}")
+        _require(value in allowed, field, f"{value!r} is not one of {', '.join(allowed)}")
     for field in ("base_fee", "minimum_spend"):
         check_prices(getattr(plan, field), field)
     if plan.type == "free":
@@ -255,7 +255,7 @@ def _check_credits(charge: CreditsCharge) -> None:
     _require(
         charge.cadence in ("", *CADENCES),
         "credits.cadence",
-        f"{charge.cadence!r} is none of {', '.join(CADENCES)}",
+        f"{charge.cadence!r} is not one of {', '.join(CADENCES)}",
     )
     check_prices(charge.prices, "credits.prices")
     check_lifetime(charge.lifetime, "credits.lifetime")

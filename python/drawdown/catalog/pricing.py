@@ -57,7 +57,7 @@ class Price(Value, frozen=True):
             )
         if self.model not in MODELS:
             raise InvalidRequestError(
-                f"{field}.model: {self.model!r} is none of {', '.join(MODELS)}", field=f"{field}.model"
+                f"{field}.model: {self.model!r} is not one of {', '.join(MODELS)}", field=f"{field}.model"
             )
         numbers = [
             self.amount,
@@ -130,13 +130,13 @@ def price_for(prices: tuple[Price, ...], currency: str, country: str) -> Price |
 
 
 def check_prices(prices: tuple[Price, ...], field: str) -> None:
-    """Every price is sound and no currency × country stands twice."""
+    """Every price is sound and no currency × country occurs twice."""
     seen: set[tuple[str, str]] = set()
     for number, price in enumerate(prices):
         price.check(f"{field}[{number}]")
         key = (price.currency, price.country)
         if key in seen:
             raise InvalidRequestError(
-                f"{field}: {price.currency} {price.country or 'for all countries'} stands twice", field=field
+                f"{field}: {price.currency} {price.country or 'for all countries'} occurs twice", field=field
             )
         seen.add(key)

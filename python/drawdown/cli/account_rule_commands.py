@@ -51,7 +51,9 @@ def rate_table(
         if table not in known:
             # The engine would take it, as its rates may come later; whoever types has mistyped.
             there = ", ".join(known[:SHOWN_MAX]) or "none yet"
-            raise InvalidRequestError(f"table: {table!r} is no rate table; there are {there}", field="table")
+            raise InvalidRequestError(
+                f"table: {table!r} is not a rate table; there are {there}", field="table"
+            )
         result = database.assign_rate_table(account, table, valid_from=instant_from(valid_from, "valid_from"))
         print_result(result, f"account {account} is priced by {table}", json)
 

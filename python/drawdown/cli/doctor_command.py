@@ -76,7 +76,7 @@ def _clock() -> Finding:
 
     known = clock_is_synchronised()
     if known is None:
-        return Finding(check="clock", verdict="skipped", found="this kernel does not tell")
+        return Finding(check="clock", verdict="skipped", found="this kernel does not say")
     if not known:
         return Finding(
             check="clock",
@@ -100,7 +100,7 @@ def _folder(data: Path) -> Iterator[Finding]:
         yield Finding(
             check="data folder",
             verdict="failed",
-            found=f"{data} is no folder that this user may read and write",
+            found=f"{data} is not a folder that this user may read and write",
             advice="give the server a folder of its own",
         )
         return
@@ -143,10 +143,12 @@ def _lock(data: Path) -> Finding:
         return Finding(check="folder lock", verdict="skipped", found="no folder")
     locked = is_locked(data)
     if locked is None:
-        return Finding(check="folder lock", verdict="skipped", found="this kernel does not tell")
+        return Finding(check="folder lock", verdict="skipped", found="this kernel does not say")
     if locked:
-        return Finding(check="folder lock", verdict="ok", found="a process owns the folder and works on it")
-    return Finding(check="folder lock", verdict="ok", found="nobody uses the folder")
+        return Finding(
+            check="folder lock", verdict="ok", found="a process has the folder open and is working on it"
+        )
+    return Finding(check="folder lock", verdict="ok", found="no process uses the folder")
 
 
 def _settings() -> Finding:
@@ -210,7 +212,7 @@ def findings(data: Path, target: str | None, api_key: str | None, redis: str | N
     yield _extension()
     yield _descriptors()
     yield _clock()
-    yield from _guarded("settings", lambda: iter([_settings()]), "mend the setting that it names")
+    yield from _guarded("settings", lambda: iter([_settings()]), "correct the setting that it names")
     yield from _folder(data)
     yield _lock(data)
     if target is None:
@@ -220,7 +222,7 @@ def findings(data: Path, target: str | None, api_key: str | None, redis: str | N
     if redis is None:
         yield Finding(check="redis", verdict="skipped", found="none named; give --redis")
     else:
-        yield from _guarded("redis", lambda: iter([_redis(redis)]), "snapshots wait until it is back")
+        yield from _guarded("redis", lambda: iter([_redis(redis)]), "snapshots resume when it is back")
 
 
 def doctor(

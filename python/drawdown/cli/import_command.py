@@ -79,12 +79,12 @@ def _csv_rows(file: Path) -> Iterator[OpeningRow]:
     with file.open(encoding="utf-8-sig", newline="") as opened:
         reader = csv.DictReader(opened, strict=True)
         if "kind" not in (reader.fieldnames or ()):
-            raise InvalidRequestError("file: line 1 names no column kind", field="file")
+            raise InvalidRequestError("file: line 1 has no column kind", field="file")
         try:
             for row in reader:
                 if None in row or None in row.values():
                     raise InvalidRequestError(
-                        f"file: line {reader.line_num} has not as many cells as line 1", field="file"
+                        f"file: line {reader.line_num} does not have as many cells as line 1", field="file"
                     )
                 fields = {name: text for name, text in row.items() if name != "kind" and text != ""}
                 yield OpeningRow(line=reader.line_num, kind=row["kind"], fields=fields)

@@ -159,12 +159,12 @@ def export(entries: Iterable[LedgerEntry], path: Path, advanced: Callable[[], No
     """Write every entry to ``path`` in the form its suffix names; how many there were.
 
     The file appears under its name only when it is complete. Raises ``InvalidRequestError`` for a
-    suffix that is none of ``.csv``, ``.jsonl``, ``.ndjson``, ``.parquet``.
+    suffix that is not one of ``.csv``, ``.jsonl``, ``.ndjson``, ``.parquet``.
     """
     kind = WRITERS.get(path.suffix.lower())
     if kind is None:
         raise InvalidRequestError(
-            f"output: {path.name} is none of {', '.join(sorted(WRITERS))}", field="output"
+            f"output: {path.name} is not one of {', '.join(sorted(WRITERS))}", field="output"
         )
     unfinished = path.with_name(path.name + ".part")
     writer = kind(unfinished)

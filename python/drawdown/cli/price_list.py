@@ -43,7 +43,7 @@ class PriceList(NamedTuple):
 def read_price_list(path: Path, columns: Mapping[str, str], key: str) -> PriceList:
     """Read ``columns`` (name in the file → meter) of every entry.
 
-    Raises ``InvalidRequestError`` naming the entry for what is no price, for an id that stands twice
+    Raises ``InvalidRequestError`` naming the entry for what is no price, for an id that occurs twice
     with different prices, and for a column that no entry has.
     """
     found: dict[str, list[Price]] = {}
@@ -66,7 +66,7 @@ def read_price_list(path: Path, columns: Mapping[str, str], key: str) -> PriceLi
             repeated.append(value)
         else:
             raise InvalidRequestError(
-                f"{where}: {value!r} stands twice with different prices; keep one of them", field=key
+                f"{where}: {value!r} occurs twice with different prices; keep one of them", field=key
             )
     for column in columns:
         if column not in seen:

@@ -54,7 +54,7 @@ def check_file(file: Path | None) -> None:
     """Before anything is asked. Raises ``InvalidRequestError``."""
     if file is not None and file.suffix.lower() not in SUFFIXES:
         raise InvalidRequestError(
-            f"output: {file.name!r} is none of {', '.join('FILE' + each for each in SUFFIXES)}",
+            f"output: {file.name!r} is not one of {', '.join('FILE' + each for each in SUFFIXES)}",
             field="output",
         )
 

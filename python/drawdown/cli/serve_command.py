@@ -32,9 +32,7 @@ def serve(
     metrics: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Prometheus metrics; default: none.")
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="TOML file of settings; command-line options take precedence.")
-    ] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file of settings; options override it.")] = None,
     insecure_listen: Annotated[
         bool | None, typer.Option("--insecure-listen", help="Allow plaintext off loopback.")
     ] = None,

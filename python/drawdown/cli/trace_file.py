@@ -104,7 +104,7 @@ class TraceFile:
             yield from self._parquet_records()
         else:
             raise InvalidRequestError(
-                f"file: {self.path.name} is none of .csv, .jsonl, .ndjson, .parquet", field="file"
+                f"file: {self.path.name} is not one of .csv, .jsonl, .ndjson, .parquet", field="file"
             )
 
     def _parquet_records(self) -> Iterator[dict[str, Any]]:

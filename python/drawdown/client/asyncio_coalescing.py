@@ -92,7 +92,9 @@ class CheckCoalescer:
     async def check(self, question: bytes) -> entitlement_pb2.CheckResponse:
         """The answer to one encoded ``CheckRequest``; raises what the shared call raises."""
         if len(self._waiting) >= WAITING_MAX:
-            raise UnavailableError(f"{WAITING_MAX} checks wait already; ask again later", definite=True)
+            raise UnavailableError(
+                f"{WAITING_MAX} checks are already waiting; ask again later", definite=True
+            )
         loop = asyncio.get_running_loop()
         future: asyncio.Future[entitlement_pb2.CheckResponse] = loop.create_future()
         self._waiting.append((question, future))

@@ -110,7 +110,7 @@ def requires(
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise InvalidRequestError("function: a generator has no end that could be recorded")
+            raise InvalidRequestError("function: a generator has no end at which its use could be recorded")
         needs = Requirement(function, meter, quantity, account, dimensions)
         guard = _Guard(needs, hold=hold, record=record, ttl=ttl, used=used)
 

@@ -32,7 +32,7 @@ class Scales:
         self._single.clear()
 
     def of_credit_type(self, name: str) -> int:
-        """Scale of a credit type; raises ``NotFoundError`` when there is none of that name."""
+        """Scale of a credit type; raises ``NotFoundError`` when there is not one of that name."""
         found = self._find_credit_type(name)
         if found is None:
             self._read()

@@ -172,5 +172,5 @@ def event_from(value: UsageEvent | Mapping[str, Any]) -> UsageEvent:
             field=unknown[0],
         )
     if "account" not in value:
-        raise InvalidRequestError("account: a usage event names its account", field="account")
+        raise InvalidRequestError("account: a usage event must name its account", field="account")
     return UsageEvent(**value)

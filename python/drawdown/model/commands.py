@@ -41,7 +41,7 @@ POLICY_KINDS = ("hard", "partial", "overdraft", "overage")
 def _require(field: str, value: str, allowed: tuple[str, ...]) -> None:
     """Raises ``InvalidRequestError`` naming ``field``: the engine could only say where in the JSON it was."""
     if value not in allowed:
-        raise InvalidRequestError(f"{field}: {value!r} is none of {', '.join(allowed)}", field=field)
+        raise InvalidRequestError(f"{field}: {value!r} is not one of {', '.join(allowed)}", field=field)
 
 
 class Formula(_Command, frozen=True):

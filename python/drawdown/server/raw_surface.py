@@ -73,11 +73,9 @@ def permitted_query(query: bytes, caller: Principal) -> bytes:
     try:
         asked: Any = msgspec.json.decode(query)
     except _UNREADABLE as raised:
-        raise errors.InvalidRequestError(
-            "query_json: no JSON that can be read", field="query_json"
-        ) from raised
+        raise errors.InvalidRequestError("query_json: cannot be read as JSON", field="query_json") from raised
     if not isinstance(asked, dict):
-        raise errors.InvalidRequestError("query_json: no JSON object", field="query_json")
+        raise errors.InvalidRequestError("query_json: not a JSON object", field="query_json")
     kind, account = asked.get("type"), asked.get("account")
     if isinstance(kind, str) and kind in ACCOUNT_QUERIES and isinstance(account, str) and account:
         # Encoded anew: what was judged is what is asked, whatever a key given twice would have meant.

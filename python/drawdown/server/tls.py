@@ -44,7 +44,7 @@ class _Files:
             except OSError as raised:
                 raise ConfigError(f"{field}: {path}: {raised.strerror}", field=field) from raised
             if b"-----BEGIN" not in content[field]:
-                raise ConfigError(f"{field}: {path} is no PEM file", field=field)
+                raise ConfigError(f"{field}: {path} is not a PEM file", field=field)
         return grpc.ssl_server_certificate_configuration(
             [(content["tls_key"], content["tls_certificate"])], root_certificates=content.get("tls_client_ca")
         )

@@ -71,7 +71,7 @@ def read_manifest(folder: Path) -> Manifest:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
     except FileNotFoundError:
         raise errors.InvalidRequestError(
-            f"from_backup: {folder} has no {MANIFEST}: it is no backup, or one that was not completed",
+            f"from_backup: {folder} has no {MANIFEST}: it is not a backup, or one that was never completed",
             field="from_backup",
         ) from None
     except msgspec.MsgspecError as raised:

@@ -48,7 +48,7 @@ class FolderCopy:
             except FileNotFoundError:
                 # Archived or let go meanwhile: it stands elsewhere now, or is needed no more.
                 continue
-        raise errors.UnavailableError(f"{self._source}: its segments do not hold still; try again")
+        raise errors.UnavailableError(f"{self._source}: its segments keep changing; try again")
 
     def copy_checkpoints(self) -> None:
         """Images of accounts; the journal that is copied afterwards is behind them."""
@@ -60,7 +60,7 @@ class FolderCopy:
                 return
             except FileNotFoundError:
                 continue
-        raise errors.UnavailableError(f"{self._source}: its checkpoints do not hold still; try again")
+        raise errors.UnavailableError(f"{self._source}: its checkpoints keep changing; try again")
 
     def copy_active(self, first_seq: int, end: int) -> None:
         """Of the segment being written what never changes any more; one without a frame is left out."""

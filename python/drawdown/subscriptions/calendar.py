@@ -29,7 +29,7 @@ class Interval(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
-            raise InvalidRequestError(f"unit: {self.unit!r} is none of {', '.join(UNITS)}", field="unit")
+            raise InvalidRequestError(f"unit: {self.unit!r} is not one of {', '.join(UNITS)}", field="unit")
         if not 1 <= self.count <= COUNT_MAX:
             raise InvalidRequestError(f"count: {self.count} is not 1–{COUNT_MAX}", field="count")
 

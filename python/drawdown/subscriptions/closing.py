@@ -80,7 +80,7 @@ def check_close(request: CloseAccount) -> None:
     """Raises ``InvalidRequestError`` naming the field."""
     if request.remainder not in REMAINDERS:
         raise InvalidRequestError(
-            f"remainder: {request.remainder[:64]!r} is none of {', '.join(REMAINDERS)}", field="remainder"
+            f"remainder: {request.remainder[:64]!r} is not one of {', '.join(REMAINDERS)}", field="remainder"
         )
     if not request.confirm:
         raise InvalidRequestError(

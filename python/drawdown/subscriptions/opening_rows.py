@@ -102,7 +102,7 @@ def understood(row: OpeningRow) -> Opened:
     """Raises ``InvalidRequestError`` naming the field."""
     reader = _READERS.get(row.kind)
     if reader is None:
-        raise InvalidRequestError(f"kind: {row.kind[:64]!r} is none of {', '.join(KINDS)}", field="kind")
+        raise InvalidRequestError(f"kind: {row.kind[:64]!r} is not one of {', '.join(KINDS)}", field="kind")
     given = {name: text for name, text in row.fields.items() if text != ""}
     allowed, needed, read = reader
     for name in given:
@@ -177,7 +177,7 @@ def _subscription(given: Mapping[str, str]) -> OpenSubscription:
         credits_left=None if left is None else Decimal(decimal_text(left, "credits_left")),
     )
     if found.credits_left is not None and found.credits_left < 0:
-        raise InvalidRequestError("credits_left: not below zero", field="credits_left")
+        raise InvalidRequestError("credits_left: must not be negative", field="credits_left")
     return found
 
 

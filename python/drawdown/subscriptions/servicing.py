@@ -29,7 +29,7 @@ def schedule_of(schedule: str, start: datetime, zone: str) -> Schedule:
     """The edges of a service's deliveries. Raises ``InvalidRequestError`` naming ``schedule``."""
     if schedule not in SCHEDULES:
         raise InvalidRequestError(
-            f"schedule: {schedule!r} is none of {', '.join(SCHEDULES)}", field="schedule"
+            f"schedule: {schedule!r} is not one of {', '.join(SCHEDULES)}", field="schedule"
         )
     return Schedule(
         start=start, anchor=start, interval=SCHEDULES[schedule] or Interval(1, "month"), zone=zone

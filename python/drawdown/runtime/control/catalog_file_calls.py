@@ -137,7 +137,7 @@ def _check_once(entries: Sequence[Entry]) -> None:
     for change in (entry.change for entry in entries):
         if (change.kind, change.id) in seen:
             raise errors.InvalidRequestError(
-                f"{change.kind}s: {change.id[:128]!r} stands twice in the file", field=f"{change.kind}s"
+                f"{change.kind}s: {change.id[:128]!r} occurs twice in the file", field=f"{change.kind}s"
             )
         seen.add((change.kind, change.id))
 

@@ -44,7 +44,7 @@ def erase_customer(step: Step, request: EraseCustomer) -> Erasure:
         raise unknown_customer(customer_id)
     if not request.confirm:
         raise errors.InvalidRequestError(
-            "confirm: what is erased cannot be had back; set confirm", field="confirm"
+            "confirm: erasing a customer cannot be undone; set confirm", field="confirm"
         )
     alive = [each for each in accounts if each not in step.plane.closed_accounts]
     if alive:

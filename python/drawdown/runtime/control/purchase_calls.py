@@ -166,7 +166,7 @@ def _top_up(step: Step, request: CreatePurchase) -> Purchase:
             "pack_id: give a pack_id, or credit_type and credits", field="pack_id"
         )
     if request.credits <= 0:
-        raise errors.InvalidRequestError("credits: more than 0", field="credits")
+        raise errors.InvalidRequestError("credits: must be more than 0", field="credits")
     top_up = top_up_of(step, request.account, request.credit_type)
     for bound, is_beyond in (
         (top_up.min, request.credits < (top_up.min or 0)),

@@ -78,7 +78,7 @@ def order_service(
         start = max(start, subscription.trial_ends_at)
     until = order.ends_at
     if until is not None and until <= start:
-        raise errors.InvalidRequestError("ends_at: after starts_at", field="ends_at")
+        raise errors.InvalidRequestError("ends_at: must be after starts_at", field="ends_at")
     if until is None and order.schedule != "one_off":
         until = subscription.term_ends_at
     service = Service(
@@ -179,9 +179,9 @@ def adjust_delivery(step: Step, request: AdjustDelivery) -> Subscription:
     service = service_named(subscription, request.service_id)
     if request.amount < 0 or request.number < 0:
         field = "amount" if request.amount < 0 else "number"
-        raise errors.InvalidRequestError(f"{field}: not negative", field=field)
+        raise errors.InvalidRequestError(f"{field}: must not be negative", field=field)
     if request.number > DELIVERIES_MAX:
-        raise errors.InvalidRequestError(f"number: at most {DELIVERIES_MAX}", field="number")
+        raise errors.InvalidRequestError(f"number: must be at most {DELIVERIES_MAX}", field="number")
     require_live(subscription)
     pack = pack_of(step, service.pack_id)
     units_from_credits(request.amount, step.engine.scale(pack.credit_type), "amount")

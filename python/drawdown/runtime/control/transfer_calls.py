@@ -74,7 +74,7 @@ def transfer_credits(step: Step, request: TransferCredits) -> Transfer:
         )
     if giver.test_clock != taker.test_clock:
         raise errors.PreconditionError(
-            "an account on a test clock and one in real time share no time", field="to_account"
+            "credits cannot move between an account on a test clock and one in real time", field="to_account"
         )
     transfer = Transfer(
         transfer_id=request.transfer_id,

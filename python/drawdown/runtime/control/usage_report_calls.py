@@ -89,7 +89,7 @@ def report_top_accounts(step: Step, _: ReportTopAccounts) -> TopAccounts:
 def runways(plane: ControlPlane, request: ReportRunway, account_prefix: str) -> RunwayReport:
     """Outside any transaction: it goes through the journal."""
     if not 1 <= request.days <= DAYS_MAX:
-        raise InvalidRequestError(f"days: between 1 and {DAYS_MAX}", field="days")
+        raise InvalidRequestError(f"days: must be between 1 and {DAYS_MAX}", field="days")
     prefix = _prefix(request.account_prefix, account_prefix)
     back_us = us_from_instant(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=request.days))
     now_us = plane.now_us()

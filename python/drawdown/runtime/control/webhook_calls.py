@@ -89,7 +89,9 @@ def rotate_webhook_secret(step: Step, request: RotateWebhookSecret) -> WebhookEn
     """Answers the new secret."""
     held = _held(step, request.endpoint_id)
     if not 0 <= request.overlap_s <= OVERLAP_S_MAX:
-        raise errors.InvalidRequestError(f"overlap_s: between 0 and {OVERLAP_S_MAX}", field="overlap_s")
+        raise errors.InvalidRequestError(
+            f"overlap_s: must be between 0 and {OVERLAP_S_MAX}", field="overlap_s"
+        )
     secret = check_secret(request.secret) if request.secret else new_secret()
     return _with_secret(
         step.work.webhooks.endpoints.put(rotated(held, secret, step.real_now(), request.overlap_s))

@@ -38,7 +38,7 @@ class CallbackCalls:
     def admit(self) -> None:
         """Raises ``OverloadedError``: the provider sends it again."""
         if self.in_hand >= IN_HAND_MAX:
-            raise errors.OverloadedError(f"{IN_HAND_MAX} callbacks are in hand; send it again")
+            raise errors.OverloadedError(f"{IN_HAND_MAX} callbacks are being handled already; send it again")
 
     def answered(self, credential: HttpCredential, headers: Mapping[str, str], body: bytes) -> bytes:
         """What it changed, as JSON; durable. The same again changes nothing. Blocks.

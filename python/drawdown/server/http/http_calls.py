@@ -114,7 +114,9 @@ class HttpCalls:
         if self._draining:
             raise draining()
         if self.open_calls >= CALLS_MAX:
-            raise errors.OverloadedError(f"{CALLS_MAX} requests are in hand; retry after a pause")
+            raise errors.OverloadedError(
+                f"{CALLS_MAX} requests are being handled already; retry after a pause"
+            )
 
     async def _events(self, request: Request, caller: Principal) -> Response:
         senders, sender = self._usage.senders, self._usage.senders.of(caller, HttpCredential(request))
