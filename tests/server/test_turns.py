@@ -284,6 +284,21 @@ def test_a_caller_that_sends_no_large_batch_for_a_while_is_taken_for_a_small_one
     asyncio.run(story())
 
 
+def test_calls_come_with_their_batch_until_somebody_sends_large_ones_in_calls() -> None:
+    async def story() -> None:
+        known = senders.Senders(asyncio.get_running_loop())
+        assert not known.large_calls
+        known.of(LOCAL, Peer()).large_bytes = 64 << 10
+        known.large_calls = True
+        await asyncio.sleep(senders.TICK_S * senders.LARGE_TICKS)
+        assert known.large_calls
+        await asyncio.sleep(senders.TICK_S * 2)
+        assert not known.large_calls
+        known.close()
+
+    asyncio.run(story())
+
+
 class Peer:
     """A connection."""
 

@@ -155,3 +155,16 @@ def test_a_window_smaller_than_the_stream_holds_reading_back(tmp_path: object) -
         assert [ack.batch_id for ack in acks] == list(range(3000))
         assert available(calls) == "97000"
         calls.close()
+
+
+def test_a_call_is_answered_alike_in_both_forms_in_which_it_is_taken(calls: Calls) -> None:
+    fresh_account(calls, "forms", "10000")
+    sizes = (1, 2_000, 1, 1)
+    for number, size in enumerate(sizes):
+        # From the second on somebody has sent a large batch in a call: they are taken as streams are.
+        sent = batch(number, *((f"e{number}-{event}", 1) for event in range(size)), account="forms")
+        ack = calls.call("UsageService/RecordUsage", sent)
+        assert (ack.batch_id, ack.applied, ack.durable) == (number, size, True)
+        again = calls.call("UsageService/RecordUsage", sent)
+        assert (again.applied, again.duplicates) == (0, size)
+    assert available(calls, "forms") == str(10_000 - sum(sizes))

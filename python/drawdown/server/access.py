@@ -68,6 +68,11 @@ class Access:
         self._principals: dict[str, Principal] = {}
         self.refused = 0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody who can connect may do everything."""
+        return self._ring is None
+
     def principal(self, context: Credential, right: Right, call: str) -> Principal:
         """The caller of ``call``, who holds ``right``; it counts against the key's rate.
 

@@ -114,10 +114,11 @@ class CallQueue:
         late is let in: its call may be a small one, which waits for nobody and costs no more than a refusal.
         """
         if sender.large_bytes:
-            if self._arrivals.are_long() and (
-                self._arrivals.shrink or self._is_late(sender.large_bytes, 0.0, left_s)
-            ):
-                raise self._refusal(_REFUSAL_UNSEEN)
+            if self._arrivals.are_long():
+                if self._arrivals.shrink:
+                    raise self._refusal(_REFUSAL_UNSEEN)
+                if self._is_late(sender.large_bytes, 0.0, left_s):
+                    raise self._refusal_by_speed(_REFUSAL_UNSEEN)
             self._admit_batch(sender, sender.large_bytes, left_s)
         elif sender.calls.bytes and self._ahead_s(sender) > QUEUE_S:
             raise self._refusal(_REFUSAL)
@@ -126,23 +127,26 @@ class CallQueue:
         """``admit`` once the size is known."""
         ahead_s = self._ahead_s(sender)
         # With nothing ahead it is begun whatever is known of the speed: so that is measured anew.
-        late = ahead_s > 0 and self._is_late(batch_bytes, ahead_s, left_s)
-        if late or ahead_s > QUEUE_S or self._ring.bytes + batch_bytes > WAITING_BYTES_MAX:
+        if ahead_s > 0 and self._is_late(batch_bytes, ahead_s, left_s):
+            raise self._refusal_by_speed(_REFUSAL)
+        if ahead_s > QUEUE_S or self._ring.bytes + batch_bytes > WAITING_BYTES_MAX:
             raise self._refusal(_REFUSAL)
 
     def _is_late(self, batch_bytes: int, ahead_s: float, left_s: float | None) -> bool:
-        """Whether the caller will have given up before its batch is done."""
-        if left_s is None or ahead_s + batch_bytes * self._s_per_byte <= left_s:
-            return False
-        # What was slow may be quick by now, and only what is done is measured.
-        self._s_per_byte *= 1 - 1 / 64
-        return True
+        """Whether the caller will have given up before its batch is done, at the speed measured."""
+        return left_s is not None and ahead_s + batch_bytes * self._s_per_byte > left_s
 
     def _ahead_s(self, sender: Sender) -> float:
         """How long a further batch of this sender would wait."""
         # Others get turns of their own in between: at most as much of each as this caller has waiting.
         mine = sender.calls.bytes * max(1, len(self._ring))
         return (min(self._ring.bytes, mine) + self._working_bytes) * self._s_per_byte
+
+    def _refusal_by_speed(self, message: str) -> errors.OverloadedError:
+        """A refusal for what was measured, which is believed a little less after each of them."""
+        # What was slow may be quick by now, and only what is done is measured.
+        self._s_per_byte *= 1 - 1 / 64
+        return self._refusal(message)
 
     def _refusal(self, message: str) -> errors.OverloadedError:
         self.refused += 1

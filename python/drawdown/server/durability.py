@@ -48,11 +48,12 @@ class Durability:
         """Whether ``seq`` is on disk now."""
         return seq <= self._durable_seq()
 
-    async def reached(self, seq: int) -> None:
-        """Return when ``seq`` is on disk."""
-        if seq <= self._durable_seq():
-            return
+    def reached(self, seq: int) -> asyncio.Future[None]:
+        """Done when ``seq`` is on disk."""
         future = self._loop.create_future()
+        if seq <= self._durable_seq():
+            future.set_result(None)
+            return future
         waiting = self._waiting
         if waiting and waiting[-1][0] > seq:
             seq = waiting[-1][0]
@@ -60,7 +61,7 @@ class Durability:
         # The group may have been published between the first look and the append.
         if seq <= self._durable_seq():
             self._complete(self._durable_seq())
-        await future
+        return future
 
     async def next_group(self, seconds_max: float) -> None:
         """Return when a further group was written, and so left room, or after ``seconds_max``."""

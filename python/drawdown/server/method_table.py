@@ -13,6 +13,7 @@ import grpc
 
 from drawdown.server.arrivals import Arrivals
 from drawdown.server.context import Handler
+from drawdown.server.open_calls import REFUSING, OpenCalls
 
 Opened = Callable[[Mapping[str, Handler]], Mapping[str, Handler]]
 """Handlers as they are made by gRPC's own services → as they are served."""
@@ -25,10 +26,16 @@ class MethodTable(grpc.GenericRpcHandler):
     are handlers of services open to everybody, and go through ``opened`` first.
     """
 
-    def __init__(self, arrivals: Arrivals | None = None, opened: Opened | None = None) -> None:
+    def __init__(
+        self,
+        arrivals: Arrivals | None = None,
+        opened: Opened | None = None,
+        open_calls: OpenCalls | None = None,
+    ) -> None:
         self._by_path: dict[str, Handler] = {}
         self._arrivals = arrivals
         self._opened = opened
+        self._open_calls = open_calls
 
     def add(self, service: str, handlers: Mapping[str, Handler]) -> None:
         """Serve these methods of the service as well."""
@@ -45,8 +52,11 @@ class MethodTable(grpc.GenericRpcHandler):
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
         """The handler of a call, or ``None`` where the method is not of this table.
 
-        gRPC asks once per call, as soon as the loop sees it: here calls are counted.
+        gRPC asks once per call, as soon as the loop sees it: here calls are counted, and where too many are
+        open refused.
         """
         if self._arrivals is not None:
             self._arrivals.seen += 1
+        if self._open_calls is not None and not self._open_calls.admit():
+            return REFUSING
         return self._by_path.get(handler_call_details.method)

@@ -15,9 +15,6 @@ KEEPALIVE_MS: Final = 60_000
 KEEPALIVE_TIMEOUT_MS: Final = 20_000
 CLIENT_PING_MS_MIN: Final = 10_000
 
-# Calls of all connections together; beyond it gRPC answers RESOURCE_EXHAUSTED before any handler runs.
-CALLS_MAX: Final = 20_000
-
 _IDENTITY_ONLY: Final = 1
 
 

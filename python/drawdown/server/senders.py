@@ -68,6 +68,8 @@ class Senders:
         """Callers that sent in the last tick."""
         self.contended = False
         """Several callers send: every batch waits for its turn."""
+        self.large_calls = False
+        """Somebody sends large batches in calls of their own; the service sets it, a tick takes it back."""
 
     def of(self, caller: Principal, context: Connected) -> Sender:
         """The sender of a call: its key, or without keys its connection."""
@@ -118,6 +120,7 @@ class Senders:
             sender.large_ticks += 1
             if sender.large_ticks > LARGE_TICKS:
                 sender.large_bytes = 0
+        self.large_calls = any(sender.large_bytes for sender in self._by_name.values())
         self.active, self._active_bytes = active, total
         self.contended = active > 1
         self._ticking = self._loop.call_later(TICK_S, self._tick) if self._by_name else None

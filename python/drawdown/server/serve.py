@@ -43,7 +43,8 @@ from drawdown.server.grant_service import GrantService
 from drawdown.server.method_table import MethodTable
 from drawdown.server.metrics import serve_metrics
 from drawdown.server.notice_watch_service import NoticeWatchService
-from drawdown.server.options import CALLS_MAX, channel_arguments, require_safe
+from drawdown.server.open_calls import OpenCalls
+from drawdown.server.options import channel_arguments, require_safe
 from drawdown.server.receptions import Receptions
 from drawdown.server.reservation_service import ReservationKeeper, ReservationService, ReservationSessions
 from drawdown.server.tls import server_credentials
@@ -185,6 +186,7 @@ class Server:
         durability = Durability(app.engine, loop)
         self._arrivals = Arrivals(begun_calls())
         self._receptions = Receptions(loop)
+        self._open_calls = OpenCalls()
         self._usage = UsageService(
             app.engine,
             durability,
@@ -204,7 +206,7 @@ class Server:
         self._watches = WatchService(app.engine, durability, access)
         self._notice_watches = NoticeWatchService(app.control, access, loop)
         self._health = health.aio.HealthServicer()
-        server = grpc.aio.server(options=channel_arguments(process), maximum_concurrent_rpcs=CALLS_MAX)
+        server = grpc.aio.server(options=channel_arguments(process))
         names = self._register(server, EntitlementService(app.engine, durability, access))
         try:
             listening = self._bind(server)
@@ -269,7 +271,7 @@ class Server:
         ]
         registered = _merged(hot + streams + [self._typed.handler_of(service) for service in typed])
         gate = self._gate()
-        table = MethodTable(self._arrivals, None if gate is None else gate.open)
+        table = MethodTable(self._arrivals, None if gate is None else gate.open, self._open_calls)
         for name, handlers in registered.items():
             table.add(name, handlers if gate is None else gate.behind(name, handlers))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, table)
@@ -407,6 +409,7 @@ class Server:
             "batch_bytes_total": self._usage.bytes_in,
             "shed_total": self._usage.shed,
             "calls_refused_queue_total": self._usage.call_queue.refused,
+            "calls_refused_open_total": self._open_calls.refused,
             "calls_expired_total": self._usage.expired,
             "calls_seen_total": self._arrivals.seen,
             "calls_unseen": self._arrivals.unseen,
