@@ -26,13 +26,12 @@ pub(crate) fn make_durable(
     if let Some(torn) = end.torn.take() {
         cut_tail(disk, end, &torn, epoch)?;
         notes.push(format!(
-            "the journal ends at seq {}: {}; {} bytes of {} from byte {} on and {} later segments were put aside",
+            "the journal ends at seq {}: {}; {} bytes of {} from byte {} on were put aside",
             end.cursor.next_seq - 1,
             torn.what,
             torn.broken_bytes,
             end.segment.path(),
             end.cursor.offset,
-            torn.later.len(),
         ));
     }
     if disk.list("")?.iter().any(|name| name == FSYNC_FAILED_NAME) {
@@ -55,10 +54,6 @@ fn cut_tail(disk: &dyn Disk, end: &JournalEnd, torn: &TornTail, epoch: u64) -> i
         copy.write_all_at(&broken.content()[..length], 0)?;
         copy.sync_data()?;
         disk.sync_folder(ASIDE)?;
-    }
-    // Later segments go first: should we end here, the next recovery finds the same torn tail.
-    for later in torn.later.iter().rev() {
-        put_aside(disk, &later.path())?;
     }
     let zeros = AlignedBuffer::zeroed(1 << 20);
     let mut offset = 0;

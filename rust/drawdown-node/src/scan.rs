@@ -7,7 +7,8 @@
 //!     sector of zeros where data should be: a write torn by a crash. Repairable.
 //! (b) a valid frame later, and none of them says that L was durable: writes of one unsynced
 //!     window reached the disk out of order. Repairable.
-//! (c) anything else: something durable is damaged. Refused; nothing is changed.
+//! (c) anything else: something durable is damaged. Refused; nothing is changed. So is whatever is damaged in
+//!     front of a later segment: none is begun before everything in front of it is durable, seals too.
 //!
 //! "Valid later" means by its own check sums and store id, whatever the chain says. If exactly
 //! the last group is missing at rest and no seal followed it, this cannot be told from a crash
@@ -92,8 +93,6 @@ pub(crate) struct TornTail {
     pub(crate) what: &'static str,
     /// Bytes from the end of the journal to the last one that is not zero.
     pub(crate) broken_bytes: u64,
-    /// Segments behind the torn place.
-    pub(crate) later: Vec<SegmentName>,
 }
 
 /// Where a journal ends.
@@ -189,8 +188,8 @@ pub(crate) fn read_journal(
             Stop::End => None,
         };
         if let Some(what) = broken {
-            let later = &names[state.segments_read as usize..];
-            state.torn = Some(judge_tail(disk, &state, bytes, later, witness_seq, what)?);
+            let next = names.get(state.segments_read as usize);
+            state.torn = Some(judge_tail(&state, bytes, next, witness_seq, what)?);
         }
         end = Some(state);
         Ok(Some(walked))
@@ -218,12 +217,11 @@ impl JournalEnd {
     }
 }
 
-/// Apply the tail rule at the cursor of `state`.
+/// Apply the tail rule at the cursor of `state`; `next` is the segment behind its own.
 fn judge_tail(
-    disk: &dyn Disk,
     state: &JournalEnd,
     bytes: &[u8],
-    later: &[SegmentName],
+    next: Option<&SegmentName>,
     witness_seq: u64,
     what: &'static str,
 ) -> Result<TornTail, NodeError> {
@@ -232,25 +230,23 @@ fn judge_tail(
         NodeError::Corrupt(Corruption {
             file: state.segment.path(),
             offset: cursor.offset as u64,
-            seqs: Some((cursor.next_seq, last_seq)),
+            seqs: (last_seq >= cursor.next_seq).then_some((cursor.next_seq, last_seq)),
             what,
         })
     };
+    let is_cut_off = cfg!(feature = "planted-damage-cut-off");
+    if let Some(next) = next.filter(|_| !is_cut_off) {
+        let text = format!("{what}, though everything here was durable before {} was begun", next.path());
+        return Err(refuse(text, next.first_seq.saturating_sub(1)));
+    }
     let mut ahead = LookAhead { durable_seq: None, last_seq: cursor.next_seq.saturating_sub(1) };
     ahead.search(bytes, cursor.offset, cursor);
-    for name in later {
-        let mut loaded = AlignedBuffer::with_capacity(0);
-        load_segment(disk, name, &mut loaded)?;
-        let header = segment_header(loaded.content(), name, cursor.store)?;
-        ahead.saw(header.durable_seq, header.first_seq.saturating_sub(1));
-        ahead.search(loaded.content(), SEGMENT_HEADER_BYTES, cursor);
-    }
     let proven = ahead.durable_seq.unwrap_or(0).max(witness_seq);
-    if proven >= cursor.next_seq && !cfg!(feature = "planted-damage-cut-off") {
+    if proven >= cursor.next_seq && !is_cut_off {
         let text = format!("{what}, though everything up to seq {proven} was durable");
         return Err(refuse(text, ahead.last_seq.max(proven)));
     }
-    let torn = |what| TornTail { what, broken_bytes: broken_bytes(bytes, cursor.offset), later: later.to_vec() };
+    let torn = |what| TornTail { what, broken_bytes: broken_bytes(bytes, cursor.offset) };
     if ahead.durable_seq.is_some() {
         return Ok(torn("unsynced writes reached the disk out of order"));
     }
@@ -268,18 +264,14 @@ struct LookAhead {
 }
 
 impl LookAhead {
-    fn saw(&mut self, durable_seq: u64, last_seq: u64) {
-        self.durable_seq = self.durable_seq.max(Some(durable_seq));
-        self.last_seq = self.last_seq.max(last_seq);
-    }
-
     fn search(&mut self, bytes: &[u8], from: usize, cursor: &Cursor) {
         for offset in (from..bytes.len()).step_by(BLOCK_BYTES) {
             let Ok((header, _)) = FrameHeader::decode_whole(&bytes[offset..], cursor.store) else { continue };
             // Copies of older frames are no news of what comes after.
             let covered = header.last_seq.max(header.durable_seq);
             if header.epoch >= cursor.epoch && covered >= cursor.next_seq {
-                self.saw(header.durable_seq, header.last_seq);
+                self.durable_seq = self.durable_seq.max(Some(header.durable_seq));
+                self.last_seq = self.last_seq.max(header.last_seq);
             }
         }
     }

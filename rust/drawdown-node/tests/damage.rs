@@ -145,6 +145,52 @@ fn a_torn_last_group_is_repaired_once_and_any_other_zeroed_sector_is_refused() {
 }
 
 #[test]
+fn whatever_is_damaged_in_front_of_a_later_segment_is_refused_though_one_group_stands_there() {
+    let world = World::new(13);
+    let node = world.open(settings()).unwrap();
+    set_up(&node, 1);
+    let segments = || world.disk.names().into_iter().filter(|name| name.starts_with("seg-")).collect::<Vec<_>>();
+    let mut round = 0;
+    while segments().len() < 2 {
+        while node.step_commit() {}
+        node.step_seal();
+        record(&node, &[(round, 0, 1)], START_US).unwrap();
+        assert!(node.step_commit());
+        round += 1;
+    }
+    let answered = node.acknowledged_seq();
+    drop(node);
+    let name = segments().remove(0);
+    let bytes = world.disk.bytes_of(&name).unwrap();
+    let mut refused = 0;
+    for sector in 8..bytes.len() / 512 {
+        let place = sector * 512..(sector + 1) * 512;
+        if bytes[place.clone()].iter().all(|byte| *byte == 0) {
+            continue;
+        }
+        for is_flip in [false, true] {
+            let disk = world.disk.after_kill();
+            let mut damaged = bytes.clone();
+            if is_flip {
+                damaged[place.start] ^= 1
+            } else {
+                damaged[place.clone()].fill(0)
+            }
+            disk.plant(&name, damaged);
+            match world.moved_to(disk).open(settings()) {
+                Err(NodeError::Corrupt(corruption)) => {
+                    assert!(corruption.file.contains("seg-"), "{corruption:?}");
+                    refused += 1;
+                }
+                Err(other) => panic!("sector {sector}: {other}"),
+                Ok(node) => panic!("sector {sector}: {answered} was answered, {} is there", node.applied_seq()),
+            }
+        }
+    }
+    assert!(refused >= 8, "{refused}");
+}
+
+#[test]
 fn dropped_doubled_and_swapped_frames_are_refused() {
     let example = example(true);
     let frames: Vec<usize> =
