@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -49,6 +50,18 @@ def buyer(db: Database, account: str = "acme", **customer: Any) -> str:
     db.put_customer(f"c-{account}", **{"payment_method": "test_ok", "country": "DE", **customer})
     db.create_account(account, customer_id=f"c-{account}", test_clock=START)
     return account
+
+
+@contextmanager
+def shop(
+    folder: Path, db_url: str, settings: dict[str, Any] = SMALL, *, price: str = "60", **customer: Any
+) -> Iterator[tuple[Database, str]]:
+    """A database of its own, a 20-pack that is for sale in it, and ``acme``, who may buy it."""
+    with drawdown.open(folder / "data", db=db_url, **settings) as db:
+        prepare(db)
+        sold = pack(db, "pack", price=price)
+        buyer(db, **customer)
+        yield db, sold
 
 
 @pytest.mark.behaviour("S2-9", "S3-11")
@@ -102,10 +115,7 @@ def test_each_recharge_has_its_invoice(db: Database, account: str, name: Name) -
 @pytest.mark.behaviour("S2-13", "S3-23")
 def test_a_failed_payment_leaves_a_void_invoice_and_no_gap(tmp_path: Path, db_url: str) -> None:
     """What it took of credits and balance is given back; the next number follows."""
-    with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as db:
-        prepare(db)
-        sold = pack(db, "pack")
-        buyer(db)
+    with shop(tmp_path, db_url) as (db, sold):
         db.create_invoice_credit("acme", "gift", amount="5", currency="USD", name="Gift")
         db.buy_pack("acme", sold, purchase_id="no", payment_method="test_decline")
         (invoice,) = db.invoices("acme")
@@ -125,10 +135,7 @@ def test_a_failed_payment_leaves_a_void_invoice_and_no_gap(tmp_path: Path, db_ur
 def test_what_is_charged_is_what_is_due(tmp_path: Path, db_url: str) -> None:
     """60, of which 10 by a credit for add-ons, and 19 % of the rest: 59.50. One for fees does not count, nor
     one that has expired in this instant. The credits cost 50."""
-    with drawdown.open(tmp_path / "data", db=db_url, **TAXED) as db:
-        prepare(db)
-        sold = pack(db, "pack")
-        buyer(db)
+    with shop(tmp_path, db_url, TAXED) as (db, sold):
         for credit_id, scope, more in (
             ("add-ons", ["add_ons"], {}),
             ("fees", ["fixed_fees"], {}),
@@ -150,10 +157,7 @@ def test_what_is_charged_is_what_is_due(tmp_path: Path, db_url: str) -> None:
 
 def test_two_purchases_do_not_use_the_same_credit(tmp_path: Path, db_url: str) -> None:
     """The first waits for its payment and has taken it already."""
-    with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as db:
-        prepare(db)
-        sold = pack(db, "pack")
-        buyer(db)
+    with shop(tmp_path, db_url) as (db, sold):
         db.create_invoice_credit("acme", "gift", amount="50", currency="USD", name="Gift")
         dues = [
             db.buy_pack("acme", sold, purchase_id=purchase_id, payment_method=method).charged
@@ -165,11 +169,8 @@ def test_two_purchases_do_not_use_the_same_credit(tmp_path: Path, db_url: str) -
 @pytest.mark.behaviour("S2-24")
 def test_a_zero_invoice_is_issued_and_nobody_is_asked(tmp_path: Path, db_url: str) -> None:
     """Free, or paid for by an invoice credit: no card is needed, and no payment is told."""
-    with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as db:
-        prepare(db)
-        sold = pack(db, "pack")
+    with shop(tmp_path, db_url, payment_method="") as (db, sold):
         db.create_pack("free", name="Free", amount="5")
-        buyer(db, payment_method="")
         with pytest.raises(PreconditionError) as raised:
             db.buy_pack("acme", sold, purchase_id="p")
         assert raised.value.reason == "PAYMENT_METHOD_REQUIRED"
@@ -185,10 +186,7 @@ def test_a_zero_invoice_is_issued_and_nobody_is_asked(tmp_path: Path, db_url: st
 @pytest.mark.behaviour("S3-13")
 def test_an_invoice_is_open_until_its_payment_says(tmp_path: Path, db_url: str) -> None:
     """Callbacks late, twice and out of order; nobody else settles or closes it."""
-    with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as db:
-        prepare(db)
-        sold = pack(db, "pack")
-        buyer(db, payment_method="test_action")
+    with shop(tmp_path, db_url, payment_method="test_action") as (db, sold):
         waiting = db.buy_pack("acme", sold, purchase_id="p")
         assert waiting.state == "action_required"
         assert [each.state for each in db.invoices("acme")] == ["finalized"]
@@ -217,10 +215,7 @@ def test_an_invoice_is_open_until_its_payment_says(tmp_path: Path, db_url: str) 
 
 
 def test_the_operators_word_settles_the_invoice(tmp_path: Path, db_url: str) -> None:
-    with drawdown.open(tmp_path / "data", db=db_url, **{**SMALL, "payments": "manual"}) as db:
-        prepare(db)
-        sold = pack(db, "pack")
-        buyer(db)
+    with shop(tmp_path, db_url, {**SMALL, "payments": "manual"}) as (db, sold):
         for purchase_id, failed, state in (("p", False, "paid"), ("q", True, "void")):
             bought = db.buy_pack("acme", sold, purchase_id=purchase_id)
             assert db.invoice(bought.invoice_id).state == "finalized"
@@ -237,10 +232,7 @@ def left_over(db: Database, invoice: Invoice) -> tuple[Money, Money]:
 
 def test_a_refund_is_a_credit_note_to_the_unit(tmp_path: Path, db_url: str) -> None:
     """15 of 20 unspent: three quarters of 71.40, tax in it; all of it leaves nothing of either."""
-    with drawdown.open(tmp_path / "data", db=db_url, **TAXED) as db:
-        prepare(db)
-        sold = pack(db, "pack")
-        buyer(db)
+    with shop(tmp_path, db_url, TAXED) as (db, sold):
         bought = db.buy_pack("acme", sold, purchase_id="p")
         db.record("acme", credit_type="credits", credits="5", event_id="e")
         for _ in range(2):
@@ -262,10 +254,7 @@ def test_a_part_given_back_and_the_rest_noted_by_hand_make_the_whole(
     tmp_path: Path, db_url: str, minor: int
 ) -> None:
     """Whatever the parts: what is left never differs from nothing by a cent, nor does the tax."""
-    with drawdown.open(tmp_path / "data", db=db_url, **TAXED) as db:
-        prepare(db)
-        sold = pack(db, "pack", price="9.99")
-        buyer(db)
+    with shop(tmp_path, db_url, TAXED, price="9.99") as (db, sold):
         bought = db.buy_pack("acme", sold, purchase_id="p")
         invoice = db.invoice(bought.invoice_id)
         given = min(minor, 1_189)
@@ -284,10 +273,7 @@ def test_a_part_given_back_and_the_rest_noted_by_hand_make_the_whole(
 
 @pytest.mark.behaviour("S4-26")
 def test_what_a_note_took_back_is_not_given_back_again(tmp_path: Path, db_url: str) -> None:
-    with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as db:
-        prepare(db)
-        sold = pack(db, "pack")
-        buyer(db)
+    with shop(tmp_path, db_url) as (db, sold):
         bought = db.buy_pack("acme", sold, purchase_id="p")
         db.create_credit_note("note", bought.invoice_id, "purchase:p", amount=usd(20))
         with pytest.raises(InvalidRequestError) as raised:
@@ -299,10 +285,7 @@ def test_what_a_note_took_back_is_not_given_back_again(tmp_path: Path, db_url: s
 
 def test_what_the_balance_paid_goes_back_to_the_balance(tmp_path: Path, db_url: str) -> None:
     """20 of 60 came from a credit note's balance: 40 go back by the provider, 20 pay for the next pack."""
-    with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as db:
-        prepare(db)
-        sold = pack(db, "pack")
-        buyer(db)
+    with shop(tmp_path, db_url) as (db, sold):
         first = db.buy_pack("acme", sold, purchase_id="a")
         db.create_credit_note("note", first.invoice_id, "purchase:a", amount=usd(20))
         assert db.buy_pack("acme", sold, purchase_id="b").charged == usd(40)
@@ -312,10 +295,8 @@ def test_what_the_balance_paid_goes_back_to_the_balance(tmp_path: Path, db_url: 
 
 
 def test_a_chargeback_is_noted_on_the_invoice(tmp_path: Path, db_url: str) -> None:
-    with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as db:
-        prepare(db)
-        buyer(db)
-        db.buy_pack("acme", pack(db, "pack"), purchase_id="p")
+    with shop(tmp_path, db_url) as (db, sold):
+        db.buy_pack("acme", sold, purchase_id="p")
         for _ in range(2):
             body, headers = provider_of(db).dispute("purchase:p")
             db.provider_callback(body.decode(), headers)
@@ -347,10 +328,8 @@ def test_a_purchase_begun_before_there_were_invoices_is_asked_for_its_price(
     tmp_path: Path, db_url: str
 ) -> None:
     """As a folder of an earlier version has it: on its way, no invoice. Paid, granted, refunded."""
-    with drawdown.open(tmp_path / "data", db=db_url, **TAXED) as db:
-        prepare(db)
-        buyer(db, payment_method="test_pending")
-        begun = db.buy_pack("acme", pack(db, "pack"), purchase_id="p")
+    with shop(tmp_path, db_url, TAXED, payment_method="test_pending") as (db, sold):
+        begun = db.buy_pack("acme", sold, purchase_id="p")
         assert isinstance(db, EmbeddedDatabase)
         with db._control_plane().sql.transaction() as work:
             work.invoices.delete(invoice_id=begun.invoice_id)

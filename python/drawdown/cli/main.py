@@ -84,19 +84,19 @@ for commands in (
     ledger_commands,
     top_command,
     doctor_command,
+    account_commands,
+    catalog_commands,
+    catalog_file_commands,
+    subscription_commands,
+    purchase_commands,
+    pack_commands,
+    invoice_commands,
+    invoice_credit_commands,
+    notice_commands,
+    report_commands,
+    keys_commands,
 ):
     commands.register(app)
-account_commands.register(app)
-catalog_commands.register(app)
-catalog_file_commands.register(app)
-subscription_commands.register(app)
-purchase_commands.register(app)
-pack_commands.register(app)
-invoice_commands.register(app)
-invoice_credit_commands.register(app)
-notice_commands.register(app)
-report_commands.register(app)
-keys_commands.register(app)
 
 
 def main() -> None:
