@@ -1,11 +1,13 @@
-//! The system's allocator, which asks for huge pages where the state grows, with a pool for cache lines.
+//! The system's allocator, which asks for huge pages where the state grows, with pools for cache lines and
+//! for the parts of the table of event ids.
 //!
 //! The state is far larger than the processor's page tables reach: with pages of 4 KiB every look-up of
-//! an event id walks them, which took a third of the time per event. `unsafe` is here and in
-//! `line_pool.rs` only.
+//! an event id walks them, which took a third of the time per event. `unsafe` is here, in
+//! `line_pool.rs` and in `table_pool.rs` only.
 #![allow(unsafe_code)]
 
 use crate::line_pool::{LINE, LinePool, class_of};
+use crate::table_pool::{TablePool, length_of};
 use std::alloc::{GlobalAlloc, Layout, System};
 
 /// What is this large may have grown the heap. A table's parts begin small.
@@ -15,33 +17,53 @@ const LARGE_BYTES: usize = 2 << 10;
 pub(crate) const HUGE_PAGE: usize = 2 << 20;
 
 static LINES: LinePool = LinePool::new();
+static TABLES: TablePool = TablePool::new();
 
-/// As `System`; memory is given in huge pages where the kernel has them, and pieces of a few whole
-/// cache lines come from a pool.
+/// Who serves a layout.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Lines(usize),
+    Table(usize),
+    System,
+}
+
+#[inline(always)]
+fn source_of(layout: Layout) -> Source {
+    if let Some(class) = class_of(layout) {
+        return Source::Lines(class);
+    }
+    length_of(layout).map_or(Source::System, Source::Table)
+}
+
+/// As `System`; memory is given in huge pages where the kernel has them, pieces of a few whole
+/// cache lines and large ones that begin at a line come from pools.
 pub struct HugePageAllocator;
 
-// SAFETY: a layout is served by the pool or by `System`, which of them follows from the layout alone;
+// SAFETY: a layout is served by a pool or by `System`, which of them follows from the layout alone;
 // each is handed what it gave. Advice to the kernel changes no memory's content.
 unsafe impl GlobalAlloc for HugePageAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        match class_of(layout) {
-            Some(class) => LINES.take(class),
+        match source_of(layout) {
+            Source::Lines(class) => LINES.take(class),
+            Source::Table(length) => TABLES.take(length),
             // SAFETY: the caller's promises are those of `System`.
-            None => advised(unsafe { System.alloc(aligned(layout)) }, layout.size()),
+            Source::System => advised(unsafe { System.alloc(aligned(layout)) }, layout.size()),
         }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        match class_of(layout) {
+        match source_of(layout) {
             // SAFETY: the caller gives back what `alloc` gave for this layout.
-            Some(class) => unsafe { LINES.give_back(class, pointer) },
+            Source::Lines(class) => unsafe { LINES.give_back(class, pointer) },
             // SAFETY: as above.
-            None => unsafe { System.dealloc(pointer, aligned(layout)) },
+            Source::Table(length) => unsafe { TABLES.give_back(pointer, length) },
+            // SAFETY: as above.
+            Source::System => unsafe { System.dealloc(pointer, aligned(layout)) },
         }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        if class_of(layout).is_none() {
+        if source_of(layout) == Source::System {
             // SAFETY: as in `alloc`.
             return advised(unsafe { System.alloc_zeroed(aligned(layout)) }, layout.size());
         }
@@ -58,12 +80,12 @@ unsafe impl GlobalAlloc for HugePageAllocator {
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller promises that the new size with this alignment is a layout.
         let grown = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
-        let classes = (class_of(layout), class_of(grown));
-        if classes == (None, None) && aligned(layout) == layout && aligned(grown) == grown {
+        let sources = (source_of(layout), source_of(grown));
+        if sources == (Source::System, Source::System) && aligned(layout) == layout && aligned(grown) == grown {
             // SAFETY: as in `alloc`.
             return advised(unsafe { System.realloc(pointer, layout, size) }, size);
         }
-        if classes.0.is_some() && classes.0 == classes.1 {
+        if sources.0 != Source::System && sources.0 == sources.1 {
             return pointer;
         }
         // SAFETY: both pieces are as large as their layouts say, and not the same.
@@ -135,6 +157,21 @@ pub(crate) fn ask(start: usize, end: usize) {
     }
 }
 
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(crate) unsafe fn give_up(_: usize, _: usize) {}
+
+/// The pages from `start` to `end` go back to the kernel; what stood there is gone.
+///
+/// # Safety
+/// The range is of whole pages, mapped, and nothing in it is anybody's.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub(crate) unsafe fn give_up(start: usize, end: usize) {
+    if start < end {
+        // SAFETY: the caller's promise. A refusal keeps the memory as it is.
+        unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED) };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,7 +179,7 @@ mod tests {
     #[test]
     fn pieces_keep_their_content_through_growth_and_shrinking() {
         for align in [8, 64] {
-            let sizes = [64, 128, 96, 4096, 1024, 200_000, HUGE_PAGE, 3 * HUGE_PAGE, 64, 1];
+            let sizes = [64, 128, 96, 4096, 1024, 200_000, 199_999, 20_000, HUGE_PAGE, 3 * HUGE_PAGE, 64, 1];
             let mut layout = Layout::from_size_align(sizes[0], align).unwrap();
             // SAFETY: every layout has a size, sizes given on are those asked for, the piece is freed once.
             unsafe {

@@ -9,6 +9,7 @@ mod engine;
 mod errors;
 mod folder;
 mod line_pool;
+mod table_pool;
 mod values;
 
 use pyo3::prelude::*;
