@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.stress.soak import Soak
+from tests.stress.soak import Soak, judged
 
 
 @pytest.mark.timeout(180)
 def test_a_soak_of_seconds_keeps_its_books(tmp_path: Path) -> None:
-    found = Soak(tmp_path, slice_s=2.5)
+    found = Soak(tmp_path, slice_s=4.0)
     found.run(3, ["connections cut", "kill -9"])
     assert found.wrong == []
     assert found.restarts == 1
     assert all(each.events > 0 for each in found.slices)
     assert found.slices[-1].invoices > found.slices[0].invoices
+    assert {each.life for each in found.memory} == {0, 1}
+    assert all(each.rss > 0 and each.key_bytes > 0 for each in found.slices)
+    # Seconds prove nothing about memory, and are not taken for a proof.
+    assert any("not long enough to tell" in complaint for complaint in judged(found))
