@@ -1,14 +1,18 @@
 """Clients that send too much, badly, or never read: they are refused, and honest ones go on."""
 
+import json
 import random
 import threading
 from pathlib import Path
 
+import drawdown
 import grpc
 import pytest
+from drawdown.v1 import admin_pb2
 
 from tests.server.calls import Calls, available, batch, set_up
 from tests.server.processes import ServerProcess, serving
+from tests.stress.hostile.http2 import END_HEADERS, END_STREAM, HEADERS, frame, peer, request_headers
 
 
 def honest(calls: Calls, label: str, count: int = 20) -> None:
@@ -49,6 +53,34 @@ def test_oversized_metadata_is_refused(server: ServerProcess, calls: Calls) -> N
         )
     channel.close()
     honest(calls, "metadata")
+
+
+def test_a_path_that_is_no_text_does_not_end_the_service(tmp_path: Path) -> None:
+    """grpcio's server dies of it; another takes its port, and what callers repeat is applied once."""
+    with serving(tmp_path / "data") as server:
+        calls = Calls(server.address)
+        set_up(calls)
+        honest(calls, "before")
+        host, _, port = server.address.rpartition(":")
+        for number in range(3):
+            with peer((host, int(port))) as attacker:
+                attacker.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, request_headers(b"/a/\xf4")))
+                attacker.read_some(1.0)
+            with drawdown.connect(server.address, timeout_s=30) as database:
+                answers = [
+                    database.record("acme", "tokens", quantity=1, event_id=f"after-{number}-{each}").status
+                    for each in range(5)
+                ]
+            assert answers == ["OK"] * 5
+        calls.close()
+        calls = Calls(server.address)
+        assert available(calls) == "85"
+        stats = json.loads(calls.call("AdminService/GetStats", admin_pb2.GetStatsRequest()).server_json)
+        assert stats["listener_restarts_total"] == 3
+        calls.close()
+        code, log = server.end()
+    assert code == 0
+    assert log.count("its port is opened again") == 3
 
 
 def test_unknown_methods_are_unimplemented(calls: Calls) -> None:

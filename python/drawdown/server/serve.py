@@ -11,7 +11,6 @@ import gc
 import logging
 import os
 import signal
-import socket
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +23,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from drawdown import errors
-from drawdown.config import Config, host_and_port
+from drawdown.config import Config
 from drawdown.runtime.app import App
 from drawdown.runtime.logs import start_logging
 from drawdown.runtime.memory import keep_message_buffers
@@ -40,11 +39,12 @@ from drawdown.server.durability import Durability
 from drawdown.server.entitlement_service import EntitlementService
 from drawdown.server.gate import Gate
 from drawdown.server.grant_service import GrantService
+from drawdown.server.grpc_listener import GrpcListener
 from drawdown.server.method_table import MethodTable
 from drawdown.server.metrics import serve_metrics
 from drawdown.server.notice_watch_service import NoticeWatchService
 from drawdown.server.open_calls import OpenCalls
-from drawdown.server.options import channel_arguments, require_safe
+from drawdown.server.options import require_safe
 from drawdown.server.receptions import Receptions
 from drawdown.server.reservation_service import ReservationKeeper, ReservationService, ReservationSessions
 from drawdown.server.tls import server_credentials
@@ -135,18 +135,6 @@ def require_fast_protobuf() -> None:
         )
 
 
-def _why_not(address: str) -> str:
-    """Why nobody can listen there, as far as the operating system says."""
-    host, port = host_and_port(address, "listen")
-    try:
-        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.bind(place)
-    except OSError as raised:
-        return f"{raised.strerror}; end what listens there, or give another --listen"
-    return "try again"
-
-
 def _merged(parts: list[tuple[str, dict[str, Handler]]]) -> dict[str, dict[str, Handler]]:
     """Handlers by service. Raises ``RuntimeError`` where a schema's call has none, or two."""
     merged: dict[str, dict[str, Handler]] = {}
@@ -206,10 +194,10 @@ class Server:
         self._watches = WatchService(app.engine, durability, access)
         self._notice_watches = NoticeWatchService(app.control, access, loop)
         self._health = health.aio.HealthServicer()
-        server = grpc.aio.server(options=channel_arguments(process))
-        names = self._register(server, EntitlementService(app.engine, durability, access))
+        table, names = self._registered(EntitlementService(app.engine, durability, access))
+        self._listener = GrpcListener(process, self._tls, table)
         try:
-            listening = self._bind(server)
+            listening = self._listener.bind()
             self._http = self._http_listener(durability)
             metrics = self._serve_metrics()
         except errors.ConfigError as raised:
@@ -220,7 +208,7 @@ class Server:
             loop.add_signal_handler(number, self._on_signal)
         app.start()
         self._control.start()
-        await server.start()
+        await self._listener.start()
         if self._http is not None:
             await self._http.start()
         for name in ("", *names):
@@ -231,14 +219,18 @@ class Server:
         self._announce(
             listening=listening, http=None if self._http is None else self._http.address, metrics=metrics
         )
-        await self._draining.wait()
-        await self._drain(server)
+        code = EXIT_DRAINED
+        try:
+            await self._listener.keep(self._draining)
+        except OSError as raised:
+            code = _refuse(raised, EXIT_UNAVAILABLE)
+        await self._drain()
         durability.close()
         self._notice_watches.close()
         self._control.close()
-        return EXIT_DRAINED
+        return code
 
-    def _register(self, server: grpc.aio.Server, entitlement: EntitlementService) -> list[str]:
+    def _registered(self, entitlement: EntitlementService) -> tuple[MethodTable, list[str]]:
         hot: list[tuple[str, Any]] = [
             (usage_service.SERVICE, self._usage.handlers()),
             (entitlement_service.SERVICE, entitlement.handlers()),
@@ -283,8 +275,7 @@ class Server:
             reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
                 reflection.aio.ReflectionServicer(shown), table
             )
-        server.add_generic_rpc_handlers((table,))
-        return names
+        return table, names
 
     def _gate(self) -> Gate | None:
         """``None`` where everybody who can connect may do everything."""
@@ -296,19 +287,6 @@ class Server:
             asyncio.get_running_loop(),
             streams_max=self._config.process.key_streams_max,
         )
-
-    def _bind(self, server: grpc.aio.Server) -> str:
-        address = self._config.process.listen
-        host, _ = host_and_port(address, "listen")
-        try:
-            if self._tls is not None:
-                port = server.add_secure_port(address, self._tls)
-            else:
-                port = server.add_insecure_port(address)
-        except RuntimeError as raised:
-            # gRPC names no cause; the operating system does.
-            raise OSError(f"listen: {address} cannot be listened on: {_why_not(address)}") from raised
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def _serve_metrics(self) -> str | None:
         if not self._config.process.metrics:
@@ -359,7 +337,7 @@ class Server:
         if self._signals > 1:
             self._stop_at_once.set()
 
-    async def _drain(self, server: grpc.aio.Server) -> None:
+    async def _drain(self) -> None:
         """NOT_SERVING → no further work taken → acks of what was taken go out → calls end.
 
         At most ``drain_s``; a second signal cuts it short. Nothing acknowledged is lost either way.
@@ -372,11 +350,11 @@ class Server:
         self._watches.drain()
         self._notice_watches.drain()
         http = asyncio.ensure_future(self._http.stop()) if self._http is not None else None
-        stopping = asyncio.ensure_future(self._stop(server))
+        stopping = asyncio.ensure_future(self._stop())
         at_once = asyncio.ensure_future(self._stop_at_once.wait())
         await asyncio.wait((stopping, at_once), return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():
-            await server.stop(None)
+            await self._listener.stop(None)
         at_once.cancel()
         await stopping
         if http is not None:
@@ -385,7 +363,7 @@ class Server:
             await asyncio.get_running_loop().run_in_executor(None, close)
         _log.info("drained", extra={"durable_seq": self._app.engine.durable_seq()})
 
-    async def _stop(self, server: grpc.aio.Server) -> None:
+    async def _stop(self) -> None:
         """Close connections once streams have ended and their callers had time to see it.
 
         What such a caller still sends lies unread when its connection is closed; the kernel then resets that,
@@ -397,13 +375,14 @@ class Server:
             await self._usage.ended(left_s)
             await asyncio.sleep(min(FAREWELL_S, left_s))
             left_s = max(0.0, left_s - (time.monotonic() - began))
-        await server.stop(left_s)
+        await self._listener.stop(left_s)
 
     def stats(self) -> dict[str, Any]:
         """Figures of server and process."""
         return {
             **self._app.stats(),
             **({} if self._http is None else self._http.stats()),
+            "listener_restarts_total": self._listener.restarts,
             "streams_open": len(self._usage.streams),
             "batches_total": self._usage.batches,
             "batch_bytes_total": self._usage.bytes_in,

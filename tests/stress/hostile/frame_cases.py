@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 import time
 
@@ -218,6 +219,63 @@ def one_byte(target: Target) -> None:
         assert answer, "an honest message in small pieces got no answer"
 
 
+@survives("senders-of-a-byte-a-second", "calls that send a byte a second, and then are forgotten", quick=True)
+def byte_a_second(target: Target) -> None:
+    seconds = 3 if target.scale == 1 else 30
+    opened = [http2.Peer(target.host_and_port).hello() for _ in range(20 * min(target.scale, 10))]
+    for each in opened:
+        each.call(1, message(b"", length=1000)[:5], end=False)
+    for _ in range(seconds):
+        time.sleep(1)
+        for each in opened:
+            each.send(frame(DATA, 0, 1, b"\x08"))
+    for each in opened:
+        each.close()
+
+
+@survives(
+    "path-that-is-no-utf8", "a path that is no text: grpcio's server dies of it, and another takes its port"
+)
+def path_that_is_no_text(target: Target) -> None:
+    with peer(target.host_and_port) as attacker:
+        attacker.send(
+            frame(HEADERS, END_HEADERS | END_STREAM, 1, request_headers(b"/drawdown.v1.UsageService/\xf4"))
+        )
+        attacker.read_some(1.0)
+    http2.reached(target.host_and_port).close()
+
+
+@survives(
+    "mutated-frames", "whole calls with some bytes of their frames changed, cut out or added", quick=True
+)
+def mutated_frames(target: Target) -> None:
+    """50,000 in the long tier. Paths stay text but by accident: what others do is a case of its own."""
+    dice = random.Random(20261122)
+    for _ in range(5 if target.scale == 1 else 125 * target.scale):
+        attacker = http2.reached(target.host_and_port).hello()
+        for stream in range(1, 41, 2):
+            head = frame(HEADERS, END_HEADERS, stream, request_headers())
+            whole = head + frame(DATA, END_STREAM, stream, message(b"\x08\x01"))
+            if not attacker.send(_mutated(dice, whole, head.index(http2.PATH))):
+                break
+        attacker.read_some(0.02)
+        attacker.close()
+
+
+def _mutated(dice: random.Random, whole: bytes, path_at: int) -> bytes:
+    body = bytearray(whole)
+    for _ in range(dice.randint(1, 4)):
+        place = dice.choice([n for n in range(len(body)) if not path_at - 1 <= n < path_at + len(http2.PATH)])
+        action = dice.randrange(4)
+        if action < 2:
+            body[place] = dice.randrange(256)
+        elif action == 2 and place > path_at:
+            del body[place : place + dice.randint(1, 9)]
+        elif place > path_at:
+            body[place:place] = dice.randbytes(dice.randint(1, 9))
+    return bytes(body)
+
+
 @survives("compressed-flag-without-encoding", "the compressed flag on plain bytes")
 def compressed_flag(target: Target) -> None:
     with peer(target.host_and_port) as attacker:
@@ -273,10 +331,14 @@ def odd_headers(name: str, block: bytes, *, quick: bool = False) -> None:
 odd_headers("header-name-in-capitals", request_headers(http2.PATH, (b"X-Capital", b"1")))
 odd_headers("header-value-with-line-end", request_headers(http2.PATH, (b"x-a", b"1\r\nx-b: 2")), quick=True)
 odd_headers("header-te-of-chunks", request_headers(http2.PATH, (b"te", b"chunked" * 500)))
+odd_headers("header-te-past-8-kibibyte", request_headers(http2.PATH, (b"te", b"trailers," * 1000)))
+odd_headers("scheme-past-8-kibibyte", literal(b":scheme", b"h" * 9_000) + request_headers())
 odd_headers("pseudo-header-after-others", request_headers(http2.PATH, (b":path", b"/x")))
 odd_headers("without-pseudo-headers", literal(b"content-type", b"application/grpc"))
 odd_headers("content-type-of-html", request_headers(http2.PATH, (b"content-type", b"text/html")))
 odd_headers("path-of-8-kibibyte", request_headers(b"/" + b"x" * 8_000))
 odd_headers("path-with-nul", request_headers(b"/drawdown.v1.UsageService/\0"))
+odd_headers("metadata-that-is-no-utf8", request_headers(http2.PATH, (b"x-a", b"\xff\xfe")), quick=True)
+odd_headers("authority-that-is-no-utf8", request_headers(http2.PATH, (b":authority", b"\xff")))
 odd_headers("timeout-nonsense", request_headers(http2.PATH, (b"grpc-timeout", b"99999999999999999999H")))
 odd_headers("encoding-nobody-knows", request_headers(http2.PATH, (b"grpc-encoding", b"snappy")))

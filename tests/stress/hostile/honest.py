@@ -26,11 +26,12 @@ CALL_S = 10.0
 
 
 def record_until_told(address: str, account: str) -> dict[str, object]:
-    """Figures: calls, failures, events applied, and latencies in ms."""
+    """Figures: calls, failures, events applied, and latencies in ms; samples with their instants."""
     ended = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
     calls = failures = applied = 0
     latencies: list[float] = []
+    samples: list[tuple[float, float]] = []
     codes: dict[str, int] = {}
     with grpc.insecure_channel(address, options=OPTIONS) as channel:
         stub = channel.unary_unary(RECORD)
@@ -40,11 +41,12 @@ def record_until_told(address: str, account: str) -> dict[str, object]:
             )
             body = usage_pb2.UsageBatch(batch_id=calls, events=[event]).SerializeToString()
             calls += 1
-            began = time.perf_counter()
+            began, began_at = time.perf_counter(), time.monotonic()
             try:
                 ack = decode_ack(stub(body, timeout=CALL_S))
                 applied += ack[2]
                 latencies.append((time.perf_counter() - began) * 1000)
+                samples.append((began_at, latencies[-1]))
             except grpc.RpcError as failure:
                 failures += 1
                 codes[failure.code().name] = codes.get(failure.code().name, 0) + 1
@@ -59,6 +61,7 @@ def record_until_told(address: str, account: str) -> dict[str, object]:
         "codes": codes,
         "p50_ms": latencies[len(latencies) // 2] if latencies else None,
         "p99_ms": latencies[len(latencies) * 99 // 100] if latencies else None,
+        "samples": samples,
     }
 
 

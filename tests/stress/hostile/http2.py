@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import time
 from collections.abc import Iterator
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -110,6 +111,18 @@ class Peer:
 
     def close(self) -> None:
         self.socket.close()
+
+
+def reached(address: tuple[str, int], seconds: float = 10.0) -> Peer:
+    """A connection, once somebody listens. Raises ``OSError`` when nobody does for so long."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return Peer(address)
+        except ConnectionRefusedError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 @contextlib.contextmanager

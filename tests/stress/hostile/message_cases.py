@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 
 import grpc
@@ -9,8 +10,16 @@ from drawdown.engine import decode_ack
 from drawdown.v1 import usage_pb2 as pb
 
 from tests.stress.hostile.case import CHECK, RECORD, Code, Target, case
+from tests.stress.hostile.http2 import PATH
+from tests.stress.hostile.windowed import WindowedPeer
 
 ACCOUNT = "target"
+# Their requests have a message in field 1, or in one that a text would stand in.
+TYPED = (
+    "/drawdown.v1.GrantService/CreateGrant",
+    "/drawdown.v1.GrantService/VoidAndReplace",
+    "/drawdown.v1.CatalogService/CreatePlan",
+)
 BATCH_CHECK = "/drawdown.v1.EntitlementService/BatchCheck"
 
 
@@ -251,3 +260,54 @@ def compressed(name: str, kind: grpc.Compression, *, quick: bool = False) -> Non
 
 compressed("gzip-bomb", grpc.Compression.Gzip, quick=True)
 compressed("deflate-bomb", grpc.Compression.Deflate)
+
+
+def bomb(size: int, *, quick: bool = False) -> None:
+    """Register a case of a gzip stream that would be so many bytes."""
+
+    def run(target: Target) -> None:
+        piece = gzip.compress(bytes(min(size, 64 << 20)))
+        stream = piece * max(1, size >> 26)
+        peer = WindowedPeer(target.host_and_port)
+        try:
+            peer.read(0.05)
+            peer.open(1, len(stream), PATH, (b"grpc-encoding", b"gzip"), is_compressed=True)
+            while stream and 1 not in peer.ended and not peer.is_closed:
+                stream = stream[peer.send_more(1, len(stream), stream) :]
+                peer.read(0.01)
+            if 1 not in peer.ended:
+                peer.read(10)
+            assert 1 in peer.ended, "nobody refused it"
+        finally:
+            peer.close()
+        target.note("refused")
+
+    run.__doc__ = f"{size >> 20} MiB of zeros in a gzip stream that keeps to its windows: the call ends"
+    case(f"gzip-bomb-{size >> 20}-mebibyte", quick=quick)(run)
+
+
+bomb(1 << 20)
+bomb(1 << 30, quick=True)
+
+
+@case("nested-in-typed-calls", quick=True)
+def nested_in_typed(target: Target) -> None:
+    """Groups and messages in messages, to the decoder that typed calls use: INVALID_ARGUMENT, no crash."""
+    for body in (b"\x0b" * 100_000, b"\x1b" * 100_000 + b"\x1c" * 100_000, _nested(100_000)):
+        for path in TYPED:
+            answer = target.call(path, body)
+            assert answer == Code.INVALID_ARGUMENT, (path, answer)
+
+
+def _nested(depth: int) -> bytes:
+    """Field 1, a message, in field 1, a message; lengths as they fit."""
+    inner = b""
+    for _ in range(depth):
+        if len(inner) > 100_000:
+            break
+        size, head = len(inner), b""
+        while size >= 128:
+            head += bytes([size % 128 + 128])
+            size //= 128
+        inner = b"\x0a" + head + bytes([size]) + inner
+    return inner

@@ -43,19 +43,26 @@ class WindowedPeer:
         """Calls that the server has ended."""
         self.is_closed = False
 
-    def open(self, stream: int, announced: int, path: bytes = PATH, *more: tuple[bytes, bytes]) -> None:
+    def open(
+        self,
+        stream: int,
+        announced: int,
+        path: bytes = PATH,
+        *more: tuple[bytes, bytes],
+        is_compressed: bool = False,
+    ) -> None:
         """Begin a call whose message announces so many bytes."""
         self._windows[stream] = self._first_window
         self._send(frame(HEADERS, END_HEADERS, stream, request_headers(path, *more)))
-        self._send_within(stream, b"\0" + struct.pack(">I", announced))
+        self._send_within(stream, bytes([is_compressed]) + struct.pack(">I", announced))
 
-    def send_more(self, stream: int, bytes_max: int) -> int:
-        """Bytes of its message that the windows let go now."""
+    def send_more(self, stream: int, bytes_max: int, content: bytes = b"") -> int:
+        """Bytes of its message (zeros, or the first of ``content``) that the windows let go now."""
         if stream in self.ended or self.is_closed:
             return 0
         count = max(0, min(bytes_max, self._window, self._windows[stream], FRAME_BYTES))
         if count:
-            self._send_within(stream, bytes(count))
+            self._send_within(stream, content[:count] or bytes(count))
         return count
 
     def read(self, seconds: float) -> None:
