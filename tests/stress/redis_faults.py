@@ -8,8 +8,6 @@ must be the server's state to the digest, within a minute.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import itertools
 import json
 import shutil
 import statistics
@@ -21,7 +19,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from drawdown import connect
 from drawdown.errors import DrawdownError
@@ -32,13 +29,13 @@ from tests.storage.valkey import SNAPSHOT_PASSWORD, ValkeyProcess, snapshot_user
 from tests.stress.fault_proxy import NONE, Fault, FaultProxy
 from tests.stress.hostile.run import resident_bytes
 from tests.stress.server_process import ServerProcess
+from tests.stress.steady_sender import ACCOUNTS, Sender, p99
 
-ACCOUNTS = 200
 GRANTED = 10**9
-BATCH = 50
 HEALED_S = 60.0
 HOLD_S = 2.0
 PAUSE_S = 30.0
+PASS_S = 3.0
 # Over all faults of a run that has each of them, not of one: other work on the machine comes and goes.
 RATE_RATIO_MIN = 0.8
 P99_RATIO_MAX = 2.0
@@ -74,70 +71,6 @@ class Result:
         ratio = self.rate / self.sound_rate
         rates = f"{self.sound_rate:>16,.0f} {self.rate:>9,.0f} {ratio:>6.2f}"
         return f"{self.name:22} {rates} {self.sound_p99_ms:>9.1f} {self.p99_ms:>9.1f} {healed:>9}"
-
-
-def p99(times: list[float]) -> float:
-    """0 where there are none."""
-    return sorted(times)[len(times) * 99 // 100] if times else 0.0
-
-
-class Sender:
-    """Usage without a pause, each event of one credit; every batch acknowledged before the next."""
-
-    def __init__(self, target: str) -> None:
-        self.acknowledged = 0
-        self.failures: list[str] = []
-        self.latencies_ms: list[float] = []
-        """Of every batch, in their order."""
-        self._target = target
-        self._ended = threading.Event()
-        self._may_send = threading.Event()
-        self._rests = threading.Event()
-        self._may_send.set()
-        self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        numbers = itertools.count()
-        with connect(self._target) as database:
-            while not self._ended.is_set():
-                if not self._may_send.is_set():
-                    self._rests.set()
-                    self._may_send.wait(0.05)
-                    continue
-                events = [
-                    {"account": f"a{n % ACCOUNTS}", "meter": "calls", "quantity": 1, "event_id": f"e{n}"}
-                    for n in itertools.islice(numbers, BATCH)
-                ]
-                began = time.perf_counter()
-                try:
-                    results = database.record_batch(events)
-                except DrawdownError as error:
-                    self.failures.append(str(error))
-                    continue
-                self.latencies_ms.append((time.perf_counter() - began) * 1000)
-                self.acknowledged += sum(result.status == "OK" for result in results)
-
-    def rate_over(self, seconds: float) -> float:
-        """Events acknowledged per second from now on."""
-        before, began = self.acknowledged, time.monotonic()
-        time.sleep(seconds)
-        return (self.acknowledged - before) / (time.monotonic() - began)
-
-    @contextlib.contextmanager
-    def resting(self) -> Any:
-        """Nothing is under way inside."""
-        self._rests.clear()
-        self._may_send.clear()
-        assert self._rests.wait(60)
-        try:
-            yield
-        finally:
-            self._may_send.set()
-
-    def end(self) -> None:
-        self._ended.set()
-        self._thread.join(60)
 
 
 @dataclass
@@ -371,9 +304,12 @@ class RedisFaults:
     def cut_before_exec(self) -> None:
         """Each time between WATCH and EXEC."""
         before = self.proxy.resets
-        self._through(Fault("reset before EXEC", reset_before=b"EXEC"))
+        self.proxy.fault = Fault("reset before EXEC", reset_before=b"EXEC")
+        # Time for a pass or two.
+        self.hold(max(self.hold_s, PASS_S))
         if self.proxy.resets == before:
             self.wrong.append("reset before EXEC: there was none")
+        self.proxy.fault = NONE
 
     def another_store(self) -> None:
         client = self.valkey.client()
