@@ -143,7 +143,7 @@ pub struct Debt {
     pub amount: i64,
 }
 
-/// A grant paid so much of one meter's debt.
+/// What a grant paid of one meter's debt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
     pub meter: Option<u16>,

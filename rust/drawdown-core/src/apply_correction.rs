@@ -35,7 +35,7 @@ pub fn apply_corrected(account: &mut Account, e: &UsageCorrected, stamp: i64) ->
     Ok(())
 }
 
-/// What the grant paid of the meter's debt is less by so much: of the latest payment, which is its.
+/// Take the returned amount off the latest payment of the meter's debt, which must be this grant's.
 fn take_settlement_back(pool: &mut Pool, meter: Option<u16>, part: &ReturnedPart) -> Result<(), Misfit> {
     let settled = &mut pool.extra_mut().settled;
     let at = settled.iter().rposition(|s| s.meter == meter).ok_or("no debt of the meter was ever paid")?;

@@ -200,7 +200,7 @@ impl Engine {
 
     fn refused_correction(&self, d: &Decision<'_>, refused: Refused) -> Refusal {
         let reason = match refused.status {
-            Status::LimitReached => "the pool's limit would be passed by this correction",
+            Status::LimitReached => "this correction would exceed the pool's limit",
             Status::Insufficient => "the pool has too few credits for this correction",
             _ => "a total of the pool would not fit 64 bits",
         };

@@ -95,7 +95,7 @@ impl Engine {
         let free = if old.flags & VOIDED != 0 { 0 } else { old.free };
         let taken = carried.entry(out.of.as_str()).or_insert(0);
         *taken = taken.checked_add(amount).filter(|sum| *sum <= free).ok_or_else(|| {
-            let reason = format!("'{}' has not so much free any more", shown(&out.of));
+            let reason = format!("'{}' no longer has that much free", shown(&out.of));
             Refusal::new(Status::Insufficient, "move_out", reason)
         })?;
         Ok(())
@@ -161,7 +161,7 @@ impl Engine {
                 Ok(divide_half_even(i128::from(free) * i128::from(num), pow10(decimals)) as i64)
             }
             (None, None, Some(n)) => {
-                // Below zero it adds: what is free, and so much more.
+                // A negative one adds to what is free.
                 let n = self.amount("amount", n, credit_type)?;
                 let amount = free.checked_sub(n).ok_or_else(|| {
                     Refusal::new(Status::Overflow, "amount", "the amount would leave the signed 64-bit range")

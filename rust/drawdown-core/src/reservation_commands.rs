@@ -377,7 +377,7 @@ fn unpriced_refusal(unpriced: Unpriced, c: &Reserve) -> Refusal {
 
 fn refused_use(refused: Refused, command: &str) -> Refusal {
     let reason = match refused.status {
-        Status::LimitReached => format!("the pool's limit would be passed by this {command}"),
+        Status::LimitReached => format!("this {command} would exceed the pool's limit"),
         Status::Insufficient => format!("the pool has too few credits for this {command}"),
         _ => "a total of the pool would not fit 64 bits".to_string(),
     };

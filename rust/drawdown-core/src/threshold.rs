@@ -97,7 +97,7 @@ impl Pool {
         self.extra.as_ref()?.thresholds.iter().position(is_it)
     }
 
-    /// Find anew what percentages come to: the set of grants in force may be another.
+    /// Recompute what percentages come to: the set of grants in force may have changed.
     pub fn revalue_thresholds(&mut self) {
         let has_percents =
             |pool: &Pool| pool.extra.as_ref().is_some_and(|extra| extra.thresholds.iter().any(|t| t.percent != 0));

@@ -80,7 +80,7 @@ impl Shared {
         }
     }
 
-    /// Enter the writer to change something while at most so much waits for the disk.
+    /// Enter the writer to change something, unless more bytes than `waiting_max` wait for the disk.
     fn admit(&self, waiting_max: impl FnOnce(&Writer) -> u64) -> Result<MutexGuard<'_, Writer>, SubmitError> {
         let writer = self.writer.lock();
         if writer.closing || self.progress.is_stopped() {
