@@ -2,6 +2,10 @@
 
 #![allow(dead_code)] // The stories are shared with `model.rs`, which reads more of them.
 
+#[path = "model/account_story.rs"]
+mod account_story;
+#[path = "model/accounts.rs"]
+mod accounts;
 #[path = "model/aggregates.rs"]
 mod aggregates;
 #[path = "model/commands.rs"]

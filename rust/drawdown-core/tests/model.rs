@@ -1,5 +1,9 @@
 //! The engine against the reference ledger: random stories, compared after every step.
 
+#[path = "model/account_story.rs"]
+mod account_story;
+#[path = "model/accounts.rs"]
+mod accounts;
 #[path = "model/aggregates.rs"]
 mod aggregates;
 #[path = "model/commands.rs"]

@@ -65,7 +65,7 @@ impl Ledger {
         if let Some(first) = self.sent.iter().find(|(a, first)| a == account && first.id == sent.id) {
             return if first.1 == *sent { "DUPLICATE" } else { "CONFLICT" };
         }
-        if sent.expires_at.is_some_and(|to| to <= sent.effective_at.unwrap_or(self.now)) {
+        if sent.expires_at.is_some_and(|to| to <= sent.effective_at.unwrap_or_else(|| self.now_of(account))) {
             return "INVALID";
         }
         let Sent::Units(units) = sent.amount else { panic!("formulas are sent in replacements") };
@@ -78,7 +78,7 @@ impl Ledger {
     }
 
     fn settle(&mut self, account: &str) {
-        let now = self.now;
+        let now = self.now_of(account);
         self.account(account).settle(now);
     }
 
@@ -97,7 +97,7 @@ impl Ledger {
             credit_type: sent.credit_type,
             promotional: sent.promotional,
             priority: sent.priority,
-            effective_at: sent.effective_at.unwrap_or(self.now),
+            effective_at: sent.effective_at.unwrap_or_else(|| self.now_of(account)),
             expires_at: sent.expires_at.unwrap_or(FOREVER),
             scope: sent.scope.clone(),
             pending: sent.pending,
@@ -126,20 +126,35 @@ impl Ledger {
         "OK"
     }
 
-    /// Only a pending grant is released; anything else changes nothing.
-    pub fn release(&mut self, account: &str, id: &str) -> &'static str {
+    /// Only a pending grant is released; anything else changes nothing. Its dates stay but for those given.
+    pub fn release(&mut self, account: &str, id: &str, dates: (Option<i64>, Option<i64>)) -> &'static str {
+        if matches!(dates, (Some(from), Some(to)) if to <= from) {
+            return "INVALID";
+        }
         let Some(known) = self.accounts.get_mut(account) else { return "ACCOUNT_UNKNOWN" };
         let Some(grant) = known.grants.iter_mut().find(|g| g.id == id) else { return "GRANT_UNKNOWN" };
         if !grant.pending || grant.is_voided {
             return "NO_CHANGE";
         }
+        let (from, to) = (dates.0.unwrap_or(grant.effective_at), dates.1.unwrap_or(grant.expires_at));
+        if to <= from {
+            return "INVALID";
+        }
+        (grant.effective_at, grant.expires_at) = (from, to);
         grant.pending = false;
         self.settle(account);
         "OK"
     }
 
-    /// §4.10. Ids of `create` are either all new or all of one earlier replacement.
-    pub fn replace(&mut self, account: &str, void: &[String], create: &[GrantSent]) -> &'static str {
+    /// §4.10. Ids of `create` are either all new or all of one earlier replacement; what is in `moves` leaves for
+    /// another account.
+    pub fn replace(
+        &mut self,
+        account: &str,
+        void: &[String],
+        create: &[GrantSent],
+        moves: &[(String, i64)],
+    ) -> &'static str {
         if !create.iter().all(GrantSent::is_sound) {
             return "INVALID";
         }
@@ -158,6 +173,14 @@ impl Ledger {
                 Sent::Minus(of, n) => (free(of) - i128::from(*n)).max(0),
             })
             .collect();
+        for (of, amount) in moves {
+            let carried = carried_from(of, create, &amounts);
+            match () {
+                () if *amount <= 0 => return "INVALID",
+                () if carried + i128::from(*amount) > free(of) => return "INSUFFICIENT",
+                () => {}
+            }
+        }
         for credit_type in ["credits", "usd"] {
             let made: i128 =
                 create.iter().zip(&amounts).filter(|(c, _)| c.credit_type == credit_type).map(|c| c.1).sum();
@@ -172,11 +195,8 @@ impl Ledger {
             }
         }
         for grant in self.account(account).grants.iter_mut().filter(|g| !g.is_voided && void.contains(&g.id)) {
-            let carried = create.iter().zip(&amounts).filter(|(sent, _)| match &sent.amount {
-                Sent::Units(_) => false,
-                Sent::Min(of, _) | Sent::Fraction(of, _) | Sent::Minus(of, _) => *of == grant.id,
-            });
-            forfeit(grant, carried.map(|(_, amount)| amount).sum());
+            let moved = moves.iter().filter(|(of, _)| *of == grant.id).map(|(_, amount)| i128::from(*amount));
+            forfeit(grant, carried_from(&grant.id, create, &amounts) + moved.sum::<i128>());
         }
         for (sent, amount) in create.iter().zip(amounts) {
             self.add_grant(account, sent, amount);
@@ -187,8 +207,9 @@ impl Ledger {
 
     /// Book breakage due for at least a second; of what fell due in the last one the engine says.
     pub fn sweep(&mut self, is_booked: impl Fn(&str, &str) -> bool) {
-        let (now, grace) = (self.now, self.grace);
+        let (present, grace) = (self.now, self.grace);
         for (id, account) in &mut self.accounts {
+            let now = account.clock.unwrap_or(present);
             for grant in account.grants.iter_mut().filter(|g| !g.pending && !g.is_voided && g.expires_at != FOREVER) {
                 let late = now - grant.expires_at.saturating_add(grace).max(grant.returned_at);
                 if late >= 1_000_000 || late >= 0 && is_booked(id, &grant.id) {
@@ -198,6 +219,15 @@ impl Ledger {
             }
         }
     }
+}
+
+/// What goes on of a grant in those that replace it.
+fn carried_from(id: &str, create: &[GrantSent], amounts: &[i128]) -> i128 {
+    let is_of_it = |sent: &GrantSent| match &sent.amount {
+        Sent::Units(_) => false,
+        Sent::Min(of, _) | Sent::Fraction(of, _) | Sent::Minus(of, _) => of == id,
+    };
+    create.iter().zip(amounts).filter(|(sent, _)| is_of_it(sent)).map(|(_, amount)| amount).sum()
 }
 
 fn forfeit(grant: &mut Grant, carried: i128) {

@@ -2,7 +2,7 @@
 
 use crate::aggregates::{Burned, aggregate};
 use crate::ledger::{Account, Ledger, MAX, Policy, Pool};
-use crate::prices::{How, METERS, Rate, month_of};
+use crate::prices::{How, METERS, Rate};
 use crate::zero::at_zero;
 
 /// A use as its corrections leave it.
@@ -47,7 +47,7 @@ impl Ledger {
         if sent.quantity.is_some_and(|quantity| quantity < 0) {
             return "INVALID";
         }
-        let (floor, now) = (self.floor(), self.now);
+        let (floor, now) = (self.floor_of(&sent.account), self.now_of(&sent.account));
         let Some(known) = self.accounts.get(&sent.account) else { return "ACCOUNT_UNKNOWN" };
         let Some(at) = known.applied.iter().rposition(|u| u.id == sent.event_id && u.at >= floor) else {
             return "EVENT_UNKNOWN";
@@ -129,7 +129,7 @@ fn target(known: &Account, was: &Applied, quantity: Option<i64>) -> Option<(i128
 fn charge_more(known: &mut Account, use_: &mut Applied, more: i128, now: i64, grace: i64) -> Result<(), &'static str> {
     let payers = known.payers(use_.credit_type, use_.meter, use_.at.min(now), now, grace);
     let can_pay: i128 = payers.iter().map(|i| known.grants[*i].free()).sum();
-    let (covered, period) = (can_pay.min(more), month_of(use_.at));
+    let (covered, period) = (can_pay.min(more), known.period_of(use_.at));
     let mut pool = known.pools.get(use_.credit_type).cloned().unwrap_or_default();
     let policy = pool.policy;
     if policy == Policy::Partial {
@@ -164,7 +164,7 @@ fn unwind(known: &mut Account, use_: &mut Applied, less: i128, now: i64, grace: 
     let uncovered = less.min(use_.uncovered);
     let overage = (less - uncovered).min(use_.overage);
     let owed = (less - uncovered - overage).min(use_.owed);
-    *pool.overage.entry(month_of(use_.at)).or_default() -= overage;
+    *pool.overage.entry(known.period_of(use_.at)).or_default() -= overage;
     pool.charged -= less - uncovered;
     let to_payers = owed - forgive(&mut pool, use_.meter, owed);
     let mut left = to_payers;

@@ -136,7 +136,8 @@ impl<T: Told> Story<T> {
         let account = ACCOUNTS[op.grant.account];
         let sent = self.grant_sent(&op.grant, Sent::Units(op.grant.amount));
         self.create_grant(account, &sent);
-        let available = self.ledger.accounts.get(account).map_or(0, |a| a.available("credits", self.now()).max(0));
+        let now = self.ledger.now_of(account);
+        let available = self.ledger.accounts.get(account).map_or(0, |a| a.available("credits", now).max(0));
         let reserve = ReserveOp {
             account: op.grant.account,
             subject: op.subject,
@@ -200,7 +201,7 @@ impl<T: Told> Story<T> {
                 };
                 self.record(&sent);
             }
-            Meanwhile::Policy { kind, limit } => self.set_policy(account, false, kind, limit),
+            Meanwhile::Policy { kind, limit } => self.set_policy(account, false, kind, limit, None),
             Meanwhile::Grant(amount) => {
                 let op = GrantOp {
                     account: reserve.account,
@@ -285,7 +286,12 @@ impl<T: Told> Story<T> {
 
     /// Every reservation left to itself: nothing of it stays set aside.
     pub fn let_all_lapse(&mut self) {
-        self.ledger.advance(self.now() + 86_400_000_001);
+        const LONGEST: i64 = 86_400_000_001;
+        self.ledger.advance(self.now() + LONGEST);
+        let clocks = self.ledger.accounts.iter().filter_map(|(id, account)| Some((id.clone(), account.clock?)));
+        for (id, clock) in clocks.collect::<Vec<_>>() {
+            self.advance_clock(&id, clock + LONGEST);
+        }
         self.compare();
         for account in self.ledger.accounts.values() {
             assert!(account.holds.is_empty());

@@ -1,7 +1,7 @@
 //! The reference ledger's reservations (§6).
 
 use crate::ledger::{Account, Ledger, MAX, Pool, Priced, Use};
-use crate::prices::{How, METERS, Rate, month_of};
+use crate::prices::{How, METERS, Rate};
 use crate::zero::at_zero;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,22 +134,6 @@ fn as_use(sent: &ReserveSent, quantity: i64) -> Use {
 }
 
 impl Ledger {
-    /// Time goes on: what happens in between is lived each at its own instant, lapses first.
-    pub fn advance(&mut self, to: i64) {
-        let from = self.now;
-        self.now = self.now.max(to);
-        for account in self.accounts.values_mut() {
-            let grants = account.grants.iter().map(|g| g.effective_at);
-            let holds = account.holds.iter().map(|hold| hold.expires_at);
-            let mut instants: Vec<i64> = grants.chain(holds).filter(|at| from < *at && *at <= to).collect();
-            instants.sort_unstable();
-            for at in instants {
-                account.lapse(at);
-                account.settle(at);
-            }
-        }
-    }
-
     pub fn reserve(&mut self, sent: &ReserveSent) -> HoldAnswer {
         let meter = METERS.iter().find(|m| m.key == sent.subject && sent.form != Form::Credits);
         let is_sound = sent.amount >= 0
@@ -159,7 +143,7 @@ impl Ledger {
         if !is_sound {
             return HoldAnswer::only("INVALID");
         }
-        let floor = self.floor();
+        let (now, floor) = (self.now_of(&sent.account), self.floor_of(&sent.account));
         let Some(account) = self.accounts.get(&sent.account) else { return HoldAnswer::only("ACCOUNT_UNKNOWN") };
         let open = account.holds.iter().find(|hold| hold.id == sent.id);
         let mut known = account.reserves.iter().rev().filter(|(first, _)| first.id == sent.id);
@@ -182,7 +166,7 @@ impl Ledger {
             return HoldAnswer::only("ACCOUNT_SUSPENDED");
         }
         let asked = if sent.form == Form::MeterCredits { 0 } else { sent.amount };
-        match self.price(account, &as_use(sent, asked), self.now) {
+        match self.price(account, &as_use(sent, asked), now) {
             Err((status, _)) => HoldAnswer::only(status),
             Ok(mut priced) => {
                 if sent.form == Form::MeterCredits {
@@ -194,8 +178,9 @@ impl Ledger {
     }
 
     fn hold(&mut self, sent: &ReserveSent, priced: &Priced) -> HoldAnswer {
-        let now = self.now;
-        let rate = priced.meter.and_then(|meter| self.rate(meter, declared(meter, sent.model), now)).cloned();
+        let now = self.now_of(&sent.account);
+        let known = &self.accounts[&sent.account];
+        let rate = priced.meter.and_then(|meter| self.rate(known, meter, declared(meter, sent.model), now)).cloned();
         let account = self.accounts.get_mut(&sent.account).expect("was found");
         if account.holds.len() >= MOST_OPEN {
             return HoldAnswer::only("LIMIT_REACHED");
@@ -204,7 +189,7 @@ impl Ledger {
         let can_pay: i128 = payers.iter().map(|i| account.grants[*i].free()).sum();
         let covered = can_pay.min(priced.charge);
         let pool = account.pools.get(priced.credit_type).cloned().unwrap_or_default();
-        let (owed, overage, uncovered) = match at_zero(&pool, covered, priced.charge - covered, month_of(now)) {
+        let (owed, overage, uncovered) = match at_zero(&pool, covered, priced.charge - covered, account.period_of(now)) {
             Ok(taken) => taken,
             Err((status, shortfall)) => {
                 return HoldAnswer { shortfall: Some(shortfall), ..HoldAnswer::only(status) };
@@ -248,7 +233,7 @@ impl Ledger {
         if sent.amount < 0 {
             return HoldAnswer::only("INVALID");
         }
-        let (now, floor) = (self.now, self.floor());
+        let (now, floor) = (self.now_of(account), self.floor_of(account));
         let Some(known) = self.accounts.get_mut(account) else { return HoldAnswer::only("ACCOUNT_UNKNOWN") };
         let Some(hold) = known.holds.iter().find(|hold| hold.id == id).cloned() else {
             let settled = known.settles.iter().rev().find(|(of, _, at)| of == id && *at >= floor);
@@ -267,7 +252,7 @@ impl Ledger {
         let Ok((charge, counter)) = price_at_end(known, &hold, sent, now) else {
             return HoldAnswer::only("OVERFLOW");
         };
-        let held = hold.held();
+        let (held, period) = (hold.held(), known.period_of(now));
         let above = (charge - held - hold.headroom).max(0);
         if above > 0 && refuse_extra {
             return HoldAnswer { shortfall: Some(above), ..HoldAnswer::only("INSUFFICIENT") };
@@ -279,7 +264,7 @@ impl Ledger {
         let from_headroom = (charge - own - drawn).min(hold.headroom);
         let pool = known.pools.get(hold.credit_type).cloned().unwrap_or_default();
         let paid = own + drawn + from_headroom;
-        let (owed, overage, uncovered) = match at_zero(&pool, paid, charge - paid, month_of(now)) {
+        let (owed, overage, uncovered) = match at_zero(&pool, paid, charge - paid, period) {
             Ok(taken) => taken,
             Err((status, shortfall)) => {
                 return HoldAnswer { shortfall: Some(shortfall), ..HoldAnswer::only(status) };
@@ -294,7 +279,7 @@ impl Ledger {
         let (more_owed, more_overage) = if hold.is_overage { (0, from_headroom) } else { (from_headroom, 0) };
         let pool = known.pool(hold.credit_type);
         pool.owe(hold.meter, owed + more_owed);
-        *pool.overage.entry(month_of(now)).or_default() += overage + more_overage;
+        *pool.overage.entry(period).or_default() += overage + more_overage;
         pool.charged += charge - uncovered;
         if let Some((counter, used)) = counter {
             *known.counters.entry(counter).or_default() += used;
@@ -312,7 +297,7 @@ impl Ledger {
     }
 
     pub fn release_hold(&mut self, account: &str, id: &str) -> HoldAnswer {
-        let (now, floor) = (self.now, self.floor());
+        let (now, floor) = (self.now_of(account), self.floor_of(account));
         let Some(known) = self.accounts.get_mut(account) else { return HoldAnswer::only("ACCOUNT_UNKNOWN") };
         let Some(i) = known.holds.iter().position(|hold| hold.id == id) else {
             let is_settled = known.settles.iter().any(|(of, _, at)| of == id && *at >= floor);
@@ -340,7 +325,7 @@ fn price_at_end(known: &Account, hold: &Hold, sent: SettleSent, now: i64) -> Res
     }
     let rate = hold.rate.as_ref().expect("a meter has a rate");
     let scale = METERS.iter().find(|m| m.key == rate.meter).expect("known").quantity_scale;
-    let counter = (rate.meter.to_string(), rate.matches.to_string(), month_of(now));
+    let counter = (rate.meter.to_string(), rate.matches.to_string(), known.period_of(now));
     let before = known.counters.get(&counter).copied().unwrap_or(0);
     let used = i128::from(sent.amount);
     let charge = rate.charge(before, used, scale).filter(|charge| *charge <= MAX).ok_or(())?;

@@ -6,7 +6,7 @@ use crate::commands::GrantSent;
 use crate::corrections::{Applied, CorrectSent};
 pub use crate::grants::Grant;
 use crate::holds::{Hold, ReserveSent, SettleSent};
-use crate::prices::{How, METERS, Rate, month_of};
+use crate::prices::{How, METERS, Rate};
 use crate::zero::at_zero;
 use std::collections::BTreeMap;
 
@@ -99,6 +99,12 @@ impl Answer {
 
 #[derive(Clone, Debug, Default)]
 pub struct Account {
+    /// A clock of its own, and where that stood in the beginning.
+    pub clock: Option<i64>,
+    pub clock_began: Option<i64>,
+    /// Rate tables by the instant each is assigned from, in order of assignment.
+    pub tables: Vec<(i64, &'static str)>,
+    pub edges: Vec<i64>,
     pub suspended: bool,
     pub grants: Vec<Grant>,
     pub pools: BTreeMap<&'static str, Pool>,
@@ -204,15 +210,16 @@ impl Ledger {
         Ledger { accounts: BTreeMap::new(), rates, now, grace: 60 * MINUTE, grants_made: 0, sent: Vec::new() }
     }
 
-    pub fn floor(&self) -> i64 {
-        let lowest = self.now - 35 * 24 * 60 * MINUTE;
+    pub fn floor_of(&self, account: &str) -> i64 {
+        let lowest = self.now_of(account) - 35 * 24 * 60 * MINUTE;
         lowest + (MINUTE - lowest % MINUTE) % MINUTE
     }
 
-    pub fn rate(&self, meter: &str, model: &str, at: i64) -> Option<&Rate> {
+    pub fn rate(&self, account: &Account, meter: &str, model: &str, at: i64) -> Option<&Rate> {
+        let table = account.table_at(at);
         let newest = |matches: &str| {
-            let fits =
-                |r: &&Rate| r.meter == meter && r.matches == matches && r.valid_from.is_none_or(|from| from <= at);
+            let is_of = |r: &&Rate| r.table == table && r.meter == meter && r.matches == matches;
+            let fits = |r: &&Rate| is_of(r) && r.valid_from.is_none_or(|from| from <= at);
             self.rates.iter().filter(fits).max_by_key(|r| r.valid_from)
         };
         // An empty model was not sent, and no rate matches it but the default.
@@ -236,8 +243,8 @@ impl Ledger {
         let meter = METERS.iter().find(|m| m.key == u.subject).ok_or(("METER_UNKNOWN", None))?;
         // Only `tokens` declares the dimension.
         let model = if meter.key == "tokens" { u.model } else { "" };
-        let rate = self.rate(meter.key, model, at).ok_or(("NOT_ENTITLED", None))?;
-        let counter = (meter.key.to_string(), rate.matches.to_string(), month_of(at));
+        let rate = self.rate(account, meter.key, model, at).ok_or(("NOT_ENTITLED", None))?;
+        let counter = (meter.key.to_string(), rate.matches.to_string(), account.period_of(at));
         let this = Burned {
             counter: counter.clone(),
             at,
@@ -282,11 +289,12 @@ impl Ledger {
         if u.quantity < 0 || !is_sound {
             return Answer::refused("INVALID", None);
         }
-        let at = u.time.unwrap_or(self.now);
-        if at > self.now + 5 * MINUTE {
+        let (now, floor) = (self.now_of(&u.account), self.floor_of(&u.account));
+        let at = u.time.unwrap_or(now);
+        if at > now + 5 * MINUTE {
             return Answer::refused("TOO_EARLY", None);
         }
-        if at < self.floor() {
+        if at < floor {
             return Answer::refused("TOO_LATE", None);
         }
         let Some(account) = self.accounts.get(&u.account) else {
@@ -294,9 +302,9 @@ impl Ledger {
         };
         let priced = self.price(account, u, at);
         let credit_type = priced.as_ref().map_or_else(|error| error.1, |priced| Some(priced.credit_type));
-        let shown = credit_type.and_then(|credit_type| account.shown(credit_type, self.now));
+        let shown = credit_type.and_then(|credit_type| account.shown(credit_type, now));
         // Below the floor an id is forgotten (§5.6).
-        let known = account.uses.iter().filter(|(_, at)| *at >= self.floor());
+        let known = account.uses.iter().filter(|(_, at)| *at >= floor);
         if let Some((first, _)) = known.rev().find(|(known, _)| known.id == u.id) {
             return Answer::refused(if first.same_content(u) { "DUPLICATE" } else { "CONFLICT" }, shown);
         }
@@ -310,14 +318,14 @@ impl Ledger {
     }
 
     fn pay(&mut self, u: &Use, priced: &Priced, at: i64) -> Answer {
-        let (now, grace) = (self.now, self.grace);
+        let (now, grace) = (self.now_of(&u.account), self.grace);
         let account = self.accounts.get_mut(&u.account).expect("just found");
         let payers = account.payers(priced.credit_type, priced.meter, at.min(now), now, grace);
         let can_pay: i128 = payers.iter().map(|i| account.grants[*i].free()).sum();
         let covered = can_pay.min(priced.charge);
         let rest = priced.charge - covered;
         let shown = account.shown(priced.credit_type, now);
-        let period = month_of(at);
+        let period = account.period_of(at);
         let taken = at_zero(account.pools.get(priced.credit_type).unwrap_or(&Pool::default()), covered, rest, period);
         let (owed, overage, uncovered) = match taken {
             Ok((_, _, uncovered)) if u.force && uncovered > 0 => (rest, 0, 0),
@@ -399,20 +407,21 @@ impl Ledger {
             force: false,
         };
         let reason = other.record(&probe(quantity)).status;
-        let Ok(priced) = self.price(known, &probe(0), self.now) else { return (reason, None, None) };
-        let payers = known.payers(priced.credit_type, priced.meter, self.now, self.now, 0);
+        let now = self.now_of(account);
+        let Ok(priced) = self.price(known, &probe(0), now) else { return (reason, None, None) };
+        let payers = known.payers(priced.credit_type, priced.meter, now, now, 0);
         let can_pay: i128 = payers.iter().map(|i| known.grants[*i].free()).sum();
         let owed = |pool: &Pool| pool.overdraft() + pool.held_overdraft;
         let available = can_pay - known.pools.get(priced.credit_type).map_or(0, owed);
         if METERS.iter().any(|m| m.key == meter && matches!(m.how, How::Count | How::Unique)) {
             return (reason, Some(available), None);
         }
-        let rate = self.rate(meter, if meter == "tokens" { model } else { "" }, self.now).expect("priced");
+        let rate = self.rate(known, meter, if meter == "tokens" { model } else { "" }, now).expect("priced");
         let meter_defined = METERS.iter().find(|m| m.key == meter).expect("priced");
-        let before = known.counters.get(&(meter.into(), rate.matches.into(), month_of(self.now))).copied().unwrap_or(0);
+        let before = known.counters.get(&(meter.into(), rate.matches.into(), known.period_of(now))).copied().unwrap_or(0);
         let cost = |quantity: i64| match meter_defined.how {
             How::Sum => rate.charge(before, quantity.into(), meter_defined.quantity_scale),
-            _ => self.price(known, &probe(quantity), self.now).ok().map(|priced| priced.charge),
+            _ => self.price(known, &probe(quantity), now).ok().map(|priced| priced.charge),
         };
         let (mut low, mut high) = (0i64, i64::MAX);
         while low < high {

@@ -1,5 +1,6 @@
 //! What may happen in a story, and how likely. Everything is relative to the moment it happens at.
 
+use crate::account_story::{AccountOp, account_op};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
@@ -138,11 +139,12 @@ pub enum Step {
 
 #[derive(Clone, Debug)]
 pub enum Op {
-    CreateAccount(usize),
+    Account(AccountOp),
     Grant(GrantOp),
     GrantAgain(usize, bool),
     Void(usize, usize),
-    Release(usize, usize),
+    /// With dates of its own, so far from the present.
+    Release(usize, usize, (Option<i64>, Option<i64>)),
     Replace(usize, Vec<usize>, Vec<(FormulaOp, GrantOp)>),
     /// A group whose second command is refused: nothing of it may stand.
     RefusedGroup(usize, usize),
@@ -151,6 +153,8 @@ pub enum Op {
         in_usd: bool,
         kind: usize,
         limit: i64,
+        /// Overage is counted apart since an instant so far from the present.
+        since_in: Option<i64>,
     },
     Suspend(usize, bool),
     /// Units, or the text of a percentage.
@@ -328,6 +332,11 @@ fn work() -> impl Strategy<Value = WorkOp> {
     )
 }
 
+/// A date that is given now and then, so far from the present.
+fn dates() -> impl Strategy<Value = Option<i64>> {
+    prop_oneof![3 => Just(None), 1 => (-300..3_000i64).prop_map(|n| Some(n * MINUTE))]
+}
+
 fn threshold() -> impl Strategy<Value = Value> {
     prop_oneof![
         (0..20_000i64).prop_map(|units| json!(units)),
@@ -345,16 +354,18 @@ pub fn op() -> impl Strategy<Value = Op> {
     ];
     let replace =
         (0..3usize, prop::collection::vec(0..12usize, 0..3), prop::collection::vec((formula(), grant()), 0..3));
+    let limit = prop_oneof![4 => 0..20_000i64, 1 => Just(i64::MAX)];
+    let policy = (0..3usize, prop::bool::weighted(0.2), 0..5usize, limit, dates())
+        .prop_map(|(account, in_usd, kind, limit, since_in)| Op::Policy { account, in_usd, kind, limit, since_in });
     prop_oneof![
-        1 => (0..3usize).prop_map(Op::CreateAccount),
+        8 => account_op().prop_map(Op::Account),
         8 => grant().prop_map(Op::Grant),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(n, other)| Op::GrantAgain(n, other)),
         2 => (0..4usize, 0..12usize).prop_map(|(a, g)| Op::Void(a, g)),
-        2 => (0..3usize, 0..12usize).prop_map(|(a, g)| Op::Release(a, g)),
+        2 => (0..3usize, 0..12usize, (dates(), dates())).prop_map(|(a, g, dates)| Op::Release(a, g, dates)),
         3 => replace.prop_map(|(a, void, create)| Op::Replace(a, void, create)),
         1 => (0..3usize, 0..12usize).prop_map(|(a, g)| Op::RefusedGroup(a, g)),
-        3 => (0..3usize, prop::bool::weighted(0.2), 0..5usize, prop_oneof![4 => 0..20_000i64, 1 => Just(i64::MAX)])
-            .prop_map(|(account, in_usd, kind, limit)| Op::Policy { account, in_usd, kind, limit }),
+        3 => policy,
         1 => (0..3usize, prop::bool::weighted(0.3)).prop_map(|(a, on)| Op::Suspend(a, on)),
         1 => (0..3usize, prop::collection::vec(threshold(), 0..5)).prop_map(|(a, list)| Op::Thresholds(a, list)),
         18 => usage().prop_map(Op::Use),

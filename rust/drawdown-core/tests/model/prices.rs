@@ -15,8 +15,12 @@ pub enum Kind {
     Package(Millionths, i128),
 }
 
+/// Rate tables; of the last one nobody defined anything.
+pub const TABLES: [&str; 4] = ["default", "second", "second", "empty"];
+
 #[derive(Clone, Debug)]
 pub struct Rate {
+    pub table: &'static str,
     pub meter: &'static str,
     pub credit_type: &'static str,
     pub matches: &'static str,
@@ -77,7 +81,9 @@ pub const METERS: [Meter; 12] = [
 const END: i128 = i128::MAX;
 
 pub fn rates(start: i64) -> Vec<Rate> {
-    let rate = |meter, kind| Rate { meter, credit_type: "credits", matches: "", valid_from: None, kind };
+    let rate =
+        |meter, kind| Rate { table: "default", meter, credit_type: "credits", matches: "", valid_from: None, kind };
+    let second = |meter, kind| Rate { table: "second", ..rate(meter, kind) };
     vec![
         rate("tokens", Kind::Flat(2_000_000)),
         Rate { matches: "large", ..rate("tokens", Kind::Flat(5_000_000)) },
@@ -98,6 +104,12 @@ pub fn rates(start: i64) -> Vec<Rate> {
         rate("level", Kind::Tiers(vec![(40, 1_000_000), (END, 500_500)])),
         rate("users", Kind::Tiers(vec![(1, 0), (END, 2_500_000)])),
         rate("huge", Kind::Flat(4_000_000_000_000_000_000_000)),
+        second("tokens", Kind::Flat(7_000_000)),
+        second("hours", Kind::Tiers(vec![(30, 2_000_000), (END, 250_500)])),
+        second("files", Kind::Flat(400_000)),
+        second("jobs", Kind::Flat(1_250_000)),
+        second("peak", Kind::Tiers(vec![(8, 1_500_000), (END, 500_000)])),
+        second("level", Kind::Flat(750_000)),
     ]
 }
 
@@ -148,7 +160,7 @@ impl Rate {
         let meter = METERS.iter().find(|m| m.key == self.meter).expect("a known meter");
         let unit = 10i128.pow(meter.quantity_scale);
         let mut command = serde_json::json!({
-            "type": "set_rate", "table": "default", "meter": self.meter, "credit_type": self.credit_type
+            "type": "set_rate", "table": self.table, "meter": self.meter, "credit_type": self.credit_type
         });
         match &self.kind {
             Kind::Flat(credits) => command["credits"] = decimal(*credits).into(),

@@ -1,6 +1,7 @@
 //! A story told to the engine and to the reference ledger side by side. Every answer and, after
 //! every step, everything that can be read of every account must be the same in both.
 
+use crate::account_story::AccountOp;
 use crate::commands::{GrantSent, Sent};
 use crate::corrections::CorrectSent;
 use crate::holds::ReserveSent;
@@ -25,6 +26,14 @@ pub struct Story<T = Journaled> {
     pub reserves: Vec<ReserveSent>,
     /// Settles that were taken: the account, and the command as sent.
     pub settles: Vec<Value>,
+}
+
+/// So far from the next instant behind `now` at which something of these accounts begins or ends.
+pub fn next_edge<'a>(accounts: impl Iterator<Item = &'a Account> + Clone, now: i64, offset: i64) -> i64 {
+    let grants = accounts.clone().flat_map(|account| &account.grants).flat_map(|g| [g.effective_at, g.expires_at]);
+    let holds = accounts.flat_map(|account| &account.holds).map(|hold| hold.expires_at);
+    let edges = grants.filter(|at| *at != FOREVER).chain(holds);
+    edges.map(|at| at + offset).filter(|at| *at > now).min().unwrap_or(now + SECOND)
 }
 
 fn answer_of(outcome: &Outcome) -> Answer {
@@ -63,7 +72,7 @@ impl<T: Told> Story<T> {
         let answers = story.execute(&group);
         assert!(answers.iter().all(|a| *a == "OK"), "{answers:?}");
         for account in 0..2 {
-            story.tell(&Op::CreateAccount(account));
+            story.tell(&Op::Account(AccountOp::Create(account, 0)));
         }
         story
     }
@@ -91,7 +100,7 @@ impl<T: Told> Story<T> {
         const SCOPES: [&[&str]; 8] =
             [&[], &[], &[], &[], &["tokens"], &["hours", "tokens"], &["crumbs", "files", "jobs"], &["cash"]];
         self.grants += 1;
-        let now = self.now();
+        let now = self.ledger.now_of(ACCOUNTS[op.account]);
         GrantSent {
             id: format!("g{}", self.grants),
             credit_type: if op.in_usd { "usd" } else { "credits" },
@@ -106,19 +115,14 @@ impl<T: Told> Story<T> {
     }
 
     /// A grant of the account, or an id nobody has.
-    fn grant_id(&self, account: &str, n: usize) -> String {
+    pub fn grant_id(&self, account: &str, n: usize) -> String {
         let grants = self.ledger.accounts.get(account).map_or(&[][..], |a: &Account| &a.grants);
         grants.get(grants.len().wrapping_sub(1 + n)).map_or("nothing".into(), |g| g.id.clone())
     }
 
     pub fn tell(&mut self, op: &Op) {
         match op {
-            Op::CreateAccount(n) => {
-                let is_new = !self.ledger.accounts.contains_key(ACCOUNTS[*n]);
-                self.ledger.accounts.entry(ACCOUNTS[*n].into()).or_default();
-                let expected = if is_new { "OK" } else { "DUPLICATE" };
-                self.command(json!({"type": "create_account", "account": ACCOUNTS[*n]}), expected);
-            }
+            Op::Account(op) => self.tell_account(op),
             Op::Grant(op) => {
                 let sent = self.grant_sent(op, Sent::Units(op.amount));
                 self.create_grant(ACCOUNTS[op.account], &sent);
@@ -129,11 +133,7 @@ impl<T: Told> Story<T> {
                 let expected = self.ledger.void(ACCOUNTS[*account], &id);
                 self.command(json!({"type": "void_grant", "account": ACCOUNTS[*account], "grant_id": id}), expected);
             }
-            Op::Release(account, n) => {
-                let id = self.grant_id(ACCOUNTS[*account], *n);
-                let expected = self.ledger.release(ACCOUNTS[*account], &id);
-                self.command(json!({"type": "release_grant", "account": ACCOUNTS[*account], "grant_id": id}), expected);
-            }
+            Op::Release(account, n, dates) => self.release_grant(ACCOUNTS[*account], *n, *dates),
             Op::Replace(account, void, create) => self.replace(ACCOUNTS[*account], void, create),
             Op::RefusedGroup(account, n) => {
                 let account = ACCOUNTS[*account];
@@ -142,7 +142,9 @@ impl<T: Told> Story<T> {
                 let answers = self.execute(&[first, second]);
                 assert!(answers.iter().any(|a| !["", "OK"].contains(a)), "{answers:?}");
             }
-            Op::Policy { account, in_usd, kind, limit } => self.set_policy(ACCOUNTS[*account], *in_usd, *kind, *limit),
+            Op::Policy { account, in_usd, kind, limit, since_in } => {
+                self.set_policy(ACCOUNTS[*account], *in_usd, *kind, *limit, *since_in);
+            }
             Op::Suspend(account, on) => {
                 let known = self.ledger.accounts.get_mut(ACCOUNTS[*account]);
                 let expected = if known.is_some() { "NO_CHANGE" } else { "ACCOUNT_UNKNOWN" };
@@ -183,6 +185,15 @@ impl<T: Told> Story<T> {
         self.command(json!({"type": "create_grant", "account": account, "grant": sent.json()}), expected);
     }
 
+    fn release_grant(&mut self, account: &str, n: usize, (from, to): (Option<i64>, Option<i64>)) {
+        let (id, now) = (self.grant_id(account, n), self.ledger.now_of(account));
+        let dates = (from.map(|ahead| now + ahead), to.map(|ahead| now + ahead));
+        let expected = self.ledger.release(account, &id, dates);
+        let command = json!({"type": "release_grant", "account": account, "grant_id": id,
+                             "effective_at": dates.0, "expires_at": dates.1});
+        self.command(command, expected);
+    }
+
     fn grant_again(&mut self, n: usize, other: bool) {
         let plain: Vec<_> =
             self.ledger.sent.iter().filter(|(_, s)| matches!(s.amount, Sent::Units(_))).cloned().collect();
@@ -219,14 +230,14 @@ impl<T: Told> Story<T> {
         }
         let json: Vec<Value> = sent.iter().map(GrantSent::json).collect();
         let command = json!({"type": "void_and_replace", "account": account, "void": void, "create": json});
-        let expected = self.ledger.replace(account, &void, &sent);
+        let expected = self.ledger.replace(account, &void, &sent, &[]);
         self.command(command.clone(), expected);
         if expected == "OK" {
             self.command(command, "DUPLICATE");
         }
     }
 
-    pub fn set_policy(&mut self, account: &str, in_usd: bool, kind: usize, limit: i64) {
+    pub fn set_policy(&mut self, account: &str, in_usd: bool, kind: usize, limit: i64, since_in: Option<i64>) {
         let credit_type = if in_usd { "usd" } else { "credits" };
         let (policy, rest) = match kind {
             0 => (Policy::Hard, json!({"kind": "hard"})),
@@ -237,6 +248,10 @@ impl<T: Told> Story<T> {
         };
         let mut command = json!({"type": "set_policy", "account": account, "credit_type": credit_type});
         command.as_object_mut().expect("an object").extend(rest.as_object().expect("an object").clone());
+        // A cap is for the whole usage period, however its parts are counted.
+        if let (Some(ahead), 3..) = (since_in, kind) {
+            command["since"] = (self.ledger.now_of(account) + ahead).into();
+        }
         let expected = if self.ledger.accounts.contains_key(account) { "NO_CHANGE" } else { "ACCOUNT_UNKNOWN" };
         if let Some(known) = self.ledger.accounts.get_mut(account) {
             known.pool(credit_type).policy = policy;
@@ -255,7 +270,7 @@ impl<T: Told> Story<T> {
             subject: if is_direct { DIRECT[op.subject - 15] } else { metered },
             is_direct,
             quantity: if is_direct { op.quantity.saturating_mul(500) } else { op.quantity },
-            time: op.time_in.map(|d| self.now() + d),
+            time: op.time_in.map(|d| self.ledger.now_of(ACCOUNTS[op.account]) + d),
             model: op.model,
             has_stray_dimension: op.has_stray_dimension,
             force: op.force,
@@ -295,11 +310,8 @@ impl<T: Told> Story<T> {
         let to = match step {
             Step::By(span) => now + span,
             Step::ToEdge(offset) => {
-                let grants = self.ledger.accounts.values().flat_map(|a| &a.grants);
-                let holds = self.ledger.accounts.values().flat_map(|a| &a.holds).map(|hold| hold.expires_at);
-                let edges = grants.flat_map(|g| [g.effective_at, g.expires_at]).filter(|at| *at != FOREVER);
-                let edges = edges.chain(holds);
-                edges.map(|at| at + offset).filter(|at| *at > now).min().unwrap_or(now + SECOND)
+                let on_this_clock = self.ledger.accounts.values().filter(|account| account.clock.is_none());
+                next_edge(on_this_clock, now, offset)
             }
         };
         self.ledger.advance(to);
@@ -353,13 +365,13 @@ impl<T: Told> Story<T> {
     }
 
     fn compare_account(&self, id: &str, account: &Account) {
-        let now = self.ledger.now;
-        let grants = grants_in_memory(&self.told, id, now);
+        let (asked_at, now) = (self.ledger.now, self.ledger.now_of(id));
+        let grants = grants_in_memory(&self.told, id, asked_at);
         let mut found = 0;
         for g in &account.grants {
             let read = grants.iter().find(|read| read["grant_id"] == *g.id).cloned();
             found += usize::from(read.is_some());
-            let read = read.or_else(|| self.told.left_grant(id, &g.id, now));
+            let read = read.or_else(|| self.told.left_grant(id, &g.id, asked_at));
             let read = read.unwrap_or_else(|| panic!("{id}: no grant {}", g.id));
             if read.is_null() {
                 assert_eq!(g.remaining, 0, "{id} grant {} has left memory at {now}", g.id);
@@ -379,7 +391,7 @@ impl<T: Told> Story<T> {
         self.compare_holds(id, account);
         for credit_type in ["credits", "usd"] {
             let query = json!({"type": "balance", "account": id, "credit_type": credit_type});
-            let read = self.told.ask(&query, now);
+            let read = self.told.ask(&query, asked_at);
             let pool = account.pools.get(credit_type).cloned().unwrap_or_default();
             let figures = ["available", "overdraft", "overage_total"].map(|name| read[name].as_i64().map(i128::from));
             let expected = [account.available(credit_type, now), pool.overdraft(), pool.overage_total()].map(Some);

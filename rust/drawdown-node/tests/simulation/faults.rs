@@ -126,7 +126,12 @@ pub fn end(
         seen.note("fault: power cut, answers not waiting for the disk");
         traffic.unpromise(promised);
     }
-    (world.moved_to(if goes_dark { world.disk.after_crash(random) } else { world.disk.after_kill() }), promised)
+    let next = world.moved_to(if goes_dark { world.disk.after_crash(random) } else { world.disk.after_kill() });
+    if random.once_in(3) {
+        next.clock.step_wall(-1 - random.below(2 * HOUR_US as u64) as i64);
+        seen.note("fault: clock back between two lives");
+    }
+    (next, promised)
 }
 
 fn with_file(world: &World, name: &str, change: impl FnOnce(&mut Vec<u8>)) -> World {

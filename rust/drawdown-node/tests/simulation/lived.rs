@@ -1,5 +1,6 @@
 //! A node as one who is told a story, and the reference ledger of each of its seqs.
 
+use crate::kinds::{answer_name, of_group};
 use crate::ledger::{Ledger, Use};
 use crate::support::World;
 use crate::told::{Told, with_events};
@@ -20,6 +21,8 @@ pub struct Lived {
     clock: Option<Arc<SimulatedClock>>,
     /// Of the last call that changed something.
     seq: u64,
+    /// What was done and answered, by name.
+    pub met: Vec<&'static str>,
     /// The ledger as it was after each call that wrote, by the seq it ended at.
     history: Vec<(u64, Ledger)>,
     /// Whether grants that have left memory are read back from the journal.
@@ -89,6 +92,7 @@ impl Told for Lived {
         let mut outcomes: Vec<Outcome> = Vec::new();
         let submitted = with_events(uses, &key, |events| self.node().submit(events, &Rights::ALL, &mut outcomes));
         self.seq = submitted.unwrap();
+        self.met.extend(outcomes.iter().map(|outcome| answer_name(&outcome.status)));
         Some(outcomes)
     }
 
@@ -96,6 +100,7 @@ impl Told for Lived {
         self.reach(now);
         let (seq, outcomes) = self.node().execute(group, &Rights::ALL).unwrap();
         self.seq = seq;
+        self.met.extend(of_group(group, &outcomes));
         outcomes
     }
 

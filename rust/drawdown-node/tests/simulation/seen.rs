@@ -1,9 +1,10 @@
 //! What was met in a run, counted: a run that did not meet everything shows nothing.
 
+use crate::kinds::{ANSWERS, COMMANDS, FACTS, RECORDS};
 use std::collections::BTreeMap;
 
 /// Faults, rows of the recovery table, and kinds of work.
-pub const WANTED: [&str; 45] = [
+const WANTED: [&str; 50] = [
     "life ended: closed",
     "life ended: killed",
     "life ended: power cut",
@@ -14,6 +15,7 @@ pub const WANTED: [&str; 45] = [
     "fault: disk full, resumed",
     "fault: clock back",
     "fault: clock forward, held",
+    "fault: clock back between two lives",
     "fault: power cut in recovery",
     "fault: power cut on a copy",
     "fault: power cut, answers not waiting for the disk",
@@ -35,12 +37,15 @@ pub const WANTED: [&str; 45] = [
     "recovery: restored from the remote",
     "recovery: restored from a stale remote",
     "swept: expired grants",
+    "asked after a life: what was told to have ended has ended",
     "sent again: was lost unanswered",
     "story: usage",
     "story: batch",
     "story: event again",
     "story: correction",
     "story: grant",
+    "story: transfer",
+    "story: account, its clock, table or periods",
     "story: void or replacement",
     "story: policy or suspension",
     "story: reservation",
@@ -49,15 +54,30 @@ pub const WANTED: [&str; 45] = [
     "story: sweep",
     "story: lost calls taken back",
     "story: restored account by account",
+    "lived twice: the same bytes",
 ];
 
-#[derive(Default)]
+/// How often each.
 pub struct Seen(BTreeMap<&'static str, u64>);
+
+/// All that a run has to meet.
+fn wanted() -> impl Iterator<Item = &'static str> {
+    [&WANTED[..], RECORDS, FACTS, COMMANDS, ANSWERS].into_iter().flatten().copied()
+}
+
+impl Default for Seen {
+    fn default() -> Seen {
+        Seen(wanted().map(|what| (what, 0)).collect())
+    }
+}
 
 impl Seen {
     pub fn note(&mut self, what: &'static str) {
-        assert!(WANTED.contains(&what), "{what} is not on the list");
-        *self.0.entry(what).or_default() += 1;
+        *self.0.get_mut(what).unwrap_or_else(|| panic!("{what} is not on the list")) += 1;
+    }
+
+    pub fn kinds(&self) -> usize {
+        self.0.len()
     }
 
     pub fn times(&self, what: &str) -> u64 {
@@ -65,13 +85,13 @@ impl Seen {
     }
 
     pub fn print(&self) {
-        for what in WANTED {
+        for what in wanted() {
             eprintln!("{:>9}  {what}", self.times(what));
         }
     }
 
     /// What was met less often than `least`.
     pub fn rarer_than(&self, least: u64) -> Vec<&'static str> {
-        WANTED.into_iter().filter(|what| self.times(what) < least).collect()
+        wanted().filter(|what| self.times(what) < least).collect()
     }
 }

@@ -3,6 +3,7 @@
 //! reservations, late events, amounts at the edge of 64 bits. The reference ledger of every moment is kept, so
 //! that whatever seq a node comes up at, all that can be read of it is known.
 
+use crate::account_story::AccountOp;
 use crate::corrections::CorrectSent;
 use crate::faults::tell;
 use crate::ledger::{Account, Ledger, Use};
@@ -50,7 +51,9 @@ fn kind_of(op: &Op) -> &'static str {
         Op::Use(_) | Op::Check { .. } => "story: usage",
         Op::UseAgain(..) => "story: event again",
         Op::Correct(_) | Op::CorrectAgain(..) => "story: correction",
-        Op::CreateAccount(_) | Op::Grant(_) | Op::GrantAgain(..) | Op::Release(..) => "story: grant",
+        Op::Account(AccountOp::Transfer { .. }) => "story: transfer",
+        Op::Account(_) => "story: account, its clock, table or periods",
+        Op::Grant(_) | Op::GrantAgain(..) | Op::Release(..) => "story: grant",
         Op::Void(..) | Op::Replace(..) | Op::RefusedGroup(..) => "story: void or replacement",
         Op::Policy { .. } | Op::Suspend(..) | Op::Thresholds(..) => "story: policy or suspension",
         Op::Reserve(_) | Op::ReserveAgain(..) | Op::Settle(_) | Op::SettleAgain(..) | Op::ReleaseHold(_) => {
@@ -177,6 +180,7 @@ impl Traffic for Stories {
         if !corrects || !self.is_restored && node.acknowledged_seq() == applied {
             self.tell(&op, random, seen);
         }
+        self.story.told.met.drain(..).for_each(|what| seen.note(what));
         let account = ACCOUNTS[random.below(3) as usize];
         self.story.compare_only(account);
         true

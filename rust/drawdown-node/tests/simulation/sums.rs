@@ -8,6 +8,7 @@ use crate::traffic::Traffic;
 use drawdown_core::{Command, Engine, Rights, Status};
 use drawdown_node::simulation::Random;
 use drawdown_node::{Node, SubmitError};
+use serde_json::json;
 use std::rc::Rc;
 
 pub const ACCOUNTS: u64 = 5;
@@ -36,6 +37,10 @@ pub struct Sums {
     sent: Vec<Sent>,
     stamp_us: i64,
     perishable: Vec<(i64, i64)>,
+    /// Balances that were read: the seq each waits for, and the instant it is of.
+    shown: Vec<(u64, i64)>,
+    /// Whoever was answered knows what had expired by then.
+    told_us: i64,
     /// Up to here everything was promised.
     promised_seq: u64,
 }
@@ -77,6 +82,12 @@ impl Sums {
         }
     }
 
+    /// The most there can be once these have expired.
+    fn most_left(&self, at_us: i64) -> i64 {
+        let left = self.perishable.iter().filter(|(ends, _)| *ends > at_us).map(|(_, amount)| amount);
+        GRANTED + left.sum::<i64>()
+    }
+
     fn spent(&self, account: u64) -> i64 {
         self.sent.iter().filter(|sent| sent.account == account).map(|sent| sent.quantity).sum()
     }
@@ -111,8 +122,20 @@ impl Traffic for Sums {
         let look = |engine: &Engine, stamp| (stamp, engine.stamp(), available(engine, PERISHABLE));
         let Ok((stamp, asked_at, left)) = node.read(look) else { return };
         assert!(stamp >= self.stamp_us, "the stamp fell from {} to {stamp}", self.stamp_us);
-        let most: i64 = self.perishable.iter().filter(|(ends, _)| *ends > asked_at).map(|(_, amount)| amount).sum();
-        assert!(left <= most + GRANTED, "{left} left, {most} has not expired");
+        let most = self.most_left(asked_at);
+        assert!(left <= most, "{left} left, {most} has not expired");
+    }
+
+    /// While nothing can be written, what is read is no promise.
+    fn ask(&mut self, node: &Node) {
+        let request = json!({"type": "balance", "account": account_id(PERISHABLE), "credit_type": "credits"});
+        let Ok((seq, answer)) = node.query(&request) else { return };
+        let Ok(at_us) = node.now_us() else { return };
+        let (left, most) = (answer.unwrap()["available"].as_i64().unwrap(), self.most_left(at_us));
+        assert!(left <= most, "{left} left, {most} has not expired");
+        if node.stats().read_only.is_none() {
+            self.shown.push((seq, at_us));
+        }
     }
 
     fn unpromise(&mut self, durable_seq: u64) {
@@ -130,8 +153,9 @@ impl Traffic for Sums {
 
     fn lose_all_but(&mut self, _snapshot: &Snapshot) {
         // What is behind the recovery point is lost, stamps and grants of a minute included.
-        self.stamp_us = 0;
+        (self.stamp_us, self.told_us) = (0, 0);
         self.promised_seq = 0;
+        self.shown.clear();
     }
 
     fn let_go(&mut self) {}
@@ -139,6 +163,13 @@ impl Traffic for Sums {
     /// Send everything again.
     fn audit(&mut self, _world: &World, node: &Rc<Node>, known_to: u64, seen: &mut Seen) {
         let promised = self.promised_seq.min(known_to);
+        let told = self.shown.drain(..).filter(|(seq, _)| *seq <= promised).map(|(_, at_us)| at_us).max();
+        if let Some(told_us) = told {
+            self.told_us = self.told_us.max(told_us);
+            let (left, most) = (node.read(|engine, _| available(engine, PERISHABLE)).unwrap(), self.most_left(told_us));
+            assert!(left <= most, "{left} left, though at {told_us} it was told that {most} has not expired");
+            seen.note("asked after a life: what was told to have ended has ended");
+        }
         assert!(node.applied_seq() >= promised, "answered up to {promised}, came up at {}", node.applied_seq());
         for sent in &mut self.sent {
             let (seq, outcomes) = record(node, &[(sent.id, sent.account, sent.quantity)], START_US).unwrap();

@@ -18,6 +18,9 @@ pub trait Traffic {
     /// What must hold at any moment.
     fn look(&mut self, node: &Node);
 
+    /// Somebody asks what there is, and remembers the answer.
+    fn ask(&mut self, _node: &Node) {}
+
     /// Images of accounts just left the node for the remote store.
     fn imaged(&mut self, _images: &[(u32, Vec<u8>)]) {}
 
