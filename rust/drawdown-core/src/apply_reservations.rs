@@ -167,7 +167,7 @@ pub fn apply_settled(account: &mut Account, e: &ReservationSettled, floor: i64) 
     pool.skip_spent();
     pool.charged = pool.charged.wrapping_add(e.charged());
     if let (Some(match_id), Some(meter)) = (e.counted_match, ended.meter) {
-        count_units(account, meter, match_id, e.period, e.counted_units, floor)?;
+        count_units(account, meter, match_id, e.counter_period(), e.counted_units, floor)?;
     }
     Ok(())
 }

@@ -169,6 +169,7 @@ impl Engine {
             .decide_settle(number, credit_type, &open, &charge, c.refuse_extra)
             .map_err(|why| self.shown_on(number, Some(credit_type), refused_use(why, "settle")))?;
         let is_in_credits = c.credits.is_some();
+        let counted = charge.charge.counted;
         let entry = ReservationSettled {
             account: number,
             credit_type: u32::from(credit_type),
@@ -182,9 +183,10 @@ impl Engine {
             overage: decided.overage,
             uncovered: decided.uncovered,
             period: decided.period,
-            counted_match: charge.charge.counted.map(|counted| counted.match_id),
-            counted_units: charge.charge.counted.map_or(0, |counted| counted.units),
+            counted_match: counted.map(|counted| counted.match_id),
+            counted_units: counted.map_or(0, |counted| counted.units),
             at: decided.at,
+            counted_period: counted.map(|counted| counted.period).filter(|period| *period != decided.period),
         };
         let charged = entry.charged();
         self.emit_in(Control::ReservationSettled(entry), group);

@@ -96,10 +96,11 @@ pub struct ReservationSettled {
     /// Under `partial`: never charged.
     #[prost(int64, tag = "11")]
     pub uncovered: i64,
-    /// Start of the billing period that bears it: that of `at`.
+    /// Where its overage is counted: the start of the usage period of `at`, or the instant since which that is
+    /// counted apart.
     #[prost(sint64, tag = "12")]
     pub period: i64,
-    /// A stateful price moved the counter of this match and `period` by so many units.
+    /// A stateful price moved the counter of this match by so many units.
     #[prost(uint32, optional, tag = "13")]
     pub counted_match: Option<u32>,
     #[prost(int64, tag = "14")]
@@ -107,6 +108,9 @@ pub struct ReservationSettled {
     /// `received_at` of the settle.
     #[prost(sint64, tag = "15")]
     pub at: i64,
+    /// The usage period of that counter; absent: `period`, as it always was before 2026-11-21.
+    #[prost(sint64, optional, tag = "16")]
+    pub counted_period: Option<i64>,
 }
 
 /// A reservation ended without use: let go, or past its time.
@@ -128,6 +132,11 @@ pub struct ReservationReleased {
 }
 
 impl ReservationSettled {
+    /// The usage period whose counter it moved, if it moved one.
+    pub fn counter_period(&self) -> i64 {
+        self.counted_period.unwrap_or(self.period)
+    }
+
     /// Everything the settle charged.
     pub fn charged(&self) -> i64 {
         let burned: i64 = self.parts.iter().map(|part| part.burned).sum();

@@ -115,6 +115,21 @@ fn usage_burns_grants_in_order_and_refusals_use_up_nothing() {
     b.assert_sound();
 }
 
+/// Overage that is counted apart since an instant has its own place; the tiers of the period have not.
+#[test]
+fn a_settle_moves_the_position_in_its_period_though_overage_is_counted_apart_since() {
+    let mut b = Bench::new();
+    b.grant("g", "100", "");
+    let done = b.run(&format!(
+        r#"[{{"type":"set_policy","account":"acme","credit_type":"credits","kind":"overage","price":"1","since":{NOW}}},
+            {{"type":"reserve","account":"acme","reservation_id":"r","meter":"calls","quantity":8}},
+            {{"type":"settle","account":"acme","reservation_id":"r","quantity":8}}]"#
+    ));
+    assert!(done.iter().all(|outcome| outcome.status == Some(Status::Ok)), "{done:?}");
+    assert_eq!(b.record("a", "calls", 4).charged, 3_000, "two of the first ten, two behind them");
+    b.assert_sound();
+}
+
 #[test]
 fn tiers_follow_the_position_in_the_period() {
     let mut b = Bench::new();

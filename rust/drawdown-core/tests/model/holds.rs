@@ -189,7 +189,8 @@ impl Ledger {
         let can_pay: i128 = payers.iter().map(|i| account.grants[*i].free()).sum();
         let covered = can_pay.min(priced.charge);
         let pool = account.pools.get(priced.credit_type).cloned().unwrap_or_default();
-        let (owed, overage, uncovered) = match at_zero(&pool, covered, priced.charge - covered, account.period_of(now)) {
+        let (owed, overage, uncovered) = match at_zero(&pool, covered, priced.charge - covered, account.period_of(now))
+        {
             Ok(taken) => taken,
             Err((status, shortfall)) => {
                 return HoldAnswer { shortfall: Some(shortfall), ..HoldAnswer::only(status) };

@@ -418,7 +418,8 @@ impl Ledger {
         }
         let rate = self.rate(known, meter, if meter == "tokens" { model } else { "" }, now).expect("priced");
         let meter_defined = METERS.iter().find(|m| m.key == meter).expect("priced");
-        let before = known.counters.get(&(meter.into(), rate.matches.into(), known.period_of(now))).copied().unwrap_or(0);
+        let before =
+            known.counters.get(&(meter.into(), rate.matches.into(), known.period_of(now))).copied().unwrap_or(0);
         let cost = |quantity: i64| match meter_defined.how {
             How::Sum => rate.charge(before, quantity.into(), meter_defined.quantity_scale),
             _ => self.price(known, &probe(quantity), now).ok().map(|priced| priced.charge),

@@ -251,6 +251,7 @@ impl Traffic for Stories {
         self.story.told.begin_history(seq, &self.story.ledger);
         self.story.told.reads_journal = !self.is_restored;
         self.story.compare();
+        self.story.compare_positions();
         self.send_again();
         self.story.compare();
         self.story.told.reads_journal = false;
