@@ -1,10 +1,12 @@
 """Local checkpoints by time, beside the journal's own by size, so that a restart stays quick.
 
-Budget: one checkpoint per interval, none where nothing was written since the last.
+Budget: one checkpoint per interval, none where nothing was written since the last. After each, memory that
+it and the messages since the last left free goes back to the system.
 """
 
 from drawdown.engine import Engine
 from drawdown.runtime.background import Background
+from drawdown.runtime.memory import give_back_free_memory
 
 
 class Checkpointer:
@@ -26,4 +28,5 @@ class Checkpointer:
         if applied != self._covered:
             self._engine.checkpoint()
             self._covered = applied
+            give_back_free_memory()
         return self._interval_s
