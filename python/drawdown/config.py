@@ -64,6 +64,9 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """What may differ per process and restart."""
 
     data: Annotated[str, Meta(min_length=1, description="Data folder; created if absent or empty")] = "./data"
+    create: Annotated[
+        bool, Meta(description="Begin a new store where the data folder holds none; off: refuse to start")
+    ] = True
     listen: Annotated[str, Meta(description="HOST:PORT of gRPC; port 0 picks a free one")] = "127.0.0.1:7070"
     http: Annotated[
         str,
@@ -124,7 +127,12 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         int, Meta(ge=1, le=65_536, description="Un-acked batches per usage stream before reading stops")
     ] = 256
     control_threads: Annotated[
-        int, Meta(ge=1, le=256, description="Worker threads for typed (control-plane) calls")
+        int,
+        Meta(
+            ge=1,
+            le=256,
+            description="Threads for typed calls that change things, as many for reads, a fourth for exports",
+        ),
     ] = 8
     control_calls_max: Annotated[
         int, Meta(ge=1, le=100_000, description="Typed calls waiting or running before they are shed")

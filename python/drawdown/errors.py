@@ -24,7 +24,9 @@
     ├── SnapshotError              the remote snapshot store could not be used; ingest is never affected
     │   ├── SnapshotUnavailableError   not reachable, or it refused a command
     │   ├── SnapshotForeignError       the namespace belongs to another store
-    │   ├── SnapshotFencedError        a newer owner writes there
+    │   ├── SnapshotFencedError        a newer owner, or a copy of this one's folder, writes there
+    │   ├── SnapshotAheadError         it holds more than the journal does
+    │   ├── SnapshotNewerError         a later version wrote it
     │   └── SnapshotIncompleteError    no complete snapshot to restore from
     └── InternalError              a fault of this software
 """
@@ -213,9 +215,21 @@ class SnapshotForeignError(SnapshotError):
 
 
 class SnapshotFencedError(SnapshotError):
-    """A newer owner (higher epoch) writes to the namespace; this process may not write there again."""
+    """A newer owner, or another copy of this folder, writes to the namespace; this process may not."""
 
     reason = "SNAPSHOT_FENCED"
+
+
+class SnapshotAheadError(SnapshotError):
+    """The snapshot holds more than this journal: the folder lost data or is an older copy."""
+
+    reason = "SNAPSHOT_AHEAD"
+
+
+class SnapshotNewerError(SnapshotError):
+    """A later version of this software wrote the snapshot. Nothing was written."""
+
+    reason = "SNAPSHOT_NEWER"
 
 
 class SnapshotIncompleteError(SnapshotError):

@@ -3,10 +3,12 @@
 import json
 import signal
 import threading
+import time
 import urllib.request
 from pathlib import Path
 
 import grpc
+from drawdown.v1 import usage_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
@@ -129,6 +131,45 @@ def test_an_idle_stream_does_not_hold_up_the_drain(tmp_path: Path) -> None:
         eventually(lambda: server.process.poll() is not None, "the server ends", seconds=15)
         hold.set()
         assert server.process.returncode == 0
+        calls.close()
+
+
+def test_a_second_signal_cuts_the_drain_short_and_loses_nothing(tmp_path: Path) -> None:
+    """A caller that never reads its acks holds up the drain for as long as it may take."""
+    with serving(tmp_path / "data", drain_s=300, dedupe_budget_bytes=128 << 20) as server:
+        calls = Calls(server.address)
+        set_up(calls, amount="1000000000")
+        sent = []
+
+        def many() -> object:
+            for number in range(100_000):
+                each = batch(number, *((f"e{number}-{index}", 1) for index in range(200)))
+                each.detail = usage_pb2.RESULT_DETAIL_ALL
+                sent.append(each)
+                yield each
+
+        unread = calls.stream(many(), timeout=300)
+
+        def stands_still() -> bool:
+            before = len(sent)
+            time.sleep(1)
+            return len(sent) == before > 0
+
+        eventually(stands_still, "neither side takes more", seconds=60)
+        server.send(signal.SIGTERM)
+        time.sleep(3)
+        assert server.process.poll() is None, "one signal waits for the caller"
+        server.send(signal.SIGTERM)
+        code, log = server.wait()
+        assert code == 0, log
+        unread.cancel()
+        calls.close()
+    with serving(tmp_path / "data", dedupe_budget_bytes=128 << 20) as again:
+        calls = Calls(again.address)
+        acks = list(calls.stream(sent[:100]))
+        assert sum(ack.duplicates for ack in acks) == 200 * 100, "what was taken first is there"
+        applied = 1_000_000_000 - int(available(calls))
+        assert applied % 200 == 0 and 200 * 100 <= applied <= 200 * len(sent)
         calls.close()
 
 

@@ -5,6 +5,7 @@ cannot be understood raises ``InvalidRequestError`` with ``.reason`` and ``.fiel
 applied state, which may be one commit group ahead of the disk; their ``seq`` says where.
 """
 
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -50,6 +51,10 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
         self.next_transition = raw.next_transition
         self.store_id = raw.store_id
         self.snapshots = SnapshotReader(raw)
+        self.recovered_seq: int = raw.durable_seq()
+        """Where the journal ended when the folder was opened."""
+        self.opening = secrets.token_hex(8)
+        """Of this opening alone: a copy of the folder opened elsewhere has another."""
         self.guard: Callable[[bytes], None] | None = None
         """Sees every group before the engine does and may raise; ``apply_json`` goes past it."""
         self.follower: Callable[[bytes, bytes], None] | None = None

@@ -54,6 +54,10 @@ class App:
                 "seconds": round(self.recovery_s, 3),
             },
         )
+        if process.redis:
+            from drawdown.runtime.snapshotter import require_only_owner
+
+            require_only_owner(self.engine, process)
         if process.fsync != "always":
             _log.warning(
                 "answers do not wait for the disk: events since the last flush are lost in a power cut",

@@ -21,8 +21,9 @@ from drawdown.config import ProcessConfig
 from drawdown.engine import Engine
 from drawdown.model.instants import now_us
 from drawdown.runtime.background import Background
-from drawdown.storage import RedisSnapshotStore
-from drawdown.storage.redis_layout import BUCKET_ACCOUNTS, FORMAT, Manifest
+from drawdown.runtime.new_store import START_TIMEOUT_MS
+from drawdown.storage import RedisSnapshotStore, open_snapshot_store
+from drawdown.storage.redis_layout import BUCKET_ACCOUNTS, FORMAT, Manifest, Owner
 from drawdown.storage.redis_snapshot import DAMAGED
 
 _log = logging.getLogger("drawdown.snapshot")
@@ -40,6 +41,29 @@ class SnapshotPassReport(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     full: bool
     seconds: float
+
+
+def owner_of(engine: Engine) -> Owner:
+    """Who writes the snapshots of this opening."""
+    return Owner(engine.store_id(), engine.epoch(), engine.opening)
+
+
+def require_only_owner(engine: Engine, config: ProcessConfig) -> None:
+    """Return unless Redis shows that this folder must not be served: then acknowledged events are elsewhere.
+
+    Raises ``SnapshotAheadError`` (the folder lost data or is an older copy) and ``SnapshotFencedError`` (the
+    store goes on elsewhere). Redis that cannot be asked within two seconds, or that is another store's, stops
+    nobody.
+    """
+    store = open_snapshot_store(config, timeout_ms=min(config.redis_timeout_ms, START_TIMEOUT_MS))
+    try:
+        store.claim(owner_of(engine), engine.recovered_seq)
+    except (errors.SnapshotAheadError, errors.SnapshotFencedError):
+        raise
+    except errors.SnapshotError as raised:
+        _log.warning("starting without Redis: %s", raised, extra={"reason": raised.reason})
+    finally:
+        store.close()
 
 
 class _Written:
@@ -121,8 +145,8 @@ class Snapshotter:
 
         ``unhurried`` keeps to ``snapshot_share_percent``; without it the pass is as quick as it can be.
 
-        Raises ``SnapshotUnavailableError`` (retry), ``SnapshotForeignError``, ``SnapshotFencedError``
-        or ``SnapshotError`` (Redis is ahead of this journal). Nothing in the engine changes.
+        Raises ``SnapshotUnavailableError`` (retry), and what else ``claim`` of the store does. Nothing in the
+        engine changes.
         """
         with self._one_pass:
             report = self._take(full, unhurried=unhurried)
@@ -147,6 +171,7 @@ class Snapshotter:
             done = self._write_pass(generation, begun.start_seq, unhurried=unhurried)
             seq, global_image = self._engine.snapshots.global_image()
             self._engine.wait_durable(max(seq, begun.start_seq))
+            self._write_runs(generation, begun.start_seq, done)
             known_runs = self._store.run_count(generation)
             manifest = Manifest(
                 format=FORMAT,
@@ -159,6 +184,7 @@ class Snapshotter:
                 runs=known_runs,
                 taken_at_us=now_us(),
                 complete=True,
+                opening=self._engine.opening,
             )
             self._store.complete(manifest, global_image)
             complete = True
@@ -183,21 +209,8 @@ class Snapshotter:
         )
 
     def _claim(self) -> Manifest | None:
-        """Own the namespace; answers the usable snapshot in it.
-
-        Raises ``SnapshotError`` where Redis is ahead of this journal: then the journal has lost
-        durable data or the folder is the wrong one, and the copy in Redis must not be overwritten.
-        """
-        store_id, epoch = self._engine.store_id(), self._engine.epoch()
-        found = self._store.claim(store_id, epoch)
-        applied = self._engine.applied_seq()
-        if found is not None and found.snapshot_seq > applied:
-            raise errors.SnapshotError(
-                f"the snapshot in Redis is at journal position {found.snapshot_seq}, this journal ends at "
-                f"{applied}: the folder lost data or is an older copy; restore from Redis into a new folder",
-                reason="SNAPSHOT_AHEAD",
-            )
-        return found
+        """Own the namespace; answers the usable snapshot in it. Raises what ``claim`` of the store does."""
+        return self._store.claim(owner_of(self._engine), self._engine.recovered_seq)
 
     def _new_generation(self) -> int:
         """A generation of its own for a full pass; what an earlier attempt left there is removed first."""

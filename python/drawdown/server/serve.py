@@ -1,9 +1,10 @@
 """``drawdown serve``: recover, listen, serve, drain.
 
-Exit codes: 0 drained · 64 a setting is wrong · 65 stored bytes are damaged · 69 the port cannot be
-had · 75 the folder is another process's · 128 + n a further signal n cut the closing short (nothing
-acknowledged is lost by that). The engine itself ends the process with 70 (a fault of
-this software) and 74 (the disk failed), so that nothing is answered after either.
+Exit codes: 0 drained · 64 a setting is wrong · 65 stored bytes are damaged, or the snapshot in Redis holds
+more than the journal · 69 the port cannot be had · 75 the folder, or its store in Redis, is another
+process's · 128 + n a further signal n cut the closing short (nothing acknowledged is lost by that). The
+engine itself ends the process with 70 (a fault of this software) and 74 (the disk failed), so that nothing
+is answered after either.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from drawdown.config import Config
 from drawdown.runtime.app import App
 from drawdown.runtime.logs import start_logging
 from drawdown.runtime.memory import keep_message_buffers
+from drawdown.runtime.new_store import require_store
 from drawdown.server import entitlement_service, usage_service
 from drawdown.server.access_control import AccessControl
 from drawdown.server.account_service import AccountService
@@ -84,14 +86,15 @@ def run(config: Config) -> int:
     try:
         require_safe(config.process)
         require_fast_protobuf()
+        require_store(config.process)
         tls = server_credentials(config.process)
         control = AccessControl(config.process)
         app = App(config)
-    except errors.FolderLockedError as raised:
+    except (errors.FolderLockedError, errors.SnapshotFencedError) as raised:
         return _refuse(raised, EXIT_LOCKED)
-    except errors.CorruptDataError as raised:
+    except (errors.CorruptDataError, errors.SnapshotAheadError) as raised:
         return _refuse(raised, EXIT_CORRUPT)
-    except (errors.ConfigError, errors.InvalidRequestError) as raised:
+    except (errors.ConfigError, errors.InvalidRequestError, errors.SnapshotForeignError) as raised:
         return _refuse(raised, EXIT_USAGE)
     except (errors.DrawdownError, OSError) as raised:
         return _refuse(raised, EXIT_UNAVAILABLE)

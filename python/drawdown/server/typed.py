@@ -8,7 +8,6 @@ work, deadlines of callers who have gone, errors, and the audit line of what cha
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol, TypeVar
 
 import grpc
@@ -20,6 +19,7 @@ from drawdown.server import status
 from drawdown.server.access import Access, Principal, Right
 from drawdown.server.audit import Audit, AuditedCall
 from drawdown.server.context import Context, Handler
+from drawdown.server.precedence import CallThreads, Precedence, precedence_of
 from drawdown.server.texts import check_texts
 from drawdown.server.usage_service import draining
 
@@ -45,11 +45,14 @@ class TypedCalls:
     def __init__(self, access: Access, audit: Audit, *, threads: int, calls_max: int) -> None:
         self._access = access
         self._audit = audit
-        self._calls_max = calls_max
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="typed-call")
+        self._threads = CallThreads(threads=threads, calls_max=calls_max)
         self._draining = False
-        self.open_calls = 0
         self.calls: dict[tuple[str, str], int] = {}
+
+    @property
+    def open_calls(self) -> int:
+        """Waiting or running."""
+        return self._threads.open_calls
 
     def handler_of(self, service: TypedService) -> tuple[str, dict[str, Handler]]:
         """Full name and handlers of a service: of every RPC of the descriptor that ``RIGHTS`` names."""
@@ -62,6 +65,7 @@ class TypedCalls:
     def _handler(self, service: TypedService, method: descriptors.MethodDescriptor, run: Method) -> Handler:
         right = service.RIGHTS[method.name]
         path = f"{service.DESCRIPTOR.name}/{method.name}"
+        precedence = precedence_of(path, right)
         request_class = message_factory.GetMessageClass(method.input_type)
 
         async def serve(body: bytes, context: Context) -> bytes:
@@ -69,7 +73,7 @@ class TypedCalls:
             try:
                 caller = self._access.caller(context, path)
                 self._access.admit(caller, right)
-                self._admit()
+                self._admit(precedence)
                 request = parsed(request_class, body)
                 check_texts(request)
             except errors.DrawdownError as refused:
@@ -79,7 +83,7 @@ class TypedCalls:
                 await status.abort(context, refused)
             try:
                 audited = self._audit.call(path, right, caller, request, context)
-                response = await self._run(run, request, caller, context, audited)
+                response = await self._run(run, request, caller, context, audited, precedence)
             except asyncio.CancelledError:
                 raise
             except Exception as raised:
@@ -91,11 +95,10 @@ class TypedCalls:
 
         return grpc.unary_unary_rpc_method_handler(serve)
 
-    def _admit(self) -> None:
+    def _admit(self, precedence: Precedence) -> None:
         if self._draining:
             raise draining()
-        if self.open_calls >= self._calls_max:
-            raise errors.OverloadedError(f"{self._calls_max} typed calls are open; retry after a pause")
+        self._threads.admit(precedence)
 
     async def _run(
         self,
@@ -104,6 +107,7 @@ class TypedCalls:
         principal: Principal,
         context: Context,
         audited: AuditedCall,
+        precedence: Precedence,
     ) -> bytes:
         remaining = context.time_remaining()
         allowed = CALL_S_MAX if remaining is None else min(remaining, CALL_S_MAX)
@@ -122,11 +126,7 @@ class TypedCalls:
             finally:
                 audited(outcome)
 
-        self.open_calls += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
-        finally:
-            self.open_calls -= 1
+        return await self._threads.run(precedence, work)
 
     def _count(self, path: str, code: str) -> None:
         key = (path, code)
@@ -138,7 +138,7 @@ class TypedCalls:
 
     def close(self) -> None:
         """Wait for running calls and end the threads."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._threads.close()
 
 
 MessageT = TypeVar("MessageT", bound=message.Message)

@@ -2,7 +2,7 @@
 
 ::
 
-    {NS}:owner             string   "STORE_ID EPOCH"; watched by every transaction
+    {NS}:owner             string   "STORE_ID EPOCH OPENING"; watched by every transaction
     {NS}:current           string   number of the generation that readers use
     {NS}:g<G>:manifest     string   JSON, below; absent until the generation's first pass is complete
     {NS}:g<G>:a:<B>        hash     account uid → sealed account image; B = uid div 1024
@@ -14,7 +14,10 @@
     sealed: crc32 u32le of bytes, begun at the uid or at the crc32 of "<S>-<n>" or "global" | bytes
 
     manifest: {"format": 1, "store_id", "epoch", "generation", "snapshot_seq", "accounts", "buckets",
-               "runs", "taken_at_us", "complete": true}
+               "runs", "taken_at_us", "complete": true, "opening"}
+
+An epoch is of one opening of one folder; the opening's random word tells apart copies of a folder that have
+come to the same epoch. Who has no word is of a version that wrote none.
 
 The braces are a hash tag: all keys of a namespace share one slot of a cluster, so one transaction
 can span them. A generation is written whole, then the pointer flips in one transaction. Images carry
@@ -76,6 +79,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     runs: int
     taken_at_us: int
     complete: bool
+    opening: str = ""
+    """Which opening of the folder took it."""
 
     @classmethod
     def decoded(cls, stored: bytes) -> "Manifest":
@@ -84,6 +89,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.json.decode(stored, type=cls)
         except (msgspec.MsgspecError, RecursionError) as raised:
             raise ValueError(f"not a manifest: {raised}") from raised
+
+
+class _Format(msgspec.Struct):
+    format: int
+
+
+def is_newer_format(stored: bytes) -> bool:
+    """Whether a manifest is of a format that this version does not know, whatever else it holds."""
+    try:
+        return msgspec.json.decode(stored, type=_Format).format > FORMAT
+    except (msgspec.MsgspecError, RecursionError):
+        return False
 
 
 def generation_from(stored: bytes | None) -> int:
@@ -99,18 +116,20 @@ class Owner(msgspec.Struct, frozen=True):
 
     store_id: str
     epoch: int
+    opening: str = ""
 
     def encoded(self) -> bytes:
         """As it is stored."""
-        return f"{self.store_id} {self.epoch}".encode()
+        return f"{self.store_id} {self.epoch} {self.opening}".rstrip().encode()
 
     @classmethod
     def decoded(cls, stored: bytes) -> "Owner":
         """Raises ``ValueError`` for anything else than what ``encoded`` makes."""
-        store_id, _, epoch = stored.decode("ascii").partition(" ")
+        store_id, _, rest = stored.decode("ascii").partition(" ")
+        epoch, _, opening = rest.partition(" ")
         if not store_id or not epoch.isdecimal():
             raise ValueError("not an owner")
-        return cls(store_id, int(epoch))
+        return cls(store_id, int(epoch), opening)
 
 
 class RunFacts(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from drawdown.storage.redis_layout import (
     Owner,
     RunFacts,
     generation_from,
+    is_newer_format,
     run_place,
     seal,
 )
@@ -32,6 +33,12 @@ UNLINK_KEYS: Final = 128
 
 # A key of the snapshot has become of another type: what is there is written anew, as another generation.
 DAMAGED: Final = "SNAPSHOT_DAMAGED"
+
+
+_WAYS_ON: Final = (
+    "end this one, or restore from Redis into a new folder; a folder that shall go on as it is, as one out "
+    "of a backup, needs a redis_namespace of its own"
+)
 
 
 class RedisSnapshotStore:
@@ -54,13 +61,15 @@ class RedisSnapshotStore:
             self._client.close()
             self._client = None
 
-    def claim(self, store_id: str, epoch: int) -> Manifest | None:
+    def claim(self, wanted: Owner, recovered_seq: int) -> Manifest | None:
         """Make this process the writer; answers the manifest of the snapshot found, if it is usable.
 
-        Raises ``SnapshotForeignError`` where another store's snapshot stands (unless takeover was
-        asked for) and ``SnapshotFencedError`` where a higher epoch writes.
+        Raises ``SnapshotForeignError`` where another store's snapshot stands and ``SnapshotNewerError`` where
+        a later version wrote it (neither with takeover), ``SnapshotAheadError`` where that of this store
+        holds more than its journal did when it was opened, and ``SnapshotFencedError`` where a copy of this
+        store writes. A refusal changes nothing.
         """
-        wanted = Owner(store_id, epoch)
+        self._require_not_passed(self.manifest(), wanted, recovered_seq)
         with self._speaking() as client:
             with client.pipeline(transaction=True) as pipe:
                 pipe.watch(self.layout.owner)
@@ -72,9 +81,20 @@ class RedisSnapshotStore:
                     pipe.execute()
             self._owner = wanted
             manifest = self.manifest()
-        if manifest is None or manifest.store_id != store_id:
+        if manifest is None or manifest.store_id != wanted.store_id:
             return None
         return manifest
+
+    def _require_not_passed(self, found: Manifest | None, wanted: Owner, recovered_seq: int) -> None:
+        """What an earlier opening of this folder stored is in its journal, or this is not that folder."""
+        if found is None or found.store_id != wanted.store_id:
+            return
+        if found.opening != wanted.opening and found.snapshot_seq > recovered_seq:
+            raise errors.SnapshotAheadError(
+                f"the snapshot in {self.layout.tag} is at journal position {found.snapshot_seq}, this "
+                f"journal ended at {recovered_seq} when it was opened: the folder lost data or is an older "
+                f"copy; {_WAYS_ON}"
+            )
 
     def _require_claimable(self, found: Owner | None, wanted: Owner) -> None:
         if found is None:
@@ -90,11 +110,19 @@ class RedisSnapshotStore:
         if found.epoch > wanted.epoch:
             raise errors.SnapshotFencedError(
                 f"epoch {found.epoch} of this store writes to {self.layout.tag}, this process is epoch "
-                f"{wanted.epoch}: it was replaced and writes no more snapshots"
+                f"{wanted.epoch}: it was replaced and writes no more snapshots; {_WAYS_ON}"
+            )
+        if found.epoch == wanted.epoch and found.opening and found.opening != wanted.opening:
+            raise errors.SnapshotFencedError(
+                f"another copy of this folder has come to the same epoch {found.epoch} and writes to "
+                f"{self.layout.tag}; {_WAYS_ON}"
             )
 
     def manifest(self) -> Manifest | None:
-        """The manifest of the generation in use; ``None`` where there is none or it is not whole."""
+        """The manifest of the generation in use; ``None`` where there is none or it is not whole.
+
+        Raises ``SnapshotNewerError`` for one of a later version, unless it may be replaced.
+        """
         try:
             with self._speaking() as client:
                 current = generation_from(client.get(self.layout.current))
@@ -105,6 +133,11 @@ class RedisSnapshotStore:
             stored = None
         if stored is None:
             return None
+        if is_newer_format(stored) and not self._takeover:
+            raise errors.SnapshotNewerError(
+                f"a newer version wrote the snapshot in {self.layout.tag}: start that one, or replace the "
+                "snapshot with redis_takeover"
+            )
         try:
             manifest = Manifest.decoded(stored)
         except ValueError:
@@ -263,10 +296,11 @@ def _owner_of(stored: bytes | None) -> Owner | None:
         ) from None
 
 
-def open_snapshot_store(config: ProcessConfig) -> RedisSnapshotStore:
-    """The store that the settings name; connects when first used."""
+def open_snapshot_store(config: ProcessConfig, *, timeout_ms: int | None = None) -> RedisSnapshotStore:
+    """The store that the settings name; connects when first used. ``timeout_ms`` instead of the setting's."""
+    patience_ms = config.redis_timeout_ms if timeout_ms is None else timeout_ms
     return RedisSnapshotStore(
-        lambda: open_client(config.redis, timeout_ms=config.redis_timeout_ms),
+        lambda: open_client(config.redis, timeout_ms=patience_ms),
         config.redis_namespace,
         takeover=config.redis_takeover,
     )

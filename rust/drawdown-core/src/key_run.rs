@@ -38,6 +38,12 @@ pub(crate) struct UsageKey {
 }
 
 impl KeyExtractor {
+    /// The same for keys of any age.
+    #[must_use]
+    pub fn of_any_age(self) -> KeyExtractor {
+        KeyExtractor { floor: i64::MIN, ..self }
+    }
+
     /// Append the keys of a journal body, whose first entry has seq `first_seq`, to `run`; those
     /// below the floor are left out. The body must have been applied by the engine before the
     /// extractor was taken from it.
@@ -128,6 +134,12 @@ impl KeyExtractor {
             time: head.time_us.unwrap_or(stamp),
         })
     }
+}
+
+/// Seq, key and event time of one record of a run, of `KEY_RECORD_BYTES`.
+pub fn id_of_record(record: &[u8]) -> (u64, u128, i64) {
+    let record = KeyRecord::of(record);
+    (record.seq, record.key, record.time)
 }
 
 /// Newest event time of a run: behind the floor, the whole run may be dropped. `None` if empty.

@@ -26,6 +26,7 @@
 //! written last, when the footer's place is known. Written and read past the page cache: a
 //! checkpoint is large, nobody reads it soon, and its check must see what the device has.
 
+use crate::error::NodeError;
 use crate::meta::{StoreId, array};
 
 /// Checkpoints of format 1 had all their event ids in key runs; a reader of that format would miss
@@ -83,16 +84,21 @@ impl ChunkFileHeader {
         bytes
     }
 
-    pub(crate) fn decode(bytes: &[u8; HEADER_BYTES], kind: FileKind) -> Result<ChunkFileHeader, String> {
+    /// # Errors
+    /// `Refused` for a whole header of a newer format, which is no damage; else `Corrupt`.
+    pub(crate) fn decode(bytes: &[u8; HEADER_BYTES], kind: FileKind, name: &str) -> Result<ChunkFileHeader, NodeError> {
         if bytes[..8] != kind.magic() {
-            return Err("the file is of another kind".into());
+            return Err(NodeError::corrupt(name, 0, "the file is of another kind"));
         }
         if crc32c::crc32c(&bytes[..60]) != u32::from_le_bytes(array(bytes, 60)) {
-            return Err("the header's check sum is wrong".into());
+            return Err(NodeError::corrupt(name, 0, "the header's check sum is wrong"));
         }
         let format = u32::from_le_bytes(array(bytes, 8));
-        if !(OLDEST_FORMAT..=FORMAT).contains(&format) {
-            return Err(format!("the file has format {format}, this program reads {OLDEST_FORMAT} to {FORMAT}"));
+        if format > FORMAT {
+            return Err(NodeError::newer(name, format, FORMAT));
+        }
+        if format < OLDEST_FORMAT {
+            return Err(NodeError::corrupt(name, 8, format!("there is no format {format}")));
         }
         Ok(ChunkFileHeader {
             kind,

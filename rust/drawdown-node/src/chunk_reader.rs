@@ -47,7 +47,7 @@ impl ChunkFileReader {
         let (mut window, mut bytes) = (AlignedBuffer::with_capacity(0), [0; HEADER_BYTES]);
         read_window(&*file, &mut window, 0, size).map_err(NodeError::io(doing()))?;
         bytes.copy_from_slice(&window.content()[..HEADER_BYTES]);
-        let header = ChunkFileHeader::decode(&bytes, kind).map_err(|what| NodeError::corrupt(name, 0, what))?;
+        let header = ChunkFileHeader::decode(&bytes, kind, name)?;
         if header.store != store {
             let what = format!("belongs to store {}, not {store}", header.store);
             return Err(NodeError::corrupt(name, 16, what));

@@ -50,6 +50,14 @@ impl NodeError {
     pub(crate) fn corrupt(file: &str, offset: u64, what: impl Into<String>) -> NodeError {
         NodeError::Corrupt(Corruption { file: file.into(), offset, seqs: None, what: what.into() })
     }
+
+    /// A whole file of a later version: no damage, and nothing that this program may touch.
+    pub(crate) fn newer(file: &str, format: u32, known: u32) -> NodeError {
+        NodeError::Refused(format!(
+            "{file} has format {format}, this program knows formats up to {known}: it was written by a newer \
+             version, start that one; nothing was changed"
+        ))
+    }
 }
 
 impl fmt::Display for NodeError {

@@ -131,7 +131,7 @@ pub(crate) fn open_segment(
         };
         let mut block = AlignedBuffer::zeroed(SEGMENT_HEADER_BYTES);
         file.read_exact_at(block.content_mut(), 0).map_err(NodeError::io(format!("read {path}")))?;
-        let header = SegmentHeader::decode(block.content()).map_err(|what| NodeError::corrupt(&path, 0, what))?;
+        let header = SegmentHeader::decode(block.content(), &path)?;
         if header.store_id != store || header.first_seq != first_seq {
             return Err(NodeError::corrupt(&path, 16, "is a segment of another place"));
         }

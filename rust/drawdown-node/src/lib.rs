@@ -12,6 +12,7 @@ extern crate self as drawdown_node;
 
 mod account_past;
 mod aligned;
+mod applied_ids;
 mod changes;
 mod checkpoint_file;
 mod checkpoint_load;

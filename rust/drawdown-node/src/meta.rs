@@ -73,17 +73,20 @@ impl Meta {
 
     fn decode(bytes: &[u8]) -> Result<Meta, NodeError> {
         let broken = |offset, what: &str| NodeError::corrupt(META_NAME, offset, what);
-        if bytes.len() < 12 || bytes[..8] != MAGIC {
+        if bytes.len() < META_BYTES || bytes[..8] != MAGIC {
             return Err(broken(0, "this is no META of a drawdown data folder"));
         }
-        let format = u32::from_le_bytes(array(bytes, 8));
-        if format != JOURNAL_FORMAT {
-            return Err(NodeError::Refused(format!(
-                "the folder has format {format}, this program reads format {JOURNAL_FORMAT}: use a matching version"
-            )));
+        // In every version the check sum of all before it ends the file: so a newer one is told from damage.
+        let (content, check) = bytes.split_at(bytes.len() - 4);
+        if crc32c::crc32c(content) != u32::from_le_bytes(array(check, 0)) {
+            return Err(broken(0, "the check sum is wrong"));
         }
-        if bytes.len() != META_BYTES || crc32c::crc32c(&bytes[..72]) != u32::from_le_bytes(array(bytes, 72)) {
-            return Err(broken(0, "length or check sum is wrong"));
+        let format = u32::from_le_bytes(array(bytes, 8));
+        if format > JOURNAL_FORMAT {
+            return Err(NodeError::newer(META_NAME, format, JOURNAL_FORMAT));
+        }
+        if bytes.len() != META_BYTES {
+            return Err(broken(0, "the length is wrong"));
         }
         Ok(Meta {
             store_id: StoreId(array(bytes, 16)),

@@ -2,8 +2,9 @@
 //!
 //! Every account is imaged at its own seq, never below the pass's start S. An image may be stored
 //! only after every dedupe key up to its seq has been: then a restored account never lacks the
-//! key of an event it contains. Hence the order: chunk, wait until durable, keys until there
-//! are none, store the keys, store the chunk.
+//! key of an event it contains. Hence the order: chunk, wait until it may be answered, keys until there
+//! are none, store the keys, store the chunk. Nothing is handed out that the journal could still lose: where
+//! answers do not wait for the disk, keys and global image do, and have the journal synced.
 //!
 //! ```text
 //! global image as handed out
@@ -21,7 +22,9 @@ use crate::journal_reader::JournalReader;
 use crate::key_window::KeyWindow;
 use crate::meta::array;
 use crate::node::Node;
+use crate::settings::FsyncPolicy;
 use crate::sync::{Instant, MutexGuard};
+use crate::threads::sync_now;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -134,10 +137,10 @@ impl Node {
     }
 
     /// The next run of keys not handed out yet; `None` when every key up to the seq of the last
-    /// chunk (at first: the start) was. That seq must be durable.
+    /// chunk (at first: the start) was. That seq must be acknowledged; afterwards it is durable.
     ///
     /// # Errors
-    /// `Refused`: no pass is under way, or the seq is not durable. `Corrupt`, `Io`: the local
+    /// `Refused`: no pass is under way, or the seq is not written. `Corrupt`, `Io`: the local
     /// journal or a run can't be read.
     pub fn snapshot_keys(&self) -> Result<Option<Vec<u8>>, NodeError> {
         let mut pass = self.running_pass()?;
@@ -183,10 +186,7 @@ impl Node {
 
     /// Draw keys from the journal behind the runs: about a run's worth, or what is left.
     fn draw_keys(&self, pass: &mut RemotePass) -> Result<(), NodeError> {
-        if self.durable_seq() < pass.goal_seq {
-            let what = format!("keys were asked for up to seq {}, which is not durable yet", pass.goal_seq);
-            return Err(NodeError::Refused(what));
-        }
+        self.require_durable(pass.goal_seq)?;
         let mut journal = match pass.journal.take() {
             Some(journal) => journal,
             None => {
@@ -210,13 +210,31 @@ impl Node {
         Ok(())
     }
 
-    /// `(seq, image)` of what all accounts share and of the store's key.
+    /// `(seq, image)` of what all accounts share and of the store's key. In a pass ask for keys once more when
+    /// that seq is acknowledged, and store the image behind them: then the journal cannot lose it any more.
     ///
     /// # Errors
     /// `Halted`.
     pub fn snapshot_global(&self) -> Result<(u64, Vec<u8>), SubmitError> {
         let (seq, image) = self.read(|engine, _| (engine.next_seq() - 1, engine.global_image()))?;
+        if self.shared.settings.fsync != FsyncPolicy::Always {
+            let mut pass = self.shared.remote.lock();
+            pass.goal_seq = pass.goal_seq.max(seq);
+        }
         Ok((seq, closed_global(self.shared.meta.store_key, &image)))
+    }
+
+    /// Have the journal synced up to `seq` if only that is missing; under `always` it never is.
+    fn require_durable(&self, seq: u64) -> Result<(), NodeError> {
+        let progress = &self.shared.progress;
+        if progress.durable() < seq && progress.written() >= seq {
+            sync_now(&self.shared);
+        }
+        if progress.durable() >= seq {
+            return Ok(());
+        }
+        let what = format!("keys were asked for up to seq {seq}, the journal is durable up to {}", progress.durable());
+        Err(NodeError::Refused(what))
     }
 
     /// Close the pass. Unless it is complete its accounts and keys come again in the next one.

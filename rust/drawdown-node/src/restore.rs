@@ -46,6 +46,8 @@ pub struct Restore {
 
 /// Of a snapshot; a journal of a thousand million records a second does not get there in a century.
 const SEQ_MAX: u64 = 1 << 62;
+/// Openings of one folder between two restores of its store are fewer.
+const EPOCHS_PER_RESTORE: u64 = 1_000_000;
 /// Names until the end seq is known.
 const KEYS_IN_THE_MAKING: KeyRunName = KeyRunName { first_seq: 0, last_seq: 0 };
 
@@ -163,7 +165,7 @@ impl Restore {
         let meta = Meta {
             store_id: self.store,
             store_key,
-            epoch: self.manifest.epoch,
+            epoch: epoch_after_restore(self.manifest.epoch)?,
             durable_seq: end_seq,
             first_seq: end_seq + 1,
         };
@@ -189,6 +191,15 @@ impl Restore {
             "digest": format!("{:032x}", rebuilt.engine.digest()),
         }))
     }
+}
+
+/// Whoever still has the folder of before, and opens it again and again, must never come to an epoch of the
+/// restored one: each restore begins another million.
+fn epoch_after_restore(of_snapshot: u64) -> Result<u64, NodeError> {
+    let begun = (of_snapshot / EPOCHS_PER_RESTORE).checked_add(1).and_then(|n| n.checked_mul(EPOCHS_PER_RESTORE));
+    begun.filter(|epoch| *epoch <= SEQ_MAX).ok_or_else(|| {
+        NodeError::Refused(format!("the manifest's epoch {of_snapshot} is none that openings could come to"))
+    })
 }
 
 /// Number and seq of an account image: its fields 1 and 2, varints, written first (core's
@@ -227,6 +238,14 @@ fn take_field(rest: &mut &[u8], tag: u8) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_opening_of_an_older_folder_comes_to_the_epoch_of_a_restored_one() {
+        assert_eq!(1_000_000, epoch_after_restore(0).unwrap());
+        assert_eq!(1_000_000, epoch_after_restore(999_999).unwrap());
+        assert_eq!(2_000_000, epoch_after_restore(1_000_000).unwrap());
+        assert!(epoch_after_restore(u64::MAX).is_err());
+    }
 
     #[test]
     fn heads_of_images_are_read() {

@@ -139,7 +139,7 @@ pub(crate) fn load_segment(disk: &dyn Disk, name: &SegmentName, bytes: &mut Alig
 /// The header of a loaded segment, checked against its name and store.
 pub(crate) fn segment_header(bytes: &[u8], name: &SegmentName, store: StoreId) -> Result<SegmentHeader, NodeError> {
     let path = name.path();
-    let header = SegmentHeader::decode(bytes).map_err(|what| NodeError::corrupt(&path, 0, what))?;
+    let header = SegmentHeader::decode(bytes, &path)?;
     if header.store_id != store {
         return Err(NodeError::corrupt(&path, 16, format!("belongs to store {}, not {store}", header.store_id)));
     }

@@ -34,6 +34,7 @@
 
 use crate::aligned::{AlignedBuffer, BLOCK_BYTES};
 use crate::disk::{Access, Disk, DiskFile};
+use crate::error::NodeError;
 use crate::meta::{JOURNAL_FORMAT, StoreId, array};
 use std::io;
 use std::sync::Arc;
@@ -74,19 +75,21 @@ impl SegmentHeader {
         block
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<SegmentHeader, String> {
+    /// # Errors
+    /// `Refused` for a whole header that only a newer program may read, which is no damage; else `Corrupt`.
+    pub(crate) fn decode(bytes: &[u8], path: &str) -> Result<SegmentHeader, NodeError> {
         if bytes.len() < SEGMENT_HEADER_BYTES {
-            return Err("the file is shorter than a segment header".into());
+            return Err(NodeError::corrupt(path, 0, "the file is shorter than a segment header"));
         }
         if bytes[..8] != MAGIC {
-            return Err("this is no journal segment".into());
+            return Err(NodeError::corrupt(path, 0, "this is no journal segment"));
         }
         if crc32c::crc32c(&bytes[..72]) != u32::from_le_bytes(array(bytes, 72)) {
-            return Err("the segment header's check sum is wrong".into());
+            return Err(NodeError::corrupt(path, 0, "the segment header's check sum is wrong"));
         }
         let reader = u32::from_le_bytes(array(bytes, 12));
         if reader > JOURNAL_FORMAT {
-            return Err(format!("the segment needs a program of format {reader}, this one has {JOURNAL_FORMAT}"));
+            return Err(NodeError::newer(path, reader, JOURNAL_FORMAT));
         }
         Ok(SegmentHeader {
             store_id: StoreId(array(bytes, 16)),
@@ -197,11 +200,11 @@ mod tests {
             segment_bytes: 1 << 20,
         };
         let bytes = header.encode().content().to_vec();
-        assert_eq!(header, SegmentHeader::decode(&bytes).unwrap());
+        assert_eq!(header, SegmentHeader::decode(&bytes, "seg").unwrap());
         for at in 0..76 {
             let mut flipped = bytes.clone();
             flipped[at] ^= 4;
-            assert!(SegmentHeader::decode(&flipped).is_err(), "flip at {at} not found");
+            assert!(SegmentHeader::decode(&flipped, "seg").is_err(), "flip at {at} not found");
         }
     }
 

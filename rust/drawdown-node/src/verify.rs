@@ -1,5 +1,6 @@
 //! A read-only check of a whole folder.
 
+use crate::applied_ids::count_applied_ids;
 use crate::checkpoint_file::checkpoints;
 use crate::disk::Disk;
 use crate::error::NodeError;
@@ -33,6 +34,8 @@ struct VerifyReport {
     replayed_from_genesis: bool,
     /// Digests journaled on the way that the replay agreed with.
     digests_compared: u32,
+    /// Ids of usage, reservations, settles and corrections in the journal; none was applied twice.
+    applied_ids: u64,
     /// Conservation totals as the engine reports them.
     conservation: Value,
     /// What the next opening would repair, and what it would pass over.
@@ -42,7 +45,8 @@ struct VerifyReport {
 /// Read everything in a folder that no process owns; a JSON report. Changes nothing.
 ///
 /// # Errors
-/// `FolderLocked`; `Corrupt` naming file and offset; `Refused` if this is no data folder.
+/// `FolderLocked`; `Corrupt` naming file and offset; `Refused` if this is no data folder, or if an id was
+/// applied twice in it.
 pub fn verify_folder(folder: impl Into<PathBuf>) -> Result<Value, NodeError> {
     verify_disk(&RealDisk::existing(folder))
 }
@@ -77,6 +81,7 @@ pub fn verify_disk(disk: &dyn Disk) -> Result<Value, NodeError> {
         digest: format!("{digest:032x}"),
         replayed_from_genesis: false,
         digests_compared: recovery.digests_compared,
+        applied_ids: count_applied_ids(disk, &meta, engine.next_seq() - 1, &engine.key_extractor().of_any_age())?,
         conservation: engine.conservation_json(None),
         notes: std::mem::take(&mut recovery.notes),
     };

@@ -3,25 +3,8 @@
 mod support;
 
 use drawdown_core::{Command, Rights, Status};
-use drawdown_node::simulation::SimulatedDisk;
 use drawdown_node::{Node, NodeSettings};
-use std::path::Path;
-use support::{GRANTED, World, available, record, small_settings};
-
-/// A copy of `tests/golden/<name>`.
-fn planted(name: &str) -> SimulatedDisk {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    let disk = SimulatedDisk::new(1);
-    for inside in ["", "archive"].into_iter().filter(|inside| folder.join(inside).exists()) {
-        for entry in std::fs::read_dir(folder.join(inside)).unwrap().map(Result::unwrap) {
-            if entry.file_type().unwrap().is_file() {
-                let name = Path::new(inside).join(entry.file_name());
-                disk.plant(name.to_str().unwrap(), std::fs::read(entry.path()).unwrap());
-            }
-        }
-    }
-    disk
-}
+use support::{GRANTED, World, available, golden, record, small_settings};
 
 /// Thirty events of one unit, at one instant, on three accounts in turn.
 fn assert_thirty_events(node: &Node, time_us: i64) {
@@ -39,7 +22,7 @@ fn assert_thirty_events(node: &Node, time_us: i64) {
 #[test]
 fn a_folder_with_key_runs_opens_and_goes_on() {
     const TIME_US: i64 = 1_795_220_515_000_000;
-    let mut world = World::on(planted("key-runs"), TIME_US + 1_000_000);
+    let mut world = World::on(golden("key-runs"), TIME_US + 1_000_000);
     let settings = NodeSettings { checkpoint_on_close: true, ..small_settings() };
     for round in 0..4_u64 {
         let node = world.open(settings.clone()).unwrap();
@@ -95,7 +78,7 @@ fn run(node: &Node, commands: &str) {
 #[test]
 fn a_folder_of_absolute_thresholds_opens_and_goes_on() {
     const TIME_US: i64 = 1_795_248_690_000_000;
-    let world = World::on(planted("absolute-thresholds"), TIME_US);
+    let world = World::on(golden("absolute-thresholds"), TIME_US);
     let node = world.open(small_settings()).unwrap();
     assert_eq!(7, node.report().checkpoint_seq);
     let before = vec![("balance.low".to_string(), 500), ("balance.low".to_string(), 200)];

@@ -121,12 +121,16 @@ def _translated(raised: DBAPIError) -> errors.DrawdownError:
 
 
 def open_sql(db: str, folder: str) -> SqlDatabase:
-    """Open and migrate. Raises ``ConfigError`` for a URL it cannot use, ``UnavailableError`` otherwise."""
+    """Open and migrate. Raises ``ConfigError`` for a URL it cannot use and for a database of a later version,
+    ``UnavailableError`` otherwise."""
     engine = open_engine(url_of(db, folder))
     try:
         migrate(engine)
     except DBAPIError as raised:
         raise _translated(raised) from raised
+    except errors.ConfigError:
+        engine.dispose()
+        raise
     return SqlDatabase(engine)
 
 
@@ -164,10 +168,20 @@ def _begin_sqlite(connection: sqlalchemy.Connection) -> None:
 
 
 def migrate(engine: sqlalchemy.Engine, revision: str = "head") -> None:
-    """Bring the schema to the newest version, or to a named one, each step in a transaction."""
+    """Bring the schema to the newest version, or to a named one; all steps are one transaction.
+
+    Raises ``ConfigError`` for a database of a later version, which stays as it is.
+    """
     with engine.begin() as connection:
-        if revision == "head" and _version_of(connection) == _newest_version():
+        found, newest = _version_of(connection), _newest_version()
+        if revision == "head" and found == newest:
             return
+        if found is not None and found > newest:
+            raise errors.ConfigError(
+                f"db: the control plane's database has schema {found}, this program knows schemas up to "
+                f"{newest}: a newer version wrote it, start that one; nothing was changed",
+                field="db",
+            )
         # Seldom needed, and a quarter of what a start after a kill loads.
         from alembic import command
         from alembic.config import Config

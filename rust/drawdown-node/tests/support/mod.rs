@@ -7,6 +7,7 @@ use drawdown_core::{Command, Engine, Outcome, Rights, Settings, Status, StoreKey
 use drawdown_node::simulation::SimulatedDisk;
 use drawdown_node::{Clock, Drive, Environment, Fatal, Node, NodeError, NodeSettings, SimulatedClock};
 use parking_lot::Mutex;
+use std::path::Path;
 use std::sync::Arc;
 
 pub const START_US: i64 = 1_790_000_000_000_000;
@@ -147,4 +148,19 @@ pub fn available(engine: &Engine, account: u64) -> i64 {
     let answer = engine.query(&request, engine.stamp()).expect("a balance");
     let number = answer.get("available").unwrap_or_else(|| panic!("no available in {answer}"));
     number.as_i64().or_else(|| number.as_str().and_then(|text| text.parse().ok())).unwrap()
+}
+
+/// A copy of `tests/golden/<name>`.
+pub fn golden(name: &str) -> SimulatedDisk {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    let disk = SimulatedDisk::new(1);
+    for inside in ["", "archive"].into_iter().filter(|inside| folder.join(inside).exists()) {
+        for entry in std::fs::read_dir(folder.join(inside)).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_file() {
+                let name = Path::new(inside).join(entry.file_name());
+                disk.plant(name.to_str().unwrap(), std::fs::read(entry.path()).unwrap());
+            }
+        }
+    }
+    disk
 }
