@@ -57,6 +57,8 @@ P99_RATIO_MAX = 1.2
 RSS_SLOPE_MAX = 1.0
 # Of the most that event ids took: from there on their table is as large as it gets.
 KEYS_FULL = 0.995
+# Memory goes up between two checkpoints and down with each: a block of time holds one of them.
+MEMORY_BLOCK_S = 60.0
 DESCRIPTORS_MORE_MAX = 8
 KILL = "kill -9"
 SETTINGS = {
@@ -65,7 +67,7 @@ SETTINGS = {
     "dedupe_budget_bytes": 256 << 20,
     "snapshot_interval_s": 2,
     "redis_timeout_ms": 500,
-    "checkpoint_interval_s": 60,
+    "checkpoint_interval_s": int(MEMORY_BLOCK_S),
     "payments": "test",
 }
 
@@ -365,7 +367,7 @@ def memory_growth(found: Soak) -> Growth:
         return Growth()
     slices = [each for each in found.slices if each.life == life[0].life]
     full = KEYS_FULL * max(each.key_bytes for each in slices)
-    return growth(life, found.slice_s, min(each.ended_s for each in slices if each.key_bytes >= full))
+    return growth(life, MEMORY_BLOCK_S, min(each.ended_s for each in slices if each.key_bytes >= full))
 
 
 def p99_halves(slices: list[Slice]) -> tuple[float, float]:
