@@ -1,42 +1,11 @@
 //! Damaged journals, images and key runs: refused or taken in, never a panic, and never a state that is none.
 
-#![allow(dead_code)] // The stories are shared with `model.rs`, which reads more of them.
-
-#[path = "model/account_story.rs"]
-mod account_story;
-#[path = "model/accounts.rs"]
-mod accounts;
-#[path = "model/aggregates.rs"]
-mod aggregates;
-#[path = "model/commands.rs"]
-mod commands;
-#[path = "model/correction_story.rs"]
-mod correction_story;
-#[path = "model/corrections.rs"]
-mod corrections;
-#[path = "model/grants.rs"]
-mod grants;
-#[path = "model/hold_story.rs"]
-mod hold_story;
-#[path = "model/holds.rs"]
-mod holds;
-#[path = "model/ledger.rs"]
-mod ledger;
-#[path = "model/ops.rs"]
-mod ops;
-#[path = "model/prices.rs"]
-mod prices;
-#[path = "model/story.rs"]
-mod story;
-#[path = "model/telling.rs"]
-mod telling;
-#[path = "model/told.rs"]
-mod told;
-#[path = "model/zero.rs"]
-mod zero;
+#[path = "model/mod.rs"]
+mod model;
 
 use drawdown_core::Engine;
 use ledger::Use;
+use model::*;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use telling::{config, ops, told};

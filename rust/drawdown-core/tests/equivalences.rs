@@ -1,43 +1,12 @@
 //! Different roads to one state: batches, replay, images; and what must never panic or charge twice.
 
-#![allow(dead_code)] // The stories are shared with `model.rs`, which reads more of them.
-
-#[path = "model/account_story.rs"]
-mod account_story;
-#[path = "model/accounts.rs"]
-mod accounts;
-#[path = "model/aggregates.rs"]
-mod aggregates;
-#[path = "model/commands.rs"]
-mod commands;
-#[path = "model/correction_story.rs"]
-mod correction_story;
-#[path = "model/corrections.rs"]
-mod corrections;
-#[path = "model/grants.rs"]
-mod grants;
-#[path = "model/hold_story.rs"]
-mod hold_story;
-#[path = "model/holds.rs"]
-mod holds;
-#[path = "model/ledger.rs"]
-mod ledger;
-#[path = "model/ops.rs"]
-mod ops;
-#[path = "model/prices.rs"]
-mod prices;
-#[path = "model/story.rs"]
-mod story;
-#[path = "model/telling.rs"]
-mod telling;
-#[path = "model/told.rs"]
-mod told;
-#[path = "model/zero.rs"]
-mod zero;
+#[path = "model/mod.rs"]
+mod model;
 
 use drawdown_core::usage::Outcome;
 use drawdown_core::{Engine, Settings, Status, StoreKey};
 use ledger::Use;
+use model::*;
 use ops::{HOUR, MINUTE, Op, SECOND};
 use proptest::prelude::*;
 use proptest::sample::Index;

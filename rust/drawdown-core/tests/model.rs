@@ -1,38 +1,9 @@
 //! The engine against the reference ledger: random stories, compared after every step.
 
-#[path = "model/account_story.rs"]
-mod account_story;
-#[path = "model/accounts.rs"]
-mod accounts;
-#[path = "model/aggregates.rs"]
-mod aggregates;
-#[path = "model/commands.rs"]
-mod commands;
-#[path = "model/correction_story.rs"]
-mod correction_story;
-#[path = "model/corrections.rs"]
-mod corrections;
-#[path = "model/grants.rs"]
-mod grants;
-#[path = "model/hold_story.rs"]
-#[allow(dead_code, reason = "equivalences.rs reads the rest")]
-mod hold_story;
-#[path = "model/holds.rs"]
-mod holds;
-#[path = "model/ledger.rs"]
-mod ledger;
-#[path = "model/ops.rs"]
-mod ops;
-#[path = "model/prices.rs"]
-mod prices;
-#[path = "model/story.rs"]
-#[allow(dead_code, reason = "equivalences.rs reads the rest")]
-mod story;
-#[path = "model/told.rs"]
-mod told;
-#[path = "model/zero.rs"]
-mod zero;
+#[path = "model/mod.rs"]
+mod model;
 
+use model::*;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed};
 use story::Story;

@@ -9,59 +9,29 @@
 //!
 //! `DRAWDOWN_SIMULATION_FIRST` and `DRAWDOWN_SIMULATION_SEEDS` ask for more, and repeat a seed.
 
-#[path = "../../drawdown-core/tests/model/account_story.rs"]
-mod account_story;
-#[path = "../../drawdown-core/tests/model/accounts.rs"]
-mod accounts;
-#[path = "../../drawdown-core/tests/model/aggregates.rs"]
-mod aggregates;
-#[path = "../../drawdown-core/tests/model/commands.rs"]
-mod commands;
-#[path = "../../drawdown-core/tests/model/correction_story.rs"]
-mod correction_story;
-#[path = "../../drawdown-core/tests/model/corrections.rs"]
-mod corrections;
 #[path = "simulation/faults.rs"]
 mod faults;
-#[path = "../../drawdown-core/tests/model/grants.rs"]
-mod grants;
-#[path = "../../drawdown-core/tests/model/hold_story.rs"]
-#[allow(dead_code, reason = "the tests of the core read the rest")]
-mod hold_story;
-#[path = "../../drawdown-core/tests/model/holds.rs"]
-mod holds;
 #[path = "simulation/kinds.rs"]
 mod kinds;
-#[path = "../../drawdown-core/tests/model/ledger.rs"]
-mod ledger;
 #[path = "simulation/lived.rs"]
 mod lived;
-#[path = "../../drawdown-core/tests/model/ops.rs"]
-mod ops;
-#[path = "../../drawdown-core/tests/model/prices.rs"]
-mod prices;
+#[path = "../../drawdown-core/tests/model/mod.rs"]
+mod model;
 #[path = "simulation/seen.rs"]
 mod seen;
 #[path = "simulation/stories.rs"]
 mod stories;
-#[path = "../../drawdown-core/tests/model/story.rs"]
-#[allow(dead_code, reason = "the tests of the core read the rest")]
-mod story;
 #[path = "simulation/sums.rs"]
 mod sums;
 mod support;
-#[path = "../../drawdown-core/tests/model/told.rs"]
-#[allow(dead_code, reason = "the tests of the core read the rest")]
-mod told;
 #[path = "simulation/traffic.rs"]
 mod traffic;
-#[path = "../../drawdown-core/tests/model/zero.rs"]
-mod zero;
 
 use drawdown_core::Settings;
 use drawdown_node::simulation::{Random, SimulatedDisk};
 use drawdown_node::{FsyncPolicy, Node, NodeSettings, verify_disk};
 use faults::Folder;
+use model::*;
 use seen::Seen;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
