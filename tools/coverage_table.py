@@ -61,9 +61,11 @@ def room_of(path: str) -> str | None:
 
 
 def first_test_line(path: Path) -> int:
-    """Where the unit tests of a Rust file begin: they stand at its end."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if TEST_MODULE.match(line):
+    """Where the unit tests of a Rust file begin: they stand at its end, or in a file of their own."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, 1):
+        stands_here = number < len(lines) and not lines[number].endswith(";")
+        if TEST_MODULE.match(line) and stands_here:
             return number
     return 1 << 30
 

@@ -60,6 +60,14 @@ def test_unit_tests_and_foreign_files_are_not_counted(tables: ModuleType, tmp_pa
     assert "decide and apply           3   66.6 %         2  100.0 %" in tables.table([one])
 
 
+def test_a_file_whose_tests_stand_in_another_is_counted_to_its_end(
+    tables: ModuleType, tmp_path: Path
+) -> None:
+    path = tmp_path / "dedupe.rs"
+    path.write_text("#[cfg(test)]\nmod tests;\n\n" + SOURCE, encoding="utf-8")
+    assert tables.first_test_line(path) == 8
+
+
 @pytest.mark.parametrize(
     ("path", "room"),
     [
