@@ -103,7 +103,7 @@ fuzz: setup ## Decoders against hostile bytes, long: FUZZ_SECONDS per target gui
 		cargo test -p drawdown-wire --release --quiet --test mutations
 	DRAWDOWN_FUZZ_ROUNDS=20000 DRAWDOWN_FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/fuzz --timeout 3600
 
-sanitize: setup ## The node's tests under ThreadSanitizer and AddressSanitizer, decoders fuzzed under it (a nightly with rust-src)
+sanitize: setup ## The core under Miri, the node under ThreadSanitizer and AddressSanitizer, decoders fuzzed (a nightly with miri, rust-src)
 	$(BIN)/python tools/sanitize.py
 	$(BIN)/python tools/fuzz.py --seconds 60
 

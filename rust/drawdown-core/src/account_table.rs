@@ -118,6 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "makes 33,000 accounts: minutes")]
     fn accounts_keep_their_numbers_and_places_over_the_edges_of_blocks() {
         let mut table = AccountTable::default();
         assert!(table.is_empty() && table.get(0).is_none() && table.pop().is_none());

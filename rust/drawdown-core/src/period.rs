@@ -63,7 +63,9 @@ mod tests {
 
     #[test]
     fn dates_round_trip_over_eight_centuries() {
-        for days in -150_000..150_000 {
+        // A step that is no part of a year or a leap cycle.
+        let step = if cfg!(miri) { 997 } else { 1 };
+        for days in (-150_000..150_000).step_by(step) {
             let (y, m, d) = civil_from_days(days);
             assert_eq!(days_from_civil(y, m, d), days);
         }

@@ -232,6 +232,7 @@ fn scan_keys(other: &mut Engine, journal: &[u8]) {
 
 /// A key table of 4 MiB: events at one pace, then far more than it can remember at once.
 #[test]
+#[cfg_attr(miri, ignore = "fills a table of 4 MiB with ids: hours")]
 fn an_exhausted_key_budget_lifts_the_floor_then_sheds_and_never_charges_twice() {
     let settings = Settings { dedupe_budget_bytes: 4 << 20, dedupe_bucket_us: SECOND * 60, ..Settings::default() };
     let mut engine = Engine::new(settings, StoreKey::new([5; 16]));

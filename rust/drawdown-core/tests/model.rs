@@ -16,11 +16,14 @@ fn config(cases: u32) -> Config {
     Config { cases, rng_seed, rng_algorithm: RngAlgorithm::ChaCha, failure_persistence: None, ..Config::default() }
 }
 
+/// Miri takes seconds per step and its comparison.
+const STEPS: usize = if cfg!(miri) { 12 } else { 60 };
+
 proptest! {
     #![proptest_config(config(800))]
 
     #[test]
-    fn engine_and_reference_agree(ops in prop::collection::vec(ops::op(), 1..60)) {
+    fn engine_and_reference_agree(ops in prop::collection::vec(ops::op(), 1..STEPS)) {
         let mut story = Story::new();
         for op in &ops {
             story.tell(op);

@@ -117,13 +117,14 @@ fn advised(pointer: *mut u8, size: usize) -> *mut u8 {
     pointer
 }
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+// Miri has neither call.
+#[cfg(any(miri, not(all(target_os = "linux", target_env = "gnu"))))]
 fn advise(_: usize, _: usize) {}
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+#[cfg(any(miri, not(all(target_os = "linux", target_env = "gnu"))))]
 pub(crate) fn ask(_: usize, _: usize) {}
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(all(not(miri), target_os = "linux", target_env = "gnu"))]
 #[cold]
 fn advise(address: usize, size: usize) {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -148,7 +149,7 @@ fn advise(address: usize, size: usize) {
     }
 }
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(all(not(miri), target_os = "linux", target_env = "gnu"))]
 pub(crate) fn ask(start: usize, end: usize) {
     if start < end {
         // SAFETY: the range is mapped memory of this process, and the advice changes no content. A

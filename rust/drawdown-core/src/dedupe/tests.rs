@@ -6,6 +6,11 @@ use std::collections::HashMap;
 use super::sizing::BUDGET_BYTES_MIN;
 use super::*;
 
+/// Interpreted by Miri, a step takes some thousand times as long.
+fn fewer(times: u32) -> u32 {
+    if cfg!(miri) { times.div_ceil(300) } else { times }
+}
+
 fn splitmix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;
@@ -81,7 +86,7 @@ fn agrees_with_a_map(seed: u64, key_of: fn(u64) -> u128, batches: u32, step: u32
     let mut state = seed;
     let mut model = Model::new(BUDGET_BYTES_MIN, seed);
     let mut ids = 0u64;
-    for batch in 0..batches {
+    for batch in 0..fewer(batches) {
         let size = 1 + splitmix(&mut state) as usize % model.table.batch_keys_max();
         for _ in 0..100 {
             if model.table.reserve(size).is_ok() {
@@ -135,7 +140,7 @@ fn no_key_is_forgotten_or_revived_over_four_turns_of_the_bucket_number() {
         let mut state: u64 = seed;
         let mut model = Model::new(BUDGET_BYTES_MIN, seed);
         let mut id = 0;
-        while model.table.floor() < 270_000 {
+        while model.table.floor() < fewer(270_000) {
             model.table.reserve(64).expect("far below the budget");
             for _ in 0..8 {
                 let far = [3, 200, LIVE_BUCKETS_MAX][splitmix(&mut state) as usize % 3];
@@ -159,7 +164,7 @@ fn no_key_is_forgotten_or_revived_over_four_turns_of_the_bucket_number() {
 fn an_expired_copy_never_hides_the_live_one() {
     let mut table = KeyTable::new(BUDGET_BYTES_MIN);
     let key = spread_key(1);
-    for round in 0..100_000 {
+    for round in 0..fewer(100_000) {
         table.set_floor(round);
         assert_eq!(None, table.find(key));
         table.insert(key, u64::from(round), round).expect("room for one key");
@@ -204,6 +209,7 @@ fn lifting_to_the_advised_floor_frees_at_least_the_keys_asked_for() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "fills tables of up to 64 MiB: hours")]
 fn the_table_is_full_exactly_at_its_capacity_and_within_its_budget() {
     for budget in [4 << 20, 64 << 20] {
         let mut table = KeyTable::new(budget);
@@ -238,6 +244,7 @@ fn the_table_is_full_exactly_at_its_capacity_and_within_its_budget() {
 /// The hostile case: the table is filled to the last evenly spread key, then batches fall into
 /// one sub-table, or one into each, again and again.
 #[test]
+#[cfg_attr(miri, ignore = "fills a table of 2 MiB three times: an hour")]
 fn a_reserved_batch_fits_whatever_its_hashes() {
     for key_of in [skewed_key, crowded_key, |id| spread_key(id % 7) ^ u128::from(id)] {
         let budget = 2 << 20;
@@ -270,6 +277,7 @@ fn a_reserved_batch_fits_whatever_its_hashes() {
 
 /// Just under the limit in every sub-table, the smallest reserve must cover the worst spread.
 #[test]
+#[cfg_attr(miri, ignore = "fills a sub-table to its last slot: minutes")]
 fn a_reserve_as_large_as_memory_allows_is_kept_too() {
     let mut table = KeyTable::new(BUDGET_BYTES_MIN);
     let mut batch = table.capacity();

@@ -1,6 +1,7 @@
 //! What may happen in a story, and how likely. Everything is relative to the moment it happens at.
 
 use crate::account_story::{AccountOp, account_op};
+use crate::ledger::WINDOW;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
@@ -243,7 +244,7 @@ fn usage() -> impl Strategy<Value = UseOp> {
         4 => Just(None),
         4 => (-90..=4i64).prop_map(|n| Some(n * MINUTE)),
         2 => from_now().prop_map(Some),
-        1 => select(vec![5 * MINUTE, 5 * MINUTE + 1, -35 * DAY, -35 * DAY - MINUTE]).prop_map(Some),
+        1 => select(vec![5 * MINUTE, 5 * MINUTE + 1, -WINDOW, -WINDOW - MINUTE]).prop_map(Some),
     ];
     let model = select(vec!["", "", "large", "small"]);
     (0..30usize, 0..19usize, quantity(), time, model, (prop::bool::weighted(0.1), prop::bool::weighted(0.12))).prop_map(

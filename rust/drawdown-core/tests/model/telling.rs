@@ -21,7 +21,8 @@ pub fn config(cases: u32) -> Config {
 }
 
 pub fn ops() -> impl Strategy<Value = Vec<Op>> {
-    prop::collection::vec(ops::op(), 1..50)
+    // Miri takes seconds per step.
+    prop::collection::vec(ops::op(), 1..if cfg!(miri) { 8 } else { 50 })
 }
 
 pub fn told(ops: &[Op]) -> Story {

@@ -1,7 +1,7 @@
 //! Who is told a story beside the reference ledger: an engine alone with the journal it writes, or, in the
 //! simulation of the node, a whole node.
 
-use crate::ledger::{Ledger, Use};
+use crate::ledger::{Ledger, Use, WINDOW};
 use drawdown_core::entry::{Control, GrantsLeft};
 use drawdown_core::usage::Outcome;
 use drawdown_core::{
@@ -83,7 +83,11 @@ pub fn record(engine: &mut Engine, uses: &[Use], now: i64, journal: &mut Vec<u8>
 }
 
 pub fn engine() -> Engine {
-    Engine::new(Settings::default(), StoreKey::new([9; 16]))
+    let mut settings = Settings { dedupe_window_us: WINDOW, ..Settings::default() };
+    if cfg!(miri) {
+        settings.dedupe_budget_bytes = 1 << 20;
+    }
+    Engine::new(settings, StoreKey::new([9; 16]))
 }
 
 /// A stretch of journal that one call wrote.
