@@ -26,7 +26,7 @@ NOT_INTERPRETED = {
     "drawdown-core equivalences": "five engines and three futures per story: an hour",
     "drawdown-node hand_offs": "shuttle switches stacks in assembly",
     "drawdown-node tests": "thousands of pages go through check sums per folder: hours; address, thread",
-    "drawdown-py": "calls into CPython; its allocator alone is interpreted",
+    "rest of drawdown-py": "calls into CPython and asks the kernel for memory",
     "rest of drawdown-wire": "has no unsafe code; fuzzed under AddressSanitizer",
 }
 
@@ -43,7 +43,7 @@ class Interpreted:
 RUNS = (
     # Its addresses are kept as integers, and its spans are never given back.
     Interpreted(
-        "allocator",
+        "pool of lines",
         ("-p", "drawdown-py", "--lib", "line_pool"),
         "-Zmiri-permissive-provenance -Zmiri-ignore-leaks",
     ),
