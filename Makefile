@@ -55,6 +55,7 @@ types: setup ## mypy --strict, and the stub of the extension against the module
 test-rust: setup ## Rust tests of the whole workspace
 	cargo test --workspace --quiet
 	cargo test -p drawdown-node --lib --features hand-offs --quiet hand_offs
+	cargo test -p drawdown-node --features fault-points --test fault_points --quiet
 
 test-python: setup ## Python tests, the short stress forms included
 	@# They mostly wait, for servers and disks: a file per worker at a time halves it.

@@ -1,7 +1,8 @@
 //! Named places where a test may make the node fail (feature `fault-points`).
 //!
 //! `DRAWDOWN_FAULT=name:n:action[,…]`: at the n-th passage of the point, `kill` ends the process
-//! like kill -9, `error` fails the step with EIO, `no-space` with ENOSPC, `delay` waits 300 ms.
+//! like kill -9, `error` fails the step with EIO, `no-space` with ENOSPC, `delay` waits 300 ms,
+//! `panic` panics.
 
 /// Every point, for those who want to try them all.
 pub const FAULT_POINTS: [&str; 12] = [
@@ -76,6 +77,7 @@ mod planned {
                 std::thread::sleep(Duration::from_millis(300));
                 Ok(())
             }
+            Some("panic") => panic!("planted failure"),
             Some(other) => panic!("DRAWDOWN_FAULT asks for the unknown action `{other}`"),
         }
     }

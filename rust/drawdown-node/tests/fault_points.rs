@@ -3,7 +3,7 @@
 
 mod support;
 
-use drawdown_node::{FAULT_POINTS, Node, NodeSettings};
+use drawdown_node::{FAULT_POINTS, Fatal, Node, NodeSettings, end_process_on_panic};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -25,6 +25,7 @@ fn time_us() -> i64 {
 #[test]
 fn child_process() {
     let Ok(folder) = std::env::var(CHILD_FOLDER) else { return };
+    end_process_on_panic();
     let log = PathBuf::from(format!("{folder}.acknowledged"));
     let node = Node::open(&folder, settings(), engine_settings()).unwrap();
     set_up(&node, 2);
@@ -58,13 +59,17 @@ fn nothing_acknowledged_is_lost_at_any_fault_point() {
     let base = std::env::temp_dir().join(format!("drawdown-fault-points-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&base);
     std::fs::create_dir_all(&base).unwrap();
-    let (mut killed, mut ended) = (0, 0);
+    let (mut killed, mut ended, mut panicked) = (0, 0, 0);
     for (index, point) in FAULT_POINTS.iter().enumerate() {
-        for (nth, action) in [(1, "kill"), (2, "kill"), (5, "kill"), (3, "error"), (4, "no-space")] {
+        for (nth, action) in
+            [(1, "kill"), (2, "kill"), (5, "kill"), (3, "error"), (4, "no-space"), (6, "panic"), (7, "panic")]
+        {
             let folder = base.join(format!("{index}-{nth}"));
             let code = run(&folder, &format!("{point}:{nth}:{action}"));
             killed += u32::from(code == -9);
             ended += u32::from(code == 74);
+            panicked += u32::from(code == Fatal::PANIC);
+            assert!(action != "panic" || code == 0 || code == Fatal::PANIC, "{point} {nth}: {code}");
             let log = std::fs::read_to_string(format!("{}.acknowledged", folder.display())).unwrap_or_default();
             let acknowledged: i64 = log.parse().unwrap_or(0);
             let node = Node::open(&folder, settings(), engine_settings()).unwrap();
@@ -78,4 +83,6 @@ fn nothing_acknowledged_is_lost_at_any_fault_point() {
     }
     let _ = std::fs::remove_dir_all(&base);
     assert!(killed >= 20 && ended >= 4, "{killed} killed, {ended} ended by a failed disk");
+    // In whatever thread: of the commit, of segments made ahead, of checkpoints.
+    assert!(panicked >= 10, "{panicked} ended by a panic");
 }

@@ -45,6 +45,14 @@ mod _engine {
     use pyo3::prelude::*;
     use std::collections::BTreeMap;
 
+    /// Python would take a panic for an exception, of a kind that `except Exception` does not see.
+    #[pymodule_init]
+    #[expect(clippy::unnecessary_wraps, reason = "the form that pyo3 asks for")]
+    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        drawdown_node::end_process_on_panic();
+        Ok(())
+    }
+
     #[pyfunction]
     fn status_names() -> Vec<&'static str> {
         drawdown_core::Status::ALL.iter().map(|status| status.name()).collect()
