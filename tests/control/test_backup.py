@@ -140,7 +140,7 @@ def test_a_backup_is_whole_or_none(tmp_path: Path) -> None:
     with pytest.raises(errors.InvalidRequestError, match="not empty"):
         restore_from_backup(backup, tmp_path / "data")
     (backup / "backup.json").unlink()
-    with pytest.raises(errors.InvalidRequestError, match="not completed"):
+    with pytest.raises(errors.InvalidRequestError, match="never completed"):
         restore_from_backup(backup, tmp_path / "again")
 
 

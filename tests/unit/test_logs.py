@@ -3,7 +3,7 @@
 import json
 import logging
 
-from drawdown.runtime.logs import JsonFormatter
+from drawdown.runtime.logs import JsonFormatter, MetadataKept
 
 
 def line_of(message: str, **extra: object) -> str:
@@ -34,3 +34,23 @@ def test_extra_facts_and_exceptions_are_fields() -> None:
 
 def test_long_text_is_cut() -> None:
     assert len(json.loads(line_of("x" * 100_000))["message"]) == 4096
+
+
+def test_metadata_that_grpcio_cannot_read_is_not_told() -> None:
+    value = b"secret-\xff"
+    try:
+        value.decode()
+    except UnicodeDecodeError as raised:
+        record = logging.LogRecord(
+            "grpc._cython.cygrpc",
+            logging.ERROR,
+            __file__,
+            1,
+            "Invalid encoding on %s",
+            (value,),
+            (UnicodeDecodeError, raised, None),
+        )
+    assert MetadataKept().filter(record)
+    line = JsonFormatter().format(record)
+    assert "secret" not in line
+    assert json.loads(line)["level"] == "warning"

@@ -39,6 +39,17 @@ class JsonFormatter(logging.Formatter):
         return self._encoder.encode(line).decode()
 
 
+class MetadataKept(logging.Filter):
+    """Keeps what callers send out of the log: grpcio tells metadata that is not UTF-8, value and all."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always true; such a record has lost the value and its traceback."""
+        if record.name == "grpc._cython.cygrpc" and str(record.msg).startswith("Invalid encoding on"):
+            record.msg, record.args, record.exc_info = "metadata of a call is not UTF-8", (), None
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
+
+
 def _time_text(created: float) -> str:
     return datetime.datetime.fromtimestamp(created, datetime.UTC).isoformat(timespec="microseconds")
 
@@ -56,6 +67,7 @@ def start_logging(level: str) -> None:
     """Send every log of this process to stderr as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
+    handler.addFilter(MetadataKept())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

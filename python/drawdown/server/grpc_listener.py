@@ -60,7 +60,7 @@ class GrpcListener:
                 port = self._server.add_insecure_port(address)
         except RuntimeError as raised:
             # gRPC names no cause; the operating system does.
-            raise OSError(f"listen: {address} cannot be had: {_why_not(address)}") from raised
+            raise OSError(f"listen: {address} cannot be listened on: {_why_not(address)}") from raised
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     async def start(self) -> None:

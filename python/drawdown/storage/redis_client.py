@@ -39,13 +39,16 @@ def open_client(url: str, *, timeout_ms: int) -> Client:
     Raises ``ConfigError`` for a URL that names nothing; for Cluster also what connecting raises.
     """
     options = _options(timeout_ms)
-    parts = urlsplit(url)
-    if parts.scheme in ("redis", "rediss", "unix"):
-        return redis.Redis.from_url(url, **options)
-    if parts.scheme == "redis+sentinel":
-        return _sentinel(parts, options)
-    if parts.scheme == "redis+cluster":
-        return _cluster(parts, options)
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("redis", "rediss", "unix"):
+            return redis.Redis.from_url(url, **options)
+        if parts.scheme == "redis+sentinel":
+            return _sentinel(parts, options)
+        if parts.scheme == "redis+cluster":
+            return _cluster(parts, options)
+    except ValueError as raised:
+        raise ConfigError(f"redis: {raised}", field="redis") from raised
     raise ConfigError(
         f"redis: scheme {parts.scheme!r} is not one of redis, rediss, unix, redis+sentinel, redis+cluster",
         field="redis",
@@ -58,10 +61,7 @@ def check_url(url: str) -> None:
     if parts.scheme == "redis+cluster":
         _hosts(parts, PORT_DEFAULT)
     else:
-        try:
-            open_client(url, timeout_ms=1000).close()
-        except ValueError as raised:
-            raise ConfigError(f"redis: {raised}", field="redis") from raised
+        open_client(url, timeout_ms=1000).close()
 
 
 def ping(url: str, *, timeout_ms: int = 2000) -> None:

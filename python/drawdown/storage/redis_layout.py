@@ -127,9 +127,10 @@ class Owner(msgspec.Struct, frozen=True):
         """Raises ``ValueError`` for anything else than what ``encoded`` makes."""
         store_id, _, rest = stored.decode("ascii").partition(" ")
         epoch, _, opening = rest.partition(" ")
-        if not store_id or not epoch.isdecimal():
+        owner = cls(store_id, int(epoch), opening)
+        if not store_id or owner.encoded() != stored:
             raise ValueError("not an owner")
-        return cls(store_id, int(epoch), opening)
+        return owner
 
 
 class RunFacts(msgspec.Struct, frozen=True):
