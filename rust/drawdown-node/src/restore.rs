@@ -124,6 +124,18 @@ impl Restore {
         self.images.add(account, image).map_err(NodeError::io("write a restored image"))
     }
 
+    /// Accounts are numbered without gaps. Checked before anything is loaded: room is made up to the highest
+    /// number, which may be any in a store that somebody else wrote to.
+    fn require_each_account(&self) -> Result<(), NodeError> {
+        let (count, highest) = (self.image_seqs.len(), self.image_seqs.keys().max());
+        match highest.filter(|highest| **highest as usize >= count) {
+            None => Ok(()),
+            Some(highest) => Err(NodeError::Refused(format!(
+                "the snapshot has an image of account number {highest}, but only {count} images: some are missing"
+            ))),
+        }
+    }
+
     /// Write the rest; afterwards the folder can be opened. The state is loaded once to be sure.
     /// Answers the recovery point (`recovery_seq`, `recovery_time_us`), `accounts`, the `first_seq`
     /// of the new journal, and the `digest`.
@@ -133,6 +145,7 @@ impl Restore {
     /// cannot be opened. `Io`.
     pub fn finish(self, global_image: &[u8]) -> Result<Value, NodeError> {
         let writing = || NodeError::io("write the restored files");
+        self.require_each_account()?;
         let disk = &*self.disk;
         let (store_key, global_image) = open_global(global_image)
             .ok_or_else(|| NodeError::Refused("the global image is no global image".into()))?;

@@ -203,6 +203,26 @@ fn a_folder_in_use_and_a_foreign_part_are_refused() {
 }
 
 #[test]
+fn an_image_of_an_account_far_beyond_the_others_is_refused_before_room_is_made_for_it() {
+    let world = World::new(25);
+    let node = world.open(small_settings()).unwrap();
+    set_up(&node, 2);
+    flush(&node);
+    let mut remote = Remote::default();
+    pass(&node, &mut remote, true, || {});
+    let manifest = serde_json::to_vec(&remote.manifest).unwrap();
+    let empty: Arc<dyn Disk> = Arc::new(SimulatedDisk::new(1));
+    let mut restore = Restore::begin_on(empty, &manifest, engine_settings()).unwrap();
+    for image in remote.images.values() {
+        restore.image(image).unwrap();
+    }
+    // Number 2^29 (field 1) with seq 2^30 (field 2): in protobuf varints.
+    restore.image(&[0x08, 0x80, 0x80, 0x80, 0x80, 0x02, 0x10, 0x80, 0x80, 0x80, 0x80, 0x04]).unwrap();
+    let refused = restore.finish(&remote.global).err().unwrap();
+    assert!(refused.to_string().contains("account number 536870912"), "{refused}");
+}
+
+#[test]
 fn the_ledger_reads_durable_records_from_any_seq_archive_included() {
     let world = World::new(24);
     let node = world.open(small_settings()).unwrap();

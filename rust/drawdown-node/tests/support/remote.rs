@@ -131,7 +131,9 @@ fn write(
     loop {
         let chunk = node.snapshot_chunk(2).map_err(|_| ())?;
         between(random, chunk.as_ref().map_or(&[], |(_, images)| images));
-        let goal = chunk.as_ref().map_or(node.applied_seq(), |(seq, _)| *seq);
+        // An image may name what the catalog gained during the pass, so both are stored together.
+        let (global_seq, global) = node.snapshot_global().map_err(|_| ())?;
+        let goal = chunk.as_ref().map_or(global_seq, |(seq, _)| global_seq.max(*seq));
         while node.durable_seq() < goal {
             if !node.step_commit() {
                 // Where answers do not wait for the disk, only this makes them durable.
@@ -144,13 +146,15 @@ fn write(
         while let Some(run) = node.snapshot_keys().map_err(|_| ())? {
             made.runs.push(run);
         }
-        let Some((_, images)) = chunk else { break };
+        let Some((_, images)) = chunk else {
+            made.global = global;
+            return Ok(true);
+        };
         if given_up_after == Some(chunks) {
             return Ok(false);
         }
         made.images.extend(images);
+        made.global = global;
         chunks += 1;
     }
-    made.global = node.snapshot_global().map_err(|_| ())?.1;
-    Ok(true)
 }
