@@ -296,6 +296,8 @@ class ReferenceLedger:
             units = quantity
             if meter.aggregation in READING_ALL:
                 _, units = burns(meter.aggregation, others, (account.now, self.steps + 1, quantity))
+            if price.counter is not None and price.before + units > I64_MAX:
+                return False
             cost = rate.charge(price.before, units, quantity_scale=meter.quantity_scale, scale=scale)
             return cost <= credits
 

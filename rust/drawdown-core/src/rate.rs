@@ -72,8 +72,8 @@ impl Price {
         }
     }
 
-    /// Largest quantity whose charge after `before` is at most `available`; `i64::MAX` if free
-    /// without end; 0 if `available` is negative.
+    /// Largest quantity whose charge after `before` is at most `available`, and which the period's
+    /// counter still takes where the price rests on that; 0 if `available` is negative.
     pub fn units_for(&self, before: i64, available: i64) -> i64 {
         if available < 0 {
             return 0;
@@ -84,7 +84,7 @@ impl Price {
         let fits = |q: i64| self.charge(before, q).is_ok_and(|c| c <= available);
         let top = i64::MAX - before;
         if fits(top) {
-            return i64::MAX;
+            return top;
         }
         let (mut low, mut high) = (0i64, top);
         while high - low > 1 {
@@ -143,6 +143,17 @@ mod tests {
         for (before, q, charge) in [(0, 10, 30), (0, 11, 32), (9, 2, 5), (10, 10, 20), (19, 2, 3), (20, 5, 5)] {
             assert_eq!(price.charge(before, q), Ok(charge), "{before}+{q}");
         }
+    }
+
+    #[test]
+    fn what_is_affordable_ends_where_the_counter_does() {
+        let tiers = |last| Price::Tiered {
+            tiers: vec![Tier { up_to: 10, num: 3 }, Tier { up_to: i64::MAX, num: last }],
+            den: 1,
+        };
+        assert_eq!(1, tiers(1).units_for(i64::MAX - 1, 1_000));
+        assert_eq!(0, tiers(1).units_for(i64::MAX, 1_000));
+        assert_eq!(i64::MAX - 10, tiers(0).units_for(10, 0));
     }
 
     #[test]

@@ -423,7 +423,7 @@ impl Ledger {
         let before =
             known.counters.get(&(meter.into(), rate.matches.into(), known.period_of(now))).copied().unwrap_or(0);
         let cost = |quantity: i64| match meter_defined.how {
-            How::Sum => rate.charge(before, quantity.into(), meter_defined.quantity_scale),
+            How::Sum => rate.charge_in_counter(before, quantity.into(), meter_defined.quantity_scale),
             _ => self.price(known, &probe(quantity), now).ok().map(|priced| priced.charge),
         };
         let (mut low, mut high) = (0i64, i64::MAX);

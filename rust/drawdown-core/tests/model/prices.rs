@@ -134,6 +134,12 @@ impl Rate {
         Some(divide_half_even(exact.checked_mul(10i128.pow(SCALE))?, unit * 1_000_000))
     }
 
+    /// `charge`; none where its price rests on a period that would come to more than 64 bits hold.
+    pub fn charge_in_counter(&self, before: i128, used: i128, quantity_scale: u32) -> Option<i128> {
+        let is_within = matches!(self.kind, Kind::Flat(_)) || before + used <= i64::MAX.into();
+        is_within.then(|| self.charge(before, used, quantity_scale)).flatten()
+    }
+
     /// Millionths × quantity unit of everything up to `quantity`.
     fn total(&self, quantity: i128, unit: i128) -> Option<i128> {
         match &self.kind {
