@@ -206,6 +206,15 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     invoice_grace_s: Annotated[
         int, Meta(ge=0, le=35 * 86_400, description="Usage noted so long after its period is on its invoice")
     ] = 3_600
+    invoice_hold_factor: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="An invoice whose usage is more than so many times the account's usual bill waits for"
+            " approval; 0: none",
+        ),
+    ] = 100
     payment_retry_days: Annotated[
         str,
         Meta(

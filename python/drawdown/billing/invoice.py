@@ -105,6 +105,9 @@ class Invoice(Value, frozen=True):
     retry_at: datetime | None = None
     """When it is tried again by itself; absent: not."""
 
+    held: str = ""
+    """Of a draft: why it waits until an operator has approved it; empty: it does not."""
+
     @property
     def waits_for_usage(self) -> bool:
         """Whether lines may still come by themselves."""

@@ -299,11 +299,11 @@ def check_publishable(plan: Plan) -> None:
         return
     missing = []
     if not (plan.base_fee or (plan.credits is not None and plan.credits.prices)):
-        missing.append(("base_fee", "a price (base_fee or credits.prices)"))
+        missing.append(("base_fee", "price (base_fee or credits.prices)"))
     if plan.credits is None or not plan.credits.credit_type:
-        missing.append(("credits.credit_type", "a credit type (credits.credit_type)"))
+        missing.append(("credits.credit_type", "credit type (credits.credit_type)"))
     if plan.credits is None or not plan.credits.cadence:
-        missing.append(("credits.cadence", "a grant cadence (credits.cadence)"))
+        missing.append(("credits.cadence", "grant cadence (credits.cadence)"))
     if missing:
         lacks = ", no ".join(what for _, what in missing)
         raise PreconditionError(

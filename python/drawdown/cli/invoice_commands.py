@@ -45,7 +45,7 @@ def list_invoices(
             what_for(each),
             each.gross,
             each.due,
-            each.state,
+            f"{each.state}, held" if each.held else each.state,
         )
         for each in found
     ]

@@ -42,7 +42,7 @@ def show_invoice(found: Invoice, as_json: bool) -> None:
         sums += [("credits applied", found.totals.credited if found.totals.credited else None)]
         sums += [("tax", found.totals.tax if found.totals.taxes else None)]
         sums += [("from the balance", found.totals.balance_used if found.totals.balance_used else None)]
-    sums += [("usage joins until", found.closes_at)]
+    sums += [("usage joins until", found.closes_at), ("held", found.held or None)]
     if found.advance is not None:
         sums += [("in advance", f"{found.advance}, {found.advance_state}")]
     sums += [("due", found.due), ("paid", found.paid), ("payment failed", found.payment_failure or None)]

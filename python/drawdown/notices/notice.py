@@ -26,6 +26,7 @@ KINDS: Final[dict[str, str]] = {
     "invoice.approved": "An operator approved the invoice; its credits are released.",
     "invoice.created": "A draft invoice was made.",
     "invoice.finalized": "The invoice has its number and never changes again.",
+    "invoice.held": "The invoice is far above what the account is billed for usually: it waits for approval.",
     "invoice.paid": "The invoice was paid.",
     "invoice.uncollectible": "The invoice will not be paid.",
     "invoice.voided": "The invoice was voided.",

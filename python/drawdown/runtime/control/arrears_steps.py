@@ -132,13 +132,21 @@ def waiting_drafts(step: Step, account: str) -> list[Invoice]:
     return sorted(drafts, key=lambda each: each.closes_at or each.created_at)
 
 
-def close_usage(step: Step, invoice: Invoice) -> Invoice:
-    """The draft with the lines of its usage, which stands on it now and waits no longer."""
+class UsageClosed(msgspec.Struct, frozen=True):
+    """A draft whose usage was looked at for the last time, and what is noted as billed where that stands."""
+
+    invoice: Invoice
+    billed: tuple[OverageBilled, ...]
+
+
+def close_usage(step: Step, invoice: Invoice) -> UsageClosed:
+    """The draft with the lines of its usage, waiting no longer. Nothing is noted yet."""
     closing = UsageClosing(step, invoice.account)
     closed = closing.lines_onto(invoice)
-    for billed in closing.billed.values():
-        step.work.overage_billed.put(billed)
-    return msgspec.structs.replace(closed, closes_at=None, arrears=())
+    return UsageClosed(
+        invoice=msgspec.structs.replace(closed, closes_at=None, arrears=()),
+        billed=tuple(closing.billed.values()),
+    )
 
 
 def usage_so_far(step: Step, subscription: Subscription, plan: Plan) -> list[Charge]:

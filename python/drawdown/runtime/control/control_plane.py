@@ -58,6 +58,7 @@ class ControlPlane:
         folder: Path | None = None,
         expiring_soon_s: tuple[int, ...] = (),
         invoice_grace_s: int = 3_600,
+        invoice_hold_factor: int = 100,
         dedupe_window_s: int = 35 * 86_400,
         payment_retry_days: str = "1,3,5,7",
         after_retries: str = "cancel",
@@ -78,6 +79,8 @@ class ControlPlane:
         """The engine's data folder."""
         self.expiring_soon_s = expiring_soon_s
         self.invoice_grace = timedelta(seconds=invoice_grace_s)
+        self.invoice_hold_factor = invoice_hold_factor
+        """How many times what an account is usually billed for its usage may come to unseen; 0: any."""
         self.dedupe_window = timedelta(seconds=dedupe_window_s)
         """The engine's: what is dated earlier is neither recorded nor corrected."""
         self.payment_retries = retries_from(payment_retry_days)

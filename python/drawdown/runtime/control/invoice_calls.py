@@ -13,6 +13,7 @@ from drawdown.billing.requests import (
     RetryPayment,
 )
 from drawdown.model.ids import check_id
+from drawdown.runtime.control.invoice_closing import approve_held
 from drawdown.runtime.control.invoice_draft import as_it_would_be
 from drawdown.runtime.control.invoicing import ask_in_advance, finalize, release, settle, settle_advance
 from drawdown.runtime.control.payment_retries import concerned, may_retry, put_retry
@@ -66,14 +67,16 @@ def _reread(step: Step, request: ApproveInvoice | MarkInvoicePaid | RetryPayment
 def approve_invoice(step: Step, request: ApproveInvoice) -> Invoice:
     """A draft is agreed to: final, and what waited for approval is released."""
     invoice = step.invoice(request.invoice_id)
-    if invoice.state != "draft":
+    if invoice.state != "draft" and not (invoice.held and invoice.state == "approved"):
         return invoice
     waiting = tuple(each for each in invoice.releases if each.on == "approval")
     release(step, waiting)
     approved = msgspec.structs.replace(
         invoice, state="approved", releases=tuple(each for each in invoice.releases if each not in waiting)
     )
-    if approved.waits_for_usage:
+    if approved.held:
+        approve_held(step, approved, step.now_of(invoice.account))
+    elif approved.waits_for_usage:
         ask_in_advance(step, approved, step.now_of(invoice.account))
     else:
         finalize(step, approved, step.now_of(invoice.account))

@@ -7,8 +7,8 @@ from drawdown.billing.invoice import Invoice
 from drawdown.billing.retrying import attempt_key, attempt_of
 from drawdown.model.money import Money
 from drawdown.payments import Charge, ChargeState, PaymentRequest
-from drawdown.runtime.control.arrears_steps import close_usage
 from drawdown.runtime.control.bringing import bring_closings, bring_invoices
+from drawdown.runtime.control.invoice_closing import close_or_hold, finalize_or_hold
 from drawdown.runtime.control.invoicing import (
     ADVANCE_JOB,
     CLOSE_JOB,
@@ -16,7 +16,6 @@ from drawdown.runtime.control.invoicing import (
     FINALIZE_JOB,
     ask_in_advance,
     fail_advance,
-    finalize,
     settle,
     settle_advance,
 )
@@ -46,23 +45,15 @@ def finalize_invoice(step: Step, job: StoredJob, _: object) -> None:
     if invoice.waits_for_usage:
         ask_in_advance(step, invoice, job.due_at)
     else:
-        finalize(step, invoice, job.due_at)
+        finalize_or_hold(step, invoice, job.due_at)
 
 
 @carries_out(CLOSE_JOB, bring=bring_closings)
 def close_invoice_usage(step: Step, job: StoredJob, _: object) -> None:
     """Usage joins its period's invoice for the last time."""
     invoice = step.work.invoice(job.payload["invoice_id"])
-    if not invoice.waits_for_usage:
-        return
-    closed = close_usage(step, invoice)
-    if not closed.lines:
-        # Made when a subscription ended, in case it would owe something: no invoice of a billing period.
-        step.work.invoices.delete(invoice_id=closed.invoice_id)
-    elif closed.state == "approved" or closed.advance is not None:
-        finalize(step, closed, job.due_at)
-    else:
-        step.work.invoices.put(closed)
+    if invoice.waits_for_usage:
+        close_or_hold(step, invoice, job.due_at)
 
 
 def advance_of(step: Step, job: StoredJob) -> PaymentRequest | None:

@@ -38,6 +38,7 @@ def open_control(
         ),
         expiring_soon_s=lead_times(process.expiring_soon),
         invoice_grace_s=process.invoice_grace_s,
+        invoice_hold_factor=process.invoice_hold_factor,
         dedupe_window_s=dedupe_window_s,
         payment_retry_days=process.payment_retry_days,
         after_retries=process.after_retries,

@@ -1,0 +1,109 @@
+"""Drafts that become final, unless they are too large to go out unseen: those wait for an operator.
+
+A draft that is held keeps what it waits for: usage that is corrected meanwhile is on it as corrected. The
+drafts behind it wait too, as what is late to one period is an adjustment on the next.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from drawdown.billing.invoice import Invoice
+from drawdown.billing.invoice_hold import reason_to_hold, usage_of
+from drawdown.errors import PreconditionError
+from drawdown.model.instants import us_from_instant
+from drawdown.runtime.control.arrears_steps import UsageClosed, close_usage, waiting_drafts
+from drawdown.runtime.control.invoicing import finalize
+from drawdown.runtime.control.step import Step
+from drawdown.storage.sql.tables.billing import invoice as invoice_table
+
+# So that the last invoice of a year is among what is compared with.
+LOOKED_BACK: Final = timedelta(days=400)
+
+
+def close_or_hold(step: Step, invoice: Invoice, at: datetime) -> None:
+    """Its grace is over: usage joins it for the last time, or it is held."""
+    ahead = _held_ahead(step, invoice)
+    if ahead is not None:
+        _hold(step, invoice, f"the usage of {ahead.invoice_id} comes first")
+        return
+    closed = close_usage(step, invoice)
+    reason = _reason(step, closed.invoice)
+    if reason:
+        _hold(step, invoice, reason)
+    else:
+        _close(step, closed, at)
+
+
+def finalize_or_hold(step: Step, invoice: Invoice, at: datetime) -> None:
+    """A draft that waits for nothing becomes final, or is held."""
+    reason = _reason(step, invoice) if invoice.state == "draft" else ""
+    if reason:
+        _hold(step, invoice, reason)
+    else:
+        finalize(step, invoice, at)
+
+
+def approve_held(step: Step, invoice: Invoice, at: datetime) -> None:
+    """The operator has seen it: it becomes final as it is now, and the drafts behind it are looked at.
+
+    One that stands behind a held draft itself stays where it is. Raises ``PreconditionError`` then.
+    """
+    ahead = _held_ahead(step, invoice)
+    if ahead is not None:
+        raise PreconditionError(
+            f"invoice {invoice.invoice_id!r} is held behind {ahead.invoice_id!r}: approve that one first",
+            reason="INVOICE_BEHIND_HELD",
+        )
+    seen = msgspec.structs.replace(invoice, held="")
+    if not seen.waits_for_usage:
+        finalize(step, seen, at)
+        return
+    _close(step, close_usage(step, seen), at)
+    for draft in waiting_drafts(step, seen.account):
+        if draft.held:
+            close_or_hold(step, msgspec.structs.replace(draft, held=""), at)
+
+
+def _held_ahead(step: Step, invoice: Invoice) -> Invoice | None:
+    if not invoice.waits_for_usage:
+        return None
+    for draft in waiting_drafts(step, invoice.account):
+        if draft.invoice_id == invoice.invoice_id:
+            return None
+        if draft.held:
+            return draft
+    return None
+
+
+def _reason(step: Step, invoice: Invoice) -> str:
+    if usage_of(invoice).minor <= 0:
+        return ""
+    recent = invoice_table.c.created_at >= us_from_instant(invoice.created_at - LOOKED_BACK)
+    earlier = step.work.invoices.find(recent, account=invoice.account, order="row", descending=True)
+    return reason_to_hold(invoice, earlier, step.plane.invoice_hold_factor)
+
+
+def _hold(step: Step, invoice: Invoice, reason: str) -> None:
+    step.work.invoices.put(msgspec.structs.replace(invoice, held=reason))
+    step.decision.notice(
+        "invoice.held",
+        invoice.account,
+        key=f"invoice.held:{invoice.invoice_id}",
+        invoice_id=invoice.invoice_id,
+        reason=reason,
+    )
+
+
+def _close(step: Step, closed: UsageClosed, at: datetime) -> None:
+    for billed in closed.billed:
+        step.work.overage_billed.put(billed)
+    invoice = closed.invoice
+    if not invoice.lines:
+        # Made when a subscription ended, in case it would owe something: no invoice of a billing period.
+        step.work.invoices.delete(invoice_id=invoice.invoice_id)
+    elif invoice.state == "approved" or invoice.advance is not None:
+        finalize(step, invoice, at)
+    else:
+        step.work.invoices.put(invoice)
