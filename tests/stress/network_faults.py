@@ -45,6 +45,7 @@ GRANTED = 10**9
 WORKERS = 4
 BATCH = 5
 CALL_S = 1.5
+NOTHING_TWICE = "nothing was sent twice"
 SMALL = (
     "--set",
     "segment_bytes=1048576",
@@ -199,7 +200,7 @@ def run(rounds: int, *, seed: int, fault_s: float = 0.6, sound_s: float = 0.3) -
                     if thread.is_alive():
                         said.wrong.append("a client never came to an end over a sound network")
                 if not proxy.echoes:
-                    said.wrong.append("nothing was sent twice")
+                    said.wrong.append(NOTHING_TWICE)
             counted = judge(server.target, said)
             if server.stop() != 0:
                 said.wrong.append("the server did not end well")

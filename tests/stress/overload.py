@@ -72,6 +72,7 @@ class Overload:
     """All measurements of one server."""
 
     seconds: float
+    batch: int = BATCH
     rows: list[Row] = field(default_factory=list)
     acknowledged: int = 0
     unknown: int = 0
@@ -98,7 +99,7 @@ class Overload:
 
     def _begin(self, target: str, calls_per_s: float, **shape: Any) -> OfferProcess:
         self._seed += 1
-        usual = {"batch": BATCH, "accounts": ACCOUNTS, "seconds": self.seconds, "seed": self._seed}
+        usual = {"batch": self.batch, "accounts": ACCOUNTS, "seconds": self.seconds, "seed": self._seed}
         return OfferProcess(target, Offer(calls_per_s=calls_per_s, **{**usual, **shape}))
 
     def _offer(self, target: str, name: str, calls_per_s: float, **shape: Any) -> Row:
@@ -110,7 +111,7 @@ class Overload:
         finally:
             for each in running:
                 each.kill()
-        batch = int(shape.get("batch", BATCH))
+        batch = int(shape.get("batch", self.batch))
         row = Row(name, calls_per_s * batch, sum(each["goodput"] for each in found))
         for each in found:
             row.calls += each["calls"]
@@ -129,7 +130,7 @@ class Overload:
 
     def _unary(self, target: str, times: tuple[int, ...]) -> None:
         peak = self._offer(target, "unary, callers that wait", 0, concurrent=CLOSED_CALLERS)
-        capacity = peak.goodput / BATCH
+        capacity = peak.goodput / self.batch
         for many in times:
             self._offer(target, f"unary, {many}x", capacity * many)
         self._offer(target, "unary, 4x, deadline 20 ms", capacity * 4, deadline_s=0.02)
@@ -154,7 +155,7 @@ class Overload:
             finally:
                 other.kill()
             self.acknowledged += found["events_ok"]
-            self.unknown += sum(found["unknown"].values()) * BATCH
+            self.unknown += sum(found["unknown"].values()) * self.batch
             self.quiet_ms[name] = row.p99_ms
 
     def _books(self, server: ServerProcess) -> None:
@@ -218,9 +219,10 @@ def main() -> int:
     """Print the table and one JSON line; 0 iff what is promised holds and the books are right."""
     parser = argparse.ArgumentParser(prog="python -m tests.stress.overload")
     parser.add_argument("--seconds", type=float, default=10, help="per measurement")
+    parser.add_argument("--batch", type=int, default=BATCH, help="events per call")
     parser.add_argument("--share", type=int, default=SHARE_PERCENT, help="percent of one processor")
     given = parser.parse_args()
-    found = Overload(given.seconds)
+    found = Overload(given.seconds, given.batch)
     found.run(share_percent=given.share)
     show(found)
     complaints = judged(found)

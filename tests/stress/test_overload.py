@@ -15,17 +15,19 @@ def test_beyond_capacity_refusals_are_definite_and_streams_go_on() -> None:
     for _ in range(MEASUREMENTS):
         if _streams_go_on():
             return
-    raise AssertionError("sixteen streams came to less than two fifths of what four did, each time")
+    raise AssertionError(
+        "each time nothing was refused at 4x, or sixteen streams came to less than two fifths of four"
+    )
 
 
 def _streams_go_on() -> bool:
-    """Whether sixteen streams came near to what four did; what must hold on any machine is asserted."""
+    """Whether it was an overload, and sixteen streams came near to what four did; what must hold on any
+    machine is asserted."""
     found = Overload(seconds=0.7)
     found.run(times=(4,))
     assert found.faults == []
     beyond = found.row("unary, 4x")
-    assert sum(beyond.refused.values()) > 0
     assert beyond.calls_ok > 0
     few, many = found.row("4 streams"), found.row("16 streams")
     assert many.refused == few.refused == many.unknown == {}
-    return many.goodput > 0.4 * few.goodput
+    return sum(beyond.refused.values()) > 0 and many.goodput > 0.4 * few.goodput
