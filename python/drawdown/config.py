@@ -123,6 +123,18 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     key_streams_max: Annotated[
         int, Meta(ge=1, le=20_000, description="Open streams of one key, over all of its connections")
     ] = 1_000
+    connection_idle_s: Annotated[
+        int,
+        Meta(ge=0, le=7 * 86_400, description="A connection without a call for so long is ended; 0: never"),
+    ] = 900
+    connection_age_s: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=365 * 86_400,
+            description="A connection takes no new calls after so long, and ends drain_s later; 0: never",
+        ),
+    ] = 0
     window_batches: Annotated[
         int, Meta(ge=1, le=65_536, description="Un-acked batches per usage stream before reading stops")
     ] = 256

@@ -17,10 +17,14 @@ CLIENT_PING_MS_MIN: Final = 10_000
 
 _IDENTITY_ONLY: Final = 1
 
+# gRPC's word for never.
+_NEVER_MS: Final = 2**31 - 1
+
 
 def channel_arguments(config: ProcessConfig) -> list[tuple[str, int]]:
     """The arguments of ``grpc.aio.server``."""
     return [
+        *_connection_ends(config),
         # Two servers on one port would silently split the balances between them.
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", config.message_bytes_max),
@@ -39,6 +43,19 @@ def channel_arguments(config: ProcessConfig) -> list[tuple[str, int]]:
         ("grpc.http2.min_ping_interval_without_data_ms", CLIENT_PING_MS_MIN),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", CLIENT_PING_MS_MIN),
     ]
+
+
+def _connection_ends(config: ProcessConfig) -> list[tuple[str, int]]:
+    """A caller is told that its connection ends, and sends what it has on another: no call is lost by it."""
+    return [
+        ("grpc.max_connection_idle_ms", _milliseconds(config.connection_idle_s)),
+        ("grpc.max_connection_age_ms", _milliseconds(config.connection_age_s)),
+        ("grpc.max_connection_age_grace_ms", config.drain_s * 1_000),
+    ]
+
+
+def _milliseconds(seconds: int) -> int:
+    return min(seconds * 1_000, _NEVER_MS) if seconds else _NEVER_MS
 
 
 def require_safe(config: ProcessConfig) -> None:
