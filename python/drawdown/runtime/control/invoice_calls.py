@@ -15,7 +15,14 @@ from drawdown.billing.requests import (
 from drawdown.model.ids import check_id
 from drawdown.runtime.control.invoice_closing import approve_held
 from drawdown.runtime.control.invoice_draft import as_it_would_be
-from drawdown.runtime.control.invoicing import ask_in_advance, finalize, release, settle, settle_advance
+from drawdown.runtime.control.invoicing import (
+    ask_in_advance,
+    finalize,
+    release,
+    settle_advance,
+    take_payment,
+    tell,
+)
 from drawdown.runtime.control.payment_retries import concerned, may_retry, put_retry
 from drawdown.runtime.control.purchase_invoices import require_not_of_purchase
 from drawdown.runtime.control.registry import handles
@@ -65,7 +72,7 @@ def _reread(step: Step, request: ApproveInvoice | MarkInvoicePaid | RetryPayment
 
 @handles(ApproveInvoice, reread=_reread)
 def approve_invoice(step: Step, request: ApproveInvoice) -> Invoice:
-    """A draft is agreed to: final, and what waited for approval is released."""
+    """A draft is agreed to: final, or with its usage, and what waited for approval is released."""
     invoice = step.invoice(request.invoice_id)
     if invoice.state != "draft" and not (invoice.held and invoice.state == "approved"):
         return invoice
@@ -74,9 +81,13 @@ def approve_invoice(step: Step, request: ApproveInvoice) -> Invoice:
     approved = msgspec.structs.replace(
         invoice, state="approved", releases=tuple(each for each in invoice.releases if each not in waiting)
     )
+    # Before it is final, as that follows from it.
+    tell(step, "invoice.approved", approved)
     if approved.held:
         approve_held(step, approved, step.now_of(invoice.account))
     elif approved.waits_for_usage:
+        # It may have been asked for already; the approval stands nevertheless.
+        step.work.invoices.put(approved)
         ask_in_advance(step, approved, step.now_of(invoice.account))
     else:
         finalize(step, approved, step.now_of(invoice.account))
@@ -98,7 +109,7 @@ def mark_invoice_paid(step: Step, request: MarkInvoicePaid) -> Invoice:
         )
     require_not_of_purchase(invoice)
     step.run_now(lane_of(invoice.account))
-    return settle(step, invoice, request.paid_at or step.now_of(invoice.account))
+    return take_payment(step, invoice, request.paid_at or step.now_of(invoice.account))
 
 
 @handles(RetryPayment, reread=_reread)

@@ -14,7 +14,7 @@ from drawdown.billing.invoice_hold import reason_to_hold, usage_of
 from drawdown.errors import PreconditionError
 from drawdown.model.instants import us_from_instant
 from drawdown.runtime.control.arrears_steps import UsageClosed, close_usage, waiting_drafts
-from drawdown.runtime.control.invoicing import finalize
+from drawdown.runtime.control.invoicing import finalize, tell, tell_created
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.tables.billing import invoice as invoice_table
 
@@ -87,13 +87,7 @@ def _reason(step: Step, invoice: Invoice) -> str:
 
 def _hold(step: Step, invoice: Invoice, reason: str) -> None:
     step.work.invoices.put(msgspec.structs.replace(invoice, held=reason))
-    step.decision.notice(
-        "invoice.held",
-        invoice.account,
-        key=f"invoice.held:{invoice.invoice_id}",
-        invoice_id=invoice.invoice_id,
-        reason=reason,
-    )
+    tell(step, "invoice.held", invoice, reason=reason)
 
 
 def _close(step: Step, closed: UsageClosed, at: datetime) -> None:
@@ -106,4 +100,5 @@ def _close(step: Step, closed: UsageClosed, at: datetime) -> None:
     elif invoice.state == "approved" or invoice.advance is not None:
         finalize(step, invoice, at)
     else:
-        step.work.invoices.put(invoice)
+        # A last invoice may have got its first line only now, and waits to be approved.
+        tell_created(step, step.work.invoices.put(invoice))

@@ -16,8 +16,9 @@ from drawdown.runtime.control.invoicing import (
     FINALIZE_JOB,
     ask_in_advance,
     fail_advance,
-    settle,
     settle_advance,
+    take_payment,
+    tell_created,
 )
 from drawdown.runtime.control.payment_retries import (
     RETRY_JOB,
@@ -113,6 +114,7 @@ def apply_advance(step: Step, invoice: Invoice, charge: Charge, at: datetime) ->
             invoice.account,
             key=f"payment.action_required:advance:{invoice.invoice_id}",
             invoice_id=invoice.invoice_id,
+            action_url=charge.action_url,
         )
     return invoice
 
@@ -151,7 +153,7 @@ def apply_payment(step: Step, invoice: Invoice, charge: Charge, at: datetime) ->
     if invoice.state not in ("finalized", "uncollectible"):
         return invoice
     if charge.state is ChargeState.SUCCEEDED:
-        return settle(step, invoice, at)
+        return take_payment(step, invoice, at)
     _, attempts = attempt_of(charge.key)
     if charge.state is ChargeState.FAILED:
         return note_failure(step, invoice, attempts, charge.reason, at)
@@ -161,5 +163,6 @@ def apply_payment(step: Step, invoice: Invoice, charge: Charge, at: datetime) ->
             invoice.account,
             key=f"payment.action_required:{invoice.invoice_id}" + (f":{attempts}" if attempts else ""),
             invoice_id=invoice.invoice_id,
+            action_url=charge.action_url,
         )
     return invoice

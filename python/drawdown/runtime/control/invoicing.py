@@ -114,8 +114,8 @@ def add_lines(
     _note_bought(step, invoice, charges)
     if plan.release != "on_approval":
         _job(step, FINALIZE_JOB, invoice, period.start, rank=80)
-    if known is None and charges and (invoice.waits_for_usage or plan.release == "on_approval"):
-        _tell(step, "invoice.created", invoice)
+    if invoice.waits_for_usage or plan.release == "on_approval":
+        tell_created(step, invoice)
     return invoice
 
 
@@ -141,7 +141,14 @@ def _job(step: Step, kind: str, invoice: Invoice, due_at: datetime, *, rank: int
     )
 
 
-def _tell(step: Step, kind: str, invoice: Invoice, **facts: object) -> None:
+def tell_created(step: Step, invoice: Invoice) -> None:
+    """Of a draft that somebody can look at before it is final, once: when it has its first line."""
+    if invoice.lines:
+        tell(step, "invoice.created", invoice)
+
+
+def tell(step: Step, kind: str, invoice: Invoice, **facts: object) -> None:
+    """A notice of what happens to an invoice once at most."""
     step.decision.notice(
         kind, invoice.account, key=f"{kind}:{invoice.invoice_id}", invoice_id=invoice.invoice_id, **facts
     )
@@ -166,7 +173,7 @@ def settle_advance(step: Step, invoice: Invoice, at: datetime) -> Invoice:
     release(step, invoice.releases)
     tell_subscriptions(step, invoice, PAID_JOB, at, "advance")
     if invoice.advance.minor > 0:
-        _tell(step, "payment.succeeded", invoice, price=str(invoice.advance))
+        tell(step, "payment.succeeded", invoice, price=str(invoice.advance))
     return _ask_for_rest(step, paid, at) if paid.state == "finalized" else step.work.invoices.put(paid)
 
 
@@ -207,7 +214,7 @@ def numbered(step: Step, invoice: Invoice, at: datetime) -> Invoice:
         finalized_at=at,
     )
     use_up(step, final)
-    _tell(step, "invoice.finalized", final)
+    tell(step, "invoice.finalized", final)
     return step.work.invoices.put(final)
 
 
@@ -221,6 +228,20 @@ def _ask_for_rest(step: Step, invoice: Invoice, at: datetime) -> Invoice:
     return settle(step, invoice, at)
 
 
+def take_payment(step: Step, invoice: Invoice, at: datetime) -> Invoice:
+    """What was left of a final invoice has been paid: told, and settled."""
+    if invoice.state != "paid" and invoice.rest.minor > 0:
+        step.decision.notice(
+            "payment.succeeded",
+            invoice.account,
+            # Beside that of what was paid in advance.
+            key=f"payment.succeeded:rest:{invoice.invoice_id}",
+            invoice_id=invoice.invoice_id,
+            price=str(invoice.rest),
+        )
+    return settle(step, invoice, at)
+
+
 def settle(step: Step, invoice: Invoice, at: datetime) -> Invoice:
     """The invoice is paid; what waited for the payment is released."""
     if invoice.state == "paid":
@@ -230,7 +251,7 @@ def settle(step: Step, invoice: Invoice, at: datetime) -> Invoice:
     )
     release(step, invoice.releases)
     tell_subscriptions(step, invoice, PAID_JOB, at, invoice.attempts)
-    _tell(step, "invoice.paid", invoice)
+    tell(step, "invoice.paid", invoice)
     return step.work.invoices.put(paid)
 
 
@@ -240,7 +261,7 @@ def drop_invoice(step: Step, invoice_id: str) -> None:
     if invoice.state in ("draft", "finalized"):
         give_back(step, invoice)
         step.work.invoices.put(msgspec.structs.replace(invoice, state="void"))
-        _tell(step, "invoice.voided", invoice)
+        tell(step, "invoice.voided", invoice)
 
 
 def drop_unpaid(step: Step, subscription: Subscription) -> None:
