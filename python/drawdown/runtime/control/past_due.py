@@ -37,7 +37,7 @@ def fall_behind(step: Step, subscription: Subscription, job: StoredJob) -> None:
         past_due_since=job.due_at,
     )
     entitle(step, behind)
-    tell(step, behind, "past_due", job.key, invoice_id=invoice.invoice_id)
+    tell(step, behind, "past_due", invoice.invoice_id, invoice_id=invoice.invoice_id)
     step.work.subscriptions.put(behind)
 
 
@@ -52,7 +52,8 @@ def go_on_settled(step: Step, subscription: Subscription, job: StoredJob) -> Sub
         unpaid_invoice_id="",
         past_due_since=None,
     )
-    tell(step, settled, "settled", job.key, invoice_id=job.payload["invoice_id"])
+    owed_on = job.payload["invoice_id"]
+    tell(step, settled, "settled", owed_on, invoice_id=owed_on)
     entitle(step, settled)
     now = step.now_of(settled.account)
     if not was_past_due or settled.has_period_at(now):
@@ -97,5 +98,5 @@ def end_unpaid(step: Step, subscription: Subscription, at: datetime) -> None:
         )
     kept = tuple(each for each in invoice.releases if each not in dropped)
     step.work.invoices.put(msgspec.structs.replace(invoice, releases=kept))
-    tell(step, subscription, "cancelled", "", ends_at=at.isoformat())
+    tell(step, subscription, "cancelled", None, ends_at=at.isoformat())
     end(step, msgspec.structs.replace(subscription, ends_at=at), at)

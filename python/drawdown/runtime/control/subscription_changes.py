@@ -22,7 +22,7 @@ from drawdown.runtime.control.subscription_steps import (
     plan_of,
     put_roll_job,
     release_with,
-    tell,
+    tell_change,
 )
 from drawdown.subscriptions.bounds import check_bounds, overflow
 from drawdown.subscriptions.calendar import Period
@@ -87,7 +87,7 @@ def change_plan(step: Step, request: ChangePlan) -> Subscription:
     )
     subscription = _with_payment_method(subscription, request)
     if request.when == "period_end" and subscription.state in ("active", "past_due"):
-        tell(step, subscription, "change_planned", request.change_id, plan_id=plan.plan_id)
+        tell_change(step, subscription, "change_planned", planned)
         return step.work.subscriptions.put(msgspec.structs.replace(subscription, planned_change=planned))
     _require_settled_period(step, subscription, now)
     target = work_out(step, subscription, planned, now)
@@ -329,7 +329,7 @@ def apply_change(
     else:
         changed = _change_credits(step, subscription, changed, planned, target, now)
     entitle(step, changed, target.old_plan, now if leaving.counts_apart else None)
-    tell(step, changed, "changed", planned.change_id, plan_id=plan.plan_id, quantity=planned.quantity)
+    tell_change(step, changed, "changed", planned)
     changed = step.work.subscriptions.put(changed)
     if target.fresh_period:
         changed = follow_period(step, changed, 0)
@@ -421,4 +421,4 @@ def drop_change(step: Step, subscription: Subscription, planned: PlannedChange) 
         )
     )
     drop_invoice(step, planned.invoice_id)
-    tell(step, subscription, "change_failed", planned.change_id, plan_id=planned.plan_id)
+    tell_change(step, subscription, "change_failed", planned)

@@ -22,6 +22,7 @@ from drawdown.runtime.control.subscription_steps import (
     plan_of,
     put_roll_job,
     tell,
+    tell_change,
 )
 from drawdown.storage.sql.jobs import StoredJob
 from drawdown.subscriptions.arrears import Arrears
@@ -113,7 +114,7 @@ def _change_at_edge(
         planned_change=None,
         seen=(*subscription.seen, planned.change_id),
     )
-    tell(step, changed, "changed", planned.change_id, plan_id=plan.plan_id)
+    tell_change(step, changed, "changed", planned)
     entitle(step, changed, old_plan)
     if same_rhythm(old_plan, plan):
         open_period(step, changed, plan, number, owed)

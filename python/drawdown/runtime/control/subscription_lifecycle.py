@@ -50,7 +50,7 @@ def cancel(step: Step, request: Cancel) -> Subscription:
     else:
         ends_at = now if at_once else subscription.billing.edge(subscription.billing_next)
     if subscription.ends_at is None or at_once:
-        tell(step, subscription, "cancelled", "", ends_at=ends_at.isoformat())
+        tell(step, subscription, "cancelled", None, ends_at=ends_at.isoformat())
     marked = msgspec.structs.replace(subscription, ends_at=ends_at)
     if not at_once:
         return step.work.subscriptions.put(marked)
@@ -132,7 +132,7 @@ def pause(step: Step, request: Pause) -> Subscription:
             reason="SUBSCRIPTION_NOT_ACTIVE",
         )
     now = step.now_of(subscription.account)
-    tell(step, subscription, "paused", now.isoformat())
+    tell(step, subscription, "paused", None)
     return step.work.subscriptions.put(msgspec.structs.replace(subscription, state="paused", paused_at=now))
 
 
@@ -148,7 +148,7 @@ def resume(step: Step, request: Resume) -> Subscription:
             reason="SUBSCRIPTION_NOT_PAUSED",
         )
     now = step.now_of(subscription.account)
-    tell(step, subscription, "resumed", now.isoformat())
+    tell(step, subscription, "resumed", None)
     step.run_now(lane_of(subscription.account))
     active = msgspec.structs.replace(subscription, state="active", paused_at=None)
     if subscription.unpaid_invoice_id:

@@ -33,7 +33,7 @@ from drawdown.subscriptions.renewing import (
 )
 from drawdown.subscriptions.rolling import roll_job
 from drawdown.subscriptions.servicing import delivery_charges
-from drawdown.subscriptions.subscription import OwnGrant, Subscription
+from drawdown.subscriptions.subscription import OwnGrant, PlannedChange, Subscription
 
 
 def plan_of(step: Step, subscription: Subscription) -> Plan:
@@ -195,12 +195,25 @@ def give_signup(step: Step, subscription: Subscription, plan: Plan) -> None:
     step.work.profiles.put(msgspec.structs.replace(profile, signed_up=True))
 
 
-def tell(step: Step, subscription: Subscription, what: str, key: str, **body: object) -> None:
-    """A notice ``subscription.<what>``."""
+def tell(step: Step, subscription: Subscription, what: str, key: str | None, **body: object) -> None:
+    """A notice ``subscription.<what>``, once per key; without one as often as it happens."""
     step.decision.notice(
         f"subscription.{what}",
         subscription.account,
-        key=f"subscription.{what}:{subscription.subscription_id}:{key}",
+        key="" if key is None else f"subscription.{what}:{subscription.subscription_id}:{key}",
         subscription_id=subscription.subscription_id,
         **body,
+    )
+
+
+def tell_change(step: Step, subscription: Subscription, what: str, planned: PlannedChange) -> None:
+    """The same of a change of plan, by the id that the caller gave it."""
+    tell(
+        step,
+        subscription,
+        what,
+        planned.change_id,
+        change_id=planned.change_id,
+        plan_id=planned.plan_id,
+        quantity=planned.quantity,
     )
