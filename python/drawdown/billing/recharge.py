@@ -60,6 +60,11 @@ class RechargeStanding(Value, frozen=True):
     """Journal position at which the balance was looked at last: crossings up to it are over."""
 
 
+def is_on(rule: RechargeRule, standing: RechargeStanding) -> bool:
+    """Whether it is switched on and has not switched itself off with a failure."""
+    return rule.enabled and standing.state != "disabled"
+
+
 def check_rule(rule: RechargeRule) -> None:
     """Raises ``InvalidRequestError`` naming the field."""
     check_id(rule.account, "account")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from drawdown import errors
+from drawdown.billing import recharge
 from drawdown.billing.recharge_requests import Recharge
 from drawdown.model.commands import SuspendAccount
 from drawdown.runtime.control.registry import carries_out, handles
@@ -85,7 +86,7 @@ def close_account(step: Step, request: CloseAccount) -> AccountClosing:
 def _end_subscriptions(step: Step, account: str) -> None:
     now = step.now_of(account)
     for subscription in step.work.subscriptions.find(account=account, live=True):
-        tell(step, subscription, "cancelled", "", ends_at=now.isoformat())
+        tell(step, subscription, "cancelled", None, ends_at=now.isoformat())
         end(step, msgspec.structs.replace(subscription, ends_at=now), now)
 
 
@@ -94,9 +95,10 @@ def _end_recharges(step: Step, account: str) -> None:
         rule = msgspec.structs.replace(each.rule, enabled=False)
         standing = msgspec.structs.replace(each.standing, state="off", reason="account_closed")
         step.work.recharges.put(Recharge(rule=rule, standing=standing))
-        step.decision.notice(
-            "recharge.disabled", account, credit_type=rule.credit_type, reason=standing.reason
-        )
+        if recharge.is_on(each.rule, each.standing):
+            step.decision.notice(
+                "recharge.disabled", account, credit_type=rule.credit_type, reason=standing.reason
+            )
 
 
 def _deliver(plane: "ControlPlane", job: StoredJob) -> None:

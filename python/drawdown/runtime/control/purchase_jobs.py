@@ -14,7 +14,7 @@ from drawdown.model.money import Money, zero
 from drawdown.payments import Charge, ChargeState, PaymentRequest, RefundRequest
 from drawdown.runtime.control.invoice_foot import add_to_balance
 from drawdown.runtime.control.purchase_invoices import left_of, note_refund, own_invoice
-from drawdown.runtime.control.purchase_steps import CHARGE_JOB, apply_charge
+from drawdown.runtime.control.purchase_steps import CHARGE_JOB, apply_charge, tell
 from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.jobs import StoredJob
@@ -149,11 +149,10 @@ def refund_purchase(step: Step, job: StoredJob, taken: Taken | None) -> None:
     add_to_balance(step, purchase.account, given - min(given, purchase.asked))
     refunded = moved(purchase, "refunded", step.now_of(purchase.account), reason=reason, refunded=given)
     step.work.purchases.put(refunded)
-    step.decision.notice(
+    tell(
+        step,
         "purchase.refunded",
-        purchase.account,
-        key=f"purchase.refunded:{purchase.purchase_id}",
-        purchase_id=purchase.purchase_id,
+        refunded,
         reason=reason,
         money=str(given),
         credits_taken=f"{taken.credits:f}",

@@ -62,10 +62,10 @@ def begin_purchase(step: Step, purchase: Purchase) -> Purchase:
     check_purchase(purchase)
     if purchase.bill_later:
         step.work.purchases.put(purchase)
-        _tell(step, "purchase.created", purchase)
+        tell(step, "purchase.created", purchase)
         return grant(step, purchase)
     purchase = step.work.purchases.put(issue(step, purchase))
-    _tell(step, "purchase.created", purchase)
+    tell(step, "purchase.created", purchase)
     step.decision.job(
         Job(
             kind=CHARGE_JOB,
@@ -87,15 +87,15 @@ def apply_charge(step: Step, purchase: Purchase, charge: Charge) -> Purchase:
         paid = moved(purchase, "paid", at, charge_reference=charge.reference, action_url="", reason="")
         if paid is not purchase:
             if paid.asked:
-                _tell(step, "payment.succeeded", paid)
+                tell(step, "payment.succeeded", paid)
             settle_own(step, paid, at)
         return grant(step, paid) if paid.state == "paid" else paid
     if charge.state is ChargeState.FAILED:
         failed = moved(purchase, "failed", at, reason=charge.reason, charge_reference=charge.reference)
         if failed is purchase:
             return purchase
-        _tell(step, "payment.failed", failed, reason=charge.reason)
-        _tell(step, "purchase.failed", failed, reason=charge.reason)
+        tell(step, "payment.failed", failed, reason=charge.reason)
+        tell(step, "purchase.failed", failed, reason=charge.reason)
         drop_own(step, failed)
         return _ended(step, step.work.purchases.put(failed), "failed")
     if charge.state is ChargeState.ACTION_REQUIRED:
@@ -109,7 +109,7 @@ def apply_charge(step: Step, purchase: Purchase, charge: Charge) -> Purchase:
         )
         if waiting is purchase:
             return purchase
-        _tell(step, "payment.action_required", waiting, action_url=charge.action_url)
+        tell(step, "payment.action_required", waiting, action_url=charge.action_url)
         return _ended(step, step.work.purchases.put(waiting), "action_required")
     return step.work.purchases.put(msgspec.structs.replace(purchase, charge_reference=charge.reference))
 
@@ -125,7 +125,7 @@ def grant(step: Step, purchase: Purchase) -> Purchase:
         expires_at = expiry_of(step, purchase.account, pack.lifetime)
     granted = moved(purchase, "granted", step.now_of(purchase.account), expires_at=expires_at)
     step.decision.command(granted.account, grant_of(granted, net_of_purchase(step, granted)))
-    _tell(step, "purchase.granted", granted, credits=f"{granted.credits:f}")
+    tell(step, "purchase.granted", granted, credits=f"{granted.credits:f}")
     return _ended(step, step.work.purchases.put(granted), "granted")
 
 
@@ -137,7 +137,7 @@ def _ended(step: Step, purchase: Purchase, outcome: str) -> Purchase:
     if found is None or found.standing.purchase_id != purchase.purchase_id:
         return purchase
     if outcome == "granted":
-        _tell(step, "recharge.succeeded", purchase, credits=f"{purchase.credits:f}")
+        tell(step, "recharge.succeeded", purchase, credits=f"{purchase.credits:f}")
         # Only when the grant is in the engine may the next one begin: the job delivers it first.
         step.decision.job(
             Job(
@@ -153,12 +153,14 @@ def _ended(step: Step, purchase: Purchase, outcome: str) -> Purchase:
     standing = recharge.ended(found.standing, outcome, purchase.asked, purchase.payment_method)
     step.work.recharges.put(msgspec.structs.replace(found, standing=standing))
     if outcome == "failed":
-        _tell(step, "recharge.failed", purchase, reason=purchase.reason)
-        _tell(step, "recharge.disabled", purchase, reason=standing.reason)
+        tell(step, "recharge.failed", purchase, reason=purchase.reason)
+        if found.rule.enabled:
+            tell(step, "recharge.disabled", purchase, reason=standing.reason)
     return purchase
 
 
-def _tell(step: Step, kind: str, purchase: Purchase, **facts: str) -> None:
+def tell(step: Step, kind: str, purchase: Purchase, **facts: str) -> None:
+    """A notice of what happens to a purchase once at most."""
     step.decision.notice(
         kind,
         purchase.account,

@@ -56,14 +56,19 @@ def set_recharge(step: Step, request: SetRecharge) -> Recharge:
             units_from_credits(credits, scale, field)
     known = step.work.recharges.get(account=rule.account, credit_type=rule.credit_type)
     standing = RechargeStanding() if known is None else known.standing
+    was_on = known is not None and recharge.is_on(known.rule, standing)
     if rule.enabled:
         standing = recharge.enabled_again(standing)
     elif standing.state not in ("in_flight", "action_required"):
         standing = msgspec.structs.replace(standing, state="off")
     stored = step.work.recharges.put(Recharge(rule=rule, standing=standing))
     _watch(step, rule, None if known is None else known.rule.threshold)
-    kind = "recharge.enabled" if rule.enabled else "recharge.disabled"
-    step.decision.notice(kind, rule.account, credit_type=rule.credit_type)
+    if rule.enabled and not was_on:
+        step.decision.notice("recharge.enabled", rule.account, credit_type=rule.credit_type)
+    if was_on and not rule.enabled:
+        step.decision.notice(
+            "recharge.disabled", rule.account, credit_type=rule.credit_type, reason="switched_off"
+        )
     if rule.enabled:
         number = step.work.series.following(f"recharge.set:{rule.account}:{rule.credit_type}")
         evaluate(step, rule.account, rule.credit_type, cause=f"set.{number}")
@@ -179,6 +184,7 @@ def _begin(step: Step, found: Recharge, present: Decimal, cause: str) -> Purchas
         account,
         key=f"recharge.started:{purchase_id}",
         purchase_id=purchase_id,
+        credit_type=credit_type,
         credits=f"{credits:f}",
     )
     return begin_purchase(step, purchase)
@@ -198,7 +204,7 @@ def _hold_back(step: Step, found: Recharge, standing: RechargeStanding, why_not:
         step.decision.notice(
             "recharge.failed",
             rule.account,
-            key=f"recharge.failed:{rule.account}:{rule.credit_type}:{why_not}:{standing.period_start}",
+            key=f"recharge.failed:{len(rule.account)}:{rule.account}:{rule.credit_type}:{why_not}:{standing.period_start}",
             credit_type=rule.credit_type,
             reason=why_not,
         )
