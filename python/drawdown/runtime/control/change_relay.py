@@ -210,7 +210,8 @@ class _Teller:
         self.step.decision.notice(
             kind,
             grant.account,
-            key=f"{key}:{grant.account}:{grant.grant_id}",
+            # Ids may have colons: with its length it is plain where the account's ends.
+            key=f"{key}:{len(grant.account)}:{grant.account}:{grant.grant_id}",
             **grant_life.body_of(grant),
             **more,
         )
