@@ -157,9 +157,11 @@ def invoice(db: Database) -> None:
     db.subscribe("acme", "metered", subscription_id="m")
     db.subscribe("acme", "licence", subscription_id="l")
     db.record("acme", "calls", quantity=8, event_id="one", time=START)
-    for each in db.invoices("acme"):
-        if each.state == "draft":
-            db.approve_invoice(each.invoice_id)
+    if db.account("acme").test_clock == START:
+        # A draft of a later period is another one.
+        for each in db.invoices("acme"):
+            if each.state == "draft":
+                db.approve_invoice(each.invoice_id)
     first = db.invoices("acme")[0]
     db.create_credit_note(
         "note", first.invoice_id, first.lines[0].line_id, amount=Money(100, "USD"), reason="agreed"
