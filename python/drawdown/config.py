@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from drawdown.errors import ConfigError
+from drawdown.model.address import host_and_port
 from drawdown.model.choice import choice_in_words
 from drawdown.model.event_mapping import SECTION, EventTypes, event_types_from
 from drawdown.model.setting import PREFIX, Setting, settings_of
@@ -444,11 +445,3 @@ def _check_relations(config: Config) -> None:
         address = getattr(config.process, name)
         if address:
             host_and_port(address, name)
-
-
-def host_and_port(address: str, field: str) -> tuple[str, int]:
-    """Split ``HOST:PORT`` (IPv6 hosts in brackets). Raises ``ConfigError`` naming ``field``."""
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
-        raise ConfigError(f"{field}: {address!r} is not HOST:PORT, for example 127.0.0.1:7070", field=field)
-    return host.removeprefix("[").removesuffix("]"), int(port)

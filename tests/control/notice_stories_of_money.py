@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from drawdown.payments import ChargeState
 
@@ -81,6 +82,26 @@ def a_last_invoice_that_waits_for_approval(scene: Scene) -> Sequence[Told]:
         ("invoice.created", {"invoice_id": first.invoice_id}),
         ("invoice.created", {"invoice_id": last.invoice_id}),
         ("invoice.voided", {"invoice_id": last.invoice_id}),
+    ]
+
+
+@tells("invoice.held", "invoice.approved")
+def an_invoice_far_above_the_usual(scene: Scene) -> Sequence[Told]:
+    """Held and told once; the one behind it for that, and then for what it has itself."""
+    subscribed(scene, **overage_plan("1"))
+    scene.db.record(scene.account, credit_type="credits", credits="100100", event_id="wrong-unit")
+    scene.db.advance_clock(scene.account, EDGE)
+    scene.db.record(scene.account, credit_type="credits", credits="50000100", event_id="again")
+    scene.db.advance_clock(scene.account, EDGE + timedelta(days=40))
+    _, first, second = ({"invoice_id": each.invoice_id} for each in scene.db.invoices(scene.account))
+    for _ in range(2):
+        scene.db.approve_invoice(first["invoice_id"])
+    usual = "times what the account was usually billed for as long a time"
+    return [
+        ("invoice.held", {**first, "reason": f"100000.00 USD for usage, 5000 {usual}"}),
+        ("invoice.held", {**second, "reason": f"the usage of {first['invoice_id']} comes first"}),
+        ("invoice.held", {**second, "reason": f"50000000.00 USD for usage, 499 {usual}"}),
+        ("invoice.approved", first),
     ]
 
 

@@ -79,16 +79,18 @@ def test_an_open_stream_is_no_idle_connection(impatient: ServerProcess) -> None:
 
 
 def test_an_old_connection_ends_and_recording_goes_on(tmp_path: Path) -> None:
-    """Connections of a second at most: a recorder changes from one to the next, and each event counts once."""
-    with serving(tmp_path / "data", connection_age_s=1, drain_s=1) as server:
-        with drawdown.connect(server.address) as db:
-            db.create_credit_type("credits", scale=0)
-            db.create_account("acme")
-            db.create_grant("acme", "credits", "1000000", grant_id="g")
-            began, sent = time.monotonic(), 0
-            with db.recorder() as recorder:
-                while time.monotonic() - began < 5:
-                    recorder.record("acme", credit_type="credits", credits="1", event_id=f"e-{sent}")
-                    sent += 1
-                    time.sleep(0.005)
-            assert db.balance("acme", "credits").available == 1_000_000 - sent
+    """Connections of a second at most: a recorder goes from one to the next, and each event counts once."""
+    with (
+        serving(tmp_path / "data", connection_age_s=1, drain_s=1) as server,
+        drawdown.connect(server.address) as db,
+    ):
+        db.create_credit_type("credits", scale=0)
+        db.create_account("acme")
+        db.create_grant("acme", "credits", "1000000", grant_id="g")
+        began, sent = time.monotonic(), 0
+        with db.recorder() as recorder:
+            while time.monotonic() - began < 5:
+                recorder.record("acme", credit_type="credits", credits="1", event_id=f"e-{sent}")
+                sent += 1
+                time.sleep(0.005)
+        assert db.balance("acme", "credits").available == 1_000_000 - sent

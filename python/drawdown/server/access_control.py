@@ -5,12 +5,13 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from drawdown.config import ProcessConfig, host_and_port
+from drawdown.config import ProcessConfig
 from drawdown.errors import ConfigError
+from drawdown.model.address import host_and_port, is_loopback
 from drawdown.server.access import Access
 from drawdown.server.audit import Audit
 from drawdown.server.key_ring import KeyRing
-from drawdown.server.options import is_loopback, listening_addresses
+from drawdown.server.options import listening_addresses
 from drawdown.storage.audit_file import AuditFile
 from drawdown.storage.key_file import KeyFile
 

@@ -14,7 +14,8 @@ from typing import Final
 
 import grpc
 
-from drawdown.config import ProcessConfig, host_and_port
+from drawdown.config import ProcessConfig
+from drawdown.model.address import host_and_port
 from drawdown.server.method_table import MethodTable
 from drawdown.server.options import channel_arguments
 

@@ -16,7 +16,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from drawdown.config import host_and_port
+from drawdown.model.address import host_and_port
 
 PREFIX: Final = "drawdown_"
 

@@ -1,10 +1,10 @@
 """Channel arguments of the server, each with its reason. The client library uses matching values."""
 
-import ipaddress
 from typing import Final
 
-from drawdown.config import ProcessConfig, host_and_port
+from drawdown.config import ProcessConfig
 from drawdown.errors import ConfigError
+from drawdown.model.address import host_and_port, is_loopback
 
 # Metadata beyond this is refused before it is decoded far (HPACK bombs).
 METADATA_SOFT_BYTES: Final = 8 << 10
@@ -81,13 +81,3 @@ def require_safe(config: ProcessConfig) -> None:
 def listening_addresses(config: ProcessConfig) -> dict[str, str]:
     """Where callers are served, by the setting's name."""
     return {"listen": config.listen, **({"http": config.http} if config.http else {})}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -14,7 +14,7 @@ from drawdown.billing.invoice_hold import reason_to_hold, usage_of
 from drawdown.errors import PreconditionError
 from drawdown.model.instants import us_from_instant
 from drawdown.runtime.control.arrears_steps import UsageClosed, close_usage, waiting_drafts
-from drawdown.runtime.control.invoicing import finalize, tell, tell_created
+from drawdown.runtime.control.invoicing import finalize, tell_created
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.tables.billing import invoice as invoice_table
 
@@ -26,7 +26,7 @@ def close_or_hold(step: Step, invoice: Invoice, at: datetime) -> None:
     """Its grace is over: usage joins it for the last time, or it is held."""
     ahead = _held_ahead(step, invoice)
     if ahead is not None:
-        _hold(step, invoice, f"the usage of {ahead.invoice_id} comes first")
+        _hold(step, invoice, f"the usage of {ahead.invoice_id} comes first", of="behind:")
         return
     closed = close_usage(step, invoice)
     reason = _reason(step, closed.invoice)
@@ -85,9 +85,16 @@ def _reason(step: Step, invoice: Invoice) -> str:
     return reason_to_hold(invoice, earlier, step.plane.invoice_hold_factor)
 
 
-def _hold(step: Step, invoice: Invoice, reason: str) -> None:
+def _hold(step: Step, invoice: Invoice, reason: str, *, of: str = "") -> None:
     step.work.invoices.put(msgspec.structs.replace(invoice, held=reason))
-    tell(step, "invoice.held", invoice, reason=reason)
+    # Behind another, and then for what it has itself: each is told once.
+    step.decision.notice(
+        "invoice.held",
+        invoice.account,
+        key=f"invoice.held:{of}{invoice.invoice_id}",
+        invoice_id=invoice.invoice_id,
+        reason=reason,
+    )
 
 
 def _close(step: Step, closed: UsageClosed, at: datetime) -> None:

@@ -18,7 +18,6 @@ from drawdown.runtime.control.invoicing import (
     fail_advance,
     settle_advance,
     take_payment,
-    tell_created,
 )
 from drawdown.runtime.control.payment_retries import (
     RETRY_JOB,

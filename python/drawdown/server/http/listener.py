@@ -12,7 +12,8 @@ from typing import Any, Final
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from drawdown.config import ProcessConfig, host_and_port
+from drawdown.config import ProcessConfig
+from drawdown.model.address import host_and_port
 from drawdown.server.http.certificates import https_context, names_of
 from drawdown.server.http.http_calls import HttpCalls
 from drawdown.server.http.request import CERTIFICATE
