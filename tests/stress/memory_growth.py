@@ -79,19 +79,25 @@ class Growth:
         }
 
     def complaints(self, limit: float) -> list[str]:
-        """None only where memory was shown to keep to the limit: what cannot be told is not shown."""
-        verdict = self.verdict(limit)
-        if verdict is Verdict.FLAT:
+        """Where memory was shown to grow."""
+        if self.verdict(limit) is not Verdict.GROWS:
+            return []
+        return [f"memory {Verdict.GROWS}: {self._in_words(limit)}"]
+
+    def unshown(self, limit: float) -> list[str]:
+        """Where neither was shown; how long it would take."""
+        if self.verdict(limit) is not Verdict.UNKNOWN:
             return []
         if math.isinf(self.error):
-            return [f"memory: {verdict}: {self.hours * 60:.0f} minutes are left after warm-up"]
-        slope = (
+            return [f"memory: {Verdict.UNKNOWN}: {self.hours * 60:.0f} minutes are left after warm-up"]
+        minutes = self.hours_wanted(limit) * 60
+        return [f"memory: {Verdict.UNKNOWN}: {self._in_words(limit)}; like this it takes some {minutes:.0f}"]
+
+    def _in_words(self, limit: float) -> str:
+        return (
             f"{self.percent_per_hour:.1f} ± {self.error:.1f} % an hour in {self.hours * 60:.0f} minutes"
             f" after warm-up, wanted at most {limit:g}"
         )
-        if verdict is Verdict.GROWS:
-            return [f"memory {verdict}: {slope}"]
-        return [f"memory: {verdict}: {slope}; like this it takes some {self.hours_wanted(limit) * 60:.0f}"]
 
 
 def longest_life(samples: list[Sample]) -> list[Sample]:
