@@ -46,6 +46,8 @@ const LIVES: u32 = 6;
 const LONG: u64 = 4;
 /// Of long runs, every so manieth seed is lived a second time.
 const TWICE: u64 = 20;
+/// Runs of hours say how far they are.
+const TOLD: u64 = 1_000;
 const MINUTE_US: u64 = 60_000_000;
 
 /// One kind of world.
@@ -229,6 +231,9 @@ fn in_no_life_is_an_answer_taken_back() {
         if let Err(panic) = outcome {
             eprintln!("failing seed: {seed} (DRAWDOWN_SIMULATION_FIRST={seed} DRAWDOWN_SIMULATION_SEEDS=1)");
             std::panic::resume_unwind(panic);
+        }
+        if (seed + 1 - first).is_multiple_of(TOLD) {
+            println!("{} seeds", seed + 1 - first);
         }
     }
     seen.print();
