@@ -42,8 +42,6 @@ def grants_begin_and_end(scene: Scene) -> Sequence[Told]:
     used(scene, "3", "of the next")
     for _ in range(2):
         scene.db.void_grant(scene.account, "void", confirm=True)
-    # What a grant was when it was made is read off the clock where that stands.
-    scene.until_told("grant.created", 3)
     scene.db.advance_clock(scene.account, START + DAY)
     used(scene, "4", "of the one that expires")
     scene.db.advance_clock(scene.account, START + 60 * DAY)

@@ -7,7 +7,7 @@ import msgspec
 
 from drawdown import _engine, errors, model
 from drawdown.model.credits import credits_from_units, optional_credits
-from drawdown.model.instants import optional_instant
+from drawdown.model.instants import instant_from_us, optional_instant
 
 _REFUSED_READS = {
     "ACCOUNT_UNKNOWN": errors.AccountNotFoundError,
@@ -211,6 +211,8 @@ def change(answer: dict[str, Any]) -> model.Change:
         seq=answer["seq"],
         account=answer["account"],
         kind=answer["kind"],
+        at=instant_from_us(answer["at"]),
+        clock=optional_instant(answer.get("clock")),
         grant=found,
         pending=answer.get("pending", False),
         forfeited=optional_credits(answer.get("forfeited"), scale),

@@ -222,8 +222,13 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     """A kind of ``Crossing``; ``grant.created``, ``grant.released``, ``grant.exhausted``, ``grant.voided``;
     ``clock.advanced``; ``account.entitling``: suspension, policy or rate table."""
+    at: datetime
+    """When its entry was made, by the machine's time."""
+    clock: datetime | None = None
+    """Of a grant that was created or released: where the account's own clock stood then; ``None``: it has
+    none."""
     grant: Grant | None = None
-    """As it is when it is read."""
+    """As it is when it is read; one that was created, with the dates it was created with."""
     pending: bool = False
     """A grant that was created waits for payment or approval."""
     forfeited: Decimal | None = None

@@ -1,20 +1,34 @@
 //! Changes that somebody is told of, of the recent past: crossings of balances, and what became of grants.
 //! The journal has them all; memory has the newest, for the relay that turns them into notices.
 
-use crate::engine::Engine;
+use crate::engine::{CHANGES_MAX, Engine};
 use crate::entry::{Control, Crossed, Crossing};
 use crate::grant::Grant;
 use crate::threshold::percent_text;
 use serde_json::{Value, json};
 
+/// A change and the instant of its entry: whoever reads it late shall not take the time of now for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JournaledChange {
+    pub seq: u64,
+    /// `received_at` of the batch it came with.
+    pub stamp: i64,
+    /// Of a grant that was made or released: where the account's own clock stood; `None`: it has none.
+    pub clock: Option<i64>,
+    pub change: Change,
+}
+
 /// One change, by the numbers that its entry has.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     Crossed(Crossed),
+    /// With the dates it was made with: a release may move them.
     Granted {
         account: u32,
         number: u32,
         pending: bool,
+        effective_at: i64,
+        expires_at: Option<i64>,
     },
     Released {
         account: u32,
@@ -45,7 +59,13 @@ impl Change {
     pub fn of(control: &Control) -> Option<Change> {
         Some(match control {
             Control::Crossed(e) => Change::Crossed(e.clone()),
-            Control::GrantCreated(e) => Change::Granted { account: e.account, number: e.number, pending: e.pending },
+            Control::GrantCreated(e) => Change::Granted {
+                account: e.account,
+                number: e.number,
+                pending: e.pending,
+                effective_at: e.effective_at,
+                expires_at: e.expires_at,
+            },
             Control::GrantReleased(e) => Change::Released { account: e.account, number: e.number },
             Control::GrantExhausted(e) => Change::Exhausted { account: e.account, number: e.number },
             Control::GrantVoided(e) => {
@@ -70,6 +90,14 @@ impl Change {
         }
     }
 
+    /// The account by number, where a grant's time begins to count: that needs the account's clock.
+    pub fn begins(&self) -> Option<u32> {
+        match self {
+            Change::Granted { account, .. } | Change::Released { account, .. } => Some(*account),
+            _ => None,
+        }
+    }
+
     pub fn is_crossing(&self) -> bool {
         matches!(self, Change::Crossed(_))
     }
@@ -84,13 +112,13 @@ impl Engine {
         last: u64,
         limit: usize,
         wanted: impl Fn(&Change) -> bool,
-    ) -> Option<Vec<(u64, Change)>> {
+    ) -> Option<Vec<JournaledChange>> {
         if cursor < self.changes_from {
             return None;
         }
-        let from = self.changes.partition_point(|(seq, _)| *seq <= cursor);
-        let found = self.changes.iter().skip(from).take_while(|(seq, _)| *seq <= last);
-        Some(found.filter(|(_, change)| wanted(change)).take(limit).cloned().collect())
+        let from = self.changes.partition_point(|each| each.seq <= cursor);
+        let found = self.changes.iter().skip(from).take_while(|each| each.seq <= last);
+        Some(found.filter(|each| wanted(&each.change)).take(limit).cloned().collect())
     }
 
     /// Every change after this position is in memory.
@@ -98,25 +126,57 @@ impl Engine {
         self.changes_from
     }
 
+    /// Where the account's own clock stands; `None`: it has none.
+    pub fn own_clock(&self, account: u32) -> Option<i64> {
+        Some(self.accounts.get(account as usize)?.test_clock()?.now)
+    }
+
+    /// Remember the newest change, and forget the oldest where there are too many.
+    pub(crate) fn note_change(&mut self, change: Change) {
+        if self.changes.len() == CHANGES_MAX
+            && let Some(left) = self.changes.pop_front()
+        {
+            self.changes_from = left.seq;
+        }
+        let clock = change.begins().and_then(|account| self.own_clock(account));
+        self.changes.push_back(JournaledChange { seq: self.next_seq, stamp: self.stamp, clock, change });
+    }
+
     /// One change for relays; a grant as it is at `stamp`, or as `left` has it (by account and number) where it
     /// has left memory. `None`: it concerns a grant that is not there.
     pub fn change_json(
         &self,
-        seq: u64,
-        change: &Change,
+        journaled: &JournaledChange,
         stamp: i64,
         left: impl Fn((u32, u32)) -> Option<Value>,
     ) -> Option<Value> {
+        let mut told = self.told_change(journaled, stamp, left)?;
+        told["at"] = journaled.stamp.into();
+        if let Some(clock) = journaled.clock {
+            told["clock"] = clock.into();
+        }
+        Some(told)
+    }
+
+    fn told_change(
+        &self,
+        journaled: &JournaledChange,
+        stamp: i64,
+        left: impl Fn((u32, u32)) -> Option<Value>,
+    ) -> Option<Value> {
+        let seq = journaled.seq;
         let of = |account: u32| self.accounts.get(account as usize).map(|account| account.id.as_str());
         let on_grant = |kind: &str, account: u32, number: u32| {
             let grant = self.numbered_grant_json(account, number, stamp).or_else(|| left((account, number)))?;
             Some(json!({"seq": seq, "account": of(account)?, "kind": kind, "grant": grant}))
         };
-        match change {
+        match &journaled.change {
             Change::Crossed(crossed) => Some(self.crossing_json(seq, crossed)),
-            Change::Granted { account, number, pending } => {
+            Change::Granted { account, number, pending, effective_at, expires_at } => {
                 let mut told = on_grant("grant.created", *account, *number)?;
                 told["pending"] = (*pending).into();
+                told["grant"]["effective_at"] = (*effective_at).into();
+                told["grant"]["expires_at"] = (*expires_at).into();
                 Some(told)
             }
             Change::Released { account, number } => on_grant("grant.released", *account, *number),

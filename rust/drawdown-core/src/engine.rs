@@ -7,7 +7,7 @@ use crate::apply_correction::note_correction;
 use crate::apply_counters::Moment;
 use crate::calendar::Calendar;
 use crate::catalog::Catalog;
-use crate::changes::Change;
+use crate::changes::{Change, JournaledChange};
 use crate::dedupe::KeyTable;
 use crate::dedupe_window::raise_test_floor;
 use crate::entry::{self, Control, ControlEntry, CorruptRecord};
@@ -46,8 +46,8 @@ pub struct Engine {
     pub(crate) calendar: Calendar,
     pub(crate) passes: Passes,
     pub(crate) watches: Watches,
-    /// (seq, change) of the recent past.
-    pub(crate) changes: VecDeque<(u64, Change)>,
+    /// Those of the recent past.
+    pub(crate) changes: VecDeque<JournaledChange>,
     /// Changes up to here may have left memory, or never came into it.
     pub(crate) changes_from: u64,
     /// While recovering: seq of each loaded account image; entries at or below are in it.
@@ -206,7 +206,6 @@ impl Engine {
 
     /// Live and in replay: apply a control entry and take the seq.
     pub(crate) fn apply_control(&mut self, control: &Control) -> Result<(), Misfit> {
-        let seq = self.next_seq;
         match control {
             Control::AccountCreated(e) => self.add_account(e)?,
             Control::FloorRaised(e) => self.set_floor(e.floor),
@@ -221,12 +220,7 @@ impl Engine {
             },
         }
         if let Some(change) = Change::of(control) {
-            if self.changes.len() == CHANGES_MAX
-                && let Some((left, _)) = self.changes.pop_front()
-            {
-                self.changes_from = left;
-            }
-            self.changes.push_back((seq, change));
+            self.note_change(change);
         }
         self.next_seq += 1;
         Ok(())

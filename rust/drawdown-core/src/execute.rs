@@ -218,7 +218,7 @@ impl Engine {
     fn undo(&mut self, group: Group<'_>) {
         group.journal.truncate(group.journal_mark);
         self.next_seq = group.seq_mark;
-        while self.changes.back().is_some_and(|(seq, _)| *seq >= group.seq_mark) {
+        while self.changes.back().is_some_and(|each| each.seq >= group.seq_mark) {
             self.changes.pop_back();
         }
         let before = self.accounts.len();

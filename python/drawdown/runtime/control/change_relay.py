@@ -3,25 +3,25 @@
 Beside ingest and off the writer: the journal is read from a cursor, and the cursor, the notices and the
 instants at which a grant is to be told of again are one transaction. What time brings on the wall clock
 is told when it comes; on an account's own clock, when the journal says that it was advanced. The order is
-that of the journal, so that one who was away tells the same as one who was there.
+that of the journal, and the time of a change that of its entry, whatever the time is now: one who was away
+tells the same as one who was there.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from datetime import datetime
+from heapq import heappop, heappush
 from typing import Final
 
 from drawdown import errors
-from drawdown.model.instants import instant_from_us, us_from_instant
+from drawdown.model.instants import us_from_instant
 from drawdown.model.results import Change, Grant
 from drawdown.notices import grant_life
 from drawdown.runtime.control.control_plane import ControlPlane
 from drawdown.runtime.control.entitlement_watch import look_again
 from drawdown.runtime.control.recovering import CHANGES
 from drawdown.runtime.control.step import Step
-from drawdown.storage.sql.change_book import DueGrant
 
 CURSOR: Final = CHANGES
 CHANGES_AT_ONCE: Final = 256
@@ -63,15 +63,15 @@ class ChangeRelay:
         if self._stored is None:
             self._open()
         following, changes = self._plane.engine.changes(self._cursor, CHANGES_AT_ONCE)
-        is_due = self._next_due_us is not None and self._next_due_us <= self._plane.now_us()
+        now_us = self._plane.now_us()
+        is_due = self._next_due_us is not None and self._next_due_us <= now_us
         if is_due:
             # What is told to have expired stays expired.
             self._plane.engine.keep_now_us()
         if not changes and not is_due and following - (self._stored or 0) < BEHIND_MAX:
             self._cursor = following
             return
-        more = self._relay(following, changes)
-        if more:
+        if self._relay(following, changes, now_us if is_due else None):
             self._not_before = began + (time.monotonic() - began) / self._share()
 
     def _share(self) -> float:
@@ -88,29 +88,38 @@ class ChangeRelay:
         # A restored engine may stand before the cursor: what it then does anew is told as it comes.
         self._stored = self._cursor = min(stored, self._plane.engine.durable_seq())
 
-    def _relay(self, following: int, changes: list[Change]) -> bool:
+    def _relay(self, following: int, changes: list[Change], up_to_us: int | None) -> bool:
+        """Tell of these, and of what has come on the wall clock; answers whether there is more."""
         plane = self._plane
         with plane.sql.transaction() as work:
-            teller = _Teller(Step(plane, work), plane.expiring_soon_s)
+            teller = _Teller(Step(plane, work), plane.expiring_soon_s, self._next_due_us)
+            is_behind = len(changes) >= CHANGES_AT_ONCE
             for change in changes:
+                # What time brought before the change is told before it: the grant may be voided by it.
+                if not teller.live_wall_clock(us_from_instant(change.at)):
+                    is_behind, following = True, change.seq - 1
+                    break
                 teller.tell(change)
-            due = teller.live_wall_clock(CHANGES_AT_ONCE)
+            if up_to_us is not None and not is_behind:
+                is_behind = not teller.live_wall_clock(up_to_us)
             teller.put_down()
             work.series.move_cursor(CURSOR, following)
             work.carry_out(teller.step.decision, plane.now_us())
             self._next_due_us = work.changes.next_us()
         self._stored = self._cursor = following
-        return len(changes) >= CHANGES_AT_ONCE or due >= CHANGES_AT_ONCE
+        return is_behind
 
 
 class _Teller:
     """One transaction's worth of telling."""
 
-    def __init__(self, step: Step, leads_s: tuple[int, ...]) -> None:
+    def __init__(self, step: Step, leads_s: tuple[int, ...], next_due_us: int | None) -> None:
         self.step = step
         self._leads_s = leads_s
+        # Nothing is due on the wall clock before.
+        self._next_due_us = next_due_us
+        self._room = CHANGES_AT_ONCE
         self._rows: dict[tuple[str, str], tuple[str, int] | None] = {}
-        self._clocks: dict[str, datetime | None] = {}
         self._grants: dict[str, dict[str, Grant]] = {}
         self._look_again: set[str] = set()
 
@@ -123,14 +132,13 @@ class _Teller:
         elif grant is None:
             return
         elif change.kind == "grant.created":
-            state = grant_life.state_at_creation(
-                grant, pending=change.pending, now=self._now_of(grant.account)
-            )
+            now = change.clock or change.at
+            state = grant_life.state_at_creation(grant, pending=change.pending, now=now)
             self._notice(change.kind, grant, state=state)
             if not change.pending:
-                self._begin(grant)
+                self._begin(grant, change)
         elif change.kind == "grant.released":
-            self._begin(grant)
+            self._begin(grant, change)
         elif change.kind == "grant.exhausted":
             # It may be used up again after a correction: each is told.
             self.step.decision.notice(change.kind, grant.account, **grant_life.body_of(grant))
@@ -139,63 +147,77 @@ class _Teller:
             self._notice(change.kind, grant, forfeited=f"{change.forfeited or 0:f}", **moved)
             self._rows[grant.account, grant.grant_id] = None
 
-    def live_wall_clock(self, limit: int) -> int:
-        """Tell of what has come by the wall clock; answers of how many grants."""
-        now_us = self.step.plane.now_us()
-        self.put_down()
-        due = self.step.work.changes.due("", now_us, limit)
-        self._live(due, "", instant_from_us(now_us))
-        return len(due)
+    def live_wall_clock(self, up_to_us: int) -> bool:
+        """Tell of what has come by then; answers whether that was all, for it may be much."""
+        while self._next_due_us is not None and self._next_due_us <= up_to_us:
+            if self._room <= 0:
+                return False
+            self._write_rows()
+            self._room -= self._live("", up_to_us, self._room)
+            self._write_rows()
+            self._next_due_us = self.step.work.changes.next_us()
+        return True
 
     def put_down(self) -> None:
         """Write when to look next, and look at what accounts may use."""
-        if self._rows:
-            self.step.work.changes.tell_at(self._rows)
-            self._rows = {}
+        self._write_rows()
         look_again(self.step, self._look_again)
         self._look_again = set()
 
-    def _clock_advanced(self, account: str, to: datetime) -> None:
+    def _write_rows(self) -> None:
         if self._rows:
             self.step.work.changes.tell_at(self._rows)
             self._rows = {}
-        while due := self.step.work.changes.due(account, us_from_instant(to), CHANGES_AT_ONCE):
-            self._live(due, account, to)
-            self.step.work.changes.tell_at(self._rows)
-            self._rows = {}
 
-    def _live(self, due: Iterable[DueGrant], clock: str, now: datetime) -> None:
-        for each in due:
-            grant = self._grant_of(each.account, each.grant_id)
-            self._rows[each.account, each.grant_id] = None
-            if grant is not None:
-                self._look_again.add(each.account)
-                self._tell_instants(grant, instant_from_us(each.at_us), now, clock)
+    def _clock_advanced(self, account: str, to: datetime) -> None:
+        self._write_rows()
+        while self._live(account, us_from_instant(to), CHANGES_AT_ONCE):
+            self._write_rows()
 
-    def _begin(self, grant: Grant) -> None:
-        """The grant can be spent from its start on: now, or later."""
-        clock = grant.account if self._clock_of(grant.account) is not None else ""
-        now = self._now_of(grant.account)
+    def _live(self, clock: str, up_to_us: int, limit: int) -> int:
+        """Tell of the earliest that is due, instant by instant over all grants; answers how many grants."""
+        due = self.step.work.changes.due(clock, up_to_us, limit)
+        if len(due) == limit:
+            # Of others there may be something to tell behind the last of these.
+            up_to_us = due[-1].at_us
+        waiting = [(each.at_us, each.account, each.grant_id) for each in due]
+        while waiting:
+            at_us, account, grant_id = heappop(waiting)
+            self._rows[account, grant_id] = None
+            grant = self._grant_of(account, grant_id)
+            if grant is None:
+                continue
+            self._look_again.add(account)
+            self._tell_instants(grant, at_us)
+            following_us = self._look_next(grant, clock, at_us)
+            if following_us is not None and following_us <= up_to_us:
+                heappush(waiting, (following_us, account, grant_id))
+        return len(due)
+
+    def _begin(self, grant: Grant, change: Change) -> None:
+        """The grant can be spent from its start on: at the change, or later."""
+        clock = "" if change.clock is None else grant.account
+        now = change.clock or change.at
         if grant.expires_at is not None and grant.expires_at <= now:
-            self._tell_instants(grant, grant.expires_at, now, clock)
+            self._tell_instants(grant, us_from_instant(grant.expires_at))
         elif grant.effective_at is not None and grant.effective_at <= now:
             # Lead times that lie in the past are passed: they were none of this grant's.
             self._notice(grant_life.ACTIVATED, grant)
-            self._tell_instants(grant, now, now, clock, is_begun=True)
-        else:
-            self._tell_instants(grant, now, now, clock)
+        self._look_next(grant, clock, us_from_instant(now))
 
-    def _tell_instants(
-        self, grant: Grant, since: datetime, now: datetime, clock: str, *, is_begun: bool = False
-    ) -> None:
-        """Tell of the instants from ``since`` to ``now``, and put down when to look next."""
-        instants = grant_life.instants_of(grant, self._leads_s)
-        for instant in instants:
-            if since <= instant.at <= now and not is_begun and grant_life.is_told(instant, grant):
+    def _tell_instants(self, grant: Grant, at_us: int) -> None:
+        for instant in grant_life.instants_of(grant, self._leads_s):
+            if us_from_instant(instant.at) == at_us and grant_life.is_told(instant, grant):
                 self._notice_instant(grant, instant)
-        later = [each.at for each in instants if each.at > now]
-        following = (clock, us_from_instant(min(later))) if later else None
-        self._rows[grant.account, grant.grant_id] = following
+
+    def _look_next(self, grant: Grant, clock: str, since_us: int) -> int | None:
+        """Put down when there is something to tell of next; answers when."""
+        instants = (us_from_instant(each.at) for each in grant_life.instants_of(grant, self._leads_s))
+        following_us = min((at_us for at_us in instants if at_us > since_us), default=None)
+        self._rows[grant.account, grant.grant_id] = None if following_us is None else (clock, following_us)
+        if following_us is not None and not clock:
+            self._next_due_us = min(following_us, self._next_due_us or following_us)
+        return following_us
 
     def _notice_instant(self, grant: Grant, instant: grant_life.GrantInstant) -> None:
         if instant.kind == grant_life.ACTIVATED:
@@ -215,17 +237,6 @@ class _Teller:
             **grant_life.body_of(grant),
             **more,
         )
-
-    def _clock_of(self, account: str) -> datetime | None:
-        if account not in self._clocks:
-            try:
-                self._clocks[account] = self.step.engine.account(account).test_clock
-            except errors.AccountNotFoundError:
-                self._clocks[account] = None
-        return self._clocks[account]
-
-    def _now_of(self, account: str) -> datetime:
-        return self._clock_of(account) or self.step.real_now()
 
     def _grant_of(self, account: str, grant_id: str) -> Grant | None:
         known = self._grants_of(account).get(grant_id)
