@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Final
 
 _READABLE_BYTES: Final = 96
+# The column's length; PostgreSQL refuses what is longer.
+_INVOICE_ID_CHARACTERS_MAX: Final = 160
 # Ids of invoices begin so; those that callers choose do not.
 INVOICE_PREFIXES: Final = ("inv:", "inv.purchase:", "inv.refund:")
 
@@ -37,6 +39,14 @@ def invoice_id(account: str, boundary: datetime, currency: str) -> str:
     day = f"{boundary.year:04}{boundary.month:02}{boundary.day:02}"
     time = f"{boundary.hour:02}{boundary.minute:02}{boundary.second:02}.{boundary.microsecond:06}"
     return derived("inv", account, f"{day}T{time}Z", currency)
+
+
+def further_invoice_id(first: str, subscription_id: str) -> str:
+    """Beside an invoice that is final, of a subscription that begins at the same instant."""
+    text = f"{first}:{subscription_id}"
+    if len(text) <= _INVOICE_ID_CHARACTERS_MAX:
+        return text
+    return f"{first}:{hashlib.blake2b(subscription_id.encode(), digest_size=20).hexdigest()}"
 
 
 def purchase_invoice_id(purchase_id: str) -> str:

@@ -27,7 +27,7 @@ from drawdown.storage.sql import tables
 from drawdown.subscriptions.arrears import Arrears
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.charge import Charge
-from drawdown.subscriptions.identifiers import invoice_id, lane_of
+from drawdown.subscriptions.identifiers import further_invoice_id, invoice_id, lane_of
 from drawdown.subscriptions.subscription import Subscription
 
 FINALIZE_JOB = "invoice.finalize"
@@ -86,11 +86,9 @@ def add_lines(
     )
     profile = step.profile(subscription.account)
     if known is None or known.state != "draft" or known.advance is not None:
-        # A second subscription that begins at the same instant, after the first's invoice is final.
-        number = "" if known is None else f":{subscription.subscription_id}"
+        first = own_id or invoice_id(subscription.account, period.start, subscription.currency)
         invoice = Invoice(
-            invoice_id=(own_id or invoice_id(subscription.account, period.start, subscription.currency))
-            + number,
+            invoice_id=first if known is None else further_invoice_id(first, subscription.subscription_id),
             account=subscription.account,
             customer_id=subscription.customer_id,
             currency=subscription.currency,

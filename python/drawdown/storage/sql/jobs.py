@@ -17,6 +17,7 @@ from drawdown.model.instants import instant_from_us
 from drawdown.storage.sql.bulk import write_many
 from drawdown.storage.sql.metadata import is_in
 from drawdown.storage.sql.pending import Pending
+from drawdown.storage.sql.stored_keys import stored_key
 from drawdown.storage.sql.tables.flow import job
 from drawdown.storage.sql.wakes import JOBS, Written
 
@@ -118,12 +119,13 @@ class Jobs:
         """Put jobs down, in this order; those whose key exists stay as they are. Answers how many are new."""
         if not given:
             return 0
-        keys = [each.job.key for each in given]
+        rows = [_row_of(each) for each in given]
+        keys = [row["key"] for row in rows]
         known = {key for (key,) in self._connection.execute(_KNOWN, {"wanted": keys})}
         before = len(self._put)
-        for each in given:
-            if each.job.key not in known:
-                self._put.setdefault(each.job.key, _row_of(each))
+        for each, row in zip(given, rows, strict=True):
+            if row["key"] not in known:
+                self._put.setdefault(row["key"], row)
                 if not each.clock:
                     self._written.note(JOBS, each.due_us)
         return len(self._put) - before
@@ -182,7 +184,7 @@ class Jobs:
         self._pending.wrote()
         self._connection.execute(
             sa.update(job)
-            .where(job.c.key == key, job.c.state == DUE)
+            .where(job.c.key == stored_key(key), job.c.state == DUE)
             .values(state=DONE, failure="cancelled", finished_at=at_us)
         )
         self._written.note(JOBS)
@@ -224,7 +226,7 @@ class Jobs:
 def _row_of(placed: PlacedJob) -> dict[str, Any]:
     given = placed.job
     return {
-        "key": given.key,
+        "key": stored_key(given.key),
         "kind": given.kind,
         "lane": given.lane,
         "clock": placed.clock,

@@ -13,6 +13,7 @@ from drawdown.notices.notice import Notice as StoredNotice
 from drawdown.storage.sql.bulk import write_many
 from drawdown.storage.sql.pending import Pending
 from drawdown.storage.sql.series import Series
+from drawdown.storage.sql.stored_keys import stored_key
 from drawdown.storage.sql.tables.flow import notice
 from drawdown.storage.sql.wakes import NOTICES, Written
 
@@ -49,21 +50,21 @@ class NoticeFeed:
         """Append these in their order; one whose key exists was told before and is not again."""
         if not given:
             return
-        keys = [each.key for each in given if each.key]
-        known = self._known(keys)
+        keys = [stored_key(each.key) for each in given]
+        known = self._known([key for key in keys if key])
         self._series.bring(f"notice:{each.account}" for each in given)
-        for each in given:
-            if each.key in known:
+        for each, key in zip(given, keys, strict=True):
+            if key in known:
                 continue
-            if each.key:
-                known.add(each.key)
-                self._keys_put.add(each.key)
+            if key:
+                known.add(key)
+                self._keys_put.add(key)
             self._put.append(
                 {
                     "account": each.account,
                     "sequence": self._series.following(f"notice:{each.account}"),
                     "kind": each.kind,
-                    "key": each.key or None,
+                    "key": key or None,
                     "at": at_us,
                     "body": msgspec.json.encode(each.body).decode(),
                 }

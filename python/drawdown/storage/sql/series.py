@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from drawdown.storage.sql.bulk import write_many
 from drawdown.storage.sql.pending import ABSENT, Pending, put_back
+from drawdown.storage.sql.stored_keys import SERIES_CHARACTERS_MAX, stored_key
 from drawdown.storage.sql.tables.billing import number_series
 from drawdown.storage.sql.tables.flow import cursor
 
@@ -37,8 +38,11 @@ class Series:
         if not wanted:
             return
         self._last.update(dict.fromkeys(wanted, 0))
-        for name, last in self._connection.execute(_LAST, {"wanted": wanted}):
-            self._last[name] = int(last)
+        # SQLite may have a long name as it was given: it goes on from there.
+        named = {stored: name for name in wanted for stored in (name, _stored(name))}
+        for stored, last in self._connection.execute(_LAST, {"wanted": list(named)}):
+            name = named[stored]
+            self._last[name] = max(self._last[name], int(last))
 
     def following(self, series: str) -> int:
         """The next number, from 1 on."""
@@ -53,7 +57,7 @@ class Series:
         """The numbers that were taken are in the database, though not committed."""
         if not self._moved:
             return
-        rows = [{"series": series, "last": last} for series, last in self._moved.items()]
+        rows = [{"series": _stored(series), "last": last} for series, last in self._moved.items()]
         write_many(self._connection, _MOVE, rows)
         self._moved.clear()
         self._pending.wrote()
@@ -73,3 +77,7 @@ class Series:
         )
         if changed.rowcount == 0:
             self._connection.execute(sa.insert(cursor).values(name=name, position=position))
+
+
+def _stored(series: str) -> str:
+    return stored_key(series, SERIES_CHARACTERS_MAX)

@@ -3,6 +3,7 @@
 from sqlalchemy import BigInteger, Column, String, Table
 
 from drawdown.storage.sql.metadata import RowNumber, body, instant, metadata
+from drawdown.storage.sql.stored_keys import SERIES_CHARACTERS_MAX
 
 invoice = Table(
     "invoice",
@@ -19,6 +20,6 @@ invoice = Table(
 number_series = Table(
     "number_series",
     metadata,
-    Column("series", String(160), primary_key=True),
+    Column("series", String(SERIES_CHARACTERS_MAX), primary_key=True),
     Column("last", BigInteger, nullable=False),
 )

@@ -3,6 +3,7 @@
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, UniqueConstraint
 
 from drawdown.storage.sql.metadata import RowNumber, body, index_of, instant, metadata
+from drawdown.storage.sql.stored_keys import KEY_CHARACTERS_MAX
 
 # Groups of engine commands, kept after delivery: what lies above a restored engine's recovery point is
 # issued again from here. `seq` is the journal position of the delivery.
@@ -24,7 +25,7 @@ job = Table(
     "job",
     metadata,
     Column("row", RowNumber, primary_key=True, autoincrement=True),
-    Column("key", String(300), nullable=False, unique=True),
+    Column("key", String(KEY_CHARACTERS_MAX), nullable=False, unique=True),
     Column("kind", String(64), nullable=False),
     Column("lane", String(160), nullable=False),
     # Account whose own clock says when it is due; empty: real time.
@@ -53,7 +54,7 @@ notice = Table(
     Column("account", String(128), nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("kind", String(64), nullable=False),
-    Column("key", String(300), nullable=True, unique=True),
+    Column("key", String(KEY_CHARACTERS_MAX), nullable=True, unique=True),
     instant("at"),
     body(),
     UniqueConstraint("account", "sequence"),
