@@ -73,6 +73,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """1, 2, 3 … per account: a gap means that one is still on its way."""
     kind: str
     at: datetime
+    """When it was stored, in real time also where the account has a clock of its own: it is kept by this."""
     data: dict[str, Any] = {}
 
     def __post_init__(self) -> None:

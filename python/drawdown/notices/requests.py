@@ -15,6 +15,7 @@ class FeedNotice(Value, frozen=True):
     """1, 2, 3 … per account, without gaps."""
     kind: str
     at: datetime
+    """When it was stored, in real time also where the account has a clock of its own."""
     data: dict[str, str] = {}
     cursor: int = 0
     """Ask for what lies ``after`` this to go on behind it."""
