@@ -7,14 +7,14 @@ use crate::account::{Account, DEPLETED, Debt, Pool, SUSPENDED, TestClock};
 use crate::amount::SCALE_MAX;
 use crate::apply_correction::{apply_corrected, note_settlement};
 use crate::apply_counters::{Moment, count};
+use crate::apply_grants::{create_grant, expire_grant, release_grant, void_grant};
 use crate::apply_reservations::{apply_released, apply_reserved, apply_settled};
 use crate::catalog::{Catalog, CreditType, Meter, Policy, Rate};
 use crate::command::{Aggregation, PolicyKind, Source};
 use crate::entry::{
-    AccountCreated, Control, Crossed, Crossing, GrantCreated, GrantExpired, GrantReleased, GrantTextEntry, GrantVoided,
-    MeterCreated, OverdraftSettled, Pair, PolicySet, RateSet,
+    AccountCreated, Control, Crossed, Crossing, MeterCreated, OverdraftSettled, Pair, PolicySet, RateSet,
 };
-use crate::grant::{Grant, GrantDetail, GrantText, NEVER, PENDING, PROMOTIONAL, VOIDED};
+use crate::grant::Grant;
 use crate::id::SmallId;
 use crate::rate::{Price, Tier};
 use crate::usage_entry::UsageEntry;
@@ -79,11 +79,11 @@ pub fn apply_usage(
     }
     pool.skip_spent();
     if beyond.overdraft != 0 {
-        open_debt(pool, meter, beyond.overdraft);
+        open_debt(pool, meter, beyond.overdraft)?;
         charged = charged.wrapping_add(beyond.overdraft);
     }
     if beyond.overage != 0 {
-        crate::overage::add_overage(pool, beyond.period, beyond.overage);
+        crate::overage::add_overage(pool, beyond.period, beyond.overage)?;
         charged = charged.wrapping_add(beyond.overage);
     }
     pool.charged = pool.charged.wrapping_add(charged);
@@ -105,14 +105,18 @@ pub(crate) fn draw_from(pool: &mut Pool, number: u32, hint: u32, amount: i64) ->
     Ok(())
 }
 
-pub(crate) fn open_debt(pool: &mut Pool, meter: Option<u16>, amount: i64) {
-    pool.available -= amount;
+/// More open debt of the meter. No debt is more than the sum of all, and that fits.
+pub(crate) fn open_debt(pool: &mut Pool, meter: Option<u16>, amount: i64) -> Result<(), Misfit> {
+    let sum = pool.overdraft().checked_add(amount).filter(|_| amount >= 0);
+    let sum = sum.ok_or_else(|| format!("{amount} more overdraft than {}", pool.overdraft()))?;
+    pool.available = pool.available.checked_sub(amount).ok_or("available would overflow")?;
     let extra = pool.extra_mut();
-    extra.overdraft += amount;
+    extra.overdraft = sum;
     match extra.debts.iter_mut().find(|debt| debt.meter == meter) {
         Some(debt) => debt.amount += amount,
         None => extra.debts.push(Debt { meter, amount }),
     }
+    Ok(())
 }
 
 /// The meter's open debt is less by `amount`.
@@ -258,13 +262,17 @@ pub fn apply_account(
             }
         }
         Control::ClockAdvanced(e) => {
-            account.extra_mut().test_clock.as_mut().ok_or("the account has no test clock")?.now = e.to;
+            let clock = account.extra_mut().test_clock.as_mut().ok_or("the account has no test clock")?;
+            if e.to < clock.now {
+                return Err(format!("a test clock set back from {} to {}", clock.now, e.to));
+            }
+            clock.now = e.to;
         }
         Control::SuspensionSet(e) if e.suspended => account.flags |= SUSPENDED,
         Control::SuspensionSet(_) => account.flags &= !SUSPENDED,
         Control::PolicySet(e) => set_policy(account, catalog, e)?,
         Control::ThresholdsSet(e) => {
-            account.pool_or_new(e.credit_type as u16).set_thresholds(&e.thresholds, &e.percents)?;
+            pool_of_known(account, catalog, e.credit_type)?.set_thresholds(&e.thresholds, &e.percents)?;
         }
         Control::GrantCreated(e) => create_grant(account, catalog, e, stamp)?,
         Control::GrantReleased(e) => release_grant(account, catalog, e, stamp)?,
@@ -281,10 +289,10 @@ pub fn apply_account(
         }
         Control::OverdraftSettled(e) => settle(account, e)?,
         Control::Crossed(e) => cross(account, e)?,
-        Control::Reserved(e) => apply_reserved(account, e)?,
+        Control::Reserved(e) => apply_reserved(account, catalog, e)?,
         Control::ReservationSettled(e) => apply_settled(account, e, floor)?,
         Control::ReservationReleased(e) => apply_released(account, e)?,
-        Control::UsageCorrected(e) => apply_corrected(account, e, stamp)?,
+        Control::UsageCorrected(e) => apply_corrected(account, catalog, e, stamp)?,
         // By `apply_left`, which is told the entry's position.
         Control::GrantsLeft(_) => {}
         _ => return Err("an entry that concerns no account".into()),
@@ -308,7 +316,7 @@ fn assign_table(account: &mut Account, table: u32, valid_from: i64) {
 
 fn set_policy(account: &mut Account, catalog: &mut Catalog, e: &PolicySet) -> Result<(), Misfit> {
     let policy = Policy { kind: policy_of(e.kind)?, limit: e.limit, price: e.price.clone() };
-    let pool = account.pool_or_new(e.credit_type as u16);
+    let pool = pool_of_known(account, catalog, e.credit_type)?;
     pool.policy = catalog.intern_policy(policy);
     if let Some(since) = e.since {
         crate::overage::count_apart(pool, since);
@@ -316,100 +324,27 @@ fn set_policy(account: &mut Account, catalog: &mut Catalog, e: &PolicySet) -> Re
     Ok(())
 }
 
-fn pool_of(account: &mut Account, credit_type: u32) -> Result<&mut Pool, Misfit> {
-    account.pool_mut(credit_type as u16).ok_or_else(|| format!("the account has no pool {credit_type}"))
+/// A pool that the account has.
+pub(crate) fn pool_of(account: &mut Account, credit_type: u32) -> Result<&mut Pool, Misfit> {
+    let pool = u16::try_from(credit_type).ok().and_then(|known| account.pool_mut(known));
+    pool.ok_or_else(|| format!("the account has no pool {credit_type}"))
 }
 
-fn grant_of(pool: &mut Pool, number: u32) -> Result<&mut Grant, Misfit> {
+/// The pool of a credit type that is defined: the account's, or its first of this type.
+pub(crate) fn pool_of_known<'a>(
+    account: &'a mut Account,
+    catalog: &Catalog,
+    credit_type: u32,
+) -> Result<&'a mut Pool, Misfit> {
+    if credit_type as usize >= catalog.credit_types.len() {
+        return Err(format!("credit type {credit_type} is unknown"));
+    }
+    Ok(account.pool_or_new(credit_type as u16))
+}
+
+pub(crate) fn grant_of(pool: &mut Pool, number: u32) -> Result<&mut Grant, Misfit> {
     let at = pool.position(number, 0).ok_or_else(|| format!("grant {number} is not in the pool"))?;
     Ok(&mut pool.grants[at])
-}
-
-fn create_grant(account: &mut Account, catalog: &mut Catalog, e: &GrantCreated, stamp: i64) -> Result<(), Misfit> {
-    let now = account.now(stamp);
-    let scope: Vec<u16> = e.scope.iter().map(|m| *m as u16).collect();
-    let mut flags = if e.promotional { PROMOTIONAL } else { 0 };
-    if e.pending {
-        flags |= PENDING;
-    }
-    let grant = Grant {
-        remaining: e.amount,
-        held: 0,
-        effective_at: e.effective_at,
-        expires_at: e.expires_at.unwrap_or(NEVER),
-        burned: 0,
-        number: e.number,
-        scope: catalog.scopes.intern(&scope),
-        flags,
-        priority: e.priority as u8,
-        source: source_of(e.source)?,
-        detail: Box::new(GrantDetail {
-            id: SmallId::new(&e.id),
-            amount: e.amount,
-            fingerprint: e.fingerprint,
-            ended: None,
-            text: e.text.as_ref().map(|text| Box::new(text_of(text))),
-        }),
-    };
-    account.next_grant = account.next_grant.max(e.number + 1);
-    let pool = account.pool_or_new(e.credit_type as u16);
-    pool.insert_grant(grant, catalog);
-    pool.recount(now);
-    Ok(())
-}
-
-pub fn text_of(e: &GrantTextEntry) -> GrantText {
-    GrantText {
-        name: e.name.clone(),
-        source_reference: e.source_reference.clone(),
-        cost_minor: e.cost_minor,
-        cost_currency: e.cost_currency.clone(),
-        reason: e.reason.clone(),
-        metadata: pairs_from(&e.metadata).into_iter().collect(),
-    }
-}
-
-fn release_grant(account: &mut Account, catalog: &Catalog, e: &GrantReleased, stamp: i64) -> Result<(), Misfit> {
-    let now = account.now(stamp);
-    let pool = pool_of(account, e.credit_type)?;
-    let at = pool.position(e.number, 0).ok_or_else(|| format!("grant {} is not in the pool", e.number))?;
-    // Its dates may move it in the burn-down order.
-    let mut grant = pool.remove_grant(at);
-    grant.flags &= !PENDING;
-    grant.effective_at = e.effective_at;
-    grant.expires_at = e.expires_at.unwrap_or(NEVER);
-    pool.insert_grant(grant, catalog);
-    pool.recount(now);
-    Ok(())
-}
-
-fn void_grant(account: &mut Account, e: &GrantVoided, stamp: i64) -> Result<(), Misfit> {
-    if e.voided == 0 && e.moved == 0 && account.void_left(e.credit_type as u16, e.number) {
-        return Ok(());
-    }
-    let now = account.now(stamp);
-    let pool = pool_of(account, e.credit_type)?;
-    let grant = grant_of(pool, e.number)?;
-    let gone = e.voided.checked_add(e.moved).filter(|gone| *gone <= grant.free());
-    grant.remaining -= gone.ok_or_else(|| format!("grant {} has less free than was voided", e.number))?;
-    grant.flags |= VOIDED;
-    let ended = grant.ended_mut();
-    ended.at = now;
-    ended.voided += e.voided;
-    ended.moved += e.moved;
-    pool.recount(now);
-    Ok(())
-}
-
-fn expire_grant(account: &mut Account, e: &GrantExpired) -> Result<(), Misfit> {
-    let grant = grant_of(pool_of(account, e.credit_type)?, e.number)?;
-    if e.amount < 0 || e.amount > grant.free() {
-        return Err(format!("grant {} has less free than expired", e.number));
-    }
-    // Past its end, so it is in no derived sum.
-    grant.remaining -= e.amount;
-    grant.ended_mut().expired += e.amount;
-    Ok(())
 }
 
 fn settle(account: &mut Account, e: &OverdraftSettled) -> Result<(), Misfit> {

@@ -2,17 +2,18 @@
 
 use crate::account::{Account, AccountExtra, Pool, Settled};
 use crate::apply::{self, Misfit};
+use crate::catalog::Catalog;
 use crate::correction_entry::{CounterMoved, ReturnedPart, UsageCorrected, WentTo};
 use crate::grant::SETTLES;
 use crate::hash::StoreKey;
 use std::collections::BTreeSet;
 
-pub fn apply_corrected(account: &mut Account, e: &UsageCorrected, stamp: i64) -> Result<(), Misfit> {
+pub fn apply_corrected(account: &mut Account, catalog: &Catalog, e: &UsageCorrected, stamp: i64) -> Result<(), Misfit> {
     let now = account.now(stamp);
     if e.draws.is_empty() && e.returns.is_empty() && e.overdraft == 0 && e.overage == 0 {
         return Ok(());
     }
-    let pool = account.pool_or_new(e.credit_type as u16);
+    let pool = apply::pool_of_known(account, catalog, e.credit_type)?;
     for draw in &e.draws {
         apply::draw_from(pool, draw.number, 0, draw.amount)?;
     }
@@ -23,7 +24,7 @@ pub fn apply_corrected(account: &mut Account, e: &UsageCorrected, stamp: i64) ->
         give_back(pool, part)?;
     }
     if e.overdraft > 0 {
-        apply::open_debt(pool, e.meter(), e.overdraft);
+        apply::open_debt(pool, e.meter(), e.overdraft)?;
     } else if e.overdraft < 0 {
         apply::lower_debt(pool, e.meter(), e.overdraft.checked_neg().ok_or("no such debt")?)?;
     }

@@ -3,15 +3,16 @@
 use crate::account::{Account, Pool};
 use crate::apply::{self, Misfit, pairs_from};
 use crate::apply_counters::count_units;
+use crate::catalog::Catalog;
 use crate::id::SmallId;
 use crate::reservation::{Asked, EndedPart, Headroom, HeldPart, Reservation};
 use crate::reservation_entry::{EndedPartEntry, HeldPartEntry, ReservationReleased, ReservationSettled, Reserved};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub fn apply_reserved(account: &mut Account, e: &Reserved) -> Result<(), Misfit> {
+pub fn apply_reserved(account: &mut Account, catalog: &Catalog, e: &Reserved) -> Result<(), Misfit> {
     let reservation = reservation_of(e)?;
-    let pool = account.pool_or_new(e.credit_type as u16);
+    let pool = apply::pool_of_known(account, catalog, e.credit_type)?;
     for part in &reservation.parts {
         set_aside(pool, part)?;
     }
@@ -153,16 +154,16 @@ fn end_part(pool: &mut Pool, part: &EndedPart) -> Result<(), Misfit> {
 /// `floor`: counters of periods closed below it are dropped here.
 pub fn apply_settled(account: &mut Account, e: &ReservationSettled, floor: i64) -> Result<(), Misfit> {
     let parts: Vec<EndedPart> = e.parts.iter().map(ended_part_of).collect();
-    let pool = pool_of(account, e.credit_type)?;
+    let pool = apply::pool_of(account, e.credit_type)?;
     let ended = end_reservation(pool, e.id.as_bytes(), &parts)?;
     for draw in &e.draws {
         apply::draw_from(pool, draw.number, 0, draw.amount)?;
     }
     if e.overdraft != 0 {
-        apply::open_debt(pool, ended.meter, e.overdraft);
+        apply::open_debt(pool, ended.meter, e.overdraft)?;
     }
     if e.overage != 0 {
-        crate::overage::add_overage(pool, e.period, e.overage);
+        crate::overage::add_overage(pool, e.period, e.overage)?;
     }
     pool.skip_spent();
     pool.charged = pool.charged.wrapping_add(e.charged());
@@ -174,12 +175,8 @@ pub fn apply_settled(account: &mut Account, e: &ReservationSettled, floor: i64) 
 
 pub fn apply_released(account: &mut Account, e: &ReservationReleased) -> Result<(), Misfit> {
     let parts: Vec<EndedPart> = e.parts.iter().map(ended_part_of).collect();
-    end_reservation(pool_of(account, e.credit_type)?, e.id.as_bytes(), &parts)?;
+    end_reservation(apply::pool_of(account, e.credit_type)?, e.id.as_bytes(), &parts)?;
     Ok(())
-}
-
-fn pool_of(account: &mut Account, credit_type: u32) -> Result<&mut Pool, Misfit> {
-    account.pool_mut(credit_type as u16).ok_or_else(|| format!("the account has no pool {credit_type}"))
 }
 
 /// # Errors

@@ -261,16 +261,17 @@ impl Engine {
     }
 
     fn add_account(&mut self, e: &entry::AccountCreated) -> Result<(), Misfit> {
-        let mut account = apply::account_of(&mut self.catalog, e);
-        raise_test_floor(&mut account, &self.settings);
         // A number below belongs to an account whose own image is still missing.
         let is_gap = self.accounts.get(e.account as usize).is_some_and(|a| a.id.as_bytes().is_empty());
+        if !is_gap && e.account as usize != self.accounts.len() {
+            return Err(format!("account {} created as number {}, expected {}", e.id, e.account, self.accounts.len()));
+        }
+        let mut account = apply::account_of(&mut self.catalog, e);
+        raise_test_floor(&mut account, &self.settings);
         if is_gap {
             self.accounts[e.account as usize] = account;
-        } else if e.account as usize == self.accounts.len() {
-            self.accounts.push(account);
         } else {
-            return Err(format!("account {} created as number {}, expected {}", e.id, e.account, self.accounts.len()));
+            self.accounts.push(account);
         }
         if e.test_clock.is_some() {
             self.note_test_clock(e.account);

@@ -6,8 +6,9 @@
 //! the meaning. Format 1: raise `IMAGE_FORMAT` when an older reader would misread, not only skip.
 
 use crate::account::{Account, AccountExtra, Debt, NO_CREDIT_TYPE, Pool, PoolExtra, TestClock};
-use crate::apply::{source_of, text_of};
+use crate::apply::source_of;
 use crate::apply_correction::mark_settling;
+use crate::apply_grants::text_of;
 use crate::apply_reservations::{check_held, insert_open, reservation_of, reserved_entry};
 use crate::catalog::{Catalog, Policy};
 use crate::correction_image::{corrected_from, corrected_image, settled_from, settled_image};

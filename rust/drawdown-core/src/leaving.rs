@@ -112,7 +112,7 @@ pub(crate) fn apply_left(
 ) -> Result<(), Misfit> {
     let now = account.now(stamp);
     let credit_type = e.credit_type as u16;
-    let pool = account.pool_mut(credit_type).ok_or_else(|| format!("the account has no pool {}", e.credit_type))?;
+    let pool = crate::apply::pool_of(account, e.credit_type)?;
     let mut numbers: Vec<u32> = e.grants.iter().map(|image| image.number).collect();
     numbers.sort_unstable();
     let is_leaving = |grant: &Grant| numbers.binary_search(&grant.number).is_ok();

@@ -18,6 +18,7 @@ pub mod amount;
 mod apply;
 mod apply_correction;
 mod apply_counters;
+mod apply_grants;
 mod apply_reservations;
 mod burn;
 mod calendar;

@@ -53,20 +53,24 @@ impl Pool {
     }
 }
 
-/// More overage, counted since `since`.
-pub(crate) fn add_overage(pool: &mut Pool, since: i64, credits: i64) {
+/// More overage, counted since `since`. No period's is more than the sum of all, and that fits.
+pub(crate) fn add_overage(pool: &mut Pool, since: i64, credits: i64) -> Result<(), Misfit> {
+    let total = pool.overage_total() + i128::from(credits);
+    if credits < 0 || total > i128::from(i64::MAX) {
+        return Err(format!("{credits} more overage, {total} in all"));
+    }
     let overage = &mut pool.extra_mut().overage;
     match overage.iter_mut().find(|(start, _)| *start == since) {
         Some((_, sum)) => *sum += credits,
         None => overage.push((since, credits)),
     }
+    Ok(())
 }
 
 /// More overage of a corrected event, or less.
 pub(crate) fn change_overage(pool: &mut Pool, since: i64, change: i64) -> Result<(), Misfit> {
     if change > 0 {
-        add_overage(pool, since, change);
-        return Ok(());
+        return add_overage(pool, since, change);
     }
     let overage = &mut pool.extra_mut().overage;
     let at = overage.iter().position(|(start, _)| *start == since).ok_or("no overage in that period")?;
