@@ -31,17 +31,21 @@ impl Engine {
         }
         let bucket = self.settings.dedupe_bucket_us;
         let highest = (self.stamp - self.settings.guaranteed_window_us).max(0).div_euclid(bucket);
-        // Free a sixteenth at a time, so that the floor moves in few, visible steps.
-        for keys in [self.keys.capacity() / 16, n] {
-            let wanted = i64::from(self.keys.oldest_bucket_to_free(keys.max(n)));
+        // Free a sixteenth at a time, so that the floor moves in few, visible steps: one, but for a table
+        // that a recovery has filled to its last byte, which has to become sparser before it can shrink.
+        let keys = (self.keys.capacity() / 16).max(n);
+        loop {
+            let wanted = i64::from(self.keys.oldest_bucket_to_free(keys));
             let lifted = wanted.min(highest) * bucket;
+            let is_last = lifted <= self.floor || wanted >= highest;
             self.raise_floor(lifted, journal);
             if self.keys.reserve(n).is_ok() {
                 return Ok(());
             }
+            if is_last {
+                return Err(Shed);
+            }
         }
-        self.raise_floor(highest * bucket, journal);
-        self.keys.reserve(n).map_err(|_| Shed)
     }
 
     /// No record stamped before this instant holds a key at or above the floor.
