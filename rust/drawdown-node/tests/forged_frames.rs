@@ -13,6 +13,8 @@ use support::{START_US, World, available, record, set_up, small_settings};
 
 const BLOCK: usize = 4096;
 const HEADER: usize = 64;
+/// Of a segment's header, in front of its check sum.
+const SEGMENT_CHECKED: usize = 72;
 const RECORDS: u8 = 1;
 const DIGEST: u8 = 3;
 
@@ -244,6 +246,25 @@ fn a_copy_of_an_older_frame_behind_a_torn_one_proves_nothing() {
         bytes[torn..torn + BLOCK].fill(0);
         assert_eq!(Ok(groups[count - 1]), opened(&example, bytes), "frame {older} again");
     }
+}
+
+/// Whole by its own words, and of a store that is not this one; or of this one, and another than its name says.
+#[test]
+fn a_segment_of_another_store_or_seq_is_refused() {
+    let example = example(true);
+    let header = |at: usize, bytes: &[u8]| {
+        let mut segment = example.bytes.clone();
+        segment[at..at + bytes.len()].copy_from_slice(bytes);
+        let check = crc32c::crc32c(&segment[..SEGMENT_CHECKED]).to_le_bytes();
+        segment[SEGMENT_CHECKED..SEGMENT_CHECKED + 4].copy_from_slice(&check);
+        opened(&example, segment).expect_err("refused")
+    };
+    let says = header(16, &[9; 16]);
+    assert!(says.contains("belongs to store 0909"), "{says}");
+    let says = header(40, &2_u64.to_le_bytes());
+    assert!(says.contains("begins at seq 2"), "{says}");
+    let says = header(64, &(1_u64 << 20).to_le_bytes());
+    assert!(says.contains("it was made with 1048576"), "{says}");
 }
 
 #[test]
