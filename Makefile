@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 RUST_SOURCES := $(shell find rust -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null) Cargo.toml Cargo.lock
+WORKERS = $(shell $(PYTHON) -c "import os; print(min(4, (os.cpu_count() or 1) + 1))")
 PYTHON_PATHS := python/drawdown tests tools benches
 
 .DEFAULT_GOAL := help
@@ -58,8 +59,9 @@ test-rust: setup ## Rust tests of the whole workspace
 	cargo test -p drawdown-node --features fault-points --test fault_points --quiet
 
 test-python: setup ## Python tests, the short stress forms included
-	@# They mostly wait, for servers and disks: a file per worker at a time halves it.
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@# They mostly wait, for servers and disks: one worker more than there are processors, a file at a time. In
+	@# the order of their folders, as the long files have few tests and would all come last.
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 bench: setup ## Goals in small form, and drawdown beside Redis and PostgreSQL, answers checked
 	$(BIN)/python -m benches.goals
