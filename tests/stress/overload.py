@@ -207,6 +207,9 @@ def judged(found: Overload) -> list[str]:
     few, many = (found.row(f"{streams} streams").goodput for streams in STREAMS)
     if many < STREAMS_RATIO_MIN * few:
         complaints.append(f"{STREAMS[1]} streams got {many / few:.0%} of what {STREAMS[0]} got")
+    for row in found.rows:
+        if row.name.startswith("quiet caller") and row.calls_ok < row.calls:
+            complaints.append(f"{row.name}: {row.calls_ok} of {row.calls} calls were answered")
     calm, noisy = found.quiet_ms.values()
     if noisy > QUIET_RATIO_MAX * calm:
         complaints.append(
