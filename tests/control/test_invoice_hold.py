@@ -21,6 +21,7 @@ from .test_invoices import (
     FEBRUARY_END,
     GRACE,
     MARCH_END,
+    credit,
     lines,
     newest,
     overage_plan,
@@ -111,6 +112,43 @@ def test_drafts_behind_a_held_one_wait_for_it(db: Database, account: str, name: 
     assert [each.state for each in (february, march)] == ["paid", "paid"]
     assert lines(february) == {"base_fee": "20.00", "overage": "100000.00"}
     assert lines(march) == {"base_fee": "20.00", "overage": "3.00"}
+
+
+def test_drafts_behind_one_that_is_made_void_go_out(db: Database, account: str, name: Name) -> None:
+    """February's is given up, with a fee that a credit had paid: March waits for nothing any more."""
+    subscribed(db, account, name, **overage_plan("1"))
+    credit(db, account, name("credit"), "20")
+    use(db, account, "100100", "february")
+    db.advance_clock(account, FEBRUARY_END + MINUTE)
+    use(db, account, "103", "march")
+    db.advance_clock(account, MARCH_END + GRACE)
+    february, march = db.invoices(account)[1:]
+    assert february.held and march.held
+    with pytest.raises(PreconditionError, match="close that one first") as refused:
+        db.close_invoice(march.invoice_id, "void")
+    assert refused.value.reason == "INVOICE_BEHIND_ANOTHER"
+    assert db.close_invoice(february.invoice_id, "void").held == ""
+    february, march = db.invoices(account)[1:]
+    assert [(each.state, each.held) for each in (february, march)] == [("void", ""), ("paid", "")]
+    assert lines(february) == {"base_fee": "20.00", "overage": "100000.00"}
+    assert lines(march) == {"base_fee": "20.00", "overage": "3.00"}
+
+
+@pytest.mark.parametrize("state", ["void", "uncollectible"])
+def test_usage_of_a_draft_nobody_pays_is_on_no_later_invoice(
+    db: Database, account: str, name: Name, state: str
+) -> None:
+    """Closed in its grace: its overage goes with it, and what comes late after that is an adjustment."""
+    subscribed(db, account, name, **overage_plan("1"))
+    credit(db, account, name("credit"), "20")
+    use(db, account, "110", "february")
+    db.advance_clock(account, FEBRUARY_END + MINUTE)
+    db.close_invoice(newest(db, account).invoice_id, state)
+    closed = newest(db, account)
+    assert (closed.state, lines(closed)) == (state, {"base_fee": "20.00", "overage": "10.00"})
+    use(db, account, "103", "march")
+    db.advance_clock(account, MARCH_END + GRACE)
+    assert lines(newest(db, account)) == {"base_fee": "20.00", "overage": "3.00"}
 
 
 def test_up_to_the_factor_an_invoice_goes_out_by_itself(db: Database, account: str, name: Name) -> None:

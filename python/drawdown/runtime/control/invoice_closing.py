@@ -61,7 +61,32 @@ def approve_held(step: Step, invoice: Invoice, at: datetime) -> None:
         finalize(step, seen, at)
         return
     _close(step, close_usage(step, seen), at)
-    for draft in waiting_drafts(step, seen.account):
+    look_again_at_held(step, seen.account, at)
+
+
+def with_its_usage(step: Step, invoice: Invoice) -> Invoice:
+    """A draft that nobody will pay takes its usage along: that usage is on no later invoice either.
+
+    Raises ``PreconditionError`` where the usage of another draft comes first.
+    """
+    if invoice.state not in ("draft", "approved") or not invoice.waits_for_usage:
+        return invoice
+    first = waiting_drafts(step, invoice.account)[0]
+    if first.invoice_id != invoice.invoice_id:
+        raise PreconditionError(
+            f"the usage of {first.invoice_id!r} comes before that of {invoice.invoice_id!r}: close that one "
+            "first, or wait until it is final",
+            reason="INVOICE_BEHIND_ANOTHER",
+        )
+    closed = close_usage(step, invoice)
+    for billed in closed.billed:
+        step.work.overage_billed.put(billed)
+    return closed.invoice
+
+
+def look_again_at_held(step: Step, account: str, at: datetime) -> None:
+    """One that was held is no more: those that waited behind it go out, unless they are too large too."""
+    for draft in waiting_drafts(step, account):
         if draft.held:
             close_or_hold(step, msgspec.structs.replace(draft, held=""), at)
 

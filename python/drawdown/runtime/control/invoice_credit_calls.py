@@ -29,6 +29,7 @@ from drawdown.model.ids import check_id
 from drawdown.model.money import Money, total
 from drawdown.runtime.control.arrears_steps import usage_so_far
 from drawdown.runtime.control.credit_notes import notes_of, put_note
+from drawdown.runtime.control.invoice_closing import look_again_at_held, with_its_usage
 from drawdown.runtime.control.invoice_draft import as_it_would_be
 from drawdown.runtime.control.invoice_foot import add_to_balance, credits_of, foot, give_back
 from drawdown.runtime.control.invoice_parties import printed_with
@@ -272,4 +273,10 @@ def close_invoice(step: Step, request: CloseInvoice) -> Invoice:
     )
     tell_subscriptions(step, invoice, GIVEN_UP_JOB, step.now_of(invoice.account), request.state)
     step.run_now(lane_of(invoice.account))
-    return step.work.invoices.put(msgspec.structs.replace(invoice, state=request.state, retry_at=None))
+    closed = msgspec.structs.replace(
+        with_its_usage(step, invoice), state=request.state, retry_at=None, held=""
+    )
+    step.work.invoices.put(closed)
+    if invoice.held:
+        look_again_at_held(step, invoice.account, step.now_of(invoice.account))
+    return closed
