@@ -3,7 +3,8 @@
 Batches that are ready go to the engine one after the other on the loop's thread. A caller with a hundred
 streams would have a hundred of them ready at a time, and another caller's single batch would stand behind
 all of them. Where more than one caller sends, a batch therefore waits for its turn: every pass of the loop
-is one round. Where one caller sends there are no rounds, and no cost but a count.
+is one round. Where one caller sends there are no rounds: its batches are done as they come, so many in a
+pass of the loop as leave it short (``loop_pass.py``).
 """
 
 import asyncio
@@ -15,6 +16,9 @@ from drawdown.server.turns import Line, Ring
 # Callers of the last tick are those that turns are taken among.
 TICK_S: Final = 0.25
 FORGET_TICKS: Final = 240
+# Turns are taken for so long after the last tick in which several sent: a caller whose calls come rarely, or
+# too late to be answered, is not alone each time again.
+CONTENDED_TICKS: Final = 8
 # A caller that sent a large batch in a call is taken to send more of them, for so long.
 LARGE_TICKS: Final = 4
 
@@ -29,6 +33,7 @@ class Sender:
     """One caller: all streams and calls of one key, or of one connection without keys."""
 
     __slots__ = (
+        "active",
         "bytes",
         "bytes_before",
         "calls",
@@ -36,6 +41,7 @@ class Sender:
         "large_bytes",
         "large_ticks",
         "line",
+        "seen",
         "streams",
     )
 
@@ -43,6 +49,10 @@ class Sender:
         self.bytes = 0
         """Taken since the tick; the service counts it."""
         self.bytes_before = 0
+        self.seen = True
+        """Has called since the tick, whatever became of that."""
+        self.active = False
+        """Was among those that sent in the last tick."""
         self.streams = 0
         """Open ones: a caller that has some is not forgotten."""
         self.idle_ticks = 0
@@ -64,6 +74,7 @@ class Senders:
         self._ring = Ring()
         self._ticking: asyncio.TimerHandle | None = None
         self._active_bytes = 0
+        self._contended_ticks = 0
         self.active = 0
         """Callers that sent in the last tick."""
         self.contended = False
@@ -79,6 +90,10 @@ class Senders:
             found = self._by_name[name] = Sender()
             if self._ticking is None:
                 self._ticking = self._loop.call_later(TICK_S, self._tick)
+        found.seen = True
+        if self.active > found.active:
+            # Somebody else sends: no tick is waited for, as this call may stand behind large batches.
+            self._contend()
         return found
 
     async def turn(self, sender: Sender, batch_bytes: int) -> None:
@@ -104,23 +119,33 @@ class Senders:
         if self._ring:
             self._loop.call_soon(self._round)
 
+    def _contend(self) -> None:
+        self.contended, self._contended_ticks = True, CONTENDED_TICKS
+
     def _tick(self) -> None:
         """Count who sent, forget who has not for a while."""
         active = total = 0
         for name, sender in tuple(self._by_name.items()):
-            if sender.bytes or sender.line.waiting or sender.calls.waiting:
+            if sender.seen or sender.bytes or sender.line.waiting or sender.calls.waiting:
                 active += 1
                 total += sender.bytes
                 sender.idle_ticks = 0
+                sender.active = True
             else:
+                sender.active = False
                 sender.idle_ticks += 1
                 if sender.idle_ticks > FORGET_TICKS and not sender.streams:
                     del self._by_name[name]
+            sender.seen = False
             sender.bytes_before, sender.bytes = sender.bytes, 0
             sender.large_ticks += 1
             if sender.large_ticks > LARGE_TICKS:
                 sender.large_bytes = 0
         self.large_calls = any(sender.large_bytes for sender in self._by_name.values())
         self.active, self._active_bytes = active, total
-        self.contended = active > 1
+        self._contended_ticks -= 1
+        if active > 1:
+            self._contend()
+        elif self._contended_ticks <= 0:
+            self.contended = False
         self._ticking = self._loop.call_later(TICK_S, self._tick) if self._by_name else None

@@ -31,6 +31,7 @@ from drawdown.server.arrivals import Arrivals
 from drawdown.server.call_queue import LARGE_BYTES, CallQueue
 from drawdown.server.context import Context, Handler
 from drawdown.server.durability import Durability
+from drawdown.server.loop_pass import LoopPass
 from drawdown.server.receptions import Receptions
 from drawdown.server.senders import Sender, Senders
 
@@ -106,6 +107,7 @@ class UsageStream:
         senders, sender = self._service.senders, self._sender
         create_task, read = self._loop.create_task, self._context.read
         offer, acks, window = self._service.offer, self._acks, self._service.window
+        loop_pass = self._service.loop_pass
         durable_seq = self._service.engine.durable_seq
         end = grpc.aio.EOF
         reading = self._reading = create_task(read())
@@ -124,10 +126,13 @@ class UsageStream:
             if caller.key_id:
                 await self._service.keep_pace(caller)
             try:
-                if not senders.contended:
-                    seq, ack = offer(batch, caller)
-                else:
+                if not senders.contended and not loop_pass.takes(len(batch)):
+                    await loop_pass.room(len(batch))
+                # Another caller may have come meanwhile.
+                if senders.contended:
                     seq, ack = await self._service.offer_in_turn(batch, caller, sender)
+                else:
+                    seq, ack = offer(batch, caller)
             except RawEngineError as raised:
                 seq, ack = await self._service.offer_again(raised, batch, caller, sender, SHED_STREAM_S)
             self._service.took(sender, len(batch))
@@ -204,6 +209,7 @@ class UsageService:
         self.expired = 0
         self.streams: set[UsageStream] = set()
         self.senders = Senders(self.loop)
+        self.loop_pass = LoopPass(self.loop)
         self.call_queue = CallQueue(self.loop, arrivals)
         self._durability = durability
         self._access = access
