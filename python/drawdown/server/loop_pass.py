@@ -9,8 +9,8 @@ import asyncio
 from collections import deque
 from typing import Final
 
-# A millisecond or two of work; a batch that is larger has a pass to itself.
-PASS_BYTES: Final = 256 << 10
+# Some milliseconds of work; a batch that is larger has a pass to itself.
+PASS_BYTES: Final = 512 << 10
 
 
 class LoopPass:
