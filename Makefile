@@ -11,7 +11,7 @@ WORKERS = $(shell $(PYTHON) -c "import os; print(min(4, (os.cpu_count() or 1) + 
 PYTHON_PATHS := python/drawdown tests tools benches
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types test-rust test-python bench bench-large stress fuzz audit sanitize coverage docs proto pin clean check-tools
+.PHONY: help setup demo test lint format types test-rust test-python bench bench-large stress fuzz audit sanitize coverage mutants docs proto pin clean check-tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -113,6 +113,9 @@ sanitize: setup ## The core under Miri, the node under ThreadSanitizer and Addre
 
 coverage: setup ## Lines and branches that the tests reach, by room (COVERAGE=text: also what is not, in paths with it)
 	$(BIN)/python tools/coverage.py $(if $(COVERAGE),--missing $(COVERAGE))
+
+mutants: setup ## Conditions of the engine turned round one by one, and which of them no test notices (an hour or two)
+	$(BIN)/python tools/mutants.py
 
 audit: setup ## Licences, sources, duplicates and known holes of what came in from outside (needs the network)
 	$(BIN)/python tools/audit.py

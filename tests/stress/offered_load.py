@@ -19,7 +19,7 @@ import grpc
 import grpc.aio
 from drawdown.cli.bench_preparation import METER, QUANTITY
 from drawdown.client.channel import OPTIONS, RECORD_USAGE, STREAM_USAGE
-from drawdown.client.rpc_errors import error_of
+from drawdown.client.rpc_errors import error_of, retry_after_s
 from drawdown.engine import LoadGenerator, decode_ack
 from drawdown.model import now_us
 
@@ -39,7 +39,8 @@ class Offer:
     connections: int = 4
     accounts: int = 1_000
     concurrent: int = 0
-    """As many callers that wait for each answer, instead of a rate: finds what the server can do."""
+    """As many callers that wait for each answer, and after a refusal as long as they are asked to, instead
+    of a rate: finds what the server can do."""
     streams: int = 0
     """As many usage streams, ``STREAM_WINDOW`` batches in flight on each, instead of calls."""
 
@@ -101,7 +102,8 @@ async def offer(target: str, shape: Offer) -> Answers:
     ]
     stubs = [channel.unary_unary(RECORD_USAGE) for channel in channels]
 
-    async def call(number: int) -> None:
+    async def call(number: int) -> float:
+        """How long the server asks to wait before the next one."""
         body = generator.next(number, now_us())
         answers.calls += 1
         began = time.perf_counter()
@@ -111,10 +113,11 @@ async def offer(target: str, shape: Offer) -> Answers:
             fault = error_of(failure)
             (answers.refused if fault.definite else answers.unknown)[fault.reason] += 1
             answers.refused_ms.append((time.perf_counter() - began) * 1000)
-            return
+            return retry_after_s(failure)
         answers.calls_ok += 1
         answers.events_ok += ack[2]
         answers.latencies_ms.append((time.perf_counter() - began) * 1000)
+        return 0.0
 
     began = time.perf_counter()
     ends = began + shape.seconds
@@ -137,7 +140,7 @@ async def offer(target: str, shape: Offer) -> Answers:
 
 async def _open(call: Any, rate: float, began: float, ends: float) -> None:
     sent = 0
-    flying: set[asyncio.Task[None]] = set()
+    flying: set[asyncio.Task[float]] = set()
     while (now := time.perf_counter()) < ends:
         for _ in range(int((now - began) * rate) - sent):
             sent += 1
@@ -155,7 +158,7 @@ async def _closed(call: Any, callers: int, ends: float) -> None:
     async def caller(number: int) -> None:
         turn = 0
         while time.perf_counter() < ends:
-            await call(number + turn * callers)
+            await asyncio.sleep(await call(number + turn * callers))
             turn += 1
 
     await asyncio.gather(*(caller(number + 1) for number in range(callers)))

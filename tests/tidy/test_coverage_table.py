@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from .tool_modules import tool_module
 
 SOURCE = """fn burn() {
     if covers() { pay() } else { refuse() }
@@ -40,12 +38,7 @@ end_of_record
 
 @pytest.fixture(scope="module")
 def tables() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("coverage_table", ROOT / "tools" / "coverage_table.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["coverage_table"] = module
-    spec.loader.exec_module(module)
-    return module
+    return tool_module("coverage_table")
 
 
 def test_unit_tests_and_foreign_files_are_not_counted(tables: ModuleType, tmp_path: Path) -> None:
