@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from drawdown.billing.balances import MoneyBalance
+from drawdown.billing.invoice import Invoice
 from drawdown.engine import Engine
 from drawdown.errors import UnavailableError
 from drawdown.model import commands
@@ -20,6 +21,7 @@ from drawdown.model.money import Money
 from drawdown.runtime.control.control_plane import ControlPlane
 from drawdown.runtime.control.registry import JOBS, carries_out
 from drawdown.storage.sql import open_sql
+from drawdown.storage.sql.documents import Since
 
 Name = Callable[[str], str]
 
@@ -239,3 +241,40 @@ def test_a_value_put_is_found_and_a_transaction_that_fails_leaves_none(
         raise ZeroDivisionError
     with plane.sql.transaction() as work:
         assert work.money_balances.get(account=name("a"), currency="EUR") is None
+
+
+@pytest.mark.parametrize("brought_from", [None, 0, 2, 5, 9])
+def test_a_list_from_an_instant_on_is_that_list_whatever_was_brought(
+    plane: ControlPlane, name: Name, brought_from: int | None
+) -> None:
+    """Brought from earlier on, from there, from later on, or not at all; and after another was put."""
+    begin = instant_from_us(1_700_000_000_000_000)
+
+    def since(day: int) -> Since:
+        return Since("created_at", us_from_instant(begin + timedelta(days=day)))
+
+    def invoice(day: int) -> Invoice:
+        created_at = begin + timedelta(days=day)
+        return Invoice(
+            invoice_id=f"{name('i')}-{day}",
+            account=name("a"),
+            customer_id="c",
+            currency="USD",
+            state="draft",
+            created_at=created_at,
+        )
+
+    with plane.sql.transaction() as work:
+        made = [work.invoices.put(invoice(day)) for day in range(8)]
+    with plane.sql.transaction() as work:
+        if brought_from is not None:
+            asked = [name("a"), name("nobody")]
+            work.invoices.bring_lists(asked, by="account", order="row", since=since(brought_from))
+        assert work.invoices.find(account=name("a"), order="row", since=since(4)) == made[4:]
+        assert work.invoices.find(account=name("a"), order="row") == made
+        another = work.invoices.put(invoice(8))
+        assert work.invoices.find(account=name("a"), order="row", since=since(6)) == [*made[6:], another]
+        work.invoices.bring_lists([name("a")], by="account", order="row", since=since(7))
+        work.invoices.bring_lists([name("a")], by="account", order="row", since=since(3))
+        assert work.invoices.find(account=name("a"), order="row", since=since(3)) == [*made[3:], another]
+        assert work.invoices.find(account=name("a"), order="row", since=since(9)) == []

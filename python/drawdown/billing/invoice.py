@@ -13,6 +13,8 @@ from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.charge import Charge
 
 STATES: Final = ("draft", "approved", "finalized", "paid", "uncollectible", "void")
+# Not final yet.
+DRAFT_STATES: Final = ("draft", "approved")
 LINE_KINDS: Final = (
     "base_fee",
     "credits",
@@ -111,7 +113,7 @@ class Invoice(Value, frozen=True):
     @property
     def waits_for_usage(self) -> bool:
         """Whether lines may still come by themselves."""
-        return self.closes_at is not None and self.state in ("draft", "approved")
+        return self.closes_at is not None and self.state in DRAFT_STATES
 
     @property
     def rest(self) -> Money:

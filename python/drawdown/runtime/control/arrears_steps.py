@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import msgspec
 
-from drawdown.billing.invoice import Invoice, line_of
+from drawdown.billing.invoice import DRAFT_STATES, Invoice, line_of
 from drawdown.billing.overage import OverageBilled, overage_since
 from drawdown.billing.purchase import line_id_of, what_was_bought
 from drawdown.catalog.plan import Plan, version_of
@@ -21,7 +21,7 @@ from drawdown.model.money import Money, zero
 from drawdown.runtime.control.invoicing import invoice_with_line
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.usage_closing import UsageClosing
-from drawdown.storage.sql import tables
+from drawdown.storage.sql.documents import Since
 from drawdown.subscriptions.arrears import (
     Arrears,
     arrears_of,
@@ -97,6 +97,11 @@ def _version(step: Step, left: LeftPrice) -> Plan:
     return step.work.plan(*version_of(left.plan_key))
 
 
+def since_begun(period: Period) -> Since:
+    """Invoices that may have charges of the period."""
+    return Since("created_at", us_from_instant(period.start))
+
+
 def has_overage(plan: Plan) -> bool:
     """Whether the plan prices credits past zero."""
     return plan.overage is not None and plan.credits is not None
@@ -125,7 +130,7 @@ def waiting_drafts(step: Step, account: str) -> list[Invoice]:
     """Invoices of the account that wait for usage, in the order in which they close."""
     drafts = [
         invoice
-        for state in ("draft", "approved")
+        for state in DRAFT_STATES
         for invoice in step.work.invoices.find(account=account, state=state, order="row")
         if invoice.closes_at is not None
     ]
@@ -220,8 +225,8 @@ def charged_in(step: Step, subscription: Subscription, plan: Plan, number: int) 
         pack = step.work.packs.get(pack_id=service.pack_id)
         if service.bill_later and pack is not None:
             lines += map(line_of, delivery_charges(subscription, service, pack, period))
-    since = tables.billing.invoice.c.created_at >= us_from_instant(period.start)
-    for invoice in step.work.invoices.find(since, account=subscription.account, order="row"):
+    since = since_begun(period)
+    for invoice in step.work.invoices.find(account=subscription.account, order="row", since=since):
         if invoice.state != "void" and not invoice.corrects:
             lines += invoice.lines
     own = [

@@ -5,6 +5,9 @@ Nothing depends on it: a handler reads through the same repositories and asks fo
 
 from collections.abc import Iterable
 
+from drawdown.billing.invoice import DRAFT_STATES
+from drawdown.runtime.control.arrears_steps import has_overage, since_begun
+from drawdown.runtime.control.invoice_closing import since_looked_back
 from drawdown.storage.sql.jobs import StoredJob
 from drawdown.storage.sql.work import Work
 from drawdown.subscriptions.identifiers import invoice_id
@@ -13,14 +16,22 @@ from drawdown.subscriptions.identifiers import invoice_id
 def bring_renewals(work: Work, jobs: list[StoredJob]) -> None:
     """Subscriptions whose next period or grant begins, and the invoices it stands on."""
     bring_subscriptions(work, (job.payload["subscription_id"] for job in jobs))
-    invoices, accounts = [], []
+    invoices, accounts, ended = [], [], {}
     for job in jobs:
         subscription = work.subscriptions.get(subscription_id=job.payload["subscription_id"])
         if subscription is not None:
             accounts.append(subscription.account)
             invoices.append((invoice_id(subscription.account, job.due_at, subscription.currency),))
+            plan = work.plans.get(plan_id=subscription.plan_id, version=subscription.version)
+            if plan is not None and (has_overage(plan) or plan.minimum_spend):
+                ended[subscription.account] = subscription.billing.period(
+                    max(0, subscription.billing_next - 1)
+                )
     work.invoices.bring(invoices)
     work.purchases.bring_lists(accounts, by="account", order="row", state="granted")
+    if ended:
+        since = since_begun(min(ended.values(), key=lambda period: period.start))
+        work.invoices.bring_lists(ended, by="account", order="row", since=since)
 
 
 def bring_invoices(work: Work, jobs: list[StoredJob]) -> None:
@@ -43,6 +54,13 @@ def bring_closings(work: Work, jobs: list[StoredJob]) -> None:
     bring_subscriptions(work, (arrears.subscription_id for _, arrears in owed))
     work.plans.bring((arrears.plan_id, arrears.version) for _, arrears in owed)
     work.overage_billed.bring((account, arrears.credit_type) for account, arrears in owed)
+    waiting = [each for each in found if each is not None and each.waits_for_usage]
+    accounts = [each.account for each in waiting]
+    for state in DRAFT_STATES:
+        work.invoices.bring_lists(accounts, by="account", order="row", state=state)
+    if waiting:
+        since = since_looked_back(min(each.created_at for each in waiting))
+        work.invoices.bring_lists(accounts, by="account", order="row", since=since)
 
 
 def bring_subscriptions(work: Work, subscription_ids: Iterable[str]) -> None:

@@ -16,14 +16,23 @@ from drawdown.model.instants import us_from_instant
 from drawdown.runtime.control.arrears_steps import UsageClosed, close_usage, waiting_drafts
 from drawdown.runtime.control.invoicing import finalize, tell_created
 from drawdown.runtime.control.step import Step
-from drawdown.storage.sql.tables.billing import invoice as invoice_table
+from drawdown.storage.sql.documents import Since
 
 # So that the last invoice of a year is among what is compared with.
 LOOKED_BACK: Final = timedelta(days=400)
 
 
+def since_looked_back(created_at: datetime) -> Since:
+    """Of invoices, those that one of this instant is compared with."""
+    return Since("created_at", us_from_instant(created_at - LOOKED_BACK))
+
+
 def close_or_hold(step: Step, invoice: Invoice, at: datetime) -> None:
-    """Its grace is over: usage joins it for the last time, or it is held."""
+    """Its grace is over: usage joins it for the last time, or it is held.
+
+    Raises ``EngineBehindError`` before anything is searched, so that its batch goes on without it.
+    """
+    step.require_engine()
     ahead = _held_ahead(step, invoice)
     if ahead is not None:
         _hold(step, invoice, f"the usage of {ahead.invoice_id} comes first", of="behind:")
@@ -69,7 +78,7 @@ def with_its_usage(step: Step, invoice: Invoice) -> Invoice:
 
     Raises ``PreconditionError`` where the usage of another draft comes first.
     """
-    if invoice.state not in ("draft", "approved") or not invoice.waits_for_usage:
+    if not invoice.waits_for_usage:
         return invoice
     first = waiting_drafts(step, invoice.account)[0]
     if first.invoice_id != invoice.invoice_id:
@@ -105,9 +114,9 @@ def _held_ahead(step: Step, invoice: Invoice) -> Invoice | None:
 def _reason(step: Step, invoice: Invoice) -> str:
     if usage_of(invoice).minor <= 0:
         return ""
-    recent = invoice_table.c.created_at >= us_from_instant(invoice.created_at - LOOKED_BACK)
-    earlier = step.work.invoices.find(recent, account=invoice.account, order="row", descending=True)
-    return reason_to_hold(invoice, earlier, step.plane.invoice_hold_factor)
+    since = since_looked_back(invoice.created_at)
+    earlier = step.work.invoices.find(account=invoice.account, order="row", since=since)
+    return reason_to_hold(invoice, reversed(earlier), step.plane.invoice_hold_factor)
 
 
 def _hold(step: Step, invoice: Invoice, reason: str, *, of: str = "") -> None:

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import msgspec
 
-from drawdown.billing.invoice import GrantRelease, Invoice, line_of
+from drawdown.billing.invoice import DRAFT_STATES, GrantRelease, Invoice, line_of
 from drawdown.billing.purchase import LINE_PREFIX
 from drawdown.catalog.plan import Plan
 from drawdown.model.commands import release_grant
@@ -193,7 +193,7 @@ def fail_advance(step: Step, invoice: Invoice, reason: str, at: datetime) -> Inv
 
 def finalize(step: Step, invoice: Invoice, at: datetime) -> Invoice:
     """The invoice has its number and never changes again; what is due is asked for."""
-    if invoice.state not in ("draft", "approved"):
+    if invoice.state not in DRAFT_STATES:
         return invoice
     final = numbered(step, invoice, at)
     if final.advance_state == "asked":

@@ -46,8 +46,10 @@ def _select_many_of(table: Table, key: tuple[str, ...]) -> sa.Select[Any]:
 
 
 @cache
-def _select_lists_of(table: Table, by: str, order: str, fixed: tuple[str, ...]) -> sa.Select[Any]:
+def _select_lists_of(table: Table, by: str, order: str, fixed: tuple[str, ...], since: str) -> sa.Select[Any]:
     bound = [table.c[name] == sa.bindparam(f"key_{name}") for name in fixed]
+    if since:
+        bound.append(table.c[since] >= sa.bindparam("since"))
     wanted: sa.BindParameter[Any] = sa.bindparam("wanted", expanding=True)
     return (
         sa.select(table.c[by], table.c.body).where(table.c[by].in_(wanted), *bound).order_by(table.c[order])
@@ -73,6 +75,22 @@ class _Listing(msgspec.Struct, frozen=True):
     by: str
     order: str
     fixed: frozenset[tuple[str, Any]]
+    since: str
+    """A column in which only values from some on were asked for, if any."""
+
+
+class Since(msgspec.Struct, frozen=True):
+    """Only values with at least so much in this column."""
+
+    column: str
+    least: int
+
+
+class _List(msgspec.Struct, Generic[ValueT], frozen=True):
+    """Values of one list, and from what on they were asked for."""
+
+    least: int
+    values: list[ValueT]
 
 
 class Documents(Generic[ValueT]):
@@ -97,7 +115,7 @@ class Documents(Generic[ValueT]):
         self._at_hand: dict[Key, ValueT | None] = {}
         self._unwritten: dict[Key, ValueT] = {}
         self._asked: dict[frozenset[tuple[str, Any]], ValueT | None] = {}
-        self._lists: dict[_Listing, dict[Any, list[ValueT]]] = {}
+        self._lists: dict[_Listing, dict[Any, _List[ValueT]]] = {}
 
     def get(self, **key: Any) -> ValueT | None:
         """The value with these columns, or ``None``; asked for again in this transaction it is at hand."""
@@ -129,18 +147,24 @@ class Documents(Generic[ValueT]):
         for row in self._connection.execute(_select_many_of(self.table, self._key), {"wanted": asked}):
             self._at_hand[tuple(row[:width])] = self._decoder.decode(row[width])
 
-    def bring_lists(self, values: Iterable[Any], *, by: str, order: str, **fixed: Any) -> None:
-        """Have the answers of ``find(by=value, order=order, **fixed)`` for these values at hand."""
-        lists = self._lists.setdefault(_Listing(by, order, frozenset(fixed.items())), {})
-        wanted = [value for value in dict.fromkeys(values) if value not in lists]
+    def bring_lists(
+        self, values: Iterable[Any], *, by: str, order: str, since: Since | None = None, **fixed: Any
+    ) -> None:
+        """Have answers of ``find(by=value, order=order, since=since, **fixed)`` at hand, for these values."""
+        column, least = ("", 0) if since is None else (since.column, since.least)
+        lists = self._lists.setdefault(_Listing(by, order, frozenset(fixed.items()), column), {})
+        wanted = [
+            value for value in dict.fromkeys(values) if value not in lists or lists[value].least > least
+        ]
         if not wanted:
             return
         self.write_out()
-        lists.update({value: [] for value in wanted})
-        statement = _select_lists_of(self.table, by, order, tuple(fixed))
+        lists.update({value: _List(least, []) for value in wanted})
+        statement = _select_lists_of(self.table, by, order, tuple(fixed), column)
         bound = {f"key_{name}": value for name, value in fixed.items()}
+        bound |= {"since": least} if column else {}
         for value, body in self._connection.execute(statement, {"wanted": wanted, **bound}):
-            lists[value].append(self._decoder.decode(body))
+            lists[value].values.append(self._decoder.decode(body))
 
     def put(self, value: ValueT) -> ValueT:
         """Insert the value, or replace the one of the same key."""
@@ -187,14 +211,17 @@ class Documents(Generic[ValueT]):
         order: str = "",
         descending: bool = False,
         limit: int | None = None,
+        since: Since | None = None,
         **key: Any,
     ) -> list[ValueT]:
         """Values with these columns and conditions, in order of a column (default: the key)."""
         if not where and not descending and limit is None:
-            known = self._list_at_hand(order, key)
+            known = self._list_at_hand(order, key, since)
             if known is not None:
-                return list(known)
+                return known
         self.write_out()
+        if since is not None:
+            where = (*where, self.table.c[since.column] >= since.least)
         column = self.table.c[order or self._key[0]]
         statement = (
             sa.select(self.table.c.body)
@@ -204,12 +231,16 @@ class Documents(Generic[ValueT]):
         )
         return [self._decoder.decode(body) for (body,) in self._connection.execute(statement)]
 
-    def _list_at_hand(self, order: str, key: Mapping[str, Any]) -> list[ValueT] | None:
+    def _list_at_hand(self, order: str, key: Mapping[str, Any], since: Since | None) -> list[ValueT] | None:
+        column, least = ("", 0) if since is None else (since.column, since.least)
         for listing, lists in self._lists.items():
-            if listing.order == order and listing.by in key:
+            if listing.order == order and listing.since == column and listing.by in key:
                 fixed = frozenset(each for each in key.items() if each[0] != listing.by)
-                if fixed == listing.fixed and key[listing.by] in lists:
-                    return lists[key[listing.by]]
+                known = lists.get(key[listing.by])
+                if fixed == listing.fixed and known is not None and known.least <= least:
+                    if not column:
+                        return list(known.values)
+                    return [each for each in known.values if self._columns(each)[column] >= least]
         return None
 
     def each(self, *where: ColumnElement[bool]) -> Iterator[ValueT]:
