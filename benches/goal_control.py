@@ -33,6 +33,7 @@ GRANTS = 3
 BATCH = 1_000
 JOBS_PER_RENEWAL = 5
 ENGINE = {"segment_bytes": 1 << 24, "reserve_bytes": 0}
+OVERAGE = {"prices": [{"currency": "USD", "model": "per_unit", "amount": "0.01"}]}
 # Where time is looked for, the first that fits: a part of a file's path and what it stands for.
 PLACES = (
     ("method 'commit'", "commits"),
@@ -45,9 +46,12 @@ PLACES = (
 )
 
 
-def subscribed(folders: Folders, form: Form) -> Path:
-    """A folder with the bench's accounts, and ``subscriptions`` paid monthly ones whose period has begun."""
-    folder = folders.path / f"subscribed-{form.subscriptions}"
+def subscribed(folders: Folders, form: Form, *, past: bool = False) -> Path:
+    """A folder with the bench's accounts, and ``subscriptions`` paid monthly ones whose period has begun.
+
+    Where they are ``past`` their credits, the plan prices that and each has used ten more than it has.
+    """
+    folder = folders.path / f"subscribed-{form.subscriptions}{'-past' if past else ''}"
     if folder.exists():
         return folder
     with embedded.open(folder, payments="test", **ENGINE) as database:
@@ -61,6 +65,7 @@ def subscribed(folders: Folders, form: Form) -> Path:
             base_fee=[{"currency": "USD", "amount": "20"}],
             credits={"credit_type": "credits", "amount": "1000", "cadence": "monthly"},
             rates=[{"meter": "calls", "credits": "2"}],
+            overage=OVERAGE if past else None,
         )
         database.publish_plan("pro")
         for number in range(form.subscriptions):
@@ -68,6 +73,8 @@ def subscribed(folders: Folders, form: Form) -> Path:
             database.put_customer(account, payment_method="test_ok")
             database.create_account(account, customer_id=account)
             database.subscribe(account, "pro", subscription_id=account)
+            if past:
+                database.record(account, credit_type="credits", credits="1010", event_id=account)
     return folder
 
 
@@ -97,14 +104,17 @@ def renew_all(plane: ControlPlane) -> None:
         pass
 
 
-def check_renewed(plane: ControlPlane, subscriptions: int) -> None:
-    """Each subscription has two invoices, both paid, numbered without a gap, and the credits of both."""
+def check_renewed(plane: ControlPlane, subscriptions: int, lines: int = 2) -> None:
+    """Each subscription has two invoices with so many ``lines``, both paid, numbered without a gap, and the
+    credits of both."""
     require(plane.jobs.failures == 0, f"{plane.jobs.failures} jobs failed")
     require(plane.delivery.refused == 0, f"{plane.delivery.refused} commands were refused")
     with plane.sql.transaction() as work:
         invoices = list(work.invoices.each())
     states = Counter(each.state for each in invoices)
     require(states == Counter(paid=2 * subscriptions), f"invoices: {dict(states)}")
+    found = sum(len(each.lines) for each in invoices)
+    require(found == lines * subscriptions, f"{found} lines on {len(invoices)} invoices")
     numbers = sorted(each.number for each in invoices)
     wanted = [f"I-{number:08d}" for number in range(1, 2 * subscriptions + 1)]
     require(numbers == wanted, "the numbers of invoices have a gap")
@@ -132,8 +142,28 @@ def control_plane(form: Form, folders: Folders) -> list[Figure]:
         figure_of(
             f"{name}, per second of processor", IN_PROCESS, processor, "/s", None, _profile(folders, folder)
         ),
+        figure_of(
+            f"{name}, each with overage",
+            IN_PROCESS,
+            _with_overage(form, folders),
+            "/s",
+            None,
+            "usage is closed after its grace; all due at once, as after a downtime",
+        ),
         *_beside_ingest(form, folders, folder),
     ]
+
+
+def _with_overage(form: Form, folders: Folders) -> list[float]:
+    """Renewals a second where each invoice also has usage past zero."""
+    folder, rates = subscribed(folders, form, past=True), []
+    for _ in range(form.rounds):
+        with plane_ahead(folders.copy(folder)) as plane:
+            began = time.perf_counter()
+            renew_all(plane)
+            rates.append(form.subscriptions / (time.perf_counter() - began))
+            check_renewed(plane, form.subscriptions, lines=3)
+    return rates
 
 
 def _profile(folders: Folders, folder: Path) -> str:
