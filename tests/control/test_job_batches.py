@@ -19,6 +19,7 @@ from drawdown.model.decision import Job
 from drawdown.model.instants import instant_from_us, now_us, us_from_instant
 from drawdown.model.money import Money
 from drawdown.runtime.control.control_plane import ControlPlane
+from drawdown.runtime.control.job_batch import JobBatch
 from drawdown.runtime.control.registry import JOBS, carries_out
 from drawdown.storage.sql import open_sql
 from drawdown.storage.sql.documents import Since
@@ -124,16 +125,29 @@ def test_a_budget_ends_a_run(plane: ControlPlane, name: Name) -> None:
     assert seen == [f"{name('job')}-{number}" for number in range(5)]
 
 
-@pytest.mark.parametrize("written", [False, True])
-def test_a_fault_takes_its_job_back_and_no_other(plane: ControlPlane, name: Name, written: bool) -> None:
-    """Three lanes put a value each; the second fails afterwards, even when its row was written already."""
+@pytest.mark.parametrize("searched", ["never", "first", "last"])
+def test_a_fault_takes_its_job_back_and_no_other(
+    plane: ControlPlane, name: Name, searched: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three lanes put a value each; the second fails afterwards, even when its row was written already: only
+    then are all done again. What is written for its search before it puts anything is of those before it."""
+    again: list[str] = []
+    alone = JobBatch._run_alone
+
+    def counted(batch: JobBatch, lane: str) -> None:
+        again.append(lane)
+        alone(batch, lane)
+
+    monkeypatch.setattr(JobBatch, "_run_alone", counted)
 
     def save(step: Any, job: Any, _: object) -> None:
         value = MoneyBalance(account=job.key, balance=Money(5, "EUR"))
+        if searched == "first":
+            assert step.work.money_balances.find(account=job.key) == []
         step.work.money_balances.put(value)
         number = step.work.series.following(name("series"))
         step.decision.notice("invoice.paid", job.key, key=f"{job.key}-{number}")
-        if written:
+        if searched == "last":
             assert step.work.money_balances.find(account=job.key) == [value]
         if job.payload["fails"]:
             raise UnavailableError("not now")
@@ -143,6 +157,7 @@ def test_a_fault_takes_its_job_back_and_no_other(plane: ControlPlane, name: Name
             put(plane, kind, f"{name('job')}-{number}", f"{name('lane')}-{number}", fails=number == 1)
         plane.jobs.run_lanes(tuple(f"{name('lane')}-{number}" for number in range(3)), 100)
         assert states(plane, kind) == {f"{name('job')}-1": 1}
+        assert len(again) == (3 if searched == "last" else 0)
         with plane.sql.transaction() as work:
             kept = [work.money_balances.get(account=f"{name('job')}-{n}", currency="EUR") for n in range(3)]
             assert [each is None for each in kept] == [False, True, False]

@@ -189,7 +189,7 @@ class Documents(Generic[ValueT]):
         ]
         write_many(self._connection, _upsert_of(self.table, self._key, tuple(rows[0])), rows)
         self._unwritten.clear()
-        self._pending.wrote()
+        self._pending.wrote_out()
 
     def delete(self, **key: Any) -> None:
         """Remove the values with these columns."""

@@ -32,6 +32,12 @@ class Pending:
         """The database was written to."""
         self._writes += 1
 
+    def wrote_out(self) -> None:
+        """What was held back is written. A part that has changed nothing yet can still be taken back alone:
+        what was written is of those before it."""
+        if self._undo:
+            self._writes += 1
+
     @contextmanager
     def part(self) -> Iterator[None]:
         """A part that can fail by itself: what it changed is taken back, and the fault goes on.

@@ -60,7 +60,7 @@ class Series:
         rows = [{"series": _stored(series), "last": last} for series, last in self._moved.items()]
         write_many(self._connection, _MOVE, rows)
         self._moved.clear()
-        self._pending.wrote()
+        self._pending.wrote_out()
 
     def cursor(self, name: str) -> int:
         """Where a reader stands; 0 at first."""
