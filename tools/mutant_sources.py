@@ -7,7 +7,7 @@
 
 Each clause of a condition is one mutant, its opposite; each comparison in one another, with its bound moved
 by one. All are in one build, which takes minutes, where a build for each would take days. Conditions over
-several lines, with ``let`` or in constant functions are left as they are.
+several lines, with ``let``, or in functions that are constant or prefetch are left as they are.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ JOINED = (" && ", " || ")
 OPENING, CLOSING = "([{", ")]}"
 # A planted bug is a condition of the build, and what is only asserted is a test.
 LEFT_OUT = ("cfg!(", " let ", "debug_assert")
-CONSTANT_FUNCTION = re.compile(r"\bconst (unsafe )?fn ")
+# What is constant cannot ask, and what only asks memory for something ahead changes nothing.
+FUNCTION_LEFT_OUT = re.compile(r"\bconst (unsafe )?fn |\bfn prefetch")
 TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|//.*$')
 
 
@@ -58,13 +59,13 @@ class Turned:
 
     def source(self, text: str, path: str, first_test_line: int) -> str:
         """The file with its mutants; its lines keep their numbers."""
-        lines, constant_depth = text.split("\n"), 0
+        lines, depth_left_out = text.split("\n"), 0
         for number, line in enumerate(lines, 1):
             if number >= first_test_line:
                 break
-            if constant_depth or CONSTANT_FUNCTION.search(line):
+            if depth_left_out or FUNCTION_LEFT_OUT.search(line):
                 bare = TEXT.sub("", line)
-                constant_depth += bare.count("{") - bare.count("}")
+                depth_left_out += bare.count("{") - bare.count("}")
                 continue
             lines[number - 1] = self._line(line, path, number)
         return "\n".join(lines)

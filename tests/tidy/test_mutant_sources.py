@@ -30,6 +30,7 @@ def test_each_clause_is_its_opposite_once_and_each_bound_is_moved_once() -> None
         "// if it were so {",
         'let text = "if it were so {";',
         "if it_goes_on_in_the_next_line",
+        "    fn prefetch_slot(&self) { if a > 1 { self.ask(); } }",
         "    const fn is(a: u8) -> bool { if a > 1 { true } else { false } }",
     ],
 )
