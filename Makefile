@@ -114,7 +114,7 @@ sanitize: setup ## The core under Miri, the node under ThreadSanitizer and Addre
 coverage: setup ## Lines and branches that the tests reach, by room (COVERAGE=text: also what is not, in paths with it)
 	$(BIN)/python tools/coverage.py $(if $(COVERAGE),--missing $(COVERAGE))
 
-mutants: setup ## Conditions of the engine turned round one by one, and which of them no test notices (an hour or two)
+mutants: setup ## Conditions of deciding, ids, journal, recovery turned round one by one, and which of them no test notices (an hour or two)
 	$(BIN)/python tools/mutants.py
 
 audit: setup ## Licences, sources, duplicates and known holes of what came in from outside (needs the network)

@@ -1,4 +1,4 @@
-"""Would the tests notice? Conditions of the engine turned round one by one (``make mutants``).
+"""Would the tests notice? Conditions of ``ROOMS`` turned round one by one (``make mutants``).
 
 A copy of the crates is built once, with every mutant in it (``mutant_sources.py``). Each test program is
 run without any, to see which of them it comes by; then every mutant is chosen in turn, and the programs
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "target" / "mutants"
 COPY = WORK / "source"
 CRATES = {"drawdown-core": "crate::mutants::turned", "drawdown-node": "drawdown_core::mutants::turned"}
-# What balances, ids and bytes on disk depend on.
+# Those of the plan of reliability: ledger, remembered ids, journal, recovery.
 ROOMS = (
     *("remembered ids", "decide and apply", "journal, commit"),
     *("recovery, restore", "checkpoints, passes"),

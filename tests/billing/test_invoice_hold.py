@@ -18,7 +18,7 @@ DAY = timedelta(days=1)
 def invoice(days_ago: int, amount: str, *, kind: str = "base_fee", days: int = 30, **more: Any) -> Invoice:
     """With one line for a period of ``days`` that ended as the invoice was made."""
     at = NOW - days_ago * DAY
-    given: dict[str, Any] = {"currency": "USD", "state": "paid", **more}
+    given: dict[str, Any] = {"currency": "USD", "state": "paid", "number": "I-1", **more}
     line = InvoiceLine(
         line_id="line",
         kind=kind,
@@ -61,9 +61,10 @@ def test_the_limit_is_the_factor_times_the_usual(earlier: list[Invoice], limit: 
         invoice(30, "20", purchase_id="p"),
         invoice(30, "20", state="void"),
         invoice(30, "20", state="draft"),
+        invoice(30, "20", state="uncollectible", number=None),
         invoice(-1, "20"),
     ],
-    ids=["currency", "credit note", "purchase", "void", "draft", "made later"],
+    ids=["currency", "credit note", "purchase", "void", "draft", "never final", "made later"],
 )
 def test_what_does_not_say_what_is_usual(other: Invoice) -> None:
     """Alone it leaves nothing to compare with; beside another it changes nothing."""

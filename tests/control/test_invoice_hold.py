@@ -124,7 +124,7 @@ def test_drafts_behind_one_that_is_made_void_go_out(db: Database, account: str, 
     db.advance_clock(account, MARCH_END + GRACE)
     february, march = db.invoices(account)[1:]
     assert february.held and march.held
-    with pytest.raises(PreconditionError, match="close that one first") as refused:
+    with pytest.raises(PreconditionError, match="approve or close that one first") as refused:
         db.close_invoice(march.invoice_id, "void")
     assert refused.value.reason == "INVOICE_BEHIND_ANOTHER"
     assert db.close_invoice(february.invoice_id, "void").held == ""
@@ -134,21 +134,45 @@ def test_drafts_behind_one_that_is_made_void_go_out(db: Database, account: str, 
     assert lines(march) == {"base_fee": "20.00", "overage": "3.00"}
 
 
-@pytest.mark.parametrize("state", ["void", "uncollectible"])
-def test_usage_of_a_draft_nobody_pays_is_on_no_later_invoice(
-    db: Database, account: str, name: Name, state: str
-) -> None:
+def test_usage_of_a_draft_nobody_pays_is_on_no_later_invoice(db: Database, account: str, name: Name) -> None:
     """Closed in its grace: its overage goes with it, and what comes late after that is an adjustment."""
     subscribed(db, account, name, **overage_plan("1"))
     credit(db, account, name("credit"), "20")
     use(db, account, "110", "february")
     db.advance_clock(account, FEBRUARY_END + MINUTE)
-    db.close_invoice(newest(db, account).invoice_id, state)
+    draft = newest(db, account)
+    with pytest.raises(PreconditionError, match="make it void, or approve it"):
+        db.close_invoice(draft.invoice_id, "uncollectible")
+    db.close_invoice(draft.invoice_id, "void")
     closed = newest(db, account)
-    assert (closed.state, lines(closed)) == (state, {"base_fee": "20.00", "overage": "10.00"})
+    assert (closed.state, lines(closed)) == ("void", {"base_fee": "20.00", "overage": "10.00"})
     use(db, account, "103", "march")
+    used = db.record(account, credit_type="credits", credits="2", event_id="late", time=FEBRUARY_END - MINUTE)
+    assert used.status == "OK"
     db.advance_clock(account, MARCH_END + GRACE)
-    assert lines(newest(db, account)) == {"base_fee": "20.00", "overage": "3.00"}
+    assert lines(newest(db, account)) == {"base_fee": "20.00", "overage": "3.00", "adjustment": "2.00"}
+
+
+@pytest.mark.parametrize("was_final", [False, True], ids=["a draft", "a final one"])
+def test_nothing_is_given_back_for_usage_that_nobody_paid(
+    db: Database, account: str, name: Name, was_final: bool
+) -> None:
+    """The invoice is made void first and its usage is put right afterwards: no money comes of that."""
+    subscribed(db, account, name, **overage_plan("1"))
+    credit(db, account, name("credit"), "20")
+    use(db, account, "105", "right")
+    db.record(account, "calls", quantity=500, event_id="wrong")
+    if was_final:
+        db.put_customer(name("customer"), payment_method="test_decline")
+    db.advance_clock(account, FEBRUARY_END + (GRACE if was_final else MINUTE))
+    wrong = newest(db, account)
+    assert wrong.state == ("finalized" if was_final else "draft")
+    db.close_invoice(wrong.invoice_id, "void")
+    db.correct(account, "wrong", cancel=True, correction_id="put-right")
+    db.put_customer(name("customer"), payment_method="test_ok")
+    db.advance_clock(account, MARCH_END + GRACE)
+    assert lines(newest(db, account)) == {"base_fee": "20.00"}
+    assert newest(db, account).paid is not None
 
 
 def test_up_to_the_factor_an_invoice_goes_out_by_itself(db: Database, account: str, name: Name) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import drawdown
 import pytest
+import sqlalchemy as sa
 from drawdown.billing.invoice import Invoice
 from drawdown.engine import Engine
 from drawdown.payments import ScriptedProvider
@@ -19,22 +20,33 @@ from .conftest import SMALL, prepare
 from .plans import published
 from .test_invoices import lines, overage_plan
 
-ACCOUNTS = ("one", "two", "three", "four")
+ACCOUNTS = tuple(f"account-{number}" for number in range(20))
+# Questions about invoices: for all of them together, never for one alone.
+QUESTIONS_MAX = 16
 AHEAD_US = timedelta(days=32) // timedelta(microseconds=1)
 ENGINE = {"segment_bytes": 1 << 20, "reserve_bytes": 0}
 
 
-def renewed(folder: Path, db_url: str) -> tuple[ControlPlane, list[Invoice]]:
-    """The folder's control plane when the next period of every account is over, and all invoices."""
+def renewed(folder: Path, db_url: str) -> tuple[ControlPlane, list[Invoice], int]:
+    """The folder's control plane when the next period of every account is over, all invoices, and how often
+    the database was asked for some."""
+    asked = 0
+
+    def count(*of: Any) -> None:
+        nonlocal asked
+        asked += "FROM invoice " in " ".join(of[2].split()) + " "
+
     with Engine.open(str(folder), ENGINE) as engine:
         plane = ControlPlane(engine, open_sql(db_url, str(folder)), provider=ScriptedProvider())
         plane.now_us = lambda: engine.now_us() + AHEAD_US
+        sa.event.listen(sa.Engine, "before_cursor_execute", count)
         try:
             while plane.jobs.run_due(1_000):
                 pass
             with plane.sql.transaction() as work:
-                return plane, list(work.invoices.each())
+                return plane, list(work.invoices.each()), asked
         finally:
+            sa.event.remove(sa.Engine, "before_cursor_execute", count)
             plane.close()
 
 
@@ -57,8 +69,9 @@ def test_accounts_with_overage_are_closed_in_their_batch(
         raise AssertionError(f"the batch was given up, and {lane} done by itself")
 
     monkeypatch.setattr(JobBatch, "_run_alone", alone)
-    plane, invoices = renewed(folder, db_url)
+    plane, invoices, asked = renewed(folder, db_url)
     assert plane.jobs.failures == 0
+    assert 0 < asked <= QUESTIONS_MAX < len(ACCOUNTS)
     for number, account in enumerate(ACCOUNTS):
         first, second = sorted(
             (each for each in invoices if each.account == account), key=lambda each: each.created_at

@@ -1,11 +1,16 @@
 """A pass of the loop is short however much is ready, and whoever calls is known to have called."""
 
 import asyncio
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
 
+import grpc
 import pytest
 from drawdown.server import senders
 from drawdown.server.access import LOCAL
 from drawdown.server.loop_pass import PASS_BYTES, LoopPass
+from drawdown.server.usage_service import UsageStream
 
 
 class Peer:
@@ -100,3 +105,73 @@ def test_who_calls_counts_as_a_caller_whatever_becomes_of_the_call(monkeypatch: 
         known.close()
 
     asyncio.run(story())
+
+
+class Calls:
+    """What a stream needs of its service, and which of its batches were done in which pass of the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.window = 8
+        self.engine = SimpleNamespace(durable_seq=lambda: 1)
+        self.senders = senders.Senders(loop)
+        self.loop_pass = LoopPass(loop)
+        self.passes = 0
+        self.done: Counter[int] = Counter()
+        self.in_turn = 0
+
+    def offer(self, batch: bytes, _: Any) -> tuple[int, bytes]:
+        self.done[self.passes] += 1
+        return 1, b"ack"
+
+    async def offer_in_turn(self, batch: bytes, _: Any, sender: Any) -> tuple[int, bytes]:
+        self.in_turn += 1
+        return 1, b"ack"
+
+    def took(self, sender: Any, batch_bytes: int) -> None:
+        sender.bytes += batch_bytes
+
+
+class Batches:
+    """A call that has all its batches sent already."""
+
+    def __init__(self, count: int) -> None:
+        self._left = [bytes(PASS_BYTES)] * count
+        self.acks = 0
+
+    async def read(self) -> Any:
+        return self._left.pop() if self._left else grpc.aio.EOF
+
+    async def write(self, _: bytes) -> None:
+        self.acks += 1
+
+
+@pytest.mark.parametrize("another_comes", [False, True])
+def test_streams_of_one_caller_do_a_batch_in_a_pass_until_another_comes(
+    another_comes: bool,
+) -> None:
+    """From then on what is left takes turns, what waited for its pass included."""
+
+    async def story() -> tuple[Calls, list[Batches]]:
+        service = Calls(asyncio.get_running_loop())
+        sender = service.senders.of(LOCAL, Peer(1))
+        service.senders._tick()
+        contexts = [Batches(4) for _ in range(8)]
+        streams: list[Any] = [UsageStream(service, each, sender) for each in contexts]  # type: ignore[arg-type]
+        running = [asyncio.create_task(each.run(LOCAL)) for each in streams]
+        while not all(each.done() for each in running):
+            if another_comes and service.done.total() == 5 and not service.in_turn:
+                service.senders.of(LOCAL, Peer(2))
+            service.passes += 1
+            await asyncio.sleep(0)
+        for each in running:
+            each.result()
+        service.senders.close()
+        return service, contexts
+
+    service, contexts = asyncio.run(story())
+    assert [each.acks for each in contexts] == [4] * 8
+    assert max(service.done.values()) == 1
+    # One may have had its pass already when the other came.
+    assert service.done.total() in ((5, 6) if another_comes else (32,))
+    assert service.done.total() + service.in_turn == 32

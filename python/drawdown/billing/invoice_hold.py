@@ -46,6 +46,7 @@ def reason_to_hold(invoice: Invoice, earlier: Iterable[Invoice], factor: int) ->
 def _is_comparable(earlier: Invoice, invoice: Invoice) -> bool:
     return (
         earlier.currency == invoice.currency
+        and bool(earlier.number)
         and earlier.state in ("finalized", "paid", "uncollectible")
         and not earlier.corrects
         and not earlier.purchase_id

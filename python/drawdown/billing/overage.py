@@ -41,6 +41,8 @@ class OverageBilled(Value, frozen=True):
     """Of each usage period since ``settled``, oldest first."""
     closed: tuple[Arrears, ...] = ()
     """Billing periods closed since ``settled``, oldest first."""
+    given_up: tuple[str, ...] = ()
+    """Stems of closed ones that nobody pays for: what comes off their usage later is no money back."""
     settled: datetime | None = None
     """Neither usage nor corrections are taken any more in what began before this; it is billed for good."""
 

@@ -90,11 +90,16 @@ class Senders:
             found = self._by_name[name] = Sender()
             if self._ticking is None:
                 self._ticking = self._loop.call_later(TICK_S, self._tick)
-        found.seen = True
-        if self.active > found.active:
-            # Somebody else sends: no tick is waited for, as this call may stand behind large batches.
-            self._contend()
+        self.calls(found)
         return found
+
+    def calls(self, sender: Sender) -> None:
+        """The sender has begun a call, or sent a batch over a stream: whatever becomes of it."""
+        if not sender.seen or not self.contended:
+            sender.seen = True
+            if self.active > sender.active:
+                # Somebody else sends: no tick is waited for, as this may stand behind large batches.
+                self._contend()
 
     async def turn(self, sender: Sender, batch_bytes: int) -> None:
         """Return when it is this sender's turn."""

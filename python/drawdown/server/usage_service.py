@@ -126,6 +126,7 @@ class UsageStream:
             if caller.key_id:
                 await self._service.keep_pace(caller)
             try:
+                senders.calls(sender)
                 if not senders.contended and not loop_pass.takes(len(batch)):
                     await loop_pass.room(len(batch))
                 # Another caller may have come meanwhile.
@@ -334,6 +335,8 @@ class UsageService:
             await self._durability.next_group(SHED_PAUSE_S)
             if self.senders.contended:
                 await self.senders.turn(sender, len(batch))
+            elif not self.loop_pass.takes(len(batch)):
+                await self.loop_pass.room(len(batch))
             try:
                 return self.offer(batch, caller)
             except RawEngineError as again:

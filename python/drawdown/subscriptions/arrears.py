@@ -152,6 +152,11 @@ def true_up(arrears: Arrears, overage: Money) -> Money | None:
     return missing if missing.minor > 0 else None
 
 
+def overage_line_id(arrears: Arrears, credit_type: str) -> str:
+    """Of the line for overage of the period."""
+    return f"{arrears.stem}:overage:{credit_type}"
+
+
 def overage_charge(
     arrears: Arrears, price: Price, credits: Decimal, before: Decimal = _NONE
 ) -> Charge | None:

@@ -17,6 +17,7 @@ from drawdown.runtime.control.arrears_steps import UsageClosed, close_usage, wai
 from drawdown.runtime.control.invoicing import finalize, tell_created
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.documents import Since
+from drawdown.subscriptions.arrears import overage_line_id
 
 # So that the last invoice of a year is among what is compared with.
 LOOKED_BACK: Final = timedelta(days=400)
@@ -28,11 +29,7 @@ def since_looked_back(created_at: datetime) -> Since:
 
 
 def close_or_hold(step: Step, invoice: Invoice, at: datetime) -> None:
-    """Its grace is over: usage joins it for the last time, or it is held.
-
-    Raises ``EngineBehindError`` before anything is searched, so that its batch goes on without it.
-    """
-    step.require_engine()
+    """Its grace is over: usage joins it for the last time, or it is held."""
     ahead = _held_ahead(step, invoice)
     if ahead is not None:
         _hold(step, invoice, f"the usage of {ahead.invoice_id} comes first", of="behind:")
@@ -82,15 +79,30 @@ def with_its_usage(step: Step, invoice: Invoice) -> Invoice:
         return invoice
     first = waiting_drafts(step, invoice.account)[0]
     if first.invoice_id != invoice.invoice_id:
+        way_out = "approve or close that one first" if first.held else "wait until that one is final"
         raise PreconditionError(
-            f"the usage of {first.invoice_id!r} comes before that of {invoice.invoice_id!r}: close that one "
-            "first, or wait until it is final",
+            f"the usage of {first.invoice_id!r} comes before that of {invoice.invoice_id!r}: {way_out}",
             reason="INVOICE_BEHIND_ANOTHER",
         )
     closed = close_usage(step, invoice)
     for billed in closed.billed:
         step.work.overage_billed.put(billed)
     return closed.invoice
+
+
+def give_up_usage(step: Step, invoice: Invoice) -> None:
+    """Nobody pays for the invoice: where its usage is corrected later, nothing of it is given back."""
+    for line in invoice.lines:
+        if line.kind != "overage":
+            continue
+        known = step.work.overage_billed.get(account=invoice.account, credit_type=line.reference)
+        if known is not None:
+            given_up = tuple(
+                each.stem
+                for each in known.closed
+                if each.stem in known.given_up or overage_line_id(each, line.reference) == line.line_id
+            )
+            step.work.overage_billed.put(msgspec.structs.replace(known, given_up=given_up))
 
 
 def look_again_at_held(step: Step, account: str, at: datetime) -> None:

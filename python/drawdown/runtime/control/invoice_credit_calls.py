@@ -29,7 +29,7 @@ from drawdown.model.ids import check_id
 from drawdown.model.money import Money, total
 from drawdown.runtime.control.arrears_steps import usage_so_far
 from drawdown.runtime.control.credit_notes import notes_of, put_note
-from drawdown.runtime.control.invoice_closing import look_again_at_held, with_its_usage
+from drawdown.runtime.control.invoice_closing import give_up_usage, look_again_at_held, with_its_usage
 from drawdown.runtime.control.invoice_draft import as_it_would_be
 from drawdown.runtime.control.invoice_foot import add_to_balance, credits_of, foot, give_back
 from drawdown.runtime.control.invoice_parties import printed_with
@@ -264,6 +264,12 @@ def close_invoice(step: Step, request: CloseInvoice) -> Invoice:
             reason="INVOICE_CLOSED",
         )
     require_not_of_purchase(invoice)
+    if invoice.state == "draft" and request.state == "uncollectible":
+        raise errors.PreconditionError(
+            f"invoice {invoice.invoice_id!r} is a draft, and nobody was asked to pay it: make it "
+            "void, or approve it",
+            reason="INVOICE_NOT_FINALIZED",
+        )
     _require_unpaid(invoice, request.state)
     if request.state == "void":
         give_back(step, invoice)
@@ -277,6 +283,8 @@ def close_invoice(step: Step, request: CloseInvoice) -> Invoice:
         with_its_usage(step, invoice), state=request.state, retry_at=None, held=""
     )
     step.work.invoices.put(closed)
+    if request.state == "void":
+        give_up_usage(step, closed)
     if invoice.held:
         look_again_at_held(step, invoice.account, step.now_of(invoice.account))
     return closed

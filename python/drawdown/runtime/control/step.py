@@ -42,13 +42,9 @@ class Step:
     @property
     def engine(self) -> Engine:
         """The engine, to read from. Raises ``EngineBehindError`` where it is not where the step stands."""
-        self.require_engine()
-        return self.plane.engine
-
-    def require_engine(self) -> None:
-        """Raises ``EngineBehindError`` where the engine is not where the step stands."""
         if self._engine_behind:
             raise EngineBehindError
+        return self.plane.engine
 
     def run_now(self, lane: str) -> None:
         """Do the lane's due jobs before the call is answered."""

@@ -106,7 +106,11 @@ class UsageClosing:
         closed = late.closed
         if price is not None and present is not None and price.currency != present.currency:
             price, closed = present, msgspec.structs.replace(closed, minimum=None)
-        return [] if price is None else [late_charge(owed, closed, price, late.before, late.credits)]
+        if price is None:
+            return []
+        charge = late_charge(owed, closed, price, late.before, late.credits)
+        is_given_up = late.closed.stem in self._billed(owed.credit_type).given_up
+        return [] if is_given_up and charge.amount.minor < 0 else [charge]
 
     def _price(self, owed: Arrears) -> Price | None:
         subscription = self._step.work.subscription(owed.subscription_id)
