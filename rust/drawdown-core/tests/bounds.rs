@@ -163,3 +163,28 @@ fn a_clock_set_to_where_it_stands_writes_nothing() {
     b.refuse(Status::Invalid, "never goes back", &to(NOW));
     b.assert_sound();
 }
+
+#[test]
+fn an_id_has_128_bytes_at_most() {
+    let mut b = Bench::new();
+    let account = |bytes: usize| json!([{"type":"create_account","account":"x".repeat(bytes)}]).to_string();
+    b.take(&account(128));
+    b.refuse(Status::Invalid, "has 129 bytes", &account(129));
+    b.assert_sound();
+}
+
+#[test]
+fn a_scope_that_a_refused_group_named_is_as_new_as_before() {
+    let mut b = Bench::new();
+    let grant = |id: &str, scope: &str| {
+        format!(
+            r#"{{"type":"create_grant","account":"acme","grant":{{"grant_id":"{id}","credit_type":"credits","amount":"1","scope":{scope}}}}}"#
+        )
+    };
+    b.take(&format!("[{}]", grant("known", r#"["calls"]"#)));
+    let refused = r#"{"type":"void_grant","account":"acme","grant_id":"none"}"#;
+    for scope in [r#"["tokens"]"#, r#"["calls"]"#, r#"["calls","tokens"]"#] {
+        b.refuse(Status::GrantUnknown, "no grant", &format!("[{},{refused}]", grant("new", scope)));
+        b.assert_sound();
+    }
+}
