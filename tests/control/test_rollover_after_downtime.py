@@ -34,21 +34,22 @@ def test_what_expired_during_a_downtime_rolls_before_it_is_breakage(tmp_path: Pa
     """400 are left; the period ends while the server is down, and with it the grace for late usage."""
     # The sweep of a start comes first by far, were it not held: it looks all the time.
     settings = {"payments": "test", "late_grace_s": "0", "sweep_interval_ms": "10"}
-    edge = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=6)
-    row = {
-        "kind": "subscription",
-        "subscription_id": "s",
-        "account": "acme",
-        "plan_id": "plan",
-        "started_at": months_before(edge).isoformat(),
-        "credits_left": "400",
-    }
     with ServerProcess(tmp_path / "data", settings=settings) as process:
         with drawdown.connect(process.target) as db:
             prepare(db)
             db.put_customer("acme", payment_method="test_ok")
             db.create_account("acme", customer_id="acme")
             published(db, "plan", credits=CREDITS)
+            # Not before all else is there: on a busy machine that may take as long.
+            edge = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=6)
+            row = {
+                "kind": "subscription",
+                "subscription_id": "s",
+                "account": "acme",
+                "plan_id": "plan",
+                "started_at": months_before(edge).isoformat(),
+                "credits_left": "400",
+            }
             assert db.import_opening([row]).applied
             (left,) = db.grants("acme")
             assert (left.amount, left.expires_at) == (Decimal(400), edge)
