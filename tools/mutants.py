@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,9 +89,9 @@ class Program:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
         )
         try:
+            resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
             return process.wait(limit_s) == 0
         except subprocess.TimeoutExpired:
             return False
@@ -184,6 +185,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python tools/mutants.py")
     parser.add_argument("--only", default="", help="part of the paths of the sources")
     parser.add_argument("--every", type=int, default=1, help="only each so-many-th mutant")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants at a time")
     parser.add_argument("--least", type=int, default=0, help="percent")
     given = parser.parse_args()
     mutants = copied(given.only)
@@ -191,10 +193,12 @@ def main() -> int:
     programs = built()
     looked_at(programs)
     verdicts: dict[Mutant, str] = {}
-    for mutant in mutants[:: given.every]:
-        verdicts[mutant] = verdict(mutant, programs)
-        if verdicts[mutant] != "caught":
-            print(f"{verdicts[mutant]:<12} {mutant.path}:{mutant.line}: {mutant.change}", flush=True)
+    chosen = mutants[:: given.every]
+    with ThreadPoolExecutor(given.jobs) as pool:
+        for mutant, each in zip(chosen, pool.map(lambda one: verdict(one, programs), chosen), strict=True):
+            verdicts[mutant] = each
+            if each != "caught":
+                print(f"{each:<12} {mutant.path}:{mutant.line}: {mutant.change}", flush=True)
     print(table(verdicts), flush=True)
     caught = sum(each == "caught" for each in verdicts.values())
     return int(caught * 100 < given.least * len(verdicts))
