@@ -82,7 +82,7 @@ class CreateCreditNote(Request, frozen=True):
 
 
 class CloseInvoice(Request, frozen=True):
-    """A final, unpaid invoice will not be paid: ``uncollectible``, or ``void`` where it was wrong."""
+    """Nobody will pay it: a final one is ``uncollectible``, or ``void`` where it was wrong or is a draft."""
 
     rpc = "BillingService/CloseInvoice"
     right = "manage"

@@ -178,7 +178,7 @@ class BillingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CloseInvoice(self, request, context):
-        """Uncollectible, or void where it was wrong; nothing that waited for it is released.
+        """Uncollectible, or void where it was wrong or is a draft; nothing that waited for it is released.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -376,7 +376,12 @@ class AwaitedInvoiceCreditMethods(AwaitedControlDoor):
         return answer
 
     async def close_invoice(self, invoice_id: str, state: str) -> Invoice:
-        """Give an unpaid invoice up: ``uncollectible``, or ``void`` where it was wrong."""
+        """Give an unpaid invoice up: ``uncollectible``, or ``void`` where it was wrong.
+
+        A draft is made void, and the usage that it waits for is on no later invoice. Raises
+        ``PreconditionError`` for one that is paid, in part or in whole, or whose usage comes behind
+        another's.
+        """
         answer: Invoice = await self.control(crediting.CloseInvoice(invoice_id=invoice_id, state=state))
         return answer
 
