@@ -236,7 +236,8 @@ fn replayed(
     let end_seq = base.as_ref().map_or(0, |info| info.end_seq);
     let mut last_seq = start_seq;
     each_frame(source, meta.store_id, |frame, body, place| {
-        if frame.first_seq > reached {
+        // The last digest begins behind all that there is: it has no records of its own.
+        if frame.last_seq > reached {
             return Ok(false);
         }
         if frame.kind == FrameKind::Records && frame.last_seq > last_seq {

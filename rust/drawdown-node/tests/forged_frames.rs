@@ -7,7 +7,7 @@
 mod support;
 
 use drawdown_node::simulation::SimulatedDisk;
-use drawdown_node::{Node, NodeError, NodeSettings};
+use drawdown_node::{Node, NodeError, NodeSettings, salvage_disk};
 use std::collections::BTreeMap;
 use support::{START_US, World, available, record, set_up, small_settings};
 
@@ -159,6 +159,11 @@ fn another_digest_than_that_of_the_replayed_state_is_refused() {
     digest.body[0] ^= 1;
     let words = refusal(&example, &frames);
     assert!(words.contains("differs from the digest journaled at seq"), "{words}");
+    // Nor is it salvaged: what is lost of such a state nobody could say.
+    let disk = example.disk.after_kill();
+    disk.plant(&example.name, sealed(&example.bytes, &frames));
+    let refused = salvage_disk(&disk, None).expect_err("refused").to_string();
+    assert!(refused.contains("is not the one journaled there"), "{refused}");
 }
 
 #[test]
