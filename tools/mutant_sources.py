@@ -3,7 +3,7 @@
 ::
 
     if left < right && known {
-    if ((if m(7) { left <= right } else { left < right }) != m(8)) && ((known) != m(9)) {
+    if (((if m(7) { left <= right } else { left < right }) != m(8)) && ((known) != m(9))) {
 
 Each clause of a condition is one mutant, its opposite; each comparison in one another, with its bound moved
 by one. All are in one build, which takes minutes, where a build for each would take days. Conditions over

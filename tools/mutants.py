@@ -127,7 +127,7 @@ def copied(only: str) -> list[Mutant]:
 
 
 def built() -> list[Program]:
-    """The test programs, quick ones first later on."""
+    """The test programs of the copy."""
     packages = [part for crate in CRATES for part in ("-p", crate)]
     done = subprocess.run(
         ["cargo", "test", "--no-run", "--quiet", "--message-format=json", "--tests", *packages],

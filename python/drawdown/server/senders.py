@@ -95,11 +95,10 @@ class Senders:
 
     def calls(self, sender: Sender) -> None:
         """The sender has begun a call, or sent a batch over a stream: whatever becomes of it."""
-        if not sender.seen or not self.contended:
-            sender.seen = True
-            if self.active > sender.active:
-                # Somebody else sends: no tick is waited for, as this may stand behind large batches.
-                self._contend()
+        sender.seen = True
+        if self.active > sender.active:
+            # Somebody else sends: no tick is waited for, as this may stand behind large batches.
+            self._contend()
 
     async def turn(self, sender: Sender, batch_bytes: int) -> None:
         """Return when it is this sender's turn."""

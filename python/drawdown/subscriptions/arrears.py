@@ -154,7 +154,7 @@ def true_up(arrears: Arrears, overage: Money) -> Money | None:
 
 def overage_line_id(arrears: Arrears, credit_type: str) -> str:
     """Of the line for overage of the period."""
-    return f"{arrears.stem}:overage:{credit_type}"
+    return _charge_id(arrears, "overage", credit_type)
 
 
 def overage_charge(
@@ -208,12 +208,15 @@ def minimum_charge(arrears: Arrears, overage: Money) -> Charge | None:
     return _charge(arrears, "minimum_spend", "Minimum spend, true-up", missing, Decimal(1), "")
 
 
+def _charge_id(arrears: Arrears, kind: str, reference: str) -> str:
+    return f"{arrears.stem}:{kind}:{reference}" if reference else f"{arrears.stem}:{kind}"
+
+
 def _charge(
     arrears: Arrears, kind: str, description: str, amount: Money, quantity: Decimal, reference: str
 ) -> Charge:
-    suffix = f":{reference}" if reference else ""
     return Charge(
-        charge_id=f"{arrears.stem}:{kind}{suffix}",
+        charge_id=_charge_id(arrears, kind, reference),
         kind=kind,
         description=description,
         amount=amount,

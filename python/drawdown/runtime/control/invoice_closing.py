@@ -79,9 +79,9 @@ def with_its_usage(step: Step, invoice: Invoice) -> Invoice:
         return invoice
     first = waiting_drafts(step, invoice.account)[0]
     if first.invoice_id != invoice.invoice_id:
-        way_out = "approve or close that one first" if first.held else "wait until that one is final"
         raise PreconditionError(
-            f"the usage of {first.invoice_id!r} comes before that of {invoice.invoice_id!r}: {way_out}",
+            f"the usage of {first.invoice_id!r} comes before that of {invoice.invoice_id!r}: approve or "
+            "close that one first, or wait until it is final",
             reason="INVOICE_BEHIND_ANOTHER",
         )
     closed = close_usage(step, invoice)

@@ -268,7 +268,7 @@ def close_invoice(step: Step, request: CloseInvoice) -> Invoice:
         raise errors.PreconditionError(
             f"invoice {invoice.invoice_id!r} is a draft, and nobody was asked to pay it: make it "
             "void, or approve it",
-            reason="INVOICE_NOT_FINALIZED",
+            reason="INVOICE_IS_DRAFT",
         )
     _require_unpaid(invoice, request.state)
     if request.state == "void":
