@@ -24,6 +24,12 @@ PROFILES = WORK / "profiles"
 COPY = WORK / "python"
 COVERAGE_PY = "7.17.3"
 CRATES = ("drawdown-core", "drawdown-wire", "drawdown-node", "drawdown-fuzz")
+# Each a build of its own, as in ``make test-rust``: what to build, and the tests to run of it.
+RUST_RUNS = (
+    (("--tests", *(part for crate in CRATES for part in ("-p", crate))), ()),
+    (("-p", "drawdown-node", "--lib", "--features", "hand-offs"), ("hand_offs",)),
+    (("-p", "drawdown-node", "--features", "fault-points", "--test", "fault_points"), ()),
+)
 PYTHON_TESTS = (
     *("semantics", "model", "control", "billing", "subscriptions", "payments", "notices", "unit"),
     *("storage", "client", "server"),
@@ -74,19 +80,9 @@ def rust_environment(flags: str) -> dict[str, str]:
     }
 
 
-def built_tests(compiler: str, environment: dict[str, str]) -> list[str]:
-    """The instrumented test programs."""
-    packages = [part for crate in CRATES for part in ("-p", crate)]
-    command = [
-        "cargo",
-        compiler,
-        "test",
-        "--no-run",
-        "--quiet",
-        "--message-format=json",
-        "--tests",
-        *packages,
-    ]
+def built_tests(compiler: str, environment: dict[str, str], build: tuple[str, ...]) -> list[str]:
+    """The instrumented test programs of one build."""
+    command = ["cargo", compiler, "test", "--no-run", "--quiet", "--message-format=json", *build]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True, check=True
     )
@@ -105,11 +101,6 @@ def copy_package() -> None:
         *("--target", str(COPY), f"coverage=={COVERAGE_PY}"),
     )
     (COPY / "sitecustomize.py").write_text(SITE, encoding="utf-8")
-
-
-def run_rust(compiler: str, environment: dict[str, str]) -> None:
-    packages = [part for crate in CRATES for part in ("-p", crate)]
-    run("cargo", compiler, "test", "--quiet", "--tests", *packages, **environment)
 
 
 def run_python(folders: list[str]) -> bool:
@@ -171,8 +162,10 @@ def rust_files() -> list[FileCoverage]:
     tools = llvm_tools(compiler)
     environment = rust_environment(flags)
     shutil.rmtree(PROFILES, ignore_errors=True)
-    programs = built_tests(compiler, environment)
-    run_rust(compiler, environment)
+    programs: list[str] = []
+    for build, tests in RUST_RUNS:
+        programs += built_tests(compiler, environment, build)
+        run("cargo", compiler, "test", "--quiet", *build, *tests, **environment)
     return rust_counts(tools, programs)
 
 

@@ -22,7 +22,7 @@ def prepared(server: ServerProcess) -> None:
         database.create_credit_type("coins", scale=0)
         database.create_meter("calls")
         database.set_rate(meter="calls", credits="1")
-        for number, amount in enumerate(("50.25", "0.75", "900", "3"), 1):
+        for number, amount in enumerate(("50.25", "0.75", "9000000", "3"), 1):
             database.create_account(f"a-{number}")
             database.create_grant(f"a-{number}", "credits", amount=amount, grant_id="g")
         database.create_account("a-0")

@@ -82,3 +82,25 @@ def test_spans_join_neighbours(tables: ModuleType) -> None:
     """Lines are told as they are read: runs of them."""
     assert tables.spans([9, 4, 3, 5, 3]) == "3-5, 9"
     assert tables.spans([]) == ""
+
+
+def test_the_side_of_an_assertion_that_nobody_may_reach_is_not_counted(
+    tables: ModuleType, tmp_path: Path
+) -> None:
+    """Nor that of a bug planted on purpose; a branch beside them is."""
+    path = tmp_path / "burn.rs"
+    source = """fn burn() {
+    debug_assert!(
+        left >= 0,
+        "never below zero"
+    );
+    if cfg!(feature = "planted-burn") {
+        return;
+    }
+    if left == 0 {}
+}
+"""
+    path.write_text(source, encoding="utf-8")
+    branches = "".join(f"BRDA:{line},0,{side},{side}\n" for line in (2, 3, 6, 9) for side in (0, 1))
+    (one,) = tables.of_lcov(f"SF:{path}\n{branches}end_of_record\n", tmp_path)
+    assert (one.branches, one.missing_branches) == (2, [9])
