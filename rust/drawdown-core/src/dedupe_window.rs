@@ -14,7 +14,17 @@ impl Engine {
     pub(crate) fn begin(&mut self, stamp_us: i64, journal: &mut Vec<u8>) {
         self.stamp = if cfg!(feature = "planted-clock-steps-back") { stamp_us } else { self.stamp.max(stamp_us) };
         entry::put_stamp(journal, self.stamp);
-        self.raise_floor(self.settings.floor_at(self.stamp), journal);
+        self.raise_floor(self.settings.floor_at(self.stamp).max(self.forgotten_below), journal);
+    }
+
+    /// Whether recovery has forgotten ids that the journaled floor says are known.
+    pub fn has_forgotten(&self) -> bool {
+        self.forgotten_below > self.floor
+    }
+
+    /// Write down the floor that recovery under smaller settings calls for.
+    pub fn keep_floor(&mut self, stamp_us: i64, journal: &mut Vec<u8>) {
+        self.begin(stamp_us, journal);
     }
 
     fn raise_floor(&mut self, floor: i64, journal: &mut Vec<u8>) {
@@ -80,21 +90,27 @@ impl Engine {
             Err(refused) => refused,
         };
         let lifted = lift_for(&self.keys, refused)?;
-        self.set_floor(i64::from(lifted) * self.settings.dedupe_bucket_us);
+        self.forget_below(i64::from(lifted) * self.settings.dedupe_bucket_us);
         if lifted > bucket {
             return Ok(());
         }
         self.keys.insert(key, fingerprint, bucket).map_err(|refused| refused.to_string())
     }
 
-    /// The floor is at least `floor` from here on.
-    pub(crate) fn raise_floor_to(&mut self, floor: i64) {
-        self.set_floor(floor);
+    /// Recovery keeps no ids of events dated below `floor`. The floor itself stays as journaled until the
+    /// next step: what settings make of it is no part of the state that digests are compared of.
+    pub(crate) fn forget_below(&mut self, floor: i64) {
+        self.forgotten_below = self.forgotten_below.max(floor);
+        self.forget_keys_below(self.forgotten_below);
     }
 
     pub(crate) fn set_floor(&mut self, floor: i64) {
         self.floor = self.floor.max(floor);
-        let bucket = self.floor.div_euclid(self.settings.dedupe_bucket_us) as u32;
+        self.forget_keys_below(self.floor);
+    }
+
+    fn forget_keys_below(&mut self, floor: i64) {
+        let bucket = floor.div_euclid(self.settings.dedupe_bucket_us) as u32;
         if bucket > self.keys.floor() {
             self.keys.set_floor(bucket);
         }

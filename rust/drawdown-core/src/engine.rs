@@ -36,6 +36,9 @@ pub struct Engine {
     pub(crate) keys: KeyTable,
     /// Events dated below are `TOO_LATE`; a bucket edge; never falls.
     pub(crate) floor: i64,
+    /// Ids of events dated below are not all known, because recovery had less room or a shorter window than
+    /// the journal was written with. Not part of the state: the next step raises the floor so far.
+    pub(crate) forgotten_below: i64,
     /// How far ahead of its stamp any remembered event was ever dated.
     pub(crate) ahead_us: i64,
     pub(crate) next_seq: u64,
@@ -100,6 +103,7 @@ impl Engine {
             index: AccountIndex::new(),
             keys,
             floor: 0,
+            forgotten_below: 0,
             ahead_us: 0,
             next_seq: 1,
             stamp: 0,
@@ -140,8 +144,9 @@ impl Engine {
         self.stamp
     }
 
+    /// Events dated below are `TOO_LATE`: the floor, and what recovery has forgotten beyond it.
     pub fn floor_us(&self) -> i64 {
-        self.floor
+        self.floor.max(self.forgotten_below)
     }
 
     pub fn counts(&self) -> &Counts {

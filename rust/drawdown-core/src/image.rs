@@ -151,7 +151,8 @@ impl Engine {
     /// # Errors
     /// An account number without an account: an image or an entry is missing.
     pub fn finish_recovery(&mut self) -> Result<(), CorruptImage> {
-        self.stamp = self.stamp.max(self.global_stamp);
+        // What is forgotten may reach past the newest stamp; no floor does.
+        self.stamp = self.stamp.max(self.global_stamp).max(self.forgotten_below);
         self.date_ended_grants();
         self.open_reservations = OpenReservations::of(self.accounts.iter());
         for (number, account) in self.accounts.iter().enumerate() {

@@ -220,9 +220,9 @@ impl Engine {
         if is_contained {
             // An event this young was taken at a stamp that had raised the floor so far.
             let stamp = record.time.saturating_sub(self.settings.early_margin_us);
-            self.raise_floor_to(self.settings.floor_at(stamp));
+            self.forget_below(self.settings.floor_at(stamp));
         }
-        if is_contained && record.time >= self.floor && self.keys.find(record.key).is_none() {
+        if is_contained && record.time >= self.floor_us() && self.keys.find(record.key).is_none() {
             self.remember(record.key, record.fingerprint, record.time)?;
         }
         Ok(())

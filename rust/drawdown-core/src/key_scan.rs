@@ -37,7 +37,7 @@ impl Engine {
     /// key run yet; `finish_key_scan` comes before any entry is applied.
     pub fn begin_key_scan(&mut self) -> KeyScan {
         // As the next batch would do. Under a window made smaller, what is behind it needs no place.
-        self.raise_floor_to(self.settings.floor_at(self.global_stamp));
+        self.forget_below(self.settings.floor_at(self.global_stamp));
         let away = KeyTable::new(self.settings.dedupe_budget_bytes);
         let mut keys = std::mem::replace(&mut self.keys, away);
         keys.expect(self.expected_keys);
@@ -46,15 +46,15 @@ impl Engine {
             settings: self.settings.clone(),
             test_clocks: self.test_clocks.iter().copied().collect(),
             keys,
-            floor: self.floor,
-            oldest_stamp: self.oldest_key_stamp(),
+            floor: self.floor_us(),
+            oldest_stamp: self.floor_us().saturating_sub(self.ahead_us),
         }
     }
 
     /// Take the filled table back.
     pub fn finish_key_scan(&mut self, scan: KeyScan) {
         self.keys = scan.keys;
-        self.set_floor(scan.floor);
+        self.forget_below(scan.floor);
     }
 }
 

@@ -72,7 +72,7 @@ impl Engine {
     /// Below the floor, or known from a key run, an id needs no place.
     pub(crate) fn remember_id(&mut self, used: &UsedId) -> Result<(), Misfit> {
         let on_test_clock = self.accounts.get(used.account as usize).is_some_and(|a| a.test_clock().is_some());
-        if on_test_clock || used.time < self.floor || self.keys.find(used.key).is_some() {
+        if on_test_clock || used.time < self.floor_us() || self.keys.find(used.key).is_some() {
             return Ok(());
         }
         self.remember(used.key, used.fingerprint, used.time)

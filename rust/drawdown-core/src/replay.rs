@@ -169,7 +169,7 @@ impl Engine {
             return Ok(());
         }
         live_silently(account, now);
-        if !is_on_test_clock && (time < self.floor || self.keys.find(key).is_some()) {
+        if !is_on_test_clock && (time < self.floor_us() || self.keys.find(key).is_some()) {
             // Below a floor that rose later, or already in a loaded run: the key needs no place.
             return self.apply_usage_without_key(&entry, &decoded.dimensions, time);
         }
@@ -185,7 +185,7 @@ impl Engine {
     }
 
     fn remember_again(&mut self, key: u128, fingerprint: u64, time: i64) -> Result<(), Misfit> {
-        if time < self.floor || self.keys.find(key).is_some() {
+        if time < self.floor_us() || self.keys.find(key).is_some() {
             return Ok(());
         }
         self.note_ahead(time);

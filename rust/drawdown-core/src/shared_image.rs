@@ -65,7 +65,7 @@ impl Engine {
         self.expected_keys = image.live_keys;
         self.ahead_us = self.ahead_us.max(image.ahead_us);
         image.test_clocks.iter().for_each(|number| self.note_test_clock(*number));
-        self.raise_floor_to(image.floor);
+        self.set_floor(image.floor);
         Ok(())
     }
 }

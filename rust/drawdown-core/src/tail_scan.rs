@@ -42,7 +42,7 @@ impl Engine {
             settings: self.settings.clone(),
             test_clocks: self.test_clocks.iter().copied().collect(),
             keys: table,
-            floor: self.floor,
+            floor: self.floor_us(),
             stamp: self.stamp,
             global_seq: self.global_seq,
         }
@@ -51,8 +51,7 @@ impl Engine {
     /// Take the filled table back.
     pub fn finish_tail_scan(&mut self, scan: TailScan) {
         self.keys = scan.keys;
-        let floor = self.floor.max(scan.floor);
-        self.set_floor(floor);
+        self.forget_below(self.floor.max(scan.floor));
     }
 }
 

@@ -139,6 +139,20 @@ impl Shared {
         Ok((seq, result))
     }
 
+    /// Ids that recovery under smaller settings forgot are behind a journaled floor before anything is asked
+    /// of this node: images and key runs that leave it say so too.
+    fn keep_floor(&self) -> Result<(), NodeError> {
+        if !self.writer.lock().engine.has_forgotten() {
+            return Ok(());
+        }
+        let kept = self.change(|engine, stamp_us, journal| engine.keep_floor(stamp_us, journal));
+        kept.map(|_| ()).map_err(|error| {
+            let what =
+                format!("smaller settings raise the floor of event ids, which could not be written down: {error}");
+            NodeError::Refused(what)
+        })
+    }
+
     /// Leave the writer, and wake the commit thread if there is something for it.
     pub(crate) fn release(&self, mut writer: MutexGuard<'_, Writer>) {
         if writer.committer_waits && writer.pending_bytes > 0 {
@@ -196,6 +210,7 @@ impl Node {
         let recovered = recovery::recover(&environment, engine, settings.accept_clock)?;
         let report = recovered.report.clone();
         let shared = recovered.into_shared(environment, settings, drive)?;
+        shared.keep_floor()?;
         let running = (drive == Drive::Threads).then(|| Running::begin(birthplace));
         let threads = match drive {
             Drive::Threads => threads::start(&shared).map_err(NodeError::io("start a thread"))?,

@@ -3,7 +3,7 @@
 mod support;
 
 use drawdown_core::{Settings, Status};
-use drawdown_node::{Clock, Node, NodeError, NodeSettings};
+use drawdown_node::{Clock, Node, NodeError, NodeSettings, verify_disk};
 use support::{World, engine_settings, record, set_up, small_settings};
 
 const SECOND: i64 = 1_000_000;
@@ -159,4 +159,103 @@ fn an_event_dated_ahead_is_known_after_its_stamp_has_left_the_window() {
     let node = world.moved_to(world.disk.after_kill()).open(settings()).unwrap();
     assert!(node.report().key_segments > 0 && node.read(|engine, _| engine.floor_us()).unwrap() > ahead - 130 * SECOND);
     assert_eq!(Status::Duplicate, record(&node, &[(9_999, 1, 1)], ahead).unwrap().1[0].status);
+}
+
+/// Twenty events a second for a minute, a clean stop with its digest at the end.
+fn a_minute_and_a_clean_stop(world: &World) -> Vec<i64> {
+    let node = world.open(settings()).unwrap();
+    set_up(&node, 4);
+    let mut times = Vec::new();
+    for second in 0..60_u64 {
+        world.clock.advance(SECOND);
+        let now = world.clock.read().wall_us;
+        let events: Vec<_> = (0..20).map(|i| (second * 20 + i, i % 4, 1)).collect();
+        record(&node, &events, now).unwrap();
+        times.extend([now; 20]);
+        flush(&node);
+    }
+    node.close().unwrap();
+    times
+}
+
+/// Whether each id is known or refused as too late, and not one taken again.
+fn assert_known_from_the_floor_on(node: &Node, times: &[i64]) {
+    let floor = node.read(|engine, _| engine.floor_us()).unwrap();
+    for (id, time) in times.iter().enumerate().step_by(7) {
+        let status = record(node, &[(id as u64, id as u64 % 20 % 4, 1)], *time).unwrap().1[0].status;
+        assert_eq!(if *time < floor { Status::TooLate } else { Status::Duplicate }, status, "{id} of {time}, {floor}");
+    }
+}
+
+#[test]
+fn after_a_clean_stop_a_smaller_window_opens_the_folder_again_and_again() {
+    let world = World::new(35).with(Settings { dedupe_window_us: 3_600 * SECOND, ..short_window() });
+    let times = a_minute_and_a_clean_stop(&world);
+    let smaller = world.moved_to(world.disk.clone()).with(Settings { dedupe_window_us: 30 * SECOND, ..short_window() });
+    let mut floors = Vec::new();
+    for _ in 0..3 {
+        let node = smaller.open(settings()).unwrap();
+        assert_eq!(1, node.report().digests_compared);
+        floors.push(node.read(|engine, _| engine.floor_us()).unwrap());
+        node.close().unwrap();
+        verify_disk(&world.disk.after_kill()).unwrap();
+    }
+    assert!(floors[0] > times[0] && floors.iter().all(|floor| *floor == floors[0]), "{floors:?}");
+    let node = smaller.open(settings()).unwrap();
+    assert_known_from_the_floor_on(&node, &times);
+    node.close().unwrap();
+    // From the beginning as well, where no checkpoint says how high the floor was.
+    let disk = world.disk.after_kill();
+    let checkpoints: Vec<_> = disk.names().into_iter().filter(|name| name.starts_with("ckpt-")).collect();
+    assert!(!checkpoints.is_empty());
+    checkpoints.iter().for_each(|name| drawdown_node::Disk::remove(&disk, name).unwrap());
+    let node = smaller.moved_to(disk).open(settings()).unwrap();
+    assert!(node.report().digests_compared >= 2);
+    assert_known_from_the_floor_on(&node, &times);
+}
+
+#[test]
+fn a_kill_right_behind_a_start_with_a_smaller_window_loses_nothing_of_the_larger_one() {
+    let world = World::new(36).with(Settings { dedupe_window_us: 3_600 * SECOND, ..short_window() });
+    let times = a_minute_and_a_clean_stop(&world);
+    let smaller = world.moved_to(world.disk.clone()).with(Settings { dedupe_window_us: 30 * SECOND, ..short_window() });
+    drop(smaller.open(settings()).unwrap());
+    verify_disk(&world.disk.after_kill()).unwrap();
+    let node = world.moved_to(world.disk.after_kill()).open(settings()).unwrap();
+    assert!(statuses_in_fours(&node, &times).iter().all(|status| *status == Status::Duplicate));
+}
+
+fn statuses_in_fours(node: &Node, times: &[i64]) -> Vec<Status> {
+    let retry = |(id, time): (usize, &i64)| record(node, &[(id as u64, id as u64 % 20 % 4, 1)], *time).unwrap().1;
+    times.iter().enumerate().map(|event| retry(event)[0].status).collect()
+}
+
+#[test]
+fn after_a_clean_stop_less_memory_for_ids_opens_the_folder_again_and_again() {
+    let engine = Settings { dedupe_window_us: 3_600 * SECOND, dedupe_budget_bytes: 16 << 20, ..short_window() };
+    let world = World::new(37).with(engine.clone());
+    let big = NodeSettings { segment_bytes: 1 << 20, group_bytes_max: 256 << 10, ..settings() };
+    let node = world.open(big.clone()).unwrap();
+    set_up(&node, 4);
+    for second in 0..80_u64 {
+        world.clock.advance(SECOND);
+        let events: Vec<_> = (0..1_750).map(|i| (second * 1_750 + i, i % 4, 1)).collect();
+        record(&node, &events, world.clock.read().wall_us).unwrap();
+        flush(&node);
+    }
+    let (floor, ids) = node.read(|engine, _| (engine.floor_us(), engine.key_usage().0)).unwrap();
+    assert_eq!(140_000, ids);
+    node.close().unwrap();
+    drop(node);
+    let smaller = world.moved_to(world.disk.clone()).with(Settings { dedupe_budget_bytes: 4 << 20, ..engine });
+    let mut raised = Vec::new();
+    for _ in 0..3 {
+        let node = smaller.open(big.clone()).unwrap();
+        assert_eq!(1, node.report().digests_compared);
+        raised.push(node.read(|engine, _| (engine.floor_us(), engine.key_usage().0)).unwrap());
+        node.close().unwrap();
+        drop(node);
+        verify_disk(&world.disk.after_kill()).unwrap();
+    }
+    assert!(raised[0].0 > floor && raised[0].1 < ids && raised.iter().all(|each| *each == raised[0]), "{raised:?}");
 }
