@@ -6,6 +6,7 @@ use crate::catalog::Catalog;
 use crate::correction_entry::{CounterMoved, ReturnedPart, UsageCorrected, WentTo};
 use crate::grant::SETTLES;
 use crate::hash::StoreKey;
+use crate::period::period_end;
 use std::collections::BTreeSet;
 
 pub fn apply_corrected(account: &mut Account, catalog: &Catalog, e: &UsageCorrected, stamp: i64) -> Result<(), Misfit> {
@@ -85,6 +86,9 @@ pub fn note_correction(
         extra.corrected.insert((e.event_time, key.event_hash(e.event_id.as_bytes())), seq);
     }
     match (&e.counter, e.meter()) {
+        // Nothing can be dated into it any more. A replay that begins with a later floor than the entry was
+        // written under has dropped the counter already, or begun it anew.
+        (Some(moved), _) if period_end(&extra.period_edges, moved.period).is_some_and(|end| end <= floor) => Ok(()),
         (Some(moved), Some(meter)) => move_counter(extra, meter, moved, seq, key),
         _ => Ok(()),
     }
