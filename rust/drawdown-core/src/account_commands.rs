@@ -50,6 +50,7 @@ impl Engine {
             rate_table: rate_table.into(),
             test_clock: c.test_clock,
             fingerprint,
+            floor: c.test_clock.map(|at| self.settings.floor_at(at)),
         };
         self.emit_in(Control::AccountCreated(entry), group);
         Ok(Done::ok())
@@ -112,7 +113,8 @@ impl Engine {
             return Err(Refusal::invalid("to", format!("the clock stands at {}; it never goes back", clock.now)));
         }
         if c.to > clock.now {
-            self.emit_in(Control::ClockAdvanced(ClockAdvanced { account: number, to: c.to }), group);
+            let floor = Some(self.settings.floor_at(c.to));
+            self.emit_in(Control::ClockAdvanced(ClockAdvanced { account: number, to: c.to, floor }), group);
         }
         self.live(number, group.journal);
         let booked = self.book_breakage(number, u32::MAX, group.journal);

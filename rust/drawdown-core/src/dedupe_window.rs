@@ -131,11 +131,23 @@ pub(crate) fn lift_for(keys: &KeyTable, refused: KeyRefused) -> Result<u32, Misf
     }
 }
 
-/// The floor of a test clock follows its time; keys below are forgotten.
-pub(crate) fn raise_test_floor(account: &mut Account, settings: &Settings) {
-    if let Some(clock) = account.extra.as_mut().and_then(|extra| extra.test_clock.as_mut()) {
-        clock.floor = clock.floor.max(settings.floor_at(clock.now));
-        let floor = clock.floor;
-        clock.keys.retain(|_, (_, time)| *time >= floor);
+/// The floor of a test clock follows its time, as its entry says; keys below are forgotten. Entries that do
+/// not say it are of a time when it was taken from the settings of whoever replays them.
+///
+/// # Errors
+/// A floor above the clock.
+pub(crate) fn raise_test_floor(
+    account: &mut Account,
+    journaled: Option<i64>,
+    settings: &Settings,
+) -> Result<(), Misfit> {
+    let Some(clock) = account.extra.as_mut().and_then(|extra| extra.test_clock.as_mut()) else { return Ok(()) };
+    let floor = journaled.unwrap_or_else(|| settings.floor_at(clock.now));
+    if floor > clock.now {
+        return Err(format!("the floor {floor} of a test clock that stands at {}", clock.now));
     }
+    clock.floor = clock.floor.max(floor);
+    let floor = clock.floor;
+    clock.keys.retain(|_, (_, time)| *time >= floor);
+    Ok(())
 }

@@ -251,8 +251,8 @@ impl Engine {
             apply_left(account, e, self.next_seq, &self.key, self.stamp)?;
         }
         self.passes.mark(account, number);
-        if matches!(control, Control::ClockAdvanced(_)) {
-            raise_test_floor(account, &self.settings);
+        if let Control::ClockAdvanced(e) = control {
+            raise_test_floor(account, e.floor, &self.settings)?;
         }
         let account = &self.accounts[number as usize];
         let due = account.due_at(&self.reach(account));
@@ -272,7 +272,7 @@ impl Engine {
             return Err(format!("account {} created as number {}, expected {}", e.id, e.account, self.accounts.len()));
         }
         let mut account = apply::account_of(&mut self.catalog, e);
-        raise_test_floor(&mut account, &self.settings);
+        raise_test_floor(&mut account, e.floor, &self.settings)?;
         if is_gap {
             self.accounts[e.account as usize] = account;
         } else {

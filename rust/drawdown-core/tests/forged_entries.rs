@@ -110,7 +110,7 @@ fn entries_of_this_shape_are_taken_when_they_fit() {
         }),
         Control::UsageCorrected(returned(0, 1_000, 0, true)),
         Control::GrantVoided(GrantVoided { number: 0, voided: 1, moved: 1, ..GrantVoided::default() }),
-        Control::ClockAdvanced(ClockAdvanced { account: 1, to: NOW }),
+        Control::ClockAdvanced(ClockAdvanced { account: 1, to: NOW, floor: None }),
     ];
     for control in fitting {
         let (met, is_as_before) = meets(&b, control.clone());
@@ -142,8 +142,9 @@ fn an_entry_of_an_account_or_pool_that_is_not_there_is_refused() {
         ("account 7 is unknown", Control::GrantCreated(GrantCreated { account: 7, ..grant() })),
         ("expected 3", Control::AccountCreated(AccountCreated { account: 4, id: "far".into(), ..Default::default() })),
         ("expected 3", Control::AccountCreated(AccountCreated { account: 0, id: "acme".into(), ..Default::default() })),
-        ("no test clock", Control::ClockAdvanced(ClockAdvanced { account: 0, to: NOW + 1 })),
-        ("set back", Control::ClockAdvanced(ClockAdvanced { account: 1, to: NOW - 1 })),
+        ("no test clock", Control::ClockAdvanced(ClockAdvanced { account: 0, to: NOW + 1, floor: None })),
+        ("set back", Control::ClockAdvanced(ClockAdvanced { account: 1, to: NOW - 1, floor: None })),
+        ("stands at", Control::ClockAdvanced(ClockAdvanced { account: 1, to: NOW, floor: Some(NOW + 1) })),
         ("no pool 0", Control::GrantExhausted(GrantExhausted { account: 2, ..GrantExhausted::default() })),
         ("no pool 1", Control::GrantExpired(GrantExpired { credit_type: 1, ..GrantExpired::default() })),
         ("no pool 65536", Control::GrantReleased(GrantReleased { credit_type: 65_536, ..GrantReleased::default() })),

@@ -2,9 +2,9 @@
 
 mod support;
 
-use drawdown_core::{Settings, Status};
+use drawdown_core::{Rights, Settings, Status};
 use drawdown_node::{Clock, Node, NodeError, NodeSettings, verify_disk};
-use support::{World, engine_settings, record, set_up, small_settings};
+use support::{START_US, World, engine_settings, event, record, set_up, small_settings};
 
 const SECOND: i64 = 1_000_000;
 
@@ -258,4 +258,44 @@ fn after_a_clean_stop_less_memory_for_ids_opens_the_folder_again_and_again() {
         verify_disk(&world.disk.after_kill()).unwrap();
     }
     assert!(raised[0].0 > floor && raised[0].1 < ids && raised.iter().all(|each| *each == raised[0]), "{raised:?}");
+}
+
+fn use_and_advance(node: &Node, event_id: &str, to: i64) {
+    let key = node.read(|engine, _| *engine.key()).unwrap();
+    let event = drawdown_core::UsageEvent { time_us: None, ..event(&key, event_id, "tested", 1, 0) }.seal(&key);
+    let mut outcomes: Vec<drawdown_core::Outcome> = Vec::new();
+    node.submit(&[event], &Rights::ALL, &mut outcomes).unwrap();
+    assert_eq!(Status::Ok, outcomes[0].status);
+    let advance = format!(r#"[{{"type": "advance_clock", "account": "tested", "to": {to}}}]"#);
+    let (_, advanced) = node.execute(&serde_json::from_str::<Vec<_>>(&advance).unwrap(), &Rights::ALL).unwrap();
+    assert_eq!(Some(Status::Ok), advanced[0].status);
+    flush(node);
+}
+
+/// The floor of a test clock is what it was when the clock was set, not what the settings of a later start make of it.
+#[test]
+fn a_folder_with_a_test_clock_replays_to_the_same_state_under_another_window() {
+    const DAY: i64 = 86_400 * SECOND;
+    let days = |days: i64| Settings { dedupe_window_us: days * DAY, ..engine_settings() };
+    let world = World::new(38).with(days(10));
+    let node = world.open(settings()).unwrap();
+    set_up(&node, 1);
+    let created = format!(
+        r#"[{{"type": "create_account", "account": "tested", "test_clock": {START_US}}},
+            {{"type": "create_grant", "account": "tested",
+              "grant": {{"grant_id": "g", "credit_type": "credits", "amount": 100}}}}]"#
+    );
+    node.execute(&serde_json::from_str::<Vec<_>>(&created).unwrap(), &Rights::ALL).unwrap();
+    use_and_advance(&node, "first", START_US + 20 * DAY);
+    node.close().unwrap();
+    drop(node);
+    for (step, window) in (0_i64..).zip([35, 3, 35, 10]) {
+        let node = world.moved_to(world.disk.clone()).with(days(window)).open(settings()).unwrap();
+        let verify = || assert_eq!(true, verify_disk(&world.disk.after_kill()).unwrap()["replayed_from_genesis"]);
+        verify();
+        use_and_advance(&node, &format!("event {step}"), START_US + (21 + step) * DAY);
+        node.close().unwrap();
+        drop(node);
+        verify();
+    }
 }
