@@ -80,7 +80,7 @@ impl Engine {
     /// Price and tier position are the event's own; each price is rounded, never the difference.
     ///
     /// # Errors
-    /// `OVERFLOW` of the charge or of a counter.
+    /// `OVERFLOW` of the charge or of a counter; `EVENT_UNKNOWN` if the journal kept lacks events of the counter.
     pub(crate) fn correction_target(
         &self,
         number: u32,
@@ -98,7 +98,7 @@ impl Engine {
         let rate = &self.catalog.rates[usage.rate as usize];
         let (units, aggregate) = match meter.aggregation {
             _ if is_aggregated(meter) => {
-                let (units, moved) = self.aggregate_without(number, history, state, asked);
+                let (units, moved) = self.aggregate_without(number, history, state, asked)?;
                 (units, Some(moved))
             }
             _ if is_cancelled => (0, None),
@@ -120,13 +120,16 @@ impl Engine {
     }
 
     /// Under `max`, `last` and `unique`: the units the event burns from now on, and the aggregate then.
+    ///
+    /// # Errors
+    /// `EVENT_UNKNOWN`: the journal kept does not have all events that the counter has counted.
     fn aggregate_without(
         &self,
         number: u32,
         history: &EventHistory,
         state: &EventState,
         asked: Option<i64>,
-    ) -> (i64, AggregateMoved) {
+    ) -> Result<(i64, AggregateMoved), Refusal> {
         let this = history.usage().expect("the caller has seen it");
         let meter = &self.catalog.meters[usize::from(this.subject)];
         let value_of = |usage: &AppliedUsage| {
@@ -142,6 +145,11 @@ impl Engine {
             })
             .collect();
         let others_burned: i64 = others.iter().map(|(.., units)| units).sum();
+        if !self.has_burned(number, this, others_burned + state.units) {
+            let reason = "the journal kept (retention_s, or a restore from a snapshot) does not have all events of this \
+                          meter's usage period, which the correction must be compared with; record a new event";
+            return Err(Refusal::new(Status::EventUnknown, "event_id", reason));
+        }
         let mut events = others;
         if let Some(quantity) = asked {
             let time = self.event_time(number, this, history.original.stamp);
@@ -165,6 +173,13 @@ impl Engine {
         };
         let units = if asked.is_some() { (comes_to - others_burned).max(0) } else { 0 };
         let gone = value_of(this).filter(|value| asked.is_none() && !values.contains(&value));
-        (units, AggregateMoved { burned: units - state.units, value, at, gone })
+        Ok((units, AggregateMoved { burned: units - state.units, value, at, gone }))
+    }
+
+    /// Whether the counter of this event's aggregate has come to these units.
+    fn has_burned(&self, number: u32, usage: &AppliedUsage, units: i64) -> bool {
+        let counter =
+            usage.counted.and_then(|c| self.accounts[number as usize].counter(usage.subject, c.match_id, c.period));
+        counter.and_then(|counter| counter.aggregate.as_deref()).is_some_and(|aggregate| aggregate.burned == units)
     }
 }
