@@ -76,7 +76,8 @@ impl Engine {
         let Some(clock) = self.accounts[number as usize].test_clock() else { return usage.event_time(stamp) };
         usage.time_us.unwrap_or_else(|| {
             let key = account_key(self.key.event_hash(usage.event_id.as_bytes()), number);
-            clock.keys.get(&key).map_or(clock.now, |(_, time)| *time)
+            // Of ids of a test clock only those of events below its floor are forgotten.
+            clock.keys.get(&key).map_or(clock.floor - 1, |(_, time)| *time)
         })
     }
 

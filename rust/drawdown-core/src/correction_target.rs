@@ -141,7 +141,9 @@ impl Engine {
             .iter()
             .filter(|(record, _, other)| record.seq != history.original.seq && !other.is_cancelled)
             .map(|(record, usage, other)| {
-                (self.event_time(number, usage, record.stamp), record.seq, other.quantity, value_of(usage), other.units)
+                let time = usage.time_us.or(history.clock_at(record.seq));
+                let time = time.unwrap_or_else(|| self.event_time(number, usage, record.stamp));
+                (time, record.seq, other.quantity, value_of(usage), other.units)
             })
             .collect();
         let others_burned: i64 = others.iter().map(|(.., units)| units).sum();

@@ -16,6 +16,9 @@ pub struct EventHistory {
     pub corrections: Vec<LedgerRecord>,
     /// Entries of its counter, itself among them, where the meter is an aggregate; else empty.
     pub counter: Vec<LedgerRecord>,
+    /// Of an account on a clock of its own: seqs at which it was set, ascending, and to what, as far as the
+    /// journal kept has them. An event without a time was applied at the clock's.
+    pub clock: Vec<(u64, i64)>,
     pub through_seq: u64,
 }
 
@@ -103,6 +106,12 @@ fn correction(record: &LedgerRecord) -> Option<&UsageCorrected> {
 }
 
 impl EventHistory {
+    /// What the account's own clock stood at when the entry of this seq was applied.
+    pub(crate) fn clock_at(&self, seq: u64) -> Option<i64> {
+        let at = self.clock.partition_point(|(set_at, _)| *set_at < seq);
+        at.checked_sub(1).map(|at| self.clock[at].1)
+    }
+
     pub(crate) fn usage(&self) -> Option<&AppliedUsage> {
         self.original.usage()
     }

@@ -107,6 +107,15 @@ impl LedgerRecord {
         }
     }
 
+    /// What it sets the account's own clock to, if it does.
+    pub fn clock_set(&self) -> Option<i64> {
+        match &self.what {
+            Fact::Control(Control::AccountCreated(e)) => e.test_clock,
+            Fact::Control(Control::ClockAdvanced(e)) => Some(e.to),
+            _ => None,
+        }
+    }
+
     /// The event, if this is the entry that applied it.
     pub fn usage(&self) -> Option<&AppliedUsage> {
         match &self.what {

@@ -51,6 +51,7 @@ impl Node {
             original: read.original,
             corrections: read.later,
             counter: Vec::new(),
+            clock: Vec::new(),
             through_seq: read.through_seq,
         };
         let Fact::Usage(usage) = &history.original.what else { return Ok(None) };
@@ -60,7 +61,7 @@ impl Node {
                 .map_err(|error| NodeError::Halted(error.to_string()))?;
         if let Some(counted) = usage.counted.filter(|_| is_aggregate) {
             let counter = self.counter_history(account, usage.subject, counted.match_id, counted.period)?;
-            history.counter = counter.records;
+            (history.counter, history.clock) = (counter.records, counter.clock);
         }
         Ok(Some(history))
     }

@@ -34,6 +34,8 @@ pub struct EventHistory {
 pub struct CounterHistory {
     /// Applied events and their corrections, in order.
     pub records: Vec<LedgerRecord>,
+    /// Seqs at which the account's own clock was set, and to what; empty if it has none.
+    pub clock: Vec<(u64, i64)>,
     /// The journal was read up to here.
     pub through_seq: u64,
 }
@@ -87,8 +89,8 @@ impl Node {
         period: i64,
     ) -> Result<CounterHistory, NodeError> {
         let (through_seq, number) = self.written_state(account)?;
-        let mut found = Vec::new();
-        let Some(number) = number else { return Ok(CounterHistory { records: found, through_seq }) };
+        let (mut found, mut clock) = (Vec::new(), Vec::new());
+        let Some(number) = number else { return Ok(CounterHistory { records: found, clock, through_seq }) };
         let reader = LedgerReader::new(&self.shared, through_seq)?;
         let mut events = BTreeSet::new();
         reader.visit(number, 1..=through_seq, Wanted::All, |record| {
@@ -105,12 +107,13 @@ impl Node {
                 }
                 None => record.event_id().is_some_and(|id| events.contains(id)),
             };
+            clock.extend(record.clock_set().map(|at| (record.seq, at)));
             if belongs {
                 found.push(record);
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(CounterHistory { records: found, through_seq })
+        Ok(CounterHistory { records: found, clock, through_seq })
     }
 
     /// A position that may be answered and is in the files, that the engine had at some moment of this call, and

@@ -93,7 +93,13 @@ impl Bench {
             }
         }
         let through_seq = self.engine.next_seq() - 1;
-        EventHistory { original: original.expect("applied"), corrections, counter: Vec::new(), through_seq }
+        EventHistory {
+            original: original.expect("applied"),
+            corrections,
+            counter: Vec::new(),
+            clock: Vec::new(),
+            through_seq,
+        }
     }
 
     /// Run corrections of acme's events, on the journal's word about these.

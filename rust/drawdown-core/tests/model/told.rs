@@ -157,7 +157,8 @@ impl Journaled {
             .iter()
             .filter(|r| counter.is_some() && (counter_of(r) == counter || corrects(r).is_some_and(of_counter)));
         let counter = all.cloned().collect();
-        Some(EventHistory { original, corrections, counter, through_seq: self.engine.next_seq() - 1 })
+        let clock = records.iter().filter_map(|r| r.clock_set().map(|at| (r.seq, at))).collect();
+        Some(EventHistory { original, corrections, counter, clock, through_seq: self.engine.next_seq() - 1 })
     }
 
     fn histories(&self, group: &[Command]) -> EventHistories {
