@@ -98,7 +98,7 @@ class AccountNotFoundError(NotFoundError):
 
 
 class EventNotFoundError(NotFoundError):
-    """The account has no applied event of that id in the journal kept."""
+    """The journal kept has no applied event of that id, or not all that a correction compares it with."""
 
     reason = "EVENT_UNKNOWN"
     field = "event_id"
