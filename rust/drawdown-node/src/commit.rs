@@ -92,16 +92,24 @@ pub(crate) enum CommitError {
     Fatal(Fatal),
 }
 
-/// Every group leaves room behind it for one seal and one digest. They therefore never begin a
-/// segment, and no two segments have one first seq.
+/// Every group leaves room behind it for one seal and one digest, so those never ask for a segment.
 const PLACES_BEHIND_GROUP: u64 = 2 * BLOCK_BYTES as u64;
 
 /// The segment being written.
-struct ActiveSegment {
-    file: Arc<dyn DiskFile>,
-    first_seq: u64,
-    offset: u64,
-    size: u64,
+pub(crate) struct ActiveSegment {
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) first_seq: u64,
+    /// The chain value in front of its first frame.
+    pub(crate) chain: u32,
+    pub(crate) offset: u64,
+    pub(crate) size: u64,
+}
+
+impl ActiveSegment {
+    /// No frame stands in it.
+    fn is_empty(&self) -> bool {
+        self.offset == SEGMENT_HEADER_BYTES as u64
+    }
 }
 
 /// Writes frames behind each other; owned by the commit thread.
@@ -137,8 +145,8 @@ pub(crate) struct JournalPosition {
     pub(crate) next_seq: u64,
     pub(crate) stamp_us: i64,
     pub(crate) last_kind: Option<FrameKind>,
-    /// File, first seq, offset and size of the segment to go on in.
-    pub(crate) segment: Option<(Arc<dyn DiskFile>, u64, u64, u64)>,
+    /// The one to go on in.
+    pub(crate) segment: Option<ActiveSegment>,
 }
 
 impl Committer {
@@ -150,9 +158,7 @@ impl Committer {
         policy: FsyncPolicy,
         position: JournalPosition,
     ) -> Committer {
-        let segment =
-            position.segment.map(|(file, first_seq, offset, size)| ActiveSegment { file, first_seq, offset, size });
-        if let Some(segment) = &segment {
+        if let Some(segment) = &position.segment {
             counters.settled(segment.first_seq, segment.offset);
         }
         Committer {
@@ -163,7 +169,7 @@ impl Committer {
             policy,
             store: position.store,
             epoch: position.epoch,
-            segment,
+            segment: position.segment,
             chain: position.chain,
             next_seq: position.next_seq,
             stamp_us: position.stamp_us,
@@ -235,10 +241,11 @@ impl Committer {
     }
 
     /// The state's digest at this position, so that the next start can compare. It seals too.
-    /// Nothing happens while there is no journal. At most one per seq, or places run out.
+    /// Nothing happens while there is no journal, or no group in the segment begun for one: a digest in front
+    /// of it could leave it too little room. At most one per seq, or places run out.
     pub(crate) fn write_digest(&mut self, digest: u128) -> Result<(), CommitError> {
         self.sync()?;
-        if self.segment.is_none() {
+        if self.segment.as_ref().is_none_or(ActiveSegment::is_empty) {
             return Ok(());
         }
         let mut group = Group::new(16);
@@ -349,6 +356,11 @@ impl Committer {
         let size_min = SEGMENT_HEADER_BYTES as u64 + frame_bytes;
         let ready = self.supply.take(size_min).map_err(|_| CommitError::NoSpace)?;
         let size = ready.size;
+        if let Some(replaced) = self.segment.as_ref().filter(|segment| segment.first_seq == self.next_seq) {
+            // Its process ended before a group stood in it, and this one is larger. The new segment takes its
+            // name, so it goes on where that one began: a digest that an older version left there goes too.
+            self.chain = replaced.chain;
+        }
         let header = SegmentHeader {
             store_id: self.store,
             epoch: self.epoch,
@@ -360,8 +372,13 @@ impl Committer {
         self.counters.settled(self.next_seq, 0);
         let begun = faults::point("segment-begin").and_then(|()| ready.begin(&*self.disk, &header));
         let file = begun.map_err(|error| self.fatal("begin a journal segment", &error))?;
-        self.segment =
-            Some(ActiveSegment { file, first_seq: self.next_seq, offset: SEGMENT_HEADER_BYTES as u64, size });
+        self.segment = Some(ActiveSegment {
+            file,
+            first_seq: self.next_seq,
+            chain: self.chain,
+            offset: SEGMENT_HEADER_BYTES as u64,
+            size,
+        });
         self.counters.segments_begun.fetch_add(1, Relaxed);
         Ok(())
     }

@@ -5,7 +5,7 @@ use crate::checkpoint_file::{CheckpointInfo, CheckpointReader, checkpoint_name, 
 use crate::checkpoint_load::load_chain;
 use crate::checkpointer::{CheckpointStatus, Checkpointer};
 use crate::clock::{StampRule, require_plausible};
-use crate::commit::{Committer, JournalPosition};
+use crate::commit::{ActiveSegment, Committer, JournalPosition};
 use crate::disk::{Access, Disk};
 use crate::environment::{Drive, Environment};
 use crate::error::NodeError;
@@ -231,7 +231,13 @@ impl Recovered {
             Some(end) => {
                 let opened = disk.open(&end.segment.path(), Access::Direct);
                 let file = opened.map_err(NodeError::io("open the last journal segment"))?;
-                Some((file, end.segment.first_seq, end.cursor.offset as u64, end.segment_bytes))
+                Some(ActiveSegment {
+                    file,
+                    first_seq: end.segment.first_seq,
+                    chain: end.segment_chain,
+                    offset: end.cursor.offset as u64,
+                    size: end.segment_bytes,
+                })
             }
         };
         let position = JournalPosition {

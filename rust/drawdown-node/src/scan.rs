@@ -100,6 +100,8 @@ pub(crate) struct TornTail {
 pub(crate) struct JournalEnd {
     pub(crate) segment: SegmentName,
     pub(crate) segment_bytes: u64,
+    /// The chain value in front of the segment's first frame.
+    pub(crate) segment_chain: u32,
     pub(crate) cursor: Cursor,
     pub(crate) last_stamp_us: Option<i64>,
     pub(crate) last_kind: Option<FrameKind>,
@@ -206,6 +208,7 @@ impl JournalEnd {
         JournalEnd {
             segment: walked.name.clone(),
             segment_bytes: walked.bytes.len() as u64,
+            segment_chain: walked.chain,
             cursor: walked.cursor.clone(),
             last_stamp_us: last.map(|frame| frame.stamp_us).or(last_stamp_us),
             last_kind: last.map(|frame| frame.kind).or(last_kind),

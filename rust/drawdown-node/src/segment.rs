@@ -175,7 +175,8 @@ pub(crate) fn prepare_segment(
 }
 
 impl ReadySegment {
-    /// Give the segment its header and its name; afterwards both are durable.
+    /// Give the segment its header and its name; afterwards both are durable. One of that name is replaced: it must
+    /// hold no records.
     pub(crate) fn begin(self, disk: &dyn Disk, header: &SegmentHeader) -> io::Result<Arc<dyn DiskFile>> {
         self.file.write_all_at(header.encode().content(), 0)?;
         self.file.sync_data()?;

@@ -26,6 +26,8 @@ pub(crate) enum Stop {
 pub(crate) struct WalkedSegment {
     pub(crate) name: SegmentName,
     pub(crate) bytes: AlignedBuffer,
+    /// The chain value in front of the first frame.
+    pub(crate) chain: u32,
     /// Each with the place of its body.
     pub(crate) frames: Vec<(FrameHeader, Range<usize>)>,
     pub(crate) stop: Stop,
@@ -107,5 +109,5 @@ fn walk(
             Step::End => break Stop::End,
         }
     };
-    Ok(WalkedSegment { name: name.clone(), bytes, frames, stop, cursor })
+    Ok(WalkedSegment { name: name.clone(), bytes, chain: header.chain, frames, stop, cursor })
 }

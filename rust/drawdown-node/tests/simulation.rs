@@ -176,7 +176,9 @@ fn run(
 fn settings(random: &mut Random) -> NodeSettings {
     // Where answers do not wait for the disk, several frames may be lost, in any order.
     let fsync = if random.once_in(4) { FsyncPolicy::Os } else { FsyncPolicy::Always };
-    NodeSettings { fsync, ..small_settings() }
+    // Segments that hold one small group, and none where anything but a group stands in front.
+    let segment_bytes = if random.once_in(4) { 16 << 10 } else { 32 << 10 };
+    NodeSettings { fsync, segment_bytes, ..small_settings() }
 }
 
 fn begun(world: &World, settings: &NodeSettings) -> Rc<Node> {

@@ -217,6 +217,17 @@ fn damage_journal(folder: &Folder<'_>, random: &mut Random, seen: &mut Seen) {
     }
 }
 
+/// Nobody had work for it: closed as it came up, and opened once more.
+fn closed_at_once(world: &World, settings: &NodeSettings, node: Node, seen: &mut Seen) -> Node {
+    node.close().unwrap();
+    let seq = node.applied_seq();
+    drop(node);
+    let node = world.open(settings.clone()).expect("it was closed on a healthy disk");
+    assert_eq!(seq, node.applied_seq());
+    seen.note("life ended: closed at once");
+    node
+}
+
 /// Open, with the power perhaps going in the middle of it: what a killed process had written and not synced may
 /// then still be lost.
 pub fn recover(
@@ -241,6 +252,7 @@ pub fn recover(
             Ok(node) => {
                 world.disk.crash_in(u64::MAX);
                 tell(|| format!("recovered at {}: {}", node.applied_seq(), node.report().notes.join("; ")));
+                let node = if random.once_in(6) { closed_at_once(&world, settings, node, seen) } else { node };
                 if random.once_in(4) {
                     assert!(matches!(world.open(settings.clone()), Err(NodeError::FolderLocked { .. })));
                     seen.note("recovery: second owner, refused");

@@ -4,8 +4,9 @@ use crate::kinds::{ANSWERS, COMMANDS, FACTS, RECORDS};
 use std::collections::BTreeMap;
 
 /// Faults, rows of the recovery table, and kinds of work.
-const WANTED: [&str; 50] = [
+const WANTED: [&str; 51] = [
     "life ended: closed",
+    "life ended: closed at once",
     "life ended: killed",
     "life ended: power cut",
     "life ended: failed disk",
