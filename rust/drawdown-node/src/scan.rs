@@ -8,7 +8,9 @@
 //! (b) a valid frame later, and none of them says that L was durable: writes of one unsynced
 //!     window reached the disk out of order. Repairable.
 //! (c) anything else: something durable is damaged. Refused; nothing is changed. So is whatever is damaged in
-//!     front of a later segment: none is begun before everything in front of it is durable, seals too.
+//!     front of a later segment: none is begun before everything in front of it is durable, seals too. And so is
+//!     whatever is broken in front of a group that begins at L: it held no records, so it is a seal or a digest,
+//!     and nothing is written behind those before they are durable.
 //!
 //! "Valid later" means by its own check sums and store id, whatever the chain says. If exactly
 //! the last group is missing at rest and no seal followed it, this cannot be told from a crash
@@ -242,8 +244,13 @@ fn judge_tail(
         let text = format!("{what}, though everything here was durable before {} was begun", next.path());
         return Err(refuse(text, next.first_seq.saturating_sub(1)));
     }
-    let mut ahead = LookAhead { durable_seq: None, last_seq: cursor.next_seq.saturating_sub(1) };
+    let mut ahead =
+        LookAhead { durable_seq: None, last_seq: cursor.next_seq.saturating_sub(1), is_none_missing: false };
     ahead.search(bytes, cursor.offset, cursor);
+    if ahead.is_none_missing && !is_cut_off {
+        let text = format!("{what}, though this seal or digest was durable before the group behind it was written");
+        return Err(refuse(text, ahead.last_seq));
+    }
     let proven = ahead.durable_seq.unwrap_or(0).max(witness_seq);
     if proven >= cursor.next_seq && !is_cut_off {
         let text = format!("{what}, though everything up to seq {proven} was durable");
@@ -264,6 +271,8 @@ struct LookAhead {
     /// Highest "durable when written"; `None`: no valid frame seen.
     durable_seq: Option<u64>,
     last_seq: u64,
+    /// A group begins at the very seq that is expected: the broken frame in front of it held no records.
+    is_none_missing: bool,
 }
 
 impl LookAhead {
@@ -275,6 +284,7 @@ impl LookAhead {
             if header.epoch >= cursor.epoch && covered >= cursor.next_seq {
                 self.durable_seq = self.durable_seq.max(Some(header.durable_seq));
                 self.last_seq = self.last_seq.max(header.last_seq);
+                self.is_none_missing |= header.kind == FrameKind::Records && header.first_seq == cursor.next_seq;
             }
         }
     }

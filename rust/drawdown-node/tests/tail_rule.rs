@@ -41,15 +41,18 @@ fn store(fsync: FsyncPolicy, work: impl FnOnce(&Node)) -> Store {
     }
     work(&node);
     drop(node);
-    let disk = world.disk.after_kill();
-    let segment = disk.names().into_iter().rfind(|name| name.starts_with("seg-")).unwrap();
-    let bytes = disk.bytes_of(&segment).unwrap();
-    let starts = (BLOCK..bytes.len()).step_by(BLOCK).filter(|at| bytes[*at..*at + 4] == *b"DJF1");
-    let frames = starts.map(|at| (at, u64::from_le_bytes(bytes[at + 32..at + 40].try_into().unwrap()))).collect();
-    Store { disk, segment, bytes, frames, balances }
+    Store::of(world.disk.after_kill(), balances)
 }
 
 impl Store {
+    fn of(disk: SimulatedDisk, balances: Vec<(u64, i64)>) -> Store {
+        let segment = disk.names().into_iter().rfind(|name| name.starts_with("seg-")).unwrap();
+        let bytes = disk.bytes_of(&segment).unwrap();
+        let starts = (BLOCK..bytes.len()).step_by(BLOCK).filter(|at| bytes[*at..*at + 4] == *b"DJF1");
+        let frames = starts.map(|at| (at, u64::from_le_bytes(bytes[at + 32..at + 40].try_into().unwrap()))).collect();
+        Store { disk, segment, bytes, frames, balances }
+    }
+
     /// Offset of the frame that ends with the seq of group `number`, from 1.
     fn frame_of(&self, number: usize) -> usize {
         let seq = self.balances[number].0;
@@ -161,4 +164,41 @@ fn a_last_group_that_is_gone_whole_cannot_be_told_from_one_never_written() {
     let (_, opened) = store.opened_with(|bytes| bytes[frame..frame + BLOCK].fill(0));
     let node = opened.unwrap();
     assert_eq!(store.balances[3].0, node.applied_seq());
+}
+
+/// A seal after a pause or the digest of a clean stop, and one group behind it: where it stands and how long it is.
+fn proof_with_one_group_behind(policy: FsyncPolicy, is_digest: bool) -> (Store, usize, usize) {
+    let mut world = World::new(5);
+    let mut node = world.open(settings(policy.clone())).unwrap();
+    set_up(&node, 1);
+    while node.step_commit() {}
+    if is_digest {
+        node.close().unwrap();
+        drop(node);
+        world = world.moved_to(world.disk.after_kill());
+        node = world.open(settings(policy)).unwrap();
+    } else {
+        node.step_seal();
+    }
+    record(&node, &[(900, 0, 1)], START_US).unwrap();
+    assert!(node.step_commit());
+    drop(node);
+    let store = Store::of(world.disk.after_kill(), Vec::new());
+    let (at, _) = store.frames[store.frames.len() - 2];
+    assert_eq!(if is_digest { 3 } else { 2 }, store.bytes[at + 4], "the kind of the frame in front of the last");
+    (store, at, if is_digest { 84 } else { 68 })
+}
+
+/// What follows a seal or a digest was written after it was durable, whatever the policy.
+#[test]
+fn c_a_damaged_seal_or_digest_in_front_of_one_group_is_damage() {
+    for policy in [FsyncPolicy::Always, FsyncPolicy::Interval { ms: 60_000 }, FsyncPolicy::Os] {
+        for is_digest in [false, true] {
+            let (store, at, length) = proof_with_one_group_behind(policy.clone(), is_digest);
+            for byte in at..at + length {
+                store.assert_refused("was durable", |bytes| bytes[byte] ^= 0x40);
+            }
+            store.assert_refused("was durable", zero_sector_of(at));
+        }
+    }
 }
