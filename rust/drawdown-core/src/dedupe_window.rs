@@ -63,6 +63,11 @@ impl Engine {
         self.floor.saturating_sub(self.ahead_us)
     }
 
+    /// The same of when the stamp was `stamp_us`, if not earlier: a state of then has ids at or above its own floor.
+    pub fn oldest_key_stamp_at(&self, stamp_us: i64) -> i64 {
+        self.floor.min(self.settings.floor_at(stamp_us)).saturating_sub(self.ahead_us)
+    }
+
     /// Event ids of records stamped until then are not all known: raise the floor over whatever
     /// time such a record can carry, and have the stamp follow: time stands still until the clock
     /// has come so far. Not journaled; for a state that begins a new journal.

@@ -81,7 +81,8 @@ impl Checkpointer {
         self.chain.push(info);
     }
 
-    fn kept(&self) -> impl Iterator<Item = &CheckpointInfo> {
+    /// Whatever a recovery may begin with.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &CheckpointInfo> {
         self.previous_chain.iter().chain(&self.chain)
     }
 
@@ -102,7 +103,7 @@ pub(crate) fn run(shared: &Shared) -> Result<u64, NodeError> {
         return Ok(newest.map_or(0, |info| info.start_seq));
     }
     let taken = Pass { shared, checkpointer: &mut checkpointer }.take();
-    let taken = taken.and_then(|info| forget_old_journal(shared).map(|()| info));
+    let taken = taken.and_then(|info| forget_old_journal(shared, &checkpointer).map(|()| info));
     let mut status = shared.checkpoint_status.lock();
     match taken {
         Ok(info) => {

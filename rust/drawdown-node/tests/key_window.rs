@@ -299,3 +299,41 @@ fn a_folder_with_a_test_clock_replays_to_the_same_state_under_another_window() {
         verify();
     }
 }
+
+/// Journal that is kept for seconds only: whichever checkpoint a start goes back to, the ids of its window are there.
+#[test]
+fn no_journal_is_let_go_that_a_checkpoint_still_needs() {
+    let world = World::new(35).with(short_window());
+    let settings = NodeSettings { retention_s: 1, ..settings() };
+    let node = world.open(settings.clone()).unwrap();
+    set_up(&node, 4);
+    let mut went_back = 0;
+    for second in 0..400_u64 {
+        world.clock.advance(SECOND);
+        let now = world.clock.read().wall_us;
+        let events: Vec<_> = (0..10).map(|i| (second * 10 + i, i % 4, 1)).collect();
+        record(&node, &events, now).unwrap();
+        flush(&node);
+        if second % 20 != 19 {
+            continue;
+        }
+        node.checkpoint().unwrap();
+        let names = world.disk.names().into_iter().filter(|name| name.starts_with("ckpt-"));
+        let checkpoints: Vec<String> = names.rev().collect();
+        for damaged in 1..checkpoints.len() {
+            let disk = world.disk.after_kill();
+            for name in &checkpoints[..damaged] {
+                let mut bytes = disk.bytes_of(name).unwrap();
+                bytes[100] ^= 1;
+                disk.plant(name, bytes);
+            }
+            let older = world.moved_to(disk).open(settings.clone());
+            let older = older.unwrap_or_else(|error| panic!("second {second}, {damaged} damaged: {error}"));
+            let (_, again) = record(&older, &[(second * 10, 0, 1)], now).unwrap();
+            assert_eq!(Status::Duplicate, again[0].status);
+            went_back += 1;
+        }
+    }
+    assert!(went_back > 30, "{went_back}");
+    assert!(!archived(&world)[0].ends_with("00001.dj"), "nothing was let go");
+}
