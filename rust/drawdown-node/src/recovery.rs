@@ -18,7 +18,7 @@ use crate::progress::Progress;
 use crate::repair;
 use crate::replay::replay;
 use crate::scan::JournalEnd;
-use crate::segment::{ARCHIVE, ASIDE, number_between};
+use crate::segment::{ARCHIVE, ASIDE, number_between, segments};
 use crate::settings::NodeSettings;
 use crate::stats::Counters;
 use crate::stored_settings::{require_same_buckets, store_settings};
@@ -135,8 +135,25 @@ fn create_store(disk: &dyn Disk) -> Result<Meta, NodeError> {
         let what = format!("{} holds {name} but no {META_NAME}: this is a damaged data folder", disk.name());
         return Err(NodeError::Refused(what));
     }
+    require_no_journal(disk)?;
     let drawn = || disk.random_bytes().map_err(NodeError::io("draw the store's id"));
     Ok(Meta { store_id: StoreId(drawn()?), store_key: drawn()?, epoch: 0, durable_seq: 0, first_seq: 1 })
+}
+
+/// Journal of a store that was here, in the archive too: another one's segments would be moved over it.
+///
+/// # Errors
+/// `Refused`, naming the first segment found; `Io`.
+pub(crate) fn require_no_journal(disk: &dyn Disk) -> Result<(), NodeError> {
+    let found = segments(disk).map_err(NodeError::io("list the journal's segments"))?;
+    found.first().map_or(Ok(()), |first| {
+        Err(NodeError::Refused(format!(
+            "{} is not empty (it holds {}, and no {META_NAME}): the journal of another store is here; put the rest of \
+             its files back, or move what is left away, {ARCHIVE}/ included",
+            disk.name(),
+            first.path()
+        )))
+    })
 }
 
 fn is_ours(name: &str) -> bool {

@@ -7,7 +7,7 @@ use crate::disk::Disk;
 use crate::environment::open_folder;
 use crate::error::NodeError;
 use crate::meta::{Meta, StoreId};
-use crate::recovery::{RecoveryReport, rebuild};
+use crate::recovery::{RecoveryReport, rebuild, require_no_journal};
 use crate::remote_pass::open_global;
 use drawdown_core::Settings;
 use drawdown_core::key_run::contained_keys;
@@ -72,6 +72,9 @@ impl Restore {
         if let Some(name) = in_use.filter(|_| !cfg!(feature = "planted-stale-snapshot-wins")) {
             let what = format!("{} is not empty (it holds {name}): restore into an empty folder", disk.name());
             return Err(NodeError::Refused(what));
+        }
+        if !cfg!(feature = "planted-stale-snapshot-wins") {
+            require_no_journal(&*disk)?;
         }
         let lock = disk.lock().map_err(NodeError::io("lock the folder"))?;
         let lock = lock.ok_or_else(|| NodeError::FolderLocked { folder: disk.name() })?;

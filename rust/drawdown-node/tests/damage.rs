@@ -5,7 +5,7 @@
 mod support;
 
 use drawdown_node::simulation::{Random, SimulatedDisk};
-use drawdown_node::{Node, NodeError, NodeSettings};
+use drawdown_node::{Node, NodeError, NodeSettings, Restore};
 use std::collections::BTreeMap;
 use support::{START_US, World, available, record, set_up, small_settings};
 
@@ -271,4 +271,35 @@ fn a_damaged_checkpoint_is_passed_over_and_both_damaged_still_recover_from_the_j
         assert_eq!(drawdown_core::Status::Duplicate, again[0].status);
     }
     assert!(passed_over > 100, "{passed_over}");
+}
+
+/// `rm data/*` leaves folders alone: the archive is of a store that was here, and no other may begin or be restored
+/// beside it.
+#[test]
+fn a_folder_with_nothing_but_archived_journal_is_no_empty_folder() {
+    let world = World::new(17);
+    let node = world.open(settings()).unwrap();
+    set_up(&node, 1);
+    for round in 0..40 {
+        record(&node, &[(round, 0, 1)], START_US).unwrap();
+        while node.step_commit() {}
+        node.checkpoint().unwrap();
+    }
+    node.close().unwrap();
+    drop(node);
+    for name in world.disk.names().into_iter().filter(|name| !name.contains('/')) {
+        drawdown_node::Disk::remove(&world.disk, &name).unwrap();
+    }
+    let left = world.disk.names().into_iter().filter(|name| name != "LOCK").collect::<Vec<_>>();
+    assert!(left.iter().any(|name| name.starts_with("archive/seg-")), "{left:?}");
+    let manifest =
+        serde_json::json!({"store_id": "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "epoch": 1, "snapshot_seq": 1});
+    let disk = std::sync::Arc::new(world.disk.clone());
+    let restored = Restore::begin_on(disk, &serde_json::to_vec(&manifest).unwrap(), support::engine_settings());
+    for refused in [world.open(settings()).err(), restored.err()] {
+        let said = refused.expect("it is not empty").to_string();
+        assert!(said.contains(&left[0]) && said.contains("move"), "{said}");
+    }
+    let after = world.disk.names().into_iter().filter(|name| name != "LOCK").collect::<Vec<_>>();
+    assert_eq!(left, after, "a refusal changed the folder");
 }
