@@ -100,7 +100,7 @@ impl Engine {
 
     /// Close the pass; unless complete, its accounts count as dirty again.
     pub fn end_pass(&mut self, slot: usize, complete: bool) {
-        self.passes.end(slot, complete);
+        self.passes.end(slot, complete, &mut self.accounts);
     }
 
     /// The account as bytes, at the newest seq.

@@ -1,16 +1,23 @@
 //! Which accounts changed since each kind of snapshot last imaged them.
 
 use crate::account::Account;
+use crate::account_table::AccountTable;
+use std::ops::Range;
 
 /// Local checkpoints and remote snapshots go at their own pace.
 pub const SLOTS: usize = 2;
 
+/// An account whose bit is set stands in `dirty` or in `waiting`, and in both together once at most: however
+/// many passes fail, the lists are no longer than the accounts are many.
 #[derive(Debug, Default)]
 struct Slot {
-    /// Accounts whose `dirty` bit of this slot is set, each once.
+    /// Accounts that changed and are in no pass. Their `dirty` bit of this slot is set.
     dirty: Vec<u32>,
-    /// Accounts of the running pass still to be imaged.
+    /// Accounts still to be imaged, by the running pass or, if one failed, by the next.
     waiting: Vec<u32>,
+    /// The part of `waiting` that a pass over everything put there, whether or not their bit is set. They are
+    /// imaged in this order.
+    everything: Range<u32>,
     /// Imaged by the running pass; dirty again if it fails.
     imaged: Vec<u32>,
 }
@@ -35,7 +42,7 @@ impl Passes {
             return;
         }
         for (i, slot) in self.slots.iter_mut().enumerate() {
-            if account.dirty & (1 << i) == 0 {
+            if account.dirty & (1 << i) == 0 && !slot.everything.contains(&number) {
                 slot.dirty.push(number);
             }
         }
@@ -61,6 +68,7 @@ impl Passes {
         if full {
             slot.dirty.clear();
             slot.waiting = (0..accounts).rev().collect();
+            slot.everything = 0..accounts;
         } else {
             slot.waiting.append(&mut slot.dirty);
         }
@@ -70,6 +78,9 @@ impl Passes {
     pub fn next(&mut self, slot: usize) -> Option<u32> {
         let slot = &mut self.slots[slot];
         let number = slot.waiting.pop()?;
+        if slot.everything.contains(&number) {
+            slot.everything.start = number + 1;
+        }
         slot.imaged.push(number);
         Some(number)
     }
@@ -85,14 +96,20 @@ impl Passes {
     }
 
     /// Close the pass; unless it is complete its accounts wait for the next one.
-    pub fn end(&mut self, slot: usize, complete: bool) {
+    pub fn end(&mut self, slot: usize, complete: bool, accounts: &mut AccountTable) {
+        let bit = 1 << slot;
         let slot = &mut self.slots[slot];
-        if !complete {
-            slot.dirty.append(&mut slot.imaged);
-            slot.dirty.append(&mut slot.waiting);
+        for number in std::mem::take(&mut slot.imaged) {
+            let account = if complete { None } else { accounts.get_mut(number as usize) };
+            // One that changed after its image is on the list already.
+            if let Some(account) = account.filter(|account| account.dirty & bit == 0) {
+                account.dirty |= bit;
+                slot.dirty.push(number);
+            }
         }
-        slot.imaged = Vec::new();
-        slot.waiting = Vec::new();
+        if slot.waiting.is_empty() {
+            slot.waiting = Vec::new();
+        }
     }
 
     /// Drop a rolled-back account from every list.
