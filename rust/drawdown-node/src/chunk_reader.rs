@@ -35,17 +35,16 @@ impl ChunkFileReader {
         kind: FileKind,
         store: StoreId,
     ) -> Result<ChunkFileReader, NodeError> {
-        let doing = || format!("read {name}");
         let file = disk.open_to_read(name, Access::Direct).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => NodeError::corrupt(name, 0, "the file is needed and missing"),
-            _ => NodeError::io(doing())(error),
+            _ => NodeError::unread(name, 0)(error),
         })?;
-        let size = file.size().map_err(NodeError::io(doing()))?;
+        let size = file.size().map_err(NodeError::unread(name, 0))?;
         if size < HEADER_BYTES as u64 {
             return Err(NodeError::corrupt(name, size, "the file ends inside its header"));
         }
         let (mut window, mut bytes) = (AlignedBuffer::with_capacity(0), [0; HEADER_BYTES]);
-        read_window(&*file, &mut window, 0, size).map_err(NodeError::io(doing()))?;
+        read_window(&*file, &mut window, 0, size).map_err(NodeError::unread(name, 0))?;
         bytes.copy_from_slice(&window.content()[..HEADER_BYTES]);
         let header = ChunkFileHeader::decode(&bytes, kind, name)?;
         if header.store != store {
@@ -73,7 +72,7 @@ impl ChunkFileReader {
             if count == 0 {
                 self.window_start = offset - offset % BLOCK_BYTES as u64;
                 read_window(&*self.file, &mut self.window, self.window_start, self.size)
-                    .map_err(NodeError::io(format!("read {}", self.name)))?;
+                    .map_err(NodeError::unread(&self.name, self.window_start))?;
                 continue;
             }
             into[..count].copy_from_slice(&found[..count]);

@@ -67,6 +67,8 @@ pub trait Disk: Send + Sync {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     fn remove(&self, name: &str) -> io::Result<()>;
     fn sync_folder(&self, folder: &str) -> io::Result<()>;
+    /// Bytes that files may still grow by, as far as the file system tells; others take of them too.
+    fn free_bytes(&self) -> io::Result<u64>;
     /// Own the folder until the value is dropped; `None` if another process does.
     fn lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>>;
     /// Sixteen unpredictable bytes, for the store's id and key.

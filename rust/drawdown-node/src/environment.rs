@@ -5,6 +5,7 @@ use crate::disk::Disk;
 use crate::error::{Fatal, NodeError};
 use crate::os;
 use crate::real_disk::RealDisk;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -38,7 +39,8 @@ impl Environment {
             disk,
             clock: Arc::new(SystemClock::default()),
             on_fatal: Arc::new(|fatal| {
-                eprintln!("drawdown: {}; ending with code {}", fatal.what, fatal.exit_code);
+                // Whether anybody reads it or not: the code says what happened.
+                let _ = writeln!(io::stderr(), "drawdown: {}; ending with code {}", fatal.what, fatal.exit_code);
                 os::exit_now(fatal.exit_code)
             }),
         }

@@ -47,6 +47,22 @@ impl NodeError {
         move |source| NodeError::Io { doing, source }
     }
 
+    /// A failed read of a file that others may stand in for: where the device or the file system says that the
+    /// bytes are gone, that is damage as a wrong check sum is.
+    pub(crate) fn unread(file: &str, offset: u64) -> impl FnOnce(io::Error) -> NodeError {
+        move |source| {
+            if is_damage(&source) {
+                return NodeError::corrupt(file, offset, format!("it can't be read: {source}"));
+            }
+            NodeError::Io { doing: format!("read {file}"), source }
+        }
+    }
+
+    pub(crate) fn is_out_of_space(&self) -> bool {
+        matches!(self, NodeError::Io { source, .. }
+            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    }
+
     pub(crate) fn corrupt(file: &str, offset: u64, what: impl Into<String>) -> NodeError {
         NodeError::Corrupt(Corruption { file: file.into(), offset, seqs: None, what: what.into() })
     }
@@ -84,6 +100,12 @@ impl std::error::Error for NodeError {
             _ => None,
         }
     }
+}
+
+/// Whether a read failed because of what stands there, and would fail again.
+pub(crate) fn is_damage(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::UnexpectedEof
+        || matches!(error.raw_os_error(), Some(libc::EIO | libc::EBADMSG | libc::EUCLEAN | libc::ENODATA))
 }
 
 /// A call on an open node could not be taken. Only `Halted` leaves it open whether it was applied.

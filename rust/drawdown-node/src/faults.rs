@@ -5,7 +5,7 @@
 //! `panic` panics.
 
 /// Every point, for those who want to try them all.
-pub const FAULT_POINTS: [&str; 12] = [
+pub const FAULT_POINTS: [&str; 13] = [
     "journal-write",
     "journal-written",
     "journal-sync",
@@ -18,6 +18,7 @@ pub const FAULT_POINTS: [&str; 12] = [
     "keys-rename",
     "archive-rename",
     "meta-write",
+    "thread-start",
 ];
 
 #[cfg(not(feature = "fault-points"))]

@@ -11,7 +11,7 @@ use crate::recovery::{self, RecoveryReport};
 use crate::remote_pass::RemotePass;
 use crate::settings::NodeSettings;
 use crate::stats::{Counters, NodeStats};
-use crate::supply::SegmentSupply;
+use crate::supply::{SegmentSupply, with_ballast};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard};
 use crate::threads;
@@ -212,18 +212,19 @@ impl Node {
         let shared = recovered.into_shared(environment, settings, drive)?;
         shared.keep_floor()?;
         let running = (drive == Drive::Threads).then(|| Running::begin(birthplace));
-        let threads = match drive {
-            Drive::Threads => threads::start(&shared).map_err(NodeError::io("start a thread"))?,
-            Drive::Steps => Vec::new(),
-        };
-        Ok(Node {
+        let node = Node {
             shared,
             birthplace,
             running: Mutex::new(running),
-            threads: Mutex::new(threads),
+            threads: Mutex::new(Vec::new()),
             report,
             lock: Mutex::new(Some(lock)),
-        })
+        };
+        if drive == Drive::Threads {
+            // Those that did start end with the node, before the folder is unlocked.
+            threads::start(&node.shared, &mut node.threads.lock()).map_err(NodeError::io("start a thread"))?;
+        }
+        Ok(node)
     }
 
     /// Whether this is the process that opened it, and not one forked from that.
@@ -391,16 +392,38 @@ impl Node {
     fn finish(&self) -> Result<(), NodeError> {
         let refused = |what: &str| NodeError::Refused(format!("closed, but {what}; the next opening recovers"));
         let applied = self.applied_seq();
-        if !self.await_progress(CLOSE_TIMEOUT, |progress| progress.written() >= applied) {
-            return Err(refused("not every record reached the disk"));
+        if !self.await_written(applied) {
+            let why = self.shared.supply.shortage().map_or_else(String::new, |shortage| format!(": {shortage}"));
+            return Err(refused(&format!("not every record reached the disk{why}")));
+        }
+        let disk = &*self.shared.environment.disk;
+        if self.shared.supply.is_short() {
+            // Nothing is written into them any more, and what follows needs room.
+            self.shared.supply.discard();
         }
         // Without a checkpoint the next start only takes longer.
-        let checkpoint = if self.shared.settings.checkpoint_on_close { self.checkpoint().map(|_| ()) } else { Ok(()) };
+        let wants_checkpoint = self.shared.settings.checkpoint_on_close;
+        let checkpoint = if wants_checkpoint { with_ballast(disk, || self.checkpoint().map(|_| ())) } else { Ok(()) };
         threads::write_digest(&self.shared)?;
         let first_seq = self.shared.first_kept_seq.load(SeqCst);
         let meta = Meta { durable_seq: applied, first_seq, ..self.shared.meta.clone() };
-        meta.write(&*self.shared.environment.disk).map_err(NodeError::io("write META"))?;
+        with_ballast(disk, || meta.write(disk).map_err(NodeError::io("write META")))?;
         checkpoint
+    }
+
+    /// Whether the journal reaches `applied`; on a full disk that is known soon.
+    fn await_written(&self, applied: u64) -> bool {
+        let looks = if self.shared.drive == Drive::Threads { CLOSE_LOOKS } else { 1 };
+        for look in 1..=looks {
+            if self.await_progress(CLOSE_LOOK, |progress| progress.written() >= applied) {
+                return true;
+            }
+            let is_without_room = self.shared.supply.is_short() && look >= CLOSE_LOOKS_WITHOUT_ROOM;
+            if is_without_room || self.shared.progress.is_stopped() {
+                return false;
+            }
+        }
+        false
     }
 
     fn stop_threads(&self) {
@@ -419,8 +442,10 @@ impl Node {
     }
 }
 
-/// A close waits this long for the disk.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
+/// A close looks so often whether the disk has come, and on a full one so often.
+const CLOSE_LOOK: Duration = Duration::from_secs(1);
+const CLOSE_LOOKS: u32 = 60;
+const CLOSE_LOOKS_WITHOUT_ROOM: u32 = 3;
 
 impl Drop for Node {
     fn drop(&mut self) {

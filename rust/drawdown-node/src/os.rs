@@ -16,6 +16,17 @@ pub(crate) fn try_lock(file: &File) -> io::Result<bool> {
     if error.kind() == io::ErrorKind::WouldBlock { Ok(false) } else { Err(error) }
 }
 
+/// Bytes free for this process's user in the file system that holds `file`.
+pub(crate) fn free_bytes(file: &File) -> io::Result<u64> {
+    // SAFETY: an all-zero statvfs is a valid value (plain integers).
+    let mut told: libc::statvfs = unsafe { std::mem::zeroed() };
+    // SAFETY: `file` keeps the descriptor open, and `told` is a live, exclusive statvfs for the length of the call.
+    if unsafe { libc::fstatvfs(file.as_raw_fd(), &mut told) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(told.f_bavail.saturating_mul(told.f_frsize))
+}
+
 /// A fresh non-blocking eventfd, closed on exec.
 pub(crate) fn eventfd() -> io::Result<File> {
     // SAFETY: eventfd takes two integers; a non-negative result is a descriptor we alone own.

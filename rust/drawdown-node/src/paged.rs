@@ -75,8 +75,8 @@ impl PagedFile {
         let (number, bytes) = &mut *last;
         if *number != Some(page) {
             *number = None;
-            let doing = NodeError::io(format!("read {}", self.name));
-            self.file.read_exact_at(bytes, u64::from(page) * PAGE_BYTES as u64).map_err(doing)?;
+            let offset = u64::from(page) * PAGE_BYTES as u64;
+            self.file.read_exact_at(bytes, offset).map_err(NodeError::unread(&self.name, offset))?;
             if page_check(page as usize, &bytes[..PAGE_CONTENT_BYTES])
                 != u32::from_le_bytes(array(bytes, PAGE_CONTENT_BYTES))
             {

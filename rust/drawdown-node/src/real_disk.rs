@@ -20,10 +20,16 @@ struct RealFile {
 }
 
 impl RealDisk {
-    /// The folder is created when it is absent.
+    /// The folder is created when it is absent; its name, and those of folders made above it, are then durable.
     pub fn new(root: impl Into<PathBuf>) -> io::Result<RealDisk> {
         let disk = RealDisk::existing(root);
+        let absent = disk.root.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+        let holders: Vec<_> = absent.filter_map(Path::parent).map(Path::to_path_buf).collect();
         fs::create_dir_all(&disk.root)?;
+        for holder in holders {
+            let here = holder.as_os_str().is_empty();
+            File::open(if here { Path::new(".") } else { &holder })?.sync_all()?;
+        }
         Ok(disk)
     }
 
@@ -105,6 +111,10 @@ impl Disk for RealDisk {
             return Ok(());
         }
         File::open(self.path(folder))?.sync_all()
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        os::free_bytes(&File::open(&self.root)?)
     }
 
     fn lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>> {

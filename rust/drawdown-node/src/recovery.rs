@@ -22,7 +22,7 @@ use crate::segment::{ARCHIVE, ASIDE, number_between, segments};
 use crate::settings::NodeSettings;
 use crate::stats::Counters;
 use crate::stored_settings::{require_same_buckets, store_settings};
-use crate::supply::{FSYNC_FAILED_NAME, SegmentSupply, remove_leftovers};
+use crate::supply::{FSYNC_FAILED_NAME, SegmentSupply, remove_leftovers, with_ballast};
 use crate::sync::{AtomicU64, Condvar, Instant, Mutex};
 use crate::writer::Writer;
 use drawdown_core::{Engine, Settings, StoreKey};
@@ -97,20 +97,22 @@ pub(crate) fn recover(environment: &Environment, engine: Settings, accept_clock:
         }
     };
     let Rebuilt { engine, mut end, checkpointer, damaged } = rebuilt;
-    make_folders(disk).map_err(NodeError::io("make the folders"))?;
     let changing = || NodeError::io("repair the data folder");
+    // First, as on a full disk they are the room that the rest needs.
+    remove_leftovers(disk).map_err(changing())?;
+    with_ballast(disk, || make_folders(disk).map_err(NodeError::io("make the folders")))?;
     for start_seq in damaged {
         repair::put_aside(disk, &checkpoint_name(start_seq)).map_err(changing())?;
     }
     if let Some(end) = end.as_mut() {
-        repair::make_durable(disk, end, meta.epoch, &mut report.notes).map_err(changing())?;
+        with_ballast(disk, || repair::make_durable(disk, end, meta.epoch, &mut report.notes).map_err(changing()))?;
     }
-    remove_leftovers(disk).map_err(changing())?;
     remove_stale(disk, end.as_ref().map_or(0, |end| end.segment.first_seq)).map_err(changing())?;
-    store_settings(disk, engine.settings()).map_err(changing())?;
+    with_ballast(disk, || store_settings(disk, engine.settings()).map_err(changing()))?;
     meta.epoch += 1;
     meta.durable_seq = engine.next_seq() - 1;
-    faults::point("meta-write").and_then(|()| meta.write(disk)).map_err(NodeError::io("write META"))?;
+    let write_meta = || faults::point("meta-write").and_then(|()| meta.write(disk));
+    with_ballast(disk, || write_meta().map_err(NodeError::io("write META")))?;
     if disk.list("").map_err(changing())?.iter().any(|name| name == FSYNC_FAILED_NAME) {
         disk.remove(FSYNC_FAILED_NAME).map_err(changing())?;
     }

@@ -23,8 +23,8 @@ pub(crate) fn make_durable(
     epoch: u64,
     notes: &mut Vec<String>,
 ) -> io::Result<()> {
-    if let Some(torn) = end.torn.take() {
-        cut_tail(disk, end, &torn, epoch)?;
+    if let Some(torn) = &end.torn {
+        cut_tail(disk, end, torn, epoch)?;
         notes.push(format!(
             "the journal ends at seq {}: {}; {} bytes of {} from byte {} on were put aside",
             end.cursor.next_seq - 1,
@@ -33,6 +33,7 @@ pub(crate) fn make_durable(
             end.segment.path(),
             end.cursor.offset,
         ));
+        end.torn = None;
     }
     if disk.list("")?.iter().any(|name| name == FSYNC_FAILED_NAME) {
         rewrite(disk, &end.segment)?;

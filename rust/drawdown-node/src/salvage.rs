@@ -5,8 +5,9 @@
 //! base      newest checkpoint whose files are whole, else the beginning of the journal
 //! replay    frames behind it, up to the first gap
 //! lost      everything behind that gap, readable or not: what follows a gap may rest on it
-//! forgotten gaps in front: balances hold what was there, but event ids stood there too. So the
-//!           floor rises above their events: sent again they are TOO_LATE, never charged twice
+//! forgotten gaps in front, and damaged runs of event ids: balances hold what was there, but event ids
+//!           stood there too. So the floor rises above their events: sent again they are TOO_LATE, never
+//!           charged twice
 //! ```
 
 use crate::checkpoint_file::{CheckpointInfo, checkpoints};
@@ -66,7 +67,8 @@ pub fn salvage_disk(source: &dyn Disk, target: Option<Arc<dyn Disk>>) -> Result<
     let survey = survey(source, meta.store_id, meta.first_seq)?;
     let mut salvaged = Salvaged::find(source, &meta, settings, &survey, &mut notes)?;
     let recovered_time_us = salvaged.engine.stamp();
-    let forgotten = salvaged.forget(&meta, &survey.gaps);
+    let mut forgotten = salvaged.forget(&meta, &survey.gaps);
+    forgotten.extend(salvaged.forget_damaged_runs(source, &meta, &mut notes)?);
     let written = match target {
         Some(target) => Some(salvaged.write(source, &meta, target)?),
         None => None,
@@ -160,6 +162,32 @@ impl Salvaged {
         behind
     }
 
+    /// Raise the floor over the base's runs of event ids that can't be read to their end; answers them as gaps.
+    fn forget_damaged_runs(
+        &mut self,
+        source: &dyn Disk,
+        meta: &Meta,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<Gap>, NodeError> {
+        let Some(base) = &self.base else { return Ok(Vec::new()) };
+        let mut damaged = Vec::new();
+        for run in &base.runs {
+            match read_run(source, meta.store_id, *run, |_| Ok(())) {
+                Err(NodeError::Corrupt(corruption)) => notes.push(corruption.to_string()),
+                read => {
+                    read?;
+                    continue;
+                }
+            }
+            let (first_seq, last_seq) = (run.first_seq, run.last_seq);
+            damaged.push(Gap { first_seq, last_seq, stamp_us: Some(base.stamp_us), place: run.path() });
+        }
+        if !damaged.is_empty() {
+            self.engine.forget_stamped_until(base.stamp_us.min(self.engine.stamp()));
+        }
+        Ok(damaged)
+    }
+
     /// The new folder: a checkpoint of the state and the event ids that are known.
     fn write(&mut self, source: &dyn Disk, meta: &Meta, target: Arc<dyn Disk>) -> Result<StoreId, NodeError> {
         // Another store: what the damaged one wrote elsewhere, above all to Redis, is not its past.
@@ -189,11 +217,16 @@ impl Salvaged {
         let keys_to = self.base.as_ref().map_or(meta.first_seq - 1, |info| info.keys_to);
         for name in self.base.iter().flat_map(|info| &info.runs) {
             let mut failed = Ok(());
-            read_run(source, meta.store_id, *name, |run| {
-                failed = restore.keys(run);
+            let read = read_run(source, meta.store_id, *name, |run| {
+                failed = std::mem::replace(&mut failed, Ok(())).and_then(|()| restore.keys(run));
                 Ok(())
-            })?;
+            });
             failed?;
+            match read {
+                // What stands behind the damage is forgotten (`forget_damaged_runs`).
+                Err(NodeError::Corrupt(_)) => {}
+                read => read?,
+            }
         }
         let extractor = self.engine.key_extractor();
         let oldest = self.engine.oldest_key_stamp();

@@ -6,7 +6,7 @@
 use crate::disk::{Access, Disk, DiskFile};
 use crate::sync::let_others_run;
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
@@ -61,6 +61,8 @@ struct State {
     name_changes: Vec<NameChange>,
     locked: bool,
     capacity: Option<u64>,
+    /// Files that can't be read.
+    unreadable: BTreeSet<usize>,
     /// Counts down; the sync or write that reaches zero fails.
     fail_sync_in: Option<u64>,
     fail_write_in: Option<u64>,
@@ -191,6 +193,13 @@ impl SimulatedDisk {
     /// The n-th write from now is cut short and fails, once; 1 is the next.
     pub fn fail_write(&self, nth: u64) {
         self.state.lock().fail_write_in = Some(nth);
+    }
+
+    /// Reading this file fails from now on, as a device with a bad block does.
+    pub fn fail_reads(&self, name: &str) {
+        let mut state = self.state.lock();
+        let inode = state.names[name];
+        state.unreadable.insert(inode);
     }
 
     /// The power goes at the n-th write, sync or change of a name from now; 1 is the next. That
@@ -347,6 +356,11 @@ impl Disk for SimulatedDisk {
         Ok(())
     }
 
+    fn free_bytes(&self) -> io::Result<u64> {
+        let state = self.state.lock();
+        Ok(state.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(state.used())))
+    }
+
     fn lock(&self) -> io::Result<Option<Box<dyn Send + Sync>>> {
         let mut state = self.state.lock();
         if std::mem::replace(&mut state.locked, true) {
@@ -373,6 +387,9 @@ impl DiskFile for SimulatedFile {
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let state = self.state.lock();
+        if state.unreadable.contains(&self.inode) {
+            return Err(io::Error::from_raw_os_error(libc::EIO));
+        }
         let live = &state.inodes[self.inode].live;
         let start = usize::try_from(offset).map_err(io::Error::other)?.min(live.len());
         let count = buffer.len().min(live.len() - start);

@@ -2,6 +2,7 @@
 
 use crate::aligned::padded;
 use crate::disk::{Access, Disk};
+use crate::error::NodeError;
 use crate::faults;
 use crate::segment::{ReadySegment, prepare_segment};
 use crate::sync::{AtomicBool, AtomicU64, Mutex};
@@ -10,7 +11,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
-/// Ballast: freed when the disk is full so that a checkpoint and the close still have room.
+/// Ballast: freed when the disk is full so that a checkpoint and the close still have room. What it held is
+/// left to them and to the groups that wait; the journal goes on when there is room for the ballast as well.
 pub(crate) const RESERVE_NAME: &str = "RESERVE";
 
 /// The first segment of a process; each further one is twice as large, up to the setting. So a
@@ -32,6 +34,10 @@ pub(crate) struct SegmentSupply {
     shortage: Mutex<Option<String>>,
     /// Whether `shortage` is set; changed with it held, by the journal and the helper.
     short: AtomicBool,
+    /// There was ballast when the disk ran full: it is there again before the shortage ends.
+    gave_up_reserve: AtomicBool,
+    /// The ballast could not be made though there seemed to be room: not tried again by this process.
+    reserve_failed: AtomicBool,
 }
 
 impl SegmentSupply {
@@ -46,6 +52,8 @@ impl SegmentSupply {
             making: Mutex::new(0),
             shortage: Mutex::new(None),
             short: AtomicBool::new(false),
+            gave_up_reserve: AtomicBool::new(false),
+            reserve_failed: AtomicBool::new(false),
         }
     }
 
@@ -88,7 +96,7 @@ impl SegmentSupply {
     /// and the refusal ends when as many as wanted are ready again.
     pub(crate) fn refill(&self, pause: impl FnMut()) -> io::Result<bool> {
         if self.ready_count() < self.ahead {
-            match self.make_next(pause) {
+            match self.require_room().and_then(|()| self.make_next(pause)) {
                 Ok(segment) => self.ready.lock().push_back(segment),
                 Err(error) => {
                     self.ran_short(&error);
@@ -100,10 +108,27 @@ impl SegmentSupply {
         if !more && self.is_short() {
             self.recovered();
         } else if !more && self.next_bytes.load(SeqCst) == self.segment_bytes_max {
-            // Without ballast a full disk only makes the next start longer.
-            let _ = self.make_reserve();
+            self.take_on_reserve();
         }
         Ok(more)
+    }
+
+    /// Refuse a segment that the disk has no room for, before what is left is filled with a part of it: a
+    /// checkpoint may be at work beside. What the ballast held is not for segments made ahead.
+    fn require_room(&self) -> io::Result<()> {
+        let reserve_bytes = if self.gave_up_reserve.load(SeqCst) { self.reserve_bytes } else { 0 };
+        let wanted = self.next_bytes.load(SeqCst) + reserve_bytes;
+        let free = self.free_bytes();
+        if free >= wanted {
+            return Ok(());
+        }
+        let what = format!("{wanted} bytes are wanted, {free} are free");
+        Err(io::Error::new(io::ErrorKind::StorageFull, what))
+    }
+
+    /// Where the file system does not tell there is room until a write says otherwise.
+    fn free_bytes(&self) -> u64 {
+        self.disk.free_bytes().unwrap_or(u64::MAX)
     }
 
     fn ran_short(&self, error: &io::Error) {
@@ -116,16 +141,27 @@ impl SegmentSupply {
             *shortage = Some(why);
             self.short.swap(true, SeqCst)
         };
-        if !was_short {
-            let _ = self.disk.remove(RESERVE_NAME);
+        if !was_short && self.disk.remove(RESERVE_NAME).is_ok() {
+            self.gave_up_reserve.store(true, SeqCst);
         }
     }
 
     fn recovered(&self) {
-        if self.make_reserve().is_ok() {
-            let mut shortage = self.shortage.lock();
-            *shortage = None;
-            self.short.store(false, SeqCst);
+        if self.gave_up_reserve.load(SeqCst) && self.make_reserve().is_err() {
+            return;
+        }
+        self.gave_up_reserve.store(false, SeqCst);
+        let mut shortage = self.shortage.lock();
+        *shortage = None;
+        self.short.store(false, SeqCst);
+    }
+
+    /// Make the ballast where the journal has room to go on beside it. Without it a full disk only makes the
+    /// next start longer.
+    fn take_on_reserve(&self) {
+        let beside = self.reserve_bytes + self.ahead as u64 * self.segment_bytes_max;
+        if self.reserve_bytes > 0 && !self.reserve_failed.load(SeqCst) && self.free_bytes() >= beside {
+            self.reserve_failed.store(self.make_reserve().is_err(), SeqCst);
         }
     }
 
@@ -135,9 +171,14 @@ impl SegmentSupply {
             return Ok(());
         }
         let temporary = format!("{RESERVE_NAME}.tmp");
-        prepare_segment(&*self.disk, temporary.clone(), padded_size(self.reserve_bytes), || {})?;
-        self.disk.rename(&temporary, RESERVE_NAME)?;
-        self.disk.sync_folder("")
+        let made = prepare_segment(&*self.disk, temporary.clone(), padded_size(self.reserve_bytes), || {})
+            .and_then(|_| self.disk.rename(&temporary, RESERVE_NAME))
+            .and_then(|()| self.disk.sync_folder(""));
+        if made.is_err() {
+            // What was made of it takes the room it is meant to keep.
+            let _ = self.disk.remove(&temporary);
+        }
+        made
     }
 
     /// A segment with room for a frame of `frame_bytes`; made on the spot if none is ready.
@@ -145,7 +186,8 @@ impl SegmentSupply {
         if let Some(ready) = self.take_ready(bytes_min) {
             return Ok(ready);
         }
-        let made = if bytes_min > self.next_bytes.load(SeqCst) {
+        // A full disk has what the ballast held for the groups that wait: no more than they need of it.
+        let made = if bytes_min > self.next_bytes.load(SeqCst) || self.is_short() {
             self.make(padded_size(bytes_min), || {})
         } else {
             self.make_next(|| {})
@@ -180,6 +222,14 @@ impl SegmentSupply {
 
 fn padded_size(bytes: u64) -> u64 {
     usize::try_from(bytes).map_or(bytes, |bytes| padded(bytes) as u64)
+}
+
+/// Do what must have room; where there is none, give up the ballast and do it once more.
+pub(crate) fn with_ballast<R>(disk: &dyn Disk, mut act: impl FnMut() -> Result<R, NodeError>) -> Result<R, NodeError> {
+    match act() {
+        Err(error) if error.is_out_of_space() && disk.remove(RESERVE_NAME).is_ok() => act(),
+        other => other,
+    }
 }
 
 /// Remove temporary files of a process that ended before it could.

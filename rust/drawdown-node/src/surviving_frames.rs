@@ -3,7 +3,7 @@
 
 use crate::aligned::BLOCK_BYTES;
 use crate::disk::{Access, Disk};
-use crate::error::NodeError;
+use crate::error::{NodeError, is_damage};
 use crate::frame::{FrameHeader, FrameKind};
 use crate::meta::StoreId;
 use crate::scan::is_zero;
@@ -75,7 +75,12 @@ pub(crate) fn each_frame(
     let (mut seen_seq, mut seen_epoch) = (0, 0);
     for name in segments(disk).map_err(NodeError::io("list the journal's segments"))? {
         let bytes = match read_segment(disk, &name) {
-            Ok(bytes) => bytes,
+            Ok((bytes, bad_blocks)) => {
+                if bad_blocks > 0 {
+                    unreadable.push(format!("{}: {bad_blocks} blocks can't be read", name.path()));
+                }
+                bytes
+            }
             Err(error) => {
                 unreadable.push(format!("{}: {error}", name.path()));
                 continue;
@@ -105,14 +110,26 @@ pub(crate) fn each_frame(
     Ok(unreadable)
 }
 
-/// As much of a segment as there is: it may have been cut anywhere.
-fn read_segment(disk: &dyn Disk, name: &SegmentName) -> io::Result<Vec<u8>> {
+/// As much of a segment as there is: it may have been cut anywhere. Blocks that the device does not give are
+/// zeros, and counted.
+fn read_segment(disk: &dyn Disk, name: &SegmentName) -> io::Result<(Vec<u8>, u64)> {
     let file = disk.open_to_read(&name.path(), Access::Cached)?;
     let size = file.size()?;
     if size > SEGMENT_BYTES_LIMIT {
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{size} bytes are no segment's size")));
     }
     let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
-    file.read_exact_at(&mut bytes, 0)?;
-    Ok(bytes)
+    match file.read_exact_at(&mut bytes, 0) {
+        Ok(()) => return Ok((bytes, 0)),
+        Err(error) if is_damage(&error) => {}
+        Err(error) => return Err(error),
+    }
+    let mut bad_blocks = 0;
+    for (number, block) in bytes.chunks_mut(BLOCK_BYTES).enumerate() {
+        if file.read_exact_at(block, (number * BLOCK_BYTES) as u64).is_err() {
+            block.fill(0);
+            bad_blocks += 1;
+        }
+    }
+    Ok((bytes, bad_blocks))
 }

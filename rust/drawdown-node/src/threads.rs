@@ -3,6 +3,7 @@
 use crate::commit::CommitError;
 use crate::environment::Drive;
 use crate::error::NodeError;
+use crate::faults;
 use crate::frame::FrameKind;
 use crate::ledger_indexer::index_next;
 use crate::node::Shared;
@@ -29,8 +30,11 @@ const INDEX_EVERY: Duration = Duration::from_secs(1);
 const INDEX_REST: u32 = 49;
 const IDLE_BYTES: u64 = 256 << 10;
 
-pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<Vec<JoinHandle<()>>> {
-    let mut threads = Vec::new();
+/// Add the node's threads to `threads`.
+///
+/// # Errors
+/// One could not be started: those before it run, and are the caller's to end.
+pub(crate) fn start(shared: &Arc<Shared>, threads: &mut Vec<JoinHandle<()>>) -> io::Result<()> {
     type Loop = (&'static str, fn(&Shared));
     let mut loops: Vec<Loop> =
         vec![("commit", commit_loop), ("segments", refill_loop), ("checkpoint", checkpoint_loop)];
@@ -39,9 +43,10 @@ pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<Vec<JoinHandle<()>>> {
     }
     for (name, run) in loops {
         let shared = Arc::clone(shared);
+        faults::point("thread-start")?;
         threads.push(thread::Builder::new().name(format!("drawdown-{name}")).spawn(move || run(&shared))?);
     }
-    Ok(threads)
+    Ok(())
 }
 
 fn commit_loop(shared: &Shared) {

@@ -3,9 +3,9 @@
 
 mod support;
 
-use drawdown_node::{FAULT_POINTS, Fatal, Node, NodeSettings, end_process_on_panic};
+use drawdown_node::{FAULT_POINTS, Fatal, Node, NodeError, NodeSettings, end_process_on_panic};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 use support::{GRANTED, available, engine_settings, record, set_up, small_settings};
 
@@ -27,7 +27,19 @@ fn child_process() {
     let Ok(folder) = std::env::var(CHILD_FOLDER) else { return };
     end_process_on_panic();
     let log = PathBuf::from(format!("{folder}.acknowledged"));
-    let node = Node::open(&folder, settings(), engine_settings()).unwrap();
+    let node = match Node::open(&folder, settings(), engine_settings()) {
+        Ok(node) => node,
+        // One thread too many for this process: those before it are gone, and so is the lock.
+        Err(NodeError::Io { doing, .. }) if doing == "start a thread" => {
+            let running =
+                || std::fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path().join("comm"));
+            let ours =
+                running().filter(|comm| std::fs::read_to_string(comm).unwrap_or_default().starts_with("drawdown-"));
+            assert_eq!(0, ours.count(), "threads at work in a folder that nobody owns");
+            Node::open(&folder, settings(), engine_settings()).unwrap()
+        }
+        Err(other) => panic!("{other}"),
+    };
     set_up(&node, 2);
     for round in 0..ROUNDS {
         let events: Vec<_> = (0..10).map(|i| (round * 10 + i, 0, 1)).collect();
@@ -85,4 +97,22 @@ fn nothing_acknowledged_is_lost_at_any_fault_point() {
     assert!(killed >= 20 && ended >= 4, "{killed} killed, {ended} ended by a failed disk");
     // In whatever thread: of the commit, of segments made ahead, of checkpoints.
     assert!(panicked >= 10, "{panicked} ended by a panic");
+}
+
+#[test]
+fn a_failed_disk_ends_with_its_code_though_nobody_reads_what_is_said() {
+    let folder = std::env::temp_dir().join(format!("drawdown-unread-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_process", "--nocapture"])
+        .env(CHILD_FOLDER, &folder)
+        .env("DRAWDOWN_FAULT", "journal-sync:3:error")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stderr.take());
+    assert_eq!(Some(74), child.wait().unwrap().code());
+    let _ = std::fs::remove_dir_all(&folder);
+    let _ = std::fs::remove_file(format!("{}.acknowledged", folder.display()));
 }

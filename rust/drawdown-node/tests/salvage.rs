@@ -9,7 +9,7 @@ use drawdown_node::{Node, NodeError, NodeSettings, salvage_disk};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use support::{START_US, World, available, record, set_up, small_settings};
+use support::{GRANTED, START_US, World, available, record, set_up, small_settings};
 
 const ROUNDS: u64 = 60;
 const EVENTS: u64 = 40;
@@ -231,4 +231,23 @@ fn what_cannot_be_salvaged_is_refused_and_a_target_in_use_too() {
     assert!(matches!(refused, NodeError::Corrupt(_)), "{refused}");
     story.damage("META", 8);
     assert!(salvage_disk(&story.disk, None).is_err());
+}
+
+#[test]
+fn a_damaged_run_of_event_ids_is_forgotten_and_said_before() {
+    let first = story(&[20]);
+    let kept = SimulatedDisk::new(6);
+    salvage_disk(&first.disk, Some(Arc::new(kept.clone()))).unwrap();
+    let node = first.world.moved_to(kept.clone()).open(settings()).unwrap();
+    let (digest, last_seq) = (digest(&node), node.durable_seq());
+    drop(node);
+    let story = Story { world: first.world, disk: kept.after_kill(), left: first.left, digest, last_seq };
+    let runs = story.named(".dk");
+    story.damage(&runs[0], 4096 + 200);
+    let (report, node) = story.salvage();
+    assert_eq!(json!([]), report["lost"], "{report}");
+    assert_eq!(1, report["forgotten"].as_array().unwrap().len(), "{report}");
+    assert_eq!(GRANTED - (ROUNDS * EVENTS) as i64, left(&node));
+    // Never charged twice: what may have stood in the run is too late.
+    assert_eq!(Status::TooLate, again(&node, 700));
 }

@@ -1,0 +1,174 @@
+//! The ballast and the room that the journal, checkpoints and a close find on a full disk.
+
+mod support;
+
+use drawdown_core::Status;
+use drawdown_node::{Disk, Node, NodeSettings, SubmitError};
+use support::{GRANTED, START_US, World, available, record, set_up, small_settings};
+
+const RESERVE_BYTES: u64 = 96 << 10;
+
+fn settings() -> NodeSettings {
+    NodeSettings { reserve_bytes: RESERVE_BYTES, checkpoint_journal_bytes_min: 1 << 40, ..small_settings() }
+}
+
+fn used(world: &World) -> u64 {
+    world.disk.names().iter().filter_map(|name| world.disk.bytes_of(name)).map(|bytes| bytes.len() as u64).sum()
+}
+
+fn has(world: &World, name: &str) -> bool {
+    world.disk.names().iter().any(|other| other == name)
+}
+
+fn left(node: &Node) -> i64 {
+    node.read(|engine, _| available(engine, 0)).unwrap()
+}
+
+/// Send batches until one is refused for want of room; how many events were taken.
+fn fill(node: &Node) -> u64 {
+    let mut sent = 0;
+    loop {
+        let events: Vec<_> = (0..40).map(|i| (sent + i, 0, 1)).collect();
+        match record(node, &events, START_US) {
+            Ok(_) => sent += 40,
+            Err(refused) => {
+                assert!(matches!(refused, SubmitError::ReadOnly(_)), "{refused}");
+                return sent;
+            }
+        }
+        while node.step_commit() {}
+        node.step_prepare();
+        assert!(sent < 100_000);
+    }
+}
+
+#[test]
+fn ballast_that_has_no_room_beside_the_journal_is_not_begun() {
+    let world = World::new(61);
+    let node = world.open(settings()).unwrap();
+    set_up(&node, 1);
+    while node.step_commit() {}
+    world.disk.set_capacity(Some(used(&world) + RESERVE_BYTES + (64 << 10)));
+    for _ in 0..20 {
+        node.step_prepare();
+        assert!(!has(&world, "RESERVE") && !has(&world, "RESERVE.tmp"));
+    }
+    assert_eq!(None, node.stats().read_only);
+    assert_eq!(Status::Ok, record(&node, &[(1, 0, 1)], START_US).unwrap().1[0].status);
+    node.checkpoint().unwrap();
+    node.close().unwrap();
+}
+
+#[test]
+fn ballast_that_fails_half_way_leaves_nothing_and_is_not_tried_again() {
+    let world = World::new(62);
+    let node = world.open(settings()).unwrap();
+    set_up(&node, 1);
+    while node.step_commit() {}
+    let mut is_seen = false;
+    for _ in 0..20 {
+        // Behind the last segment made ahead comes the ballast.
+        world.disk.fail_write(2);
+        node.step_prepare();
+        is_seen |= world.disk.names().iter().any(|name| name.starts_with("RESERVE"));
+    }
+    assert!(!is_seen, "{:?}", world.disk.names());
+    assert_eq!(None, node.stats().read_only);
+}
+
+#[test]
+fn what_the_ballast_held_is_left_to_the_close() {
+    let world = World::new(63);
+    let node = world.open(settings()).unwrap();
+    set_up(&node, 1);
+    while node.step_commit() {}
+    for _ in 0..8 {
+        node.step_prepare();
+    }
+    assert!(has(&world, "RESERVE"));
+    world.disk.set_capacity(Some(used(&world) + (70 << 10)));
+    let sent = fill(&node);
+    assert!(!has(&world, "RESERVE"));
+    for _ in 0..20 {
+        node.step_prepare();
+        while node.step_commit() {}
+    }
+    assert!(!has(&world, "RESERVE") && !has(&world, "RESERVE.tmp"));
+    assert!(node.stats().read_only.is_some(), "the journal goes on without room for the ballast");
+    assert_eq!(GRANTED - sent as i64, left(&node));
+    node.close().unwrap();
+    drop(node);
+    let node = world.moved_to(world.disk.after_kill()).open(settings()).unwrap();
+    assert!(node.report().was_clean);
+    assert_eq!(GRANTED - sent as i64, left(&node));
+}
+
+#[test]
+fn the_journal_goes_on_and_the_ballast_is_back_when_there_is_room_for_both() {
+    let world = World::new(64);
+    let node = world.open(settings()).unwrap();
+    set_up(&node, 1);
+    while node.step_commit() {}
+    for _ in 0..8 {
+        node.step_prepare();
+    }
+    world.disk.set_capacity(Some(used(&world) + (40 << 10)));
+    let sent = fill(&node);
+    world.disk.set_capacity(Some(used(&world) + RESERVE_BYTES + (256 << 10)));
+    for _ in 0..8 {
+        node.step_prepare();
+        while node.step_commit() {}
+    }
+    assert!(has(&world, "RESERVE"));
+    assert_eq!(None, node.stats().read_only);
+    assert_eq!(Status::Ok, record(&node, &[(sent, 0, 1)], START_US).unwrap().1[0].status);
+}
+
+#[test]
+fn a_store_without_ballast_goes_on_without_it() {
+    let world = World::new(65);
+    let node = world.open(settings()).unwrap();
+    set_up(&node, 1);
+    while node.step_commit() {}
+    world.disk.set_capacity(Some(used(&world) + (80 << 10)));
+    let sent = fill(&node);
+    assert!(!has(&world, "RESERVE"));
+    // Room for segments, not for the ballast.
+    world.disk.set_capacity(Some(used(&world) + (90 << 10)));
+    for _ in 0..8 {
+        node.step_prepare();
+        while node.step_commit() {}
+    }
+    assert_eq!(None, node.stats().read_only);
+    assert_eq!(Status::Ok, record(&node, &[(sent, 0, 1)], START_US).unwrap().1[0].status);
+}
+
+#[test]
+fn a_start_on_a_full_disk_takes_the_room_of_leftovers_and_of_the_ballast() {
+    let world = World::new(66);
+    let node = world.open(settings()).unwrap();
+    set_up(&node, 1);
+    while node.step_commit() {}
+    for _ in 0..8 {
+        node.step_prepare();
+    }
+    record(&node, &[(1, 0, 1)], START_US).unwrap();
+    while node.step_commit() {}
+    node.close().unwrap();
+    drop(node);
+    assert!(has(&world, "RESERVE"));
+    world.disk.set_capacity(Some(used(&world)));
+    let node = world.open(settings()).unwrap();
+    assert_eq!(GRANTED - 1, left(&node));
+    drop(node);
+
+    // An earlier sync failed, so the last segment is written anew: beside what a killed process had begun.
+    world.disk.set_capacity(None);
+    world.disk.plant("segment-000001.tmp", vec![0; 64 << 10]);
+    world.disk.plant("FSYNC-FAILED", b"fdatasync".to_vec());
+    let _ = world.disk.remove("RESERVE");
+    world.disk.set_capacity(Some(used(&world)));
+    let node = world.open(settings()).unwrap();
+    assert!(node.report().notes.iter().any(|note| note.contains("written anew")), "{:?}", node.report());
+    assert_eq!(GRANTED - 1, left(&node));
+}
