@@ -12,8 +12,9 @@ use std::sync::atomic::Ordering::SeqCst;
 
 /// Remove archived segments in which everything is older than the settings keep it, older than any event
 /// id still remembered, and in front of what a recovery reads that begins with any checkpoint kept: the
-/// journal behind it, and the event ids of its own window, which reaches further back than that of now. META says first where the journal begins from then on, so that a
-/// crash in between leaves segments too many, never too few.
+/// journal behind it, and the event ids of its own window, which reaches further back than that of now.
+/// META says first where the journal begins from then on, so that a crash in between leaves segments too
+/// many, never too few.
 pub(crate) fn forget_old_journal(shared: &Shared, checkpointer: &Checkpointer) -> Result<(), NodeError> {
     let retention_us = i64::try_from(shared.settings.retention_s.saturating_mul(1_000_000)).unwrap_or(i64::MAX);
     if retention_us == 0 {
