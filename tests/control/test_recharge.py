@@ -315,3 +315,21 @@ def test_closing_an_account_ends_its_recharge(db: Database, name: Name) -> None:
     assert (available(db, account), len(db.purchases(account))) == (0, 1)
     told = [each for each in db.notices(account).notices if each.kind == "recharge.disabled"]
     assert [each.data["reason"] for each in told] == ["account_closed"]
+
+
+def test_a_transfer_that_leaves_enough_buys_nothing(db: Database, name: Name) -> None:
+    """1 of 1,000 leaves in one step: nobody's balance was ever 0, so nothing is told and nothing is paid."""
+    account = topped(db, name)
+    db.create_account(name("other"), customer_id=name("customer"))
+    db.create_grant(account, "credits", amount="1000", grant_id="bought")
+    db.set_recharge(account, "credits", threshold="5", to="20")
+    move = {"from_account": account, "to_account": name("other"), "credit_type": "credits"}
+    assert db.transfer(name("t"), credits="1", **move).state == "done"
+    assert available(db, account) == 999
+    # The next notices of the account are those of the level it comes to in truth.
+    use(db, account, "995", "a")
+    assert settled(db, account, 1) == [Decimal(16)]
+    wait_until(lambda: available(db, account) == 20)
+    told = [each.kind for each in db.notices(account).notices]
+    # The plan's own credit was spent first of all, and nothing else ever was.
+    assert (told.count("balance.depleted"), told.count("balance.low")) == (1, 1)

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from tests.model.engine_world import EngineWorld
-from tests.model.worlds import DAY, NOON, advance, create_grant, policy, void
+from tests.model.worlds import (
+    DAY,
+    NOON,
+    advance,
+    create_grant,
+    grant,
+    policy,
+    void,
+    void_and_replace,
+)
 
 
 def durable_crossings(engine: EngineWorld, cursor: int, limit: int = 1_000) -> tuple[int, bytes]:
@@ -86,6 +95,42 @@ def test_a_refused_use_crosses_nothing(watched: EngineWorld) -> None:
     before = crossings(watched)
     assert watched.use("calls", 11).status == "INSUFFICIENT"
     assert before == crossings(watched)
+
+
+@pytest.mark.parametrize("order", [["g"], ["g", "other"], ["other", "g"]], ids="-".join)
+def test_a_replacement_is_one_change_of_the_balance(watched: EngineWorld, order: list[str]) -> None:
+    """What it voids before it grants was never the balance: 13.00, then 30.00, cross nothing."""
+    watched.do(create_grant("other", "3"))
+    watched.do(void_and_replace(order, grant("new", "30")))
+    assert crossings(watched) == []
+
+
+def test_a_replacement_crosses_what_lies_between_before_and_after(watched: EngineWorld) -> None:
+    """From 10.00 to 4.00 the one level between is passed, and on the way back it is left, each once."""
+    watched.do(void_and_replace(["g"], grant("small", "4")))
+    assert crossings(watched) == [("balance.low", 500)]
+    watched.do(void_and_replace(["small"], grant("large", "10")))
+    assert crossings(watched)[1:] == [("balance.low_cleared", None)]
+    watched.do(void_and_replace(["large"]))
+    assert crossings(watched)[2:] == [("balance.low", 500), ("balance.low", 200), ("balance.depleted", None)]
+
+
+def test_a_replacement_crosses_in_the_pool_it_takes_from(watched: EngineWorld) -> None:
+    """The new grant is of another credit type: the balance of the old one is gone."""
+    watched.do(void_and_replace(["g"], grant("dollars", "10", credit_type="usd")))
+    assert [kind for kind, _ in crossings(watched)] == ["balance.low", "balance.low", "balance.depleted"]
+
+
+def test_a_part_that_moves_to_another_account_crosses_nothing(watched: EngineWorld) -> None:
+    """1.00 of 10.00 leaves, so 9.00 stay: neither account came to a level."""
+    watched.do({"type": "create_account", "account": "globex", "test_clock": NOON})
+    leave = {
+        **void_and_replace(["g"], grant("rest", {"of": "g", "minus": "1"})),
+        "move_out": [{"of": "g", "amount": "1"}],
+    }
+    assert watched.try_do(leave, create_grant("part", "1", to="globex")) == ["OK", "OK"]
+    assert watched.available == 900
+    assert crossings(watched) == []
 
 
 def test_the_cursor_reads_on_where_it_stopped(watched: EngineWorld) -> None:

@@ -64,7 +64,7 @@ impl Engine {
             Known::New => {}
         }
         self.add_grant(number, &prepared, &c.grant, amount, group)?;
-        self.after_grants(number, prepared.credit_type, group);
+        self.after_grants(number, prepared.credit_type, false, group);
         Ok(Done::ok().with("grant_id", c.grant.grant_id.clone()))
     }
 
@@ -165,10 +165,10 @@ impl Engine {
     }
 
     /// Debts are paid and crossings raised as the new balance calls for.
-    pub(crate) fn after_grants(&mut self, number: u32, credit_type: u16, group: &mut Group<'_>) {
+    pub(crate) fn after_grants(&mut self, number: u32, credit_type: u16, fell: bool, group: &mut Group<'_>) {
         let now = self.accounts[number as usize].now(self.stamp);
         self.settle_debts(number, credit_type, now, group.journal);
-        self.cross(number, credit_type, false, group.journal);
+        self.cross(number, credit_type, fell, group.journal);
     }
 
     pub(crate) fn known(&self, number: u32, grant_id: &str, fingerprint: u64) -> Known {
@@ -233,7 +233,7 @@ impl Engine {
             expires_at,
         };
         self.emit_in(Control::GrantReleased(entry), group);
-        self.after_grants(number, credit_type, group);
+        self.after_grants(number, credit_type, false, group);
         Ok(Done::ok())
     }
 
@@ -245,11 +245,14 @@ impl Engine {
             return Ok(Done::duplicate().with("forfeited", 0).with("scale", scale));
         }
         let forfeited = grant.free;
-        let grant_number = grant.number;
-        self.emit_void(number, credit_type, grant_number, forfeited, 0, &c.reason, group);
+        let before = self.pool(number, credit_type).available;
+        self.emit_void(number, credit_type, grant.number, forfeited, 0, &c.reason, group);
+        let after = self.pool(number, credit_type).available;
+        self.cross(number, credit_type, after < before, group.journal);
         Ok(Done::ok().with("forfeited", forfeited).with("scale", self.scale_of(credit_type)))
     }
 
+    /// Write that the grant is voided. The caller crosses levels, once its step is done.
     #[expect(clippy::too_many_arguments, reason = "one line of one entry")]
     pub(crate) fn emit_void(
         &mut self,
@@ -261,7 +264,6 @@ impl Engine {
         reason: &str,
         group: &mut Group<'_>,
     ) {
-        let before = self.pool(number, credit_type).available;
         let entry = GrantVoided {
             account: number,
             credit_type: u32::from(credit_type),
@@ -271,8 +273,6 @@ impl Engine {
             reason: reason.into(),
         };
         self.emit_in(Control::GrantVoided(entry), group);
-        let after = self.pool(number, credit_type).available;
-        self.cross(number, credit_type, after < before, group.journal);
     }
 
     pub(crate) fn grant_named(&self, number: u32, grant_id: &str) -> Result<(u16, NamedGrant), Refusal> {

@@ -29,6 +29,7 @@ impl Engine {
         for out in &c.move_out {
             self.take_out(number, out, &mut carried)?;
         }
+        let before = self.balances_touched(number, c, &prepared)?;
         let forfeited = self.void_all(number, c, &carried, group)?;
         let mut created = Vec::with_capacity(c.create.len());
         for ((input, prepared), amount) in c.create.iter().zip(&prepared).zip(amounts) {
@@ -42,14 +43,33 @@ impl Engine {
             let scale = self.scale_of(prepared.credit_type);
             created.push(json!({"grant_id": input.grant_id, "amount": amount, "scale": scale}));
         }
-        // Debt is paid by all of the new grants together, in burn-down order, whatever order they came in.
-        let types: BTreeSet<u16> = prepared.iter().map(|p| p.credit_type).collect();
-        for credit_type in types {
-            if self.accounts[number as usize].pool(credit_type).is_some() {
-                self.after_grants(number, credit_type, group);
+        self.after_replacement(number, &before, group);
+        Ok(Done::ok().with("forfeited", forfeited).with("created", created))
+    }
+
+    /// What is available before the step in each pool that it takes from or gives to.
+    fn balances_touched(
+        &self,
+        number: u32,
+        c: &VoidAndReplace,
+        prepared: &[PreparedGrant],
+    ) -> Result<BTreeMap<u16, i64>, Refusal> {
+        let voided = c.void.iter().map(|id| self.grant_named(number, id).map(|(credit_type, _)| credit_type));
+        let types = voided.chain(prepared.iter().map(|p| Ok(p.credit_type)));
+        let account = &self.accounts[number as usize];
+        let available = |credit_type| account.pool(credit_type).map_or(0, |pool| pool.available);
+        types.map(|found| found.map(|credit_type| (credit_type, available(credit_type)))).collect()
+    }
+
+    /// Debt is paid by all of the new grants together, in burn-down order, whatever order they came in. Levels
+    /// are crossed by the step as a whole: what is gone between its voids and its grants was never the balance.
+    fn after_replacement(&mut self, number: u32, before: &BTreeMap<u16, i64>, group: &mut Group<'_>) {
+        for (credit_type, before) in before {
+            if let Some(pool) = self.accounts[number as usize].pool(*credit_type) {
+                let fell = pool.available < *before;
+                self.after_grants(number, *credit_type, fell, group);
             }
         }
-        Ok(Done::ok().with("forfeited", forfeited).with("created", created))
     }
 
     /// Everything that is `INVALID` whatever the account holds.
