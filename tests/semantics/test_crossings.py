@@ -133,6 +133,42 @@ def test_a_part_that_moves_to_another_account_crosses_nothing(watched: EngineWor
     assert crossings(watched) == []
 
 
+def test_thresholds_that_stay_are_not_told_again(watched: EngineWorld) -> None:
+    """One per transition: the list once more, or with one more level, says nothing of those told before."""
+    levels = {"type": "set_thresholds", "account": "acme", "credit_type": "credits"}
+    watched.use("calls", 9)
+    told = [("balance.low", 500), ("balance.low", 200)]
+    assert told == crossings(watched)
+    watched.do({**levels, "thresholds": ["5", "2"]})
+    assert told == crossings(watched)
+    watched.do({**levels, "thresholds": ["5", "2", "1.5", "0.5"]})
+    assert [*told, ("balance.low", 150)] == crossings(watched)
+    watched.do(create_grant("more", "9"))
+    assert [kind for kind, _ in crossings(watched)[3:]] == ["balance.low_cleared"] * 3
+    watched.use("calls", 6)
+    assert crossings(watched)[6:] == [("balance.low", 500)]
+
+
+def test_what_was_told_of_thresholds_that_stay_outlives_a_restart(watched: EngineWorld) -> None:
+    """The list was set twice before; the level that was told then is not told after the start."""
+    watched.use("calls", 6)
+    watched.do({"type": "set_thresholds", "account": "acme", "credit_type": "credits", "thresholds": ["5"]})
+    digest = watched.side.engine.digest()
+    watched.reopen()
+    assert digest == watched.side.engine.digest()
+    cursor, _ = durable_crossings(watched, 0)
+    watched.use("calls", 1)
+    assert json.loads(durable_crossings(watched, cursor)[1]) == []
+
+
+def test_a_threshold_that_was_gone_for_a_while_is_new(watched: EngineWorld) -> None:
+    """Set again below the level, it says at once that the balance is low."""
+    levels = {"type": "set_thresholds", "account": "acme", "credit_type": "credits"}
+    watched.use("calls", 6)
+    watched.do({**levels, "thresholds": ["2"]}, {**levels, "thresholds": ["5", "2"]})
+    assert crossings(watched) == [("balance.low", 500), ("balance.low", 500)]
+
+
 def test_the_cursor_reads_on_where_it_stopped(watched: EngineWorld) -> None:
     """After a restart as well: each crossing is read once by a relay that keeps its cursor."""
     watched.use("calls", 6)

@@ -181,6 +181,17 @@ def test_a_restart_keeps_what_is_set_and_what_has_fired(watched: EngineWorld, wi
     assert passages(watched)[5:] == [("low", "20%", 100_00)]
 
 
+def test_a_percentage_that_stays_is_not_told_again(watched: EngineWorld) -> None:
+    """Beside a level of credits of the same value, which is another one and is told."""
+    spend(watched, 800_00)
+    watched.do(thresholds("20%", "50%", "200"))
+    assert passages(watched) == [
+        ("low", "20%", 200_00),
+        ("low", 200_00, 200_00),
+        ("low", "50%", 500_00),
+    ]
+
+
 def test_what_is_given_twice_counts_once(engine: EngineWorld) -> None:
     engine.do(create_grant("g", "10"), thresholds("20%", "20.0%", "12.50%", "20.00%"))
     shown = engine.side.query(type="balance", account="acme", credit_type="credits")

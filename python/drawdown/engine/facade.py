@@ -57,6 +57,8 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
         """Of this opening alone: a copy of the folder opened elsewhere has another."""
         self.guard: Callable[[bytes], None] | None = None
         """Sees every group before the engine does and may raise; ``apply_json`` goes past it."""
+        self.completion: Callable[[bytes], bytes] | None = None
+        """Gives every group as the engine is to take it; ``apply_json`` goes past it."""
         self.follower: Callable[[bytes, bytes], None] | None = None
         """Sees every group with its outcomes once it is durable; ``apply_json`` goes past it."""
 
@@ -86,6 +88,8 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
         """One atomic group as a JSON array; durable when it returns ``(seq, outcomes)``."""
         if self.guard is not None:
             self.guard(group)
+        if self.completion is not None:
+            group = self.completion(group)
         seq, outcomes = self.apply_json(group, account_prefix=account_prefix)
         self.wait_durable(seq)
         if self.follower is not None:

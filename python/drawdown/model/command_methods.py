@@ -160,7 +160,8 @@ class CommandMethods(abc.ABC, Generic[AnswerT]):
 
         Credits, or text like ``"20%"`` (above 0 to 100, at most two decimals): of the original amounts of the
         grants in force, used up or not, rounded down. Found anew when a grant begins, ends or is voided, not
-        when credits are spent; of no grants it is 0. Given twice counts once; at most 32 of both kinds.
+        when credits are spent; of no grants it is 0. Given twice counts once; at most 32 of both kinds. One
+        that stood before is not told anew, and an enabled recharge's own stays beside these.
         Raises ``InvalidRequestError`` naming ``thresholds``.
         """
         return self._one(commands.set_thresholds(account, credit_type, thresholds))

@@ -176,7 +176,9 @@ impl Engine {
         percents.sort_unstable_by(|a, b| b.cmp(a));
         percents.dedup();
         let number = self.touch(&c.account, group)?;
-        let entry = ThresholdsSet { account: number, credit_type: u32::from(credit_type), thresholds, percents };
+        let pool = self.accounts[number as usize].pool(credit_type);
+        let fired = pool.map_or(0, |pool| pool.fired_among(&thresholds, &percents));
+        let entry = ThresholdsSet { account: number, credit_type: u32::from(credit_type), thresholds, percents, fired };
         self.emit_in(Control::ThresholdsSet(entry), group);
         // A level set above the present balance has been passed already: say so at once.
         self.cross(number, credit_type, true, group.journal);

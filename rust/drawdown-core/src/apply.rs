@@ -272,7 +272,7 @@ pub fn apply_account(
         Control::SuspensionSet(_) => account.flags &= !SUSPENDED,
         Control::PolicySet(e) => set_policy(account, catalog, e)?,
         Control::ThresholdsSet(e) => {
-            pool_of_known(account, catalog, e.credit_type)?.set_thresholds(&e.thresholds, &e.percents)?;
+            pool_of_known(account, catalog, e.credit_type)?.set_thresholds(&e.thresholds, &e.percents, e.fired)?;
         }
         Control::GrantCreated(e) => create_grant(account, catalog, e, stamp)?,
         Control::GrantReleased(e) => release_grant(account, catalog, e, stamp)?,

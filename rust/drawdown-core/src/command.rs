@@ -198,7 +198,8 @@ pub struct SetPolicy {
     pub since: Option<i64>,
 }
 
-/// Replaces the pool's low-balance thresholds: credits, or text like `20%` of what was granted.
+/// Replaces the pool's low-balance thresholds: credits, or text like `20%` of what was granted. One that stays and
+/// was told is not told again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetThresholds {

@@ -278,6 +278,10 @@ pub struct ThresholdsSet {
     /// Hundredths of a percent of what was granted; descending.
     #[prost(uint32, repeated, tag = "4")]
     pub percents: Vec<u32>,
+    /// Bit i: threshold i, of these and then those, stood before and has been told: it is not told again.
+    /// Entries of an earlier version have none.
+    #[prost(uint32, tag = "5")]
+    pub fired: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]

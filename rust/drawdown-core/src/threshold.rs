@@ -74,20 +74,29 @@ fn share(granted: i128, percent: u32) -> i64 {
 }
 
 impl Pool {
-    /// In place of those there were; none has fired.
+    /// In place of those there were; of the new ones those of `fired` have fired.
     ///
     /// # Errors
     /// They can't be thresholds of one pool.
-    pub fn set_thresholds(&mut self, absolute: &[i64], percents: &[u32]) -> Result<(), Misfit> {
+    pub fn set_thresholds(&mut self, absolute: &[i64], percents: &[u32], fired: u32) -> Result<(), Misfit> {
         if let Some(fault) = fault_of(absolute, percents) {
             return Err(fault.into());
         }
         let extra = self.extra_mut();
         extra.thresholds = thresholds_of(absolute, percents);
-        extra.fired = 0;
+        extra.fired = fired;
         self.revalue_thresholds();
         self.rearm();
         Ok(())
+    }
+
+    /// Which of these thresholds the pool has already and has told, a bit for each: one per transition, however
+    /// often the list is set.
+    pub fn fired_among(&self, absolute: &[i64], percents: &[u32]) -> u32 {
+        let fired = self.extra.as_ref().map_or(0, |extra| extra.fired);
+        let has_fired = |t: &Threshold| self.threshold_at(t.units, t.percent).is_some_and(|at| fired & (1 << at) != 0);
+        let among = thresholds_of(absolute, percents);
+        among.iter().enumerate().filter(|(_, t)| has_fired(t)).fold(0, |bits, (i, _)| bits | 1 << i)
     }
 
     /// Position of the threshold that a crossing names. Replay may meet a percentage with other grants in

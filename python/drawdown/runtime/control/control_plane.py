@@ -13,6 +13,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ from drawdown.payments import ManualProvider, PaymentProvider
 from drawdown.runtime.control.delivery import Delivery
 from drawdown.runtime.control.fault_points import pass_point
 from drawdown.runtime.control.job_runner import JobRunner
+from drawdown.runtime.control.recharge_thresholds import with_recharge_thresholds
 from drawdown.runtime.control.recovering import RESTORES, recover_from
 from drawdown.runtime.control.registry import CALLS
 from drawdown.runtime.control.signing_up import accounts_made, signups_of
@@ -95,6 +97,7 @@ class ControlPlane:
             self.closed_accounts = {each.account for each in work.closings.find()}
             self.restores = work.series.cursor(RESTORES)
         engine.guard = self._refuse_closed
+        engine.completion = partial(with_recharge_thresholds, sql)
         engine.follower = self._sign_up_new
 
     def recover(self, recovered_seq: int) -> None:

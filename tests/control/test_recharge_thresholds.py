@@ -1,0 +1,93 @@
+"""The recharge's threshold beside those of a caller: neither switches the other off or tells it twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from drawdown.client.interface import Database
+from drawdown.errors import InvalidRequestError
+
+from .test_recharge import available, settled, topped, use
+from .waiting import wait_until
+
+Name = Callable[[str], str]
+
+
+@pytest.fixture
+def account(db: Database, name: Name) -> str:
+    """100.00 available, and a recharge at 5 to 20."""
+    account = topped(db, name)
+    db.create_grant(account, "credits", amount="100", grant_id="bought")
+    db.set_recharge(account, "credits", threshold="5", to="20")
+    return account
+
+
+def levels(db: Database, account: str) -> set[Any]:
+    return set(db.balance(account, "credits").thresholds)
+
+
+def low(db: Database, account: str) -> list[Any]:
+    """The thresholds of each ``balance.low`` so far, in order."""
+    return [each.data["threshold"] for each in db.notices(account).notices if each.kind == "balance.low"]
+
+
+@pytest.mark.parametrize("how", ["typed", "raw", "spelled otherwise"])
+def test_a_list_of_other_levels_leaves_the_recharge_on(db: Database, account: str, how: str) -> None:
+    """As a call of its own, among commands, and as text that spells the command's name with an escape."""
+    command = {
+        "type": "set_thresholds",
+        "account": account,
+        "credit_type": "credits",
+        "thresholds": ["50", "20%"],
+    }
+    if how == "typed":
+        db.set_thresholds(account, "credits", ["50", "20%"])
+    elif how == "raw":
+        (result,) = db.execute([command])
+        assert result.status == "OK"
+    else:
+        group = (
+            '[{"type": "set\\u005fthresholds", "account": "%s", "credit_type": "credits", '
+            '"thresholds": ["50", "20%%"]}]'
+        )
+        db.execute_json((group % account).encode())
+    assert levels(db, account) == {Decimal(50), "20%", Decimal(5)}
+    use(db, account, "60", "a")
+    use(db, account, "36", "b")
+    assert settled(db, account, 1) == [Decimal(16)]
+    wait_until(lambda: available(db, account) == 20)
+
+
+def test_no_levels_at_all_leave_the_recharge_on(db: Database, account: str) -> None:
+    db.set_thresholds(account, "credits", [])
+    assert levels(db, account) == {Decimal(5)}
+    db.set_recharge(account, "credits", threshold="5", to="20", enabled=False)
+    db.set_thresholds(account, "credits", [])
+    assert levels(db, account) == set()
+
+
+def test_opting_in_tells_no_level_again(db: Database, name: Name) -> None:
+    """One per transition: 40 of 100 are left, so 50 was passed once, whatever is watched from then on."""
+    account = topped(db, name)
+    db.create_grant(account, "credits", amount="100", grant_id="bought")
+    db.set_thresholds(account, "credits", ["50", "20%"])
+    use(db, account, "60", "a")
+    wait_until(lambda: len(low(db, account)) == 1)
+    db.set_recharge(account, "credits", threshold="5", to="20")
+    db.set_recharge(account, "credits", threshold="6", to="20")
+    use(db, account, "21", "b")
+    wait_until(lambda: len(low(db, account)) == 2)
+    assert low(db, account)[0] == "50"
+    assert db.purchases(account) == ()
+
+
+def test_a_list_that_is_none_is_refused_as_ever(db: Database, account: str) -> None:
+    before = levels(db, account)
+    with pytest.raises(InvalidRequestError, match="101%"):
+        db.set_thresholds(account, "credits", ["101%"])
+    with pytest.raises(InvalidRequestError, match="thresholds"):
+        db.execute([{"type": "set_thresholds", "account": account, "credit_type": "credits"}])
+    assert before == levels(db, account)
