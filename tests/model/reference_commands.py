@@ -11,7 +11,7 @@ from tests.model.reference_account import Account, Policy, Pool
 from tests.model.reference_corrections import correct
 from tests.model.reference_grants import Grant
 from tests.model.reference_hold_commands import release, reserve, settle
-from tests.model.reference_inputs import Command, Facts, account_of, units_of
+from tests.model.reference_inputs import Command, Facts, account_of, check_dates, units_of
 from tests.model.reference_ledger import Meter, ReferenceLedger, is_id
 from tests.model.reference_payment import Refused
 from tests.model.reference_prices import I64_MAX, exact_decimal, half_even, rate_from_command
@@ -74,6 +74,7 @@ def _create_meter(ledger: ReferenceLedger, command: Command) -> Facts:
 
 
 def _set_rate(ledger: ReferenceLedger, command: Command) -> Facts:
+    check_dates(command, "valid_from")
     if command["meter"] not in ledger.meters:
         raise Refused("METER_UNKNOWN", "meter")
     if command["credit_type"] not in ledger.credit_types:
@@ -89,6 +90,7 @@ def _set_rate(ledger: ReferenceLedger, command: Command) -> Facts:
 def _create_account(ledger: ReferenceLedger, command: Command) -> Facts:
     if not is_id(command["account"]):
         raise Refused("INVALID", "account")
+    check_dates(command, "test_clock")
     if command["account"] in ledger.accounts:
         return {"status": "DUPLICATE"}
     table = command.get("rate_table") or "default"
@@ -98,6 +100,7 @@ def _create_account(ledger: ReferenceLedger, command: Command) -> Facts:
 
 
 def _assign_rate_table(ledger: ReferenceLedger, command: Command) -> Facts:
+    check_dates(command, "valid_from")
     account = account_of(ledger, command)
     since = command.get("valid_from")
     account.rate_tables.append((account.now if since is None else since, command["table"]))
@@ -105,6 +108,7 @@ def _assign_rate_table(ledger: ReferenceLedger, command: Command) -> Facts:
 
 
 def _set_period_edge(ledger: ReferenceLedger, command: Command) -> Facts:
+    check_dates(command, "at")
     account = account_of(ledger, command)
     if command["at"] in account.edges:
         return {"status": "DUPLICATE"}
@@ -115,6 +119,7 @@ def _set_period_edge(ledger: ReferenceLedger, command: Command) -> Facts:
 
 
 def _advance_clock(ledger: ReferenceLedger, command: Command) -> Facts:
+    check_dates(command, "to")
     account = account_of(ledger, command)
     if command["to"] < account.now:
         raise Refused("INVALID", "to")
@@ -140,6 +145,7 @@ def _pool(ledger: ReferenceLedger, account: Account, credit_type: str) -> Pool:
 
 
 def _set_policy(ledger: ReferenceLedger, command: Command) -> Facts:
+    check_dates(command, "since")
     account = account_of(ledger, command)
     pool = _pool(ledger, account, command["credit_type"])
     limit = units_of(ledger, pool.credit_type, command.get("limit", 0), "limit")
@@ -194,6 +200,7 @@ def _check_content(ledger: ReferenceLedger, sent: dict[str, Any]) -> None:
         and units_of(ledger, sent["credit_type"], sent["amount"], "amount") <= 0
     ):
         raise Refused("INVALID", "amount")
+    check_dates(sent, "effective_at", "expires_at")
     begins, ends = sent.get("effective_at"), sent.get("expires_at")
     if begins is not None and ends is not None and ends <= begins:
         raise Refused("INVALID", "expires_at")
@@ -249,6 +256,7 @@ def _create_grant(ledger: ReferenceLedger, command: Command) -> Facts:
 
 
 def _release_grant(ledger: ReferenceLedger, command: Command) -> Facts:
+    check_dates(command, "effective_at", "expires_at")
     account = account_of(ledger, command)
     grant = account.find_grant(command["grant_id"])
     if grant is None:

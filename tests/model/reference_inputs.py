@@ -9,6 +9,10 @@ from tests.model.reference_ledger import ReferenceLedger, is_id
 from tests.model.reference_payment import Refused
 from tests.model.reference_prices import smallest_units
 
+YEAR_1 = -62_135_596_800_000_000
+YEAR_10000 = 253_402_300_800_000_000
+"""UTC microseconds."""
+
 Command = dict[str, Any]
 Facts = dict[str, Any]
 
@@ -42,3 +46,11 @@ def check_not_negative(command: Command, name: str) -> None:
     sent = command.get(name)
     if sent is not None and (sent < 0 if isinstance(sent, int) else sent.startswith("-")):
         raise Refused("INVALID", name)
+
+
+def check_dates(sent: dict[str, Any], *names: str) -> None:
+    """A date is in the years 1 to 9999, as it can be shown."""
+    for name in names:
+        date = sent.get(name)
+        if date is not None and not YEAR_1 <= date < YEAR_10000:
+            raise Refused("INVALID", name)

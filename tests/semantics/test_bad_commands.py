@@ -9,7 +9,10 @@ import pytest
 from drawdown import _engine
 
 from tests.model.engine_world import EngineWorld
-from tests.model.worlds import NOON, create_grant, policy, set_rate, void_and_replace
+from tests.model.worlds import NOON, advance, create_grant, grant, policy, set_rate, void_and_replace
+
+YEAR_1 = -62_135_596_800_000_000
+YEAR_10000 = 253_402_300_800_000_000
 
 EDGE = {"type": "set_period_edge", "account": "acme"}
 ADVANCE = {"type": "advance_clock", "account": "acme"}
@@ -55,6 +58,39 @@ INVALID: list[tuple[str, dict[str, Any], str, str]] = [
     ("cap-below-zero", policy("overage", price="1", cap="-1"), "cap", "negative"),
     ("edge-too-near", {**EDGE, "at": NOON}, "at", "margin"),
     ("clock-back", {**ADVANCE, "to": NOON - 1}, "to", "back"),
+    ("clock-at-the-end-of-numbers", {**ADVANCE, "to": 2**63 - 1}, "to", "9999"),
+    ("clock-past-9999", {**ADVANCE, "to": YEAR_10000}, "to", "9999"),
+    (
+        "clock-begins-past-9999",
+        {"type": "create_account", "account": "a", "test_clock": YEAR_10000},
+        "test_clock",
+        "9999",
+    ),
+    ("edge-past-9999", {**EDGE, "at": YEAR_10000}, "at", "9999"),
+    ("begins-past-9999", create_grant("g", "1", effective_at=YEAR_10000), "effective_at", "9999"),
+    ("ends-past-9999", create_grant("g", "1", expires_at=YEAR_10000), "expires_at", "9999"),
+    ("begins-before-year-1", create_grant("g", "1", effective_at=YEAR_1 - 1), "effective_at", "9999"),
+    (
+        "replacement-ends-past-9999",
+        void_and_replace(["seed"], grant("g", "1", expires_at=YEAR_10000)),
+        "expires_at",
+        "9999",
+    ),
+    (
+        "released-past-9999",
+        {"type": "release_grant", "account": "acme", "grant_id": "seed", "expires_at": YEAR_10000},
+        "expires_at",
+        "9999",
+    ),
+    ("rate-past-9999", set_rate("bytes", credits="1", valid_from=YEAR_10000), "valid_from", "9999"),
+    ("rate-before-year-1", set_rate("bytes", credits="1", valid_from=YEAR_1 - 1), "valid_from", "9999"),
+    (
+        "table-past-9999",
+        {"type": "assign_rate_table", "account": "acme", "table": "t", "valid_from": YEAR_10000},
+        "valid_from",
+        "9999",
+    ),
+    ("overage-apart-past-9999", policy("overage", price="1", since=YEAR_10000), "since", "9999"),
 ]
 
 
@@ -77,6 +113,16 @@ def test_invalid_names_the_field_and_what_is_wrong(
     assert field in outcome["field"], outcome
     assert fragment in outcome["reason"], outcome
     assert digest == engine.side.engine.digest()
+
+
+def test_the_last_and_the_first_instant_there_are(engine: EngineWorld) -> None:
+    """From the first microsecond of year 1 to the last of 9999, as at every other door."""
+    engine.do(
+        create_grant("g", "1", effective_at=YEAR_1, expires_at=YEAR_10000 - 1),
+        set_rate("bytes", credits="1", valid_from=YEAR_1),
+        advance(YEAR_10000 - 1),
+    )
+    assert engine.grants()["g"].state == "expired"
 
 
 UNREADABLE: list[tuple[str, bytes, str]] = [
@@ -120,7 +166,7 @@ def test_what_cannot_be_understood_raises_and_changes_nothing(
     [
         (create_grant("g", "1", to="nobody"), {"ACCOUNT_UNKNOWN"}),
         ({**policy("hard"), "account": "nobody"}, {"ACCOUNT_UNKNOWN"}),
-        ({**EDGE, "account": "nobody", "at": 2**60}, {"ACCOUNT_UNKNOWN"}),
+        ({**EDGE, "account": "nobody", "at": 2**57}, {"ACCOUNT_UNKNOWN"}),
         ({"type": "suspend_account", "account": "nobody"}, {"ACCOUNT_UNKNOWN"}),
         ({"type": "release_grant", "account": "acme", "grant_id": "x"}, {"GRANT_UNKNOWN"}),
         (void_and_replace(["x"]), {"GRANT_UNKNOWN"}),

@@ -296,6 +296,11 @@ impl Pool {
         self.extra.as_ref().map_or(0, |extra| extra.overage_headroom_held)
     }
 
+    /// Whether time brings this pool something by `now`: `NEVER` does not come, whatever a clock says.
+    pub fn is_due(&self, now: i64) -> bool {
+        self.next_at <= now && self.next_at != NEVER
+    }
+
     /// Open reservations, the next to lapse first.
     pub fn reservations(&self) -> &[Arc<Reservation>] {
         self.extra.as_ref().map_or(&[], |extra| &extra.reservations)

@@ -10,6 +10,7 @@ use crate::entry::{
     AccountCreated, ClockAdvanced, Control, PeriodEdgeSet, PolicySet, RateTableAssigned, ThresholdsSet,
 };
 use crate::execute::{Done, Group, Refusal, absent_account, check_id, policy_number, shown};
+use crate::instant::check_date;
 use crate::threshold::{THRESHOLDS_MAX, parse_percent};
 
 /// Of an account that names none.
@@ -25,6 +26,10 @@ impl Engine {
                 check_id(field, id)?;
             }
         }
+        check_date("test_clock", c.test_clock)?;
+        if c.test_clock.is_some_and(|at| at < 0) {
+            return Err(Refusal::invalid("test_clock", "a test clock starts at or after 1970"));
+        }
         // Whether it exists or not: what lies outside the caller's prefix is neither seen nor made.
         if !group.sees(&c.account) {
             return Err(absent_account(&c.account));
@@ -36,9 +41,6 @@ impl Engine {
             return crate::catalog_commands::same_or_conflict(known == fingerprint, "account", || {
                 format!("account '{}' exists with other content", shown(&c.account))
             });
-        }
-        if c.test_clock.is_some_and(|at| at < 0) {
-            return Err(Refusal::invalid("test_clock", "a test clock starts at or after 1970"));
         }
         if self.catalog.table_id(rate_table).is_none() {
             self.keep_catalog(group);
@@ -68,6 +70,7 @@ impl Engine {
 
     pub(crate) fn assign_rate_table(&mut self, c: &AssignRateTable, group: &mut Group<'_>) -> Result<Done, Refusal> {
         check_id("table", &c.table)?;
+        check_date("valid_from", c.valid_from)?;
         let number = self.touch(&c.account, group)?;
         let account = &self.accounts[number as usize];
         let valid_from = c.valid_from.unwrap_or_else(|| account.now(self.stamp));
@@ -84,6 +87,7 @@ impl Engine {
     }
 
     pub(crate) fn set_period_edge(&mut self, c: &SetPeriodEdge, group: &mut Group<'_>) -> Result<Done, Refusal> {
+        check_date("at", Some(c.at))?;
         let number = self.touch(&c.account, group)?;
         let account = &self.accounts[number as usize];
         if account.period_edges().binary_search(&c.at).is_ok() {
@@ -104,6 +108,7 @@ impl Engine {
     }
 
     pub(crate) fn advance_clock(&mut self, c: &AdvanceClock, group: &mut Group<'_>) -> Result<Done, Refusal> {
+        check_date("to", Some(c.to))?;
         let number = self.touch(&c.account, group)?;
         let Some(clock) = self.accounts[number as usize].test_clock() else {
             let reason = format!("account '{}' was not created on a test clock", shown(&c.account));
@@ -145,6 +150,7 @@ impl Engine {
         if c.since.is_some() && c.kind != PolicyKind::Overage {
             return Err(Refusal::invalid("since", "only an overage policy counts apart since an instant"));
         }
+        check_date("since", c.since)?;
         let number = self.touch(&c.account, group)?;
         self.keep_catalog(group);
         let entry = PolicySet {

@@ -6,6 +6,7 @@ use crate::command::{Aggregation, CreateCreditType, CreateMeter, SetRate};
 use crate::engine::Engine;
 use crate::entry::{Control, CreditTypeCreated, MeterCreated, Pair, RateSet, TierEntry};
 use crate::execute::{Done, Group, Refusal, aggregation_number, check_id, shown};
+use crate::instant::check_date;
 use crate::rate::greatest_common_divisor;
 use crate::status::Status;
 
@@ -90,6 +91,7 @@ impl Engine {
 
     pub(crate) fn set_rate(&mut self, c: &SetRate, group: &mut Group<'_>) -> Result<Done, Refusal> {
         check_id("table", &c.table)?;
+        check_date("valid_from", c.valid_from)?;
         let entry = self.compile_rate(c)?;
         let matches: Vec<(String, String)> = entry.matches.iter().map(|p| (p.key.clone(), p.value.clone())).collect();
         let newest = self.catalog.table_id(&c.table).and_then(|table| {

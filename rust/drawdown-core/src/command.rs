@@ -1,8 +1,8 @@
 //! What may be asked of the engine besides usage events.
 //!
 //! Commands arrive as JSON (`execute`): an array is one atomic group. Amounts are decimal
-//! strings (`"12.5"`) or integers of smallest units; instants are UTC microseconds. Unknown
-//! fields are refused by name. Every command is idempotent by the id it carries.
+//! strings (`"12.5"`) or integers of smallest units; instants are UTC microseconds of the years
+//! 1 to 9999. Unknown fields are refused by name. Every command is idempotent by the id it carries.
 
 use serde::{Deserialize, Serialize};
 

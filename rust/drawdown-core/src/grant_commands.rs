@@ -5,6 +5,7 @@ use crate::engine::Engine;
 use crate::entry::{Control, GrantCreated, GrantReleased, GrantTextEntry, GrantVoided, Pair};
 use crate::execute::{Done, Group, Refusal, check_id, shown, source_number};
 use crate::grant::{Grant, NEVER, PENDING, VOIDED};
+use crate::instant::check_date;
 use crate::left_grants::{LeftGrant, left_id_hash};
 use crate::status::Status;
 use std::collections::BTreeMap;
@@ -79,6 +80,8 @@ impl Engine {
         if input.scope.as_ref().is_some_and(Vec::is_empty) {
             return Err(Refusal::invalid("scope", "an empty scope pays for nothing; leave it out for all meters"));
         }
+        check_date("effective_at", input.effective_at)?;
+        check_date("expires_at", input.expires_at)?;
         if let Some(effective_at) = input.effective_at {
             check_dates(effective_at, input.expires_at)?;
         }
@@ -210,6 +213,8 @@ impl Engine {
     }
 
     pub(crate) fn release_grant(&mut self, c: &ReleaseGrant, group: &mut Group<'_>) -> Result<Done, Refusal> {
+        check_date("effective_at", c.effective_at)?;
+        check_date("expires_at", c.expires_at)?;
         if let Some(effective_at) = c.effective_at {
             check_dates(effective_at, c.expires_at)?;
         }
@@ -292,7 +297,7 @@ pub(crate) fn grant_conflict(id: &str) -> Refusal {
 }
 
 fn check_dates(effective_at: i64, expires_at: Option<i64>) -> Result<(), Refusal> {
-    if expires_at.is_some_and(|end| end <= effective_at || end == NEVER) {
+    if expires_at.is_some_and(|end| end <= effective_at) {
         return Err(Refusal::invalid("expires_at", "expires_at must be after effective_at"));
     }
     Ok(())

@@ -33,12 +33,6 @@ pub const IMAGE_FORMAT: u32 = 1;
 pub(crate) const SEQ_END: u64 = 1 << 62;
 const ACCOUNTS_END: usize = 1 << 31;
 
-/// Whether an instant lies between 1970 and the year 9999.
-pub(crate) fn is_instant(us: i64) -> bool {
-    const YEAR_10000_US: i64 = 253_402_300_800_000_000;
-    (0..YEAR_10000_US).contains(&us)
-}
-
 /// Bytes that are no image of this format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CorruptImage(pub String);

@@ -51,6 +51,7 @@ pub mod id;
 mod image;
 mod image_checks;
 mod image_messages;
+mod instant;
 pub mod key_run;
 mod key_scan;
 mod leaving;

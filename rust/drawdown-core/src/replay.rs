@@ -5,7 +5,7 @@ use crate::apply::{self, Misfit};
 use crate::apply_counters::Moment;
 use crate::engine::{Engine, NO_ACCOUNT, account_key};
 use crate::entry::{self, Control, CorruptRecord};
-use crate::image::is_instant;
+use crate::instant::is_instant;
 use crate::prefetch::prefetch_whole;
 use crate::record::{LOOKAHEAD, STAGE, prefetch_grants};
 use crate::remembered_ids::used_id;

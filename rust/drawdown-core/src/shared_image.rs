@@ -4,8 +4,9 @@ use crate::catalog::{Catalog, Rate};
 use crate::engine::Engine;
 use crate::entry::{Control, CreditTypeCreated, MeterCreated, Pair, RateSet, TierEntry};
 use crate::execute::aggregation_number;
-use crate::image::{CorruptImage, SEQ_END, is_instant};
+use crate::image::{CorruptImage, SEQ_END};
 use crate::image_messages::GlobalImage;
+use crate::instant::is_instant;
 use crate::rate::Price;
 use prost::Message;
 

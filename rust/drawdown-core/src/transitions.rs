@@ -28,7 +28,7 @@ impl Engine {
     pub(crate) fn live(&mut self, number: u32, journal: &mut Vec<u8>) {
         let account = &self.accounts[number as usize];
         let now = account.now(self.stamp);
-        let due: Vec<u16> = account.pools().filter(|p| p.next_at <= now).map(|p| p.credit_type).collect();
+        let due: Vec<u16> = account.pools().filter(|p| p.is_due(now)).map(|p| p.credit_type).collect();
         for credit_type in due {
             self.live_pool(number, credit_type, now, journal);
         }
@@ -56,7 +56,7 @@ impl Engine {
 
     /// Each instant by itself: a balance that rose and fell unnoticed crossed its levels all the same.
     fn live_pool(&mut self, number: u32, credit_type: u16, now: i64, journal: &mut Vec<u8>) {
-        while self.pool(number, credit_type).next_at <= now {
+        while self.pool(number, credit_type).is_due(now) {
             let before = self.pool(number, credit_type).available;
             let at = self.pool(number, credit_type).next_at;
             self.note_lived(&self.accounts[number as usize], at);
@@ -185,7 +185,7 @@ impl Engine {
 pub(crate) fn lived_copy(pool: &Pool, scopes: &Scopes, now: i64) -> (Pool, i64) {
     let mut copy = pool.clone();
     let mut lived_to = pool.next_at;
-    while copy.next_at <= now {
+    while copy.is_due(now) {
         let at = copy.next_at;
         lived_to = at;
         while let Some(due) = copy.reservations().first().filter(|r| r.expires_at <= at).cloned() {
