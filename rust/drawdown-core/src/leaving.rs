@@ -32,7 +32,9 @@ pub(crate) struct Reach {
 impl Reach {
     /// The instant after which nothing draws on the grant; `None`: something still may, or belongs to it.
     fn last_payment(&self, grant: &Grant) -> Option<i64> {
-        if grant.remaining != 0 || grant.flags & (PENDING | SETTLES) != 0 {
+        // What was voided is over even if it was never released.
+        let is_awaited = grant.flags & (PENDING | VOIDED) == PENDING;
+        if grant.remaining != 0 || is_awaited || grant.flags & SETTLES != 0 {
             return None;
         }
         let is_over = grant.flags & (VOIDED | EXHAUSTED) != 0;

@@ -286,6 +286,28 @@ fn a_grant_that_something_can_reach_stays() {
     world.assert_same_again();
 }
 
+/// Never paid for and given up: it waits for nothing more.
+#[test]
+fn a_grant_voided_while_it_was_pending_leaves_like_any_other() {
+    let mut world = World::new();
+    let mut unpaid = world.grant_command("unpaid", 5, None);
+    unpaid["grant"]["pending"] = true.into();
+    world.run(unpaid.clone());
+    world.grant("pays", 100, None);
+    assert_eq!("OK", world.void("unpaid").0);
+    let before = world.totals();
+    world.pass(WINDOW);
+    assert_eq!(2, world.present().len());
+    world.pass(61 * SECOND);
+    assert_eq!(vec!["pays"], world.present());
+    let left = world.left("unpaid").unwrap();
+    assert_eq!((&json!("voided"), &json!(5_000_000_000_i64)), (&left["state"], &left["voided"]));
+    assert_eq!(before, world.totals());
+    assert_eq!("DUPLICATE", world.answer(unpaid).0);
+    assert_eq!("CONFLICT", world.answer(json!({"type": "release_grant", "account": "acme", "grant_id": "unpaid"})).0);
+    world.assert_same_again();
+}
+
 /// A hold outlives the end of its grant; the grant leaves when nothing is held on it and its time is over.
 #[test]
 fn a_held_grant_stays_until_the_hold_ends() {
