@@ -299,7 +299,7 @@ class ReferenceLedger:
             if price.counter is not None and price.before + units > I64_MAX:
                 return False
             cost = rate.charge(price.before, units, quantity_scale=meter.quantity_scale, scale=scale)
-            return cost <= credits
+            return rate.is_free or cost <= credits
 
         low, high = 0, I64_MAX
         while low < high:

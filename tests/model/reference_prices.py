@@ -84,6 +84,11 @@ class Rate(Immutable):
     def keeps_a_counter(self) -> bool:
         return self.package or bool(self.tiers)
 
+    @property
+    def is_free(self) -> bool:
+        """Whatever is used of it costs nothing."""
+        return not self.credits and not any(tier.credits for tier in self.tiers)
+
     def total(self, units: Fraction) -> Fraction:
         """Exact credits for the first ``units`` units of a period: T(x) of semantics §2."""
         if self.package:

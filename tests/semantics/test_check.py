@@ -85,6 +85,40 @@ def test_units_do_not_count_headroom(world: World) -> None:
     assert (world.check("calls", 7).allowed, world.check("calls", 7).units) == (True, 2)
 
 
+@pytest.mark.parametrize(
+    "price",
+    [
+        {"credits": "0"},
+        {"credits": "0", "package": True},
+        {"tiers": [{"up_to": "5", "credits": "0"}, {"credits": "0"}]},
+    ],
+    ids=["flat", "package", "tiered"],
+)
+def test_what_is_free_stays_so_under_debt(world: World, price: dict[str, Any]) -> None:
+    """The pool is overdrawn by another meter: any quantity of a free one is allowed, and says so."""
+    world.do(create_grant("g", "2"), policy("overdraft", limit="5"), set_rate("bytes", **price))
+    world.use("calls", 4)
+    answer = world.check("bytes", 1_000)
+    assert (answer.allowed, answer.available, answer.units) == (True, -200, I64_MAX)
+    assert world.check("calls", 1).units == 0
+    assert world.use("bytes", 1_000).status == "OK"
+
+
+@pytest.mark.parametrize("aggregation", ["count", "max", "last"])
+def test_a_free_meter_that_is_no_sum_stays_so_under_debt(world: World, aggregation: str) -> None:
+    world.do(
+        {"type": "create_meter", "key": "lines", "aggregation": aggregation},
+        create_grant("g", "2"),
+        policy("overdraft", limit="5"),
+        set_rate("lines", credits="0"),
+    )
+    world.use("calls", 4)
+    world.use("lines", 7)
+    assert world.check("lines").allowed
+    # The reference tells no units where quantity is ignored.
+    assert world.check("lines").units in (I64_MAX, None)
+
+
 def test_check_prices_by_dimensions_and_now(world: World) -> None:
     """0.5 per 1,000 on 10.00: the largest that still rounds to 1,000 units is 20,010 (tie to even)."""
     world.do(create_grant("g", "10"), set_rate("calls", credits="9", valid_from=NOON + 1))

@@ -151,7 +151,8 @@ impl Engine {
         let fresh = counter::Aggregate::default();
         let aggregate = counted.and_then(|c| c.aggregate.as_deref()).unwrap_or(&fresh);
         match meter.aggregation {
-            _ if available < 0 => 0,
+            // Nothing fits debt, but what is free needs nothing to fit.
+            _ if available < 0 && !rate.price.is_free() => 0,
             Aggregation::Sum => units,
             // Any quantity counts as one event: all or none fits.
             Aggregation::Count => whole(units >= one_unit(meter)),

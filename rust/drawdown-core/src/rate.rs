@@ -32,6 +32,14 @@ impl Price {
         !matches!(self, Price::Flat { .. })
     }
 
+    /// Whether whatever is used costs nothing.
+    pub fn is_free(&self) -> bool {
+        match self {
+            Price::Flat { num, .. } | Price::Package { num, .. } => *num == 0,
+            Price::Tiered { tiers, .. } => tiers.iter().all(|tier| tier.num == 0),
+        }
+    }
+
     /// Charge of `quantity` units after `before` units of the period: half_even(T(before+q) − T(before)).
     #[inline]
     pub fn charge(&self, before: i64, quantity: i64) -> Result<i64, ChargeOverflow> {
@@ -73,11 +81,12 @@ impl Price {
     }
 
     /// Largest quantity whose charge after `before` is at most `available`, and which the period's
-    /// counter still takes where the price rests on that; 0 if `available` is negative.
+    /// counter still takes where the price rests on that; 0 if `available` is negative, unless it is free.
     pub fn units_for(&self, before: i64, available: i64) -> i64 {
-        if available < 0 {
+        if available < 0 && !self.is_free() {
             return 0;
         }
+        let available = available.max(0);
         if let Price::Flat { num, den } = *self {
             return flat_units(num, den, available);
         }
@@ -187,5 +196,7 @@ mod tests {
         }
         assert_eq!(Price::Flat { num: 0, den: 1 }.units_for(0, 0), i64::MAX);
         assert_eq!(Price::Flat { num: 1, den: 1 }.units_for(0, -1), 0);
+        assert_eq!(Price::Flat { num: 0, den: 1 }.units_for(0, -1), i64::MAX);
+        assert_eq!(Price::Package { size: 10, num: 0, den: 1 }.units_for(7, -1), i64::MAX - 7);
     }
 }

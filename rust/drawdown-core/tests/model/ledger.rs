@@ -429,7 +429,7 @@ impl Ledger {
         let (mut low, mut high) = (0i64, i64::MAX);
         while low < high {
             let middle = low + (high - low) / 2 + 1;
-            let fits = cost(middle).is_some_and(|cost| cost <= available);
+            let fits = cost(middle).is_some_and(|cost| rate.is_free() || cost <= available);
             (low, high) = if fits { (middle, high) } else { (low, middle - 1) };
         }
         (reason, Some(available), Some(low))

@@ -127,6 +127,14 @@ impl Rate {
         !matches!(self.kind, Kind::Flat(_))
     }
 
+    /// Whatever is used of it costs nothing.
+    pub fn is_free(&self) -> bool {
+        match &self.kind {
+            Kind::Flat(credits) | Kind::Package(credits, _) => *credits == 0,
+            Kind::Tiers(tiers) => tiers.iter().all(|(_, credits)| *credits == 0),
+        }
+    }
+
     /// Smallest units for `used` after `before`, rounded once; `None` past 128 bits.
     pub fn charge(&self, before: i128, used: i128, quantity_scale: u32) -> Option<i128> {
         let unit = 10i128.pow(quantity_scale);
