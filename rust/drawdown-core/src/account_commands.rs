@@ -152,7 +152,6 @@ impl Engine {
         }
         check_date("since", c.since)?;
         let number = self.touch(&c.account, group)?;
-        self.keep_catalog(group);
         let entry = PolicySet {
             account: number,
             credit_type: u32::from(credit_type),

@@ -317,7 +317,7 @@ fn assign_table(account: &mut Account, table: u32, valid_from: i64) {
 fn set_policy(account: &mut Account, catalog: &mut Catalog, e: &PolicySet) -> Result<(), Misfit> {
     let policy = Policy { kind: policy_of(e.kind)?, limit: e.limit, price: e.price.clone() };
     let pool = pool_of_known(account, catalog, e.credit_type)?;
-    pool.policy = catalog.intern_policy(policy);
+    pool.policy = catalog.policies.intern(policy);
     if let Some(since) = e.since {
         crate::overage::count_apart(pool, since);
     }

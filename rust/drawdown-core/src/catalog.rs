@@ -4,6 +4,7 @@
 //! never re-used. Names are looked up in ordered maps so that nothing depends on hash order.
 
 use crate::command::{Aggregation, PolicyKind};
+use crate::policies::Policies;
 use crate::rate::Price;
 use crate::reservation::Reservation;
 use std::collections::BTreeMap;
@@ -107,7 +108,7 @@ impl Scopes {
 pub const NO_CAP: i64 = -1;
 
 /// What happens at zero (semantics §5.4).
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Policy {
     pub kind: PolicyKind,
     /// `overdraft`: the limit; `overage`: the cap per period (`NO_CAP`: none).
@@ -127,7 +128,7 @@ pub struct Catalog {
     /// for every event.
     matches_by_content: Vec<u32>,
     pub scopes: Scopes,
-    pub policies: Vec<Policy>,
+    pub policies: Policies,
     credit_type_ids: BTreeMap<String, u16>,
     meter_ids: BTreeMap<String, u16>,
     table_ids: BTreeMap<String, u32>,
@@ -137,12 +138,7 @@ pub struct Catalog {
 
 impl Catalog {
     pub fn new() -> Catalog {
-        Catalog {
-            matches: vec![Vec::new()],
-            matches_by_content: vec![0],
-            policies: vec![Policy::default()],
-            ..Catalog::default()
-        }
+        Catalog { matches: vec![Vec::new()], matches_by_content: vec![0], ..Catalog::default() }
     }
 
     #[inline]
@@ -211,14 +207,6 @@ impl Catalog {
             self.matches_by_content.insert(at, id);
             id
         })
-    }
-
-    pub fn intern_policy(&mut self, policy: Policy) -> u32 {
-        let found = self.policies.iter().position(|p| *p == policy);
-        found.unwrap_or_else(|| {
-            self.policies.push(policy);
-            self.policies.len() - 1
-        }) as u32
     }
 
     pub fn add_rate(&mut self, rate: Rate) {

@@ -152,7 +152,7 @@ impl Engine {
         let pool = pool.as_deref();
         let available = pool.map(|pool| pool.payable(&self.catalog.scopes, charge.meter));
         let units = self.units_for(account, charge, dimensions, now, available.unwrap_or(0));
-        let policy = pool.map_or(&self.catalog.policies[0], |p| &self.catalog.policies[p.policy as usize]);
+        let policy = pool.map_or(&self.catalog.policies[0], |p| &self.catalog.policies[p.policy]);
         let reason = match available {
             // Enough free credits decide alone; debt lowers `available`, so the sum is a bound.
             Some(available) if available >= charge.amount && self.is_plain(pool) => Status::Ok,

@@ -189,7 +189,7 @@ impl Engine {
         self.draws.clear();
         let meter = meter_of(d.usage);
         let covered = pool.map_or(0, |pool| cover(pool, &self.catalog.scopes, meter, more, as_of, &mut self.draws));
-        let policy = pool.map_or(&self.catalog.policies[0], |p| &self.catalog.policies[p.policy as usize]);
+        let policy = pool.map_or(&self.catalog.policies[0], |p| &self.catalog.policies[p.policy]);
         let whole = Policy { kind: PolicyKind::Hard, ..Policy::default() };
         let policy = if policy.kind == PolicyKind::Partial { &whole } else { policy };
         let period = account.bearing_period(pool, d.event_time);

@@ -75,6 +75,7 @@ pub(crate) struct Group<'a> {
     journal_mark: usize,
     seq_mark: u64,
     accounts_mark: u32,
+    policies_mark: usize,
     touched: Vec<(u32, Account)>,
     catalog: Option<Box<Catalog>>,
     /// Ids the group uses up; remembered when all of it stands.
@@ -142,6 +143,7 @@ impl Engine {
             rights: *rights,
             seq_mark: self.next_seq,
             accounts_mark: self.accounts.len() as u32,
+            policies_mark: self.catalog.policies.len(),
             touched: Vec::new(),
             catalog: None,
             used_ids: Vec::new(),
@@ -203,7 +205,7 @@ impl Engine {
         Ok(number)
     }
 
-    /// Keep the catalog for undo before the group first changes it.
+    /// Keep the catalog for undo before the group first changes it; policies only grow, and are cut back.
     pub(crate) fn keep_catalog(&mut self, group: &mut Group<'_>) {
         if group.catalog.is_none() {
             group.catalog = Some(Box::new(self.catalog.clone()));
@@ -240,6 +242,7 @@ impl Engine {
         if let Some(catalog) = group.catalog {
             self.catalog = *catalog;
         }
+        self.catalog.policies.truncate(group.policies_mark);
     }
 
     fn set_suspension(&mut self, id: &str, suspended: bool, group: &mut Group<'_>) -> Result<Done, Refusal> {

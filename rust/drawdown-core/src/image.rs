@@ -244,7 +244,7 @@ fn extra_image(extra: &AccountExtra) -> ExtraImage {
 }
 
 fn pool_image(account: u32, pool: &Pool, catalog: &Catalog) -> PoolImage {
-    let policy = &catalog.policies[pool.policy as usize];
+    let policy = &catalog.policies[pool.policy];
     let extra = pool.extra.as_deref().cloned().unwrap_or_default();
     PoolImage {
         credit_type: u32::from(pool.credit_type),
@@ -359,7 +359,7 @@ fn pool_from(image: PoolImage, catalog: &mut Catalog) -> Result<Pool, CorruptIma
     let mut pool = Pool::new(image.credit_type as u16);
     pool.flags = image.flags as u8;
     let kind = crate::apply::policy_of(image.policy_kind)?;
-    pool.policy = catalog.intern_policy(Policy { kind, limit: image.policy_limit, price: image.policy_price });
+    pool.policy = catalog.policies.intern(Policy { kind, limit: image.policy_limit, price: image.policy_price });
     pool.charged = image.charged;
     let extra = PoolExtra {
         overdraft: image.debts.iter().map(|d| d.amount).sum(),

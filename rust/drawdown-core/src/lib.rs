@@ -65,6 +65,7 @@ pub mod overage;
 mod passes;
 pub mod period;
 pub mod planted;
+mod policies;
 mod prefetch;
 mod pricing;
 mod query;

@@ -82,7 +82,7 @@ impl Engine {
     fn balance_json(&self, account: &Account, credit_type: u16, now: i64) -> Value {
         let empty = Pool::new(credit_type);
         let pool = pool_at(self, account, credit_type, now).unwrap_or(Cow::Borrowed(&empty));
-        let policy = &self.catalog.policies[pool.policy as usize];
+        let policy = &self.catalog.policies[pool.policy];
         let (limit, cap) = match policy.kind {
             PolicyKind::Overdraft => (Some(policy.limit), None),
             PolicyKind::Overage => (None, (policy.limit != NO_CAP).then_some(policy.limit)),

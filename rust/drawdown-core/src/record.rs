@@ -205,7 +205,7 @@ impl Engine {
         let beyond = if covered == charge.amount {
             Beyond::default()
         } else {
-            let policy = pool.map_or(&self.catalog.policies[0], |p| &self.catalog.policies[p.policy as usize]);
+            let policy = pool.map_or(&self.catalog.policies[0], |p| &self.catalog.policies[p.policy]);
             let period = self.period_for(policy, account, pool, time);
             at_zero(pool, policy, charge.amount, charge.amount - covered, period, event.force)
                 .map_err(|r| Outcome { shortfall: r.shortfall, ..refuse(r.status) })?

@@ -52,7 +52,7 @@ impl Engine {
         let covered = pool.map_or(0, |pool| {
             cover(pool, &self.catalog.scopes, charge.meter, charge.amount, self.as_of(now), &mut draws)
         });
-        let policy = pool.map_or(&self.catalog.policies[0], |p| &self.catalog.policies[p.policy as usize]);
+        let policy = pool.map_or(&self.catalog.policies[0], |p| &self.catalog.policies[p.policy]);
         let period = self.period_for(policy, account, pool, now);
         let beyond = at_zero(pool, policy, charge.amount, charge.amount - covered, period, false)?;
         let headroom = match beyond {
@@ -259,7 +259,7 @@ impl Engine {
         let drawn = cover(pool, &self.catalog.scopes, open.meter, amount - own, self.as_of(now), &mut draws);
         let rest = amount - own - drawn;
         let from_headroom = rest.min(headroom);
-        let policy = &self.catalog.policies[pool.policy as usize];
+        let policy = &self.catalog.policies[pool.policy];
         let period = account.bearing_period(Some(pool), now);
         let beyond = at_zero(Some(pool), policy, amount, rest - from_headroom, period, false)?;
         let (overdraft, overage) = match open.headroom {
