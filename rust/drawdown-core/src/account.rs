@@ -53,8 +53,9 @@ pub struct AccountExtra {
     pub period_edges: Vec<i64>,
     pub counters: Vec<Counter>,
     /// (event time, keyed hash of the event id) of corrected events at or above the floor, and
-    /// the position of their newest correction.
-    pub corrected: BTreeMap<(i64, u128), u64>,
+    /// the position of their newest correction. Every command keeps its account for undo: shared until the next
+    /// correction.
+    pub corrected: Arc<BTreeMap<(i64, u128), u64>>,
     pub more_pools: Vec<Pool>,
     /// Grants that have left memory.
     pub left: Option<LeftGrants>,
@@ -72,7 +73,7 @@ impl Default for AccountExtra {
             older_tables: Vec::new(),
             period_edges: Vec::new(),
             counters: Vec::new(),
-            corrected: BTreeMap::new(),
+            corrected: Arc::default(),
             more_pools: Vec::new(),
             left: None,
             used_grant_ids: Vec::new(),

@@ -8,6 +8,7 @@ use crate::grant::SETTLES;
 use crate::hash::StoreKey;
 use crate::period::period_end;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 pub fn apply_corrected(account: &mut Account, catalog: &Catalog, e: &UsageCorrected, stamp: i64) -> Result<(), Misfit> {
     let now = account.now(stamp);
@@ -80,10 +81,13 @@ pub fn note_correction(
     floor: i64,
 ) -> Result<(), Misfit> {
     let extra = account.extra_mut();
+    let corrected = Arc::make_mut(&mut extra.corrected);
     // Below the floor nothing is corrected any more.
-    extra.corrected = extra.corrected.split_off(&(floor, 0));
+    while corrected.first_key_value().is_some_and(|((time, _), _)| *time < floor) {
+        corrected.pop_first();
+    }
     if e.event_time >= floor {
-        extra.corrected.insert((e.event_time, key.event_hash(e.event_id.as_bytes())), seq);
+        corrected.insert((e.event_time, key.event_hash(e.event_id.as_bytes())), seq);
     }
     match (&e.counter, e.meter()) {
         // Nothing can be dated into it any more. A replay that begins with a later floor than the entry was

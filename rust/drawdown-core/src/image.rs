@@ -26,6 +26,7 @@ use crate::prefetch::prefetch_whole;
 use crate::reservation_gauges::OpenReservations;
 use crate::threshold::{absolute_of, percents_of, thresholds_of};
 use prost::Message;
+use std::sync::Arc;
 
 pub const IMAGE_FORMAT: u32 = 1;
 
@@ -333,7 +334,7 @@ fn extra_from(image: ExtraImage) -> Result<AccountExtra, CorruptImage> {
         rate_table_from: i64::MIN,
         older_tables: image.older_tables.iter().map(|t| (t.from, t.table)).collect(),
         period_edges: image.period_edges,
-        corrected: image.corrected.iter().map(corrected_from).collect::<Result<_, _>>()?,
+        corrected: Arc::new(image.corrected.iter().map(corrected_from).collect::<Result<_, _>>()?),
         counters: image.counters.iter().map(counter_from).collect::<Result<_, _>>()?,
         more_pools: Vec::new(),
         left: left_grants_from(&image.left)?,
