@@ -217,6 +217,23 @@ def a_recharge_is_switched_on_and_off(scene: Scene) -> Sequence[Told]:
     ]
 
 
+@tells("purchase.created", "payment.succeeded", "purchase.not_granted")
+def a_purchase_whose_credits_have_no_room(scene: Scene) -> Sequence[Told]:
+    """Said twice that it is paid, it is told once that its credits are refused."""
+    sold = pack(scene.db, scene.name("pack"))
+    scene.db.buy_pack(scene.account, sold, purchase_id=scene.name("p"), payment_method="test_pending")
+    scene.db.create_grant(scene.account, "credits", "9223372030", grant_id=scene.name("large"))
+    body, headers = scene.db.payment_provider().finish(f"purchase:{scene.name('p')}")
+    for _ in range(2):
+        scene.db.provider_callback(body.decode(), headers)
+    it = {"purchase_id": scene.name("p")}
+    return [
+        ("purchase.created", it),
+        ("payment.succeeded", it),
+        ("purchase.not_granted", {**it, "reason": "OVERFLOW"}),
+    ]
+
+
 @tells("recharge.enabled", "recharge.failed", "recharge.disabled", "purchase.failed")
 def a_recharge_that_is_declined(scene: Scene) -> Sequence[Told]:
     """It is off with that; switched off by hand as well it is no further off, and on again it is on."""

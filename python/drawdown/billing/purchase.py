@@ -23,6 +23,7 @@ from typing import Final
 import msgspec
 
 from drawdown.billing.invoice import InvoiceLine
+from drawdown.catalog.plan import Lifetime
 from drawdown.errors import InvalidRequestError
 from drawdown.model import commands
 from drawdown.model.ids import check_id
@@ -64,9 +65,9 @@ class Purchase(Value, frozen=True):
     charge_reference: str = ""
     action_url: str = ""
     reason: str = ""
-    """Why it failed, in the provider's code."""
+    """Why it failed, in the provider's code; ``paid``: why the engine refuses its credits."""
     expires_at: datetime | None = None
-    """Of the credits."""
+    """Of the credits; until they are granted, as if that were when the purchase was made."""
     priority: int = 50
     category: str = "paid"
     bill_later: bool = False
@@ -78,6 +79,8 @@ class Purchase(Value, frozen=True):
     changed_at: datetime | None = None
     charged: Money | None = None
     """What is due on its own invoice: the price less invoice credits and balance, with tax."""
+    lifetime: Lifetime | None = None
+    """Of the credits of a top-up, from their grant on; a pack has its own."""
 
     @property
     def asked(self) -> Money:

@@ -138,14 +138,17 @@ def begun(standing: RechargeStanding, purchase_id: str, price: Money) -> Recharg
 
 
 def ended(standing: RechargeStanding, outcome: str, price: Money, payment_method: str) -> RechargeStanding:
-    """The payment came to ``granted``, ``failed`` or ``action_required``.
+    """The payment came to ``granted``, ``failed`` or ``action_required``, or its credits to ``refused``.
 
-    A failure takes its money and count back and disables the rule: one attempt, one notice, no loop.
+    A failure takes its money and count back and disables the rule: one attempt, one notice, no loop. So
+    does a refusal of the credits, but their money is spent and the payment method works.
     """
     if outcome == "action_required":
         return msgspec.structs.replace(standing, state="action_required")
     if outcome == "granted":
         return msgspec.structs.replace(standing, state="idle", purchase_id="")
+    if outcome == "refused":
+        return msgspec.structs.replace(standing, state="disabled", reason="credits_refused", purchase_id="")
     spent = standing.spent or Money(0, price.currency)
     return msgspec.structs.replace(
         standing,

@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from drawdown.v1 import plan_pb2 as drawdown_dot_v1_dot_plan__pb2
 from drawdown.v1 import values_pb2 as drawdown_dot_v1_dot_values__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x64rawdown/v1/purchase.proto\x12\x0b\x64rawdown.v1\x1a\x18\x64rawdown/v1/values.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x01\n\x15\x43reatePurchaseRequest\x12\x13\n\x0bpurchase_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x0f\n\x07pack_id\x18\x03 \x01(\t\x12\x15\n\x08quantity\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x0b\x63redit_type\x18\x05 \x01(\t\x12\x0f\n\x07\x63redits\x18\x06 \x01(\t\x12\x16\n\x0epayment_method\x18\x07 \x01(\t\x12\x12\n\nbill_later\x18\x08 \x01(\x08\x42\x0b\n\t_quantity\")\n\x12GetPurchaseRequest\x12\x13\n\x0bpurchase_id\x18\x01 \x01(\t\"T\n\x14ListPurchasesRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\x12\x12\n\x05limit\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_limit\"p\n\x15RefundPurchaseRequest\x12\x13\n\x0bpurchase_id\x18\x01 \x01(\t\x12\x13\n\x06policy\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\"\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.drawdown.v1.MoneyB\t\n\x07_policy\">\n\x17MarkPurchasePaidRequest\x12\x13\n\x0bpurchase_id\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61iled\x18\x02 \x01(\x08\"\x9b\x01\n\x17ProviderCallbackRequest\x12\x0c\n\x04\x62ody\x18\x01 \x01(\t\x12\x42\n\x07headers\x18\x02 \x03(\x0b\x32\x31.drawdown.v1.ProviderCallbackRequest.HeadersEntry\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"5\n\tPurchases\x12(\n\tpurchases\x18\x01 \x03(\x0b\x32\x15.drawdown.v1.Purchase\"\xa2\x05\n\x08Purchase\x12\x13\n\x0bpurchase_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x05 \x01(\t\x12\x0f\n\x07\x63redits\x18\x06 \x01(\t\x12!\n\x05price\x18\x07 \x01(\x0b\x32\x12.drawdown.v1.Money\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x05state\x18\t \x01(\tH\x00\x88\x01\x01\x12\x0f\n\x07pack_id\x18\n \x01(\t\x12\x15\n\x08quantity\x18\x0b \x01(\x03H\x01\x88\x01\x01\x12\x10\n\x08provider\x18\x0c \x01(\t\x12\x16\n\x0epayment_method\x18\r \x01(\t\x12\x18\n\x10\x63harge_reference\x18\x0e \x01(\t\x12\x12\n\naction_url\x18\x0f \x01(\t\x12\x0e\n\x06reason\x18\x10 \x01(\t\x12.\n\nexpires_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x08priority\x18\x12 \x01(\x03H\x02\x88\x01\x01\x12\x15\n\x08\x63\x61tegory\x18\x13 \x01(\tH\x03\x88\x01\x01\x12\x12\n\nbill_later\x18\x14 \x01(\x08\x12\x12\n\ninvoice_id\x18\x15 \x01(\t\x12$\n\x08refunded\x18\x16 \x01(\x0b\x32\x12.drawdown.v1.Money\x12.\n\nchanged_at\x18\x17 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x07\x63harged\x18\x18 \x01(\x0b\x32\x12.drawdown.v1.MoneyB\x08\n\x06_stateB\x0b\n\t_quantityB\x0b\n\t_priorityB\x0b\n\t_category\"H\n\x0e\x43\x61llbackAnswer\x12\x13\n\x0bpurchase_id\x18\x01 \x01(\t\x12\x12\n\ninvoice_id\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\"=\n\x12SetRechargeRequest\x12\'\n\x04rule\x18\x01 \x01(\x0b\x32\x19.drawdown.v1.RechargeRule\"\xb7\x02\n\x0cRechargeRule\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x02 \x01(\t\x12\x11\n\tthreshold\x18\x03 \x01(\t\x12\x0f\n\x02to\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06\x61mount\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x0f\n\x07pack_id\x18\x06 \x01(\t\x12\x14\n\x07\x65nabled\x18\x07 \x01(\x08H\x02\x88\x01\x01\x12%\n\tcap_money\x18\x08 \x01(\x0b\x32\x12.drawdown.v1.Money\x12\x16\n\tcap_count\x18\t \x01(\x03H\x03\x88\x01\x01\x12\x1f\n\x12\x65xpires_after_days\x18\n \x01(\x03H\x04\x88\x01\x01\x42\x05\n\x03_toB\t\n\x07_amountB\n\n\x08_enabledB\x0c\n\n_cap_countB\x15\n\x13_expires_after_days\":\n\x12GetRechargeRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x02 \x01(\t\"d\n\x08Recharge\x12\'\n\x04rule\x18\x01 \x01(\x0b\x32\x19.drawdown.v1.RechargeRule\x12/\n\x08standing\x18\x02 \x01(\x0b\x32\x1d.drawdown.v1.RechargeStanding\"\xe7\x01\n\x10RechargeStanding\x12\x12\n\x05state\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x13\n\x0bpurchase_id\x18\x03 \x01(\t\x12\x30\n\x0cperiod_start\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05spent\x18\x05 \x01(\x0b\x32\x12.drawdown.v1.Money\x12\r\n\x05\x63ount\x18\x06 \x01(\x03\x12\x15\n\rbroken_method\x18\x07 \x01(\t\x12\x15\n\rlooked_at_seq\x18\x08 \x01(\x03\x42\x08\n\x06_stateb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x64rawdown/v1/purchase.proto\x12\x0b\x64rawdown.v1\x1a\x16\x64rawdown/v1/plan.proto\x1a\x18\x64rawdown/v1/values.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x01\n\x15\x43reatePurchaseRequest\x12\x13\n\x0bpurchase_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x0f\n\x07pack_id\x18\x03 \x01(\t\x12\x15\n\x08quantity\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x0b\x63redit_type\x18\x05 \x01(\t\x12\x0f\n\x07\x63redits\x18\x06 \x01(\t\x12\x16\n\x0epayment_method\x18\x07 \x01(\t\x12\x12\n\nbill_later\x18\x08 \x01(\x08\x42\x0b\n\t_quantity\")\n\x12GetPurchaseRequest\x12\x13\n\x0bpurchase_id\x18\x01 \x01(\t\"T\n\x14ListPurchasesRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\x12\x12\n\x05limit\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_limit\"p\n\x15RefundPurchaseRequest\x12\x13\n\x0bpurchase_id\x18\x01 \x01(\t\x12\x13\n\x06policy\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\"\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.drawdown.v1.MoneyB\t\n\x07_policy\">\n\x17MarkPurchasePaidRequest\x12\x13\n\x0bpurchase_id\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61iled\x18\x02 \x01(\x08\"\x9b\x01\n\x17ProviderCallbackRequest\x12\x0c\n\x04\x62ody\x18\x01 \x01(\t\x12\x42\n\x07headers\x18\x02 \x03(\x0b\x32\x31.drawdown.v1.ProviderCallbackRequest.HeadersEntry\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"5\n\tPurchases\x12(\n\tpurchases\x18\x01 \x03(\x0b\x32\x15.drawdown.v1.Purchase\"\xcb\x05\n\x08Purchase\x12\x13\n\x0bpurchase_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x05 \x01(\t\x12\x0f\n\x07\x63redits\x18\x06 \x01(\t\x12!\n\x05price\x18\x07 \x01(\x0b\x32\x12.drawdown.v1.Money\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\x05state\x18\t \x01(\tH\x00\x88\x01\x01\x12\x0f\n\x07pack_id\x18\n \x01(\t\x12\x15\n\x08quantity\x18\x0b \x01(\x03H\x01\x88\x01\x01\x12\x10\n\x08provider\x18\x0c \x01(\t\x12\x16\n\x0epayment_method\x18\r \x01(\t\x12\x18\n\x10\x63harge_reference\x18\x0e \x01(\t\x12\x12\n\naction_url\x18\x0f \x01(\t\x12\x0e\n\x06reason\x18\x10 \x01(\t\x12.\n\nexpires_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x08priority\x18\x12 \x01(\x03H\x02\x88\x01\x01\x12\x15\n\x08\x63\x61tegory\x18\x13 \x01(\tH\x03\x88\x01\x01\x12\x12\n\nbill_later\x18\x14 \x01(\x08\x12\x12\n\ninvoice_id\x18\x15 \x01(\t\x12$\n\x08refunded\x18\x16 \x01(\x0b\x32\x12.drawdown.v1.Money\x12.\n\nchanged_at\x18\x17 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x07\x63harged\x18\x18 \x01(\x0b\x32\x12.drawdown.v1.Money\x12\'\n\x08lifetime\x18\x19 \x01(\x0b\x32\x15.drawdown.v1.LifetimeB\x08\n\x06_stateB\x0b\n\t_quantityB\x0b\n\t_priorityB\x0b\n\t_category\"H\n\x0e\x43\x61llbackAnswer\x12\x13\n\x0bpurchase_id\x18\x01 \x01(\t\x12\x12\n\ninvoice_id\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\"=\n\x12SetRechargeRequest\x12\'\n\x04rule\x18\x01 \x01(\x0b\x32\x19.drawdown.v1.RechargeRule\"\xb7\x02\n\x0cRechargeRule\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x02 \x01(\t\x12\x11\n\tthreshold\x18\x03 \x01(\t\x12\x0f\n\x02to\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06\x61mount\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x0f\n\x07pack_id\x18\x06 \x01(\t\x12\x14\n\x07\x65nabled\x18\x07 \x01(\x08H\x02\x88\x01\x01\x12%\n\tcap_money\x18\x08 \x01(\x0b\x32\x12.drawdown.v1.Money\x12\x16\n\tcap_count\x18\t \x01(\x03H\x03\x88\x01\x01\x12\x1f\n\x12\x65xpires_after_days\x18\n \x01(\x03H\x04\x88\x01\x01\x42\x05\n\x03_toB\t\n\x07_amountB\n\n\x08_enabledB\x0c\n\n_cap_countB\x15\n\x13_expires_after_days\":\n\x12GetRechargeRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x13\n\x0b\x63redit_type\x18\x02 \x01(\t\"d\n\x08Recharge\x12\'\n\x04rule\x18\x01 \x01(\x0b\x32\x19.drawdown.v1.RechargeRule\x12/\n\x08standing\x18\x02 \x01(\x0b\x32\x1d.drawdown.v1.RechargeStanding\"\xe7\x01\n\x10RechargeStanding\x12\x12\n\x05state\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x13\n\x0bpurchase_id\x18\x03 \x01(\t\x12\x30\n\x0cperiod_start\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05spent\x18\x05 \x01(\x0b\x32\x12.drawdown.v1.Money\x12\r\n\x05\x63ount\x18\x06 \x01(\x03\x12\x15\n\rbroken_method\x18\x07 \x01(\t\x12\x15\n\rlooked_at_seq\x18\x08 \x01(\x03\x42\x08\n\x06_stateb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,34 +36,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROVIDERCALLBACKREQUEST_HEADERSENTRY']._loaded_options = None
   _globals['_PROVIDERCALLBACKREQUEST_HEADERSENTRY']._serialized_options = b'8\001'
-  _globals['_CREATEPURCHASEREQUEST']._serialized_start=103
-  _globals['_CREATEPURCHASEREQUEST']._serialized_end=299
-  _globals['_GETPURCHASEREQUEST']._serialized_start=301
-  _globals['_GETPURCHASEREQUEST']._serialized_end=342
-  _globals['_LISTPURCHASESREQUEST']._serialized_start=344
-  _globals['_LISTPURCHASESREQUEST']._serialized_end=428
-  _globals['_REFUNDPURCHASEREQUEST']._serialized_start=430
-  _globals['_REFUNDPURCHASEREQUEST']._serialized_end=542
-  _globals['_MARKPURCHASEPAIDREQUEST']._serialized_start=544
-  _globals['_MARKPURCHASEPAIDREQUEST']._serialized_end=606
-  _globals['_PROVIDERCALLBACKREQUEST']._serialized_start=609
-  _globals['_PROVIDERCALLBACKREQUEST']._serialized_end=764
-  _globals['_PROVIDERCALLBACKREQUEST_HEADERSENTRY']._serialized_start=718
-  _globals['_PROVIDERCALLBACKREQUEST_HEADERSENTRY']._serialized_end=764
-  _globals['_PURCHASES']._serialized_start=766
-  _globals['_PURCHASES']._serialized_end=819
-  _globals['_PURCHASE']._serialized_start=822
-  _globals['_PURCHASE']._serialized_end=1496
-  _globals['_CALLBACKANSWER']._serialized_start=1498
-  _globals['_CALLBACKANSWER']._serialized_end=1570
-  _globals['_SETRECHARGEREQUEST']._serialized_start=1572
-  _globals['_SETRECHARGEREQUEST']._serialized_end=1633
-  _globals['_RECHARGERULE']._serialized_start=1636
-  _globals['_RECHARGERULE']._serialized_end=1947
-  _globals['_GETRECHARGEREQUEST']._serialized_start=1949
-  _globals['_GETRECHARGEREQUEST']._serialized_end=2007
-  _globals['_RECHARGE']._serialized_start=2009
-  _globals['_RECHARGE']._serialized_end=2109
-  _globals['_RECHARGESTANDING']._serialized_start=2112
-  _globals['_RECHARGESTANDING']._serialized_end=2343
+  _globals['_CREATEPURCHASEREQUEST']._serialized_start=127
+  _globals['_CREATEPURCHASEREQUEST']._serialized_end=323
+  _globals['_GETPURCHASEREQUEST']._serialized_start=325
+  _globals['_GETPURCHASEREQUEST']._serialized_end=366
+  _globals['_LISTPURCHASESREQUEST']._serialized_start=368
+  _globals['_LISTPURCHASESREQUEST']._serialized_end=452
+  _globals['_REFUNDPURCHASEREQUEST']._serialized_start=454
+  _globals['_REFUNDPURCHASEREQUEST']._serialized_end=566
+  _globals['_MARKPURCHASEPAIDREQUEST']._serialized_start=568
+  _globals['_MARKPURCHASEPAIDREQUEST']._serialized_end=630
+  _globals['_PROVIDERCALLBACKREQUEST']._serialized_start=633
+  _globals['_PROVIDERCALLBACKREQUEST']._serialized_end=788
+  _globals['_PROVIDERCALLBACKREQUEST_HEADERSENTRY']._serialized_start=742
+  _globals['_PROVIDERCALLBACKREQUEST_HEADERSENTRY']._serialized_end=788
+  _globals['_PURCHASES']._serialized_start=790
+  _globals['_PURCHASES']._serialized_end=843
+  _globals['_PURCHASE']._serialized_start=846
+  _globals['_PURCHASE']._serialized_end=1561
+  _globals['_CALLBACKANSWER']._serialized_start=1563
+  _globals['_CALLBACKANSWER']._serialized_end=1635
+  _globals['_SETRECHARGEREQUEST']._serialized_start=1637
+  _globals['_SETRECHARGEREQUEST']._serialized_end=1698
+  _globals['_RECHARGERULE']._serialized_start=1701
+  _globals['_RECHARGERULE']._serialized_end=2012
+  _globals['_GETRECHARGEREQUEST']._serialized_start=2014
+  _globals['_GETRECHARGEREQUEST']._serialized_end=2072
+  _globals['_RECHARGE']._serialized_start=2074
+  _globals['_RECHARGE']._serialized_end=2174
+  _globals['_RECHARGESTANDING']._serialized_start=2177
+  _globals['_RECHARGESTANDING']._serialized_end=2408
 # @@protoc_insertion_point(module_scope)

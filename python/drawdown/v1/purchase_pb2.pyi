@@ -1,5 +1,6 @@
 import datetime
 
+from drawdown.v1 import plan_pb2 as _plan_pb2
 from drawdown.v1 import values_pb2 as _values_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -86,7 +87,7 @@ class Purchases(_message.Message):
     def __init__(self, purchases: _Optional[_Iterable[_Union[Purchase, _Mapping]]] = ...) -> None: ...
 
 class Purchase(_message.Message):
-    __slots__ = ("purchase_id", "account", "customer_id", "kind", "credit_type", "credits", "price", "created_at", "state", "pack_id", "quantity", "provider", "payment_method", "charge_reference", "action_url", "reason", "expires_at", "priority", "category", "bill_later", "invoice_id", "refunded", "changed_at", "charged")
+    __slots__ = ("purchase_id", "account", "customer_id", "kind", "credit_type", "credits", "price", "created_at", "state", "pack_id", "quantity", "provider", "payment_method", "charge_reference", "action_url", "reason", "expires_at", "priority", "category", "bill_later", "invoice_id", "refunded", "changed_at", "charged", "lifetime")
     PURCHASE_ID_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     CUSTOMER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +112,7 @@ class Purchase(_message.Message):
     REFUNDED_FIELD_NUMBER: _ClassVar[int]
     CHANGED_AT_FIELD_NUMBER: _ClassVar[int]
     CHARGED_FIELD_NUMBER: _ClassVar[int]
+    LIFETIME_FIELD_NUMBER: _ClassVar[int]
     purchase_id: str
     account: str
     customer_id: str
@@ -135,7 +137,8 @@ class Purchase(_message.Message):
     refunded: _values_pb2.Money
     changed_at: _timestamp_pb2.Timestamp
     charged: _values_pb2.Money
-    def __init__(self, purchase_id: _Optional[str] = ..., account: _Optional[str] = ..., customer_id: _Optional[str] = ..., kind: _Optional[str] = ..., credit_type: _Optional[str] = ..., credits: _Optional[str] = ..., price: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[str] = ..., pack_id: _Optional[str] = ..., quantity: _Optional[int] = ..., provider: _Optional[str] = ..., payment_method: _Optional[str] = ..., charge_reference: _Optional[str] = ..., action_url: _Optional[str] = ..., reason: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., priority: _Optional[int] = ..., category: _Optional[str] = ..., bill_later: _Optional[bool] = ..., invoice_id: _Optional[str] = ..., refunded: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., changed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., charged: _Optional[_Union[_values_pb2.Money, _Mapping]] = ...) -> None: ...
+    lifetime: _plan_pb2.Lifetime
+    def __init__(self, purchase_id: _Optional[str] = ..., account: _Optional[str] = ..., customer_id: _Optional[str] = ..., kind: _Optional[str] = ..., credit_type: _Optional[str] = ..., credits: _Optional[str] = ..., price: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[str] = ..., pack_id: _Optional[str] = ..., quantity: _Optional[int] = ..., provider: _Optional[str] = ..., payment_method: _Optional[str] = ..., charge_reference: _Optional[str] = ..., action_url: _Optional[str] = ..., reason: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., priority: _Optional[int] = ..., category: _Optional[str] = ..., bill_later: _Optional[bool] = ..., invoice_id: _Optional[str] = ..., refunded: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., changed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., charged: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., lifetime: _Optional[_Union[_plan_pb2.Lifetime, _Mapping]] = ...) -> None: ...
 
 class CallbackAnswer(_message.Message):
     __slots__ = ("purchase_id", "invoice_id", "state")

@@ -11,6 +11,7 @@ from drawdown.model.commands import CreateGrant
 from drawdown.runtime.control.catalog_calls import plan_in_force
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_steps import entitle, follow_period, put_roll_job, tell
+from drawdown.subscriptions.bounds import check_bounds
 from drawdown.subscriptions.calendar import lifetime_end
 from drawdown.subscriptions.customer import Customer
 from drawdown.subscriptions.identifiers import grant_id
@@ -21,7 +22,6 @@ from drawdown.subscriptions.renewing import (
     grant_input_of,
     grant_job,
     lifetime_of,
-    period_charges,
 )
 from drawdown.subscriptions.requests import Subscribe
 from drawdown.subscriptions.starting import Start, check_start, lay_schedules
@@ -36,7 +36,7 @@ def check_open(step: Step, opened: OpenSubscription, customer: Customer, now: da
             "started_at: lies ahead; subscribe when the time comes", field="started_at"
         )
     subscription = _subscription(opened, plan, customer)
-    period_charges(subscription, plan, 1)
+    check_bounds(subscription, plan)
     if opened.credits_left is not None:
         if plan.credits is None:
             raise errors.InvalidRequestError(

@@ -22,6 +22,7 @@ from drawdown.billing.purchase_requests import (
 from drawdown.billing.retrying import attempt_of
 from drawdown.catalog.pack import Pack
 from drawdown.catalog.plan import TopUpCharge
+from drawdown.model.credits import units_from_credits
 from drawdown.model.decision import Job
 from drawdown.model.ids import check_id
 from drawdown.model.money import Money
@@ -33,13 +34,13 @@ from drawdown.runtime.control.purchase_jobs import REFUND_JOB
 from drawdown.runtime.control.purchase_steps import (
     apply_charge,
     begin_purchase,
-    expiry_of,
     lane_of_purchase,
     price_in,
     price_of_pack,
+    why_not_taken,
 )
 from drawdown.runtime.control.registry import handles
-from drawdown.runtime.control.step import Step
+from drawdown.runtime.control.step import Step, refusal
 from drawdown.storage.sql.tables.payments import purchase as purchase_table
 from drawdown.subscriptions.entitling import in_force
 from drawdown.subscriptions.identifiers import lane_of
@@ -67,6 +68,9 @@ def create_purchase(step: Step, request: CreatePurchase) -> Purchase:
     purchase = _pack(step, request) if request.pack_id else _top_up(step, request)
     if request.bill_later:
         _require_later_invoice(step, purchase)
+    # Before any money is asked for: what is paid for has to be there afterwards.
+    if (refused := why_not_taken(step, purchase)) is not None:
+        raise refusal(refused)
     begun = begin_purchase(step, purchase)
     if begun.asked.minor > 0 and not begun.payment_method and not begun.bill_later:
         raise errors.PreconditionError(
@@ -133,12 +137,14 @@ def _pack(step: Step, request: CreatePurchase) -> Purchase:
         raise errors.InvalidRequestError("pack_id: give a pack, or credits, not both", field="pack_id")
     if not 1 <= request.quantity <= QUANTITY_MAX:
         raise errors.InvalidRequestError(f"quantity: 1–{QUANTITY_MAX}", field="quantity")
+    credits = pack.amount * request.quantity
+    units_from_credits(credits, step.engine.scale(pack.credit_type), "quantity")
     draft = _draft(
         step,
         request,
         kind="pack",
         credit_type=pack.credit_type,
-        credits=pack.amount * request.quantity,
+        credits=credits,
         price=price_of_pack(step, request.account, pack, request.quantity),
     )
     return msgspec.structs.replace(draft, priority=pack.priority, category=pack.category)
@@ -168,6 +174,7 @@ def _top_up(step: Step, request: CreatePurchase) -> Purchase:
     if request.credits <= 0:
         raise errors.InvalidRequestError("credits: must be more than 0", field="credits")
     top_up = top_up_of(step, request.account, request.credit_type)
+    units_from_credits(request.credits, step.engine.scale(request.credit_type), "credits")
     for bound, is_beyond in (
         (top_up.min, request.credits < (top_up.min or 0)),
         (top_up.max, request.credits > (top_up.max or request.credits)),
@@ -181,7 +188,7 @@ def _top_up(step: Step, request: CreatePurchase) -> Purchase:
     draft = _draft(
         step, request, kind="top_up", credit_type=request.credit_type, credits=request.credits, price=price
     )
-    return msgspec.structs.replace(draft, expires_at=expiry_of(step, request.account, top_up.lifetime))
+    return msgspec.structs.replace(draft, lifetime=top_up.lifetime)
 
 
 @handles(GetPurchase)

@@ -16,9 +16,10 @@ from drawdown.catalog.plan import Lifetime
 from drawdown.catalog.pricing import Price, price_for
 from drawdown.model.decision import Job
 from drawdown.model.money import Money
+from drawdown.model.results import CommandResult
 from drawdown.payments import Charge, ChargeState
 from drawdown.runtime.control.purchase_invoices import drop_own, issue, net_of_purchase, settle_own
-from drawdown.runtime.control.step import Step
+from drawdown.runtime.control.step import Step, refusal
 from drawdown.subscriptions.calendar import Interval
 from drawdown.subscriptions.calendar import step as calendar_step
 
@@ -55,6 +56,12 @@ def expiry_of(step: Step, account: str, lifetime: Lifetime | None) -> datetime |
         return None
     zone = step.customer_of(account).time_zone
     return calendar_step(step.now_of(account), 1, Interval(lifetime.count, lifetime.unit), zone)
+
+
+def why_not_taken(step: Step, purchase: Purchase) -> CommandResult | None:
+    """What the engine would answer to the credits of this purchase, were they granted now; ``None``: yes."""
+    refused = step.would_refuse(purchase.account, [grant_of(_dated(step, purchase), purchase.price)])
+    return None if refused is None else refused[1]
 
 
 def begin_purchase(step: Step, purchase: Purchase) -> Purchase:
@@ -115,18 +122,43 @@ def apply_charge(step: Step, purchase: Purchase, charge: Charge) -> Purchase:
 
 
 def grant(step: Step, purchase: Purchase) -> Purchase:
-    """The credits are there: row and command are one transaction, the engine takes the grant once."""
+    """The credits are there: row and command are one transaction, the engine takes the grant once.
+
+    Credits that the engine refuses leave the purchase ``paid``: to be refunded, or granted by the
+    provider's next word when what stood in the way is gone.
+    """
     if step.profile(purchase.account).closed:
         # Paid when the account was closed already: the money is there to be refunded, no credits.
         return step.work.purchases.put(purchase)
-    pack = step.work.packs.get(pack_id=purchase.pack_id) if purchase.pack_id else None
-    expires_at = purchase.expires_at
-    if expires_at is None and pack is not None:
-        expires_at = expiry_of(step, purchase.account, pack.lifetime)
-    granted = moved(purchase, "granted", step.now_of(purchase.account), expires_at=expires_at)
-    step.decision.command(granted.account, grant_of(granted, net_of_purchase(step, granted)))
+    at = step.now_of(purchase.account)
+    granted = moved(_dated(step, purchase), "granted", at, reason="")
+    command = grant_of(granted, net_of_purchase(step, granted))
+    refused = step.would_refuse(granted.account, [command])
+    if refused is not None:
+        return _not_granted(step, purchase, refused[1])
+    step.decision.command(granted.account, command)
     tell(step, "purchase.granted", granted, credits=f"{granted.credits:f}")
     return _ended(step, step.work.purchases.put(granted), "granted")
+
+
+def _dated(step: Step, purchase: Purchase) -> Purchase:
+    """With the end of its credits, counted from now: the payment may have taken days."""
+    if purchase.expires_at is not None:
+        waited = step.now_of(purchase.account) - purchase.created_at
+        return msgspec.structs.replace(purchase, expires_at=purchase.expires_at + waited)
+    pack = step.work.packs.get(pack_id=purchase.pack_id) if purchase.pack_id else None
+    lifetime = purchase.lifetime if pack is None else pack.lifetime
+    return msgspec.structs.replace(purchase, expires_at=expiry_of(step, purchase.account, lifetime))
+
+
+def _not_granted(step: Step, purchase: Purchase, refused: CommandResult) -> Purchase:
+    """Whoever runs this is told: the money is there and the credits are not."""
+    if purchase.state != "paid":
+        # Billed later: no money has moved, so nothing has to happen.
+        raise refusal(refused)
+    stuck = step.work.purchases.put(msgspec.structs.replace(purchase, reason=refused.status))
+    tell(step, "purchase.not_granted", stuck, reason=stuck.reason)
+    return _ended(step, stuck, "refused")
 
 
 def _ended(step: Step, purchase: Purchase, outcome: str) -> Purchase:
@@ -152,7 +184,7 @@ def _ended(step: Step, purchase: Purchase, outcome: str) -> Purchase:
         return purchase
     standing = recharge.ended(found.standing, outcome, purchase.asked, purchase.payment_method)
     step.work.recharges.put(msgspec.structs.replace(found, standing=standing))
-    if outcome == "failed":
+    if outcome in ("failed", "refused"):
         tell(step, "recharge.failed", purchase, reason=purchase.reason)
         if found.rule.enabled:
             tell(step, "recharge.disabled", purchase, reason=standing.reason)

@@ -23,9 +23,9 @@ from drawdown.runtime.control.purchase_invoices import would_charge
 from drawdown.runtime.control.purchase_steps import (
     EVALUATE_JOB,
     begin_purchase,
-    expiry_of,
     price_in,
     price_of_pack,
+    why_not_taken,
 )
 from drawdown.runtime.control.registry import carries_out, handles
 from drawdown.runtime.control.step import Step
@@ -174,6 +174,8 @@ def _begin(step: Step, found: Recharge, present: Decimal, cause: str) -> Purchas
     # The customer's cap is on what is charged: tax counts, what credits and the balance pay does not.
     asked = would_charge(step, purchase)
     why_not = recharge.refusal(rule, standing, asked, purchase.payment_method)
+    if not why_not and (refused := why_not_taken(step, purchase)) is not None:
+        why_not = f"credits_refused_{refused.status.lower()}"
     if why_not:
         _hold_back(step, found, standing, why_not)
         return None
@@ -236,6 +238,7 @@ def _purchase(step: Step, rule: RechargeRule, credits: Decimal, purchase_id: str
     customer = step.customer_of(rule.account)
     now = step.now_of(rule.account)
     expires_at = None if rule.expires_after_days is None else now + timedelta(days=rule.expires_after_days)
+    lifetime = None
     if rule.pack_id:
         pack = step.work.packs.get(pack_id=rule.pack_id)
         assert pack is not None
@@ -243,7 +246,7 @@ def _purchase(step: Step, rule: RechargeRule, credits: Decimal, purchase_id: str
     else:
         top_up = top_up_of(step, rule.account, rule.credit_type)
         price = price_in(top_up.prices, step, rule.account, "the top-up").of(credits)
-        expires_at = expires_at or expiry_of(step, rule.account, top_up.lifetime)
+        lifetime = top_up.lifetime if expires_at is None else None
     return Purchase(
         purchase_id=purchase_id,
         account=rule.account,
@@ -257,6 +260,7 @@ def _purchase(step: Step, rule: RechargeRule, credits: Decimal, purchase_id: str
         provider=step.plane.provider.name,
         payment_method=customer.payment_method,
         expires_at=expires_at,
+        lifetime=lifetime,
     )
 
 

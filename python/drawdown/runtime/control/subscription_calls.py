@@ -18,6 +18,7 @@ from drawdown.runtime.control.subscription_steps import (
     tell,
 )
 from drawdown.storage.sql.tables.subscriptions import subscription as subscription_table
+from drawdown.subscriptions.bounds import check_bounds
 from drawdown.subscriptions.identifiers import lane_of
 from drawdown.subscriptions.renewing import period_charges
 from drawdown.subscriptions.requests import GetSubscription, ListSubscriptions, Subscribe, Subscriptions
@@ -44,7 +45,9 @@ def subscribe(step: Step, request: Subscribe) -> Subscription:
     plan = plan_in_force(step, request.plan_id)
     start = Start(request=request, plan=plan, customer=customer, now=step.now_of(request.account))
     check_start(start)
-    subscription = begin_last(begin(start), step.work.subscriptions.find(account=request.account, live=True))
+    begun = begin(start)
+    check_bounds(begun, plan)
+    subscription = begin_last(begun, step.work.subscriptions.find(account=request.account, live=True))
     _require_payment_method(subscription, plan)
     step.work.subscriptions.put(subscription)
     tell(step, subscription, "created", "", plan_id=plan.plan_id)
