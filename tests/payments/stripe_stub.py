@@ -1,6 +1,7 @@
 """A loopback server that answers as Stripe does, with recorded shapes of its answers.
 
-It keeps payment intents by idempotency key, as Stripe does, and counts what money it moved.
+It keeps payment intents by idempotency key, as Stripe does, and counts what money it moved. Stripe forgets
+keys after a day or more, and intents never: ``forget_keys``.
 """
 
 from __future__ import annotations
@@ -27,13 +28,21 @@ INTENT: dict[str, Any] = {
 }
 
 
+def refusal(code: str, message: str) -> dict[str, Any]:
+    """The body of a definite no that is about no card."""
+    return {"error": {"type": "invalid_request_error", "code": code, "message": message}}
+
+
 class StripeStub:
     """``with StripeStub() as stub``: ``stub.url`` takes the place of Stripe's API."""
 
     def __init__(self) -> None:
         self.intents: dict[str, dict[str, Any]] = {}
-        self.by_key: dict[str, tuple[int, dict[str, Any]]] = {}
+        self.by_key: dict[str, tuple[tuple[str, str], tuple[int, dict[str, Any]]]] = {}
         self.fail_next: list[int] = []
+        self.lose_next = 0
+        """Answers that are lost on their way, behind what was done."""
+        self.has_search = True
         self.requests = 0
         stub = self
 
@@ -70,6 +79,10 @@ class StripeStub:
         self._server.server_close()
         self._thread.join(5)
 
+    def forget_keys(self) -> None:
+        """A day and more has passed."""
+        self.by_key.clear()
+
     def post(self, path: str, form: dict[str, str], key: str) -> tuple[int, dict[str, Any]]:
         self.requests += 1
         if self.fail_next:
@@ -91,17 +104,28 @@ class StripeStub:
                 "amount": int(form["amount"]),
                 "currency": intent["currency"],
             }
+        answer = self._charge(form, key)
+        if self.lose_next:
+            self.lose_next -= 1
+            return 500, {"error": {"type": "api_error", "message": "lost"}}
+        return answer
+
+    def _charge(self, form: dict[str, str], key: str) -> tuple[int, dict[str, Any]]:
+        asked = (form["amount"], form["payment_method"])
         if key in self.by_key:
-            status, earlier = self.by_key[key]
-            if earlier.get("_amount", form["amount"]) != form["amount"]:
+            before, answer = self.by_key[key]
+            if before != asked:
                 return 400, {"error": {"type": "idempotency_error", "message": "other parameters, same key"}}
-            return status, earlier
+            return answer
         answer = self._create(form)
-        self.by_key[key] = answer
-        answer[1]["_amount"] = form["amount"]
+        self.by_key[key] = (asked, answer)
         return answer
 
     def _create(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        if form["payment_method"] == "pm_detached":
+            return 400, refusal("resource_missing", "No such PaymentMethod: 'pm_detached'")
+        if int(form["amount"]) < 50:
+            return 400, refusal("amount_too_small", "Amount must be at least $0.50 usd")
         intent = {
             **INTENT,
             "id": f"pi_{len(self.intents) + 1}",
@@ -129,6 +153,11 @@ class StripeStub:
     def get(self, path: str) -> tuple[int, dict[str, Any]]:
         self.requests += 1
         parts = urlsplit(path)
+        if parts.path == "/v1/payment_intents":
+            newest = list(reversed(self.intents.values()))
+            return 200, {"object": "list", "data": newest, "has_more": False, "url": parts.path}
+        if parts.path == "/v1/payment_intents/search" and not self.has_search:
+            return 400, refusal("", "Search is not available to this account")
         if parts.path == "/v1/payment_intents/search":
             query = parse_qs(parts.query)["query"][0]
             found = [i for i in self.intents.values() if f"'{i['metadata'].get('drawdown_key')}'" in query]

@@ -96,6 +96,80 @@ def test_what_is_no_success_is_an_answer(
     assert charge.reference.startswith("pi_")
 
 
+@pytest.mark.parametrize(
+    ("method", "amount", "reason"),
+    [
+        ("pm_detached", "60", "resource_missing"),
+        ("pm_card", "0.30", "amount_too_small"),
+    ],
+)
+def test_a_refusal_for_good_is_an_answer(
+    provider: StripeProvider, stub: StripeStub, method: str, amount: str, reason: str
+) -> None:
+    """Asked for ever it would be refused for ever, and whatever waits for it would wait."""
+    charge = provider.charge(request(method=method, amount=money_from(amount, "USD")))
+    assert (charge.state, charge.reason) == (ChargeState.FAILED, reason)
+    assert stub.intents == {}
+
+
+def test_an_amount_that_stripe_cannot_charge_is_declined(provider: StripeProvider, stub: StripeStub) -> None:
+    charge = provider.charge(request(amount=money_from("1.234", "KWD")))
+    assert (charge.state, charge.reason) == (ChargeState.FAILED, "invalid_charge_amount")
+    assert stub.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "fault"),
+    [(401, ConfigError), (403, ConfigError), (409, UnavailableError), (429, UnavailableError)],
+)
+def test_what_may_be_mended_is_no_refusal(
+    provider: StripeProvider, stub: StripeStub, status: int, fault: type[Exception]
+) -> None:
+    """The API key, haste, and another request under way: the money may still be taken."""
+    stub.fail_next = [status] * 3
+    with pytest.raises(fault):
+        provider.charge(request())
+    stub.fail_next = []
+    assert provider.charge(request()).state is ChargeState.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    "key", ["purchase:日本-1", "purchase:" + "é" * 120, f"purchase:{'x' * 300}", "purchase:with a space "]
+)
+def test_any_id_can_be_charged_and_given_back(provider: StripeProvider, stub: StripeStub, key: str) -> None:
+    """What cannot stand in the header is hashed there, and whole in the metadata."""
+    first = provider.charge(request(key))
+    assert (first.state, first.key) == (ChargeState.SUCCEEDED, key)
+    assert provider.charge(request(key)) == first == provider.find_charge(key)
+    assert len(stub.intents) == 1
+    back = RefundRequest(key=f"refund:{key}", charge_reference=first.reference, amount=first.amount)
+    assert provider.refund(back).amount == first.amount
+
+
+def test_keys_that_can_stand_in_the_header_do(provider: StripeProvider, stub: StripeStub) -> None:
+    """Those that were on their way when others came to be hashed are the same still."""
+    provider.charge(request("retry.1:inv:acme:20260131T000000.000000Z:USD"))
+    assert list(stub.by_key) == ["retry.1:inv:acme:20260131T000000.000000Z:USD"]
+
+
+def test_another_method_under_the_same_key_answers_what_was_charged(
+    provider: StripeProvider, stub: StripeStub
+) -> None:
+    first = provider.charge(request(method="pm_processing"))
+    assert provider.charge(request(method="pm_card")) == first
+    stub.intents.clear()
+    with pytest.raises(UnavailableError, match="not find"):
+        provider.charge(request(method="pm_card"))
+
+
+def test_a_charge_is_found_where_accounts_cannot_search(provider: StripeProvider, stub: StripeStub) -> None:
+    stub.has_search = False
+    first = provider.charge(request())
+    provider.charge(request("purchase:2"))
+    assert provider.find_charge("purchase:1") == first
+    assert provider.find_charge("purchase:3") is None
+
+
 def test_refunds_end_at_what_was_taken(provider: StripeProvider) -> None:
     charge = provider.charge(request())
     half = RefundRequest(key="refund:1", charge_reference=charge.reference, amount=money_from("30", "USD"))

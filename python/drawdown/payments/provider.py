@@ -115,8 +115,10 @@ class PaymentProvider(Protocol):
     def charge(self, request: PaymentRequest) -> Charge:
         """Ask for money; the outcome may still be open (``pending``, ``action_required``).
 
-        A declined card is an answer (``failed``), not an error. Raises ``UnavailableError`` when it
-        is not known whether the charge was made: ask again with the same key.
+        A declined card is an answer (``failed``), not an error, and so is every other definite no.
+        Raises ``UnavailableError`` when it is not known whether the charge was made: ask again with
+        the same key. A provider may forget a key after a day; whoever asks that late calls
+        ``find_charge`` first.
         """
 
     def find_charge(self, key: str) -> Charge | None:

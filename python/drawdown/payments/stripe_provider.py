@@ -1,13 +1,17 @@
 """``stripe``: payment intents of Stripe, through its own library (extra ``drawdown[stripe]``).
 
 One charge is one payment intent, confirmed off session. Our key is its idempotency key, which Stripe
-keeps for at least a day, and stands in its metadata, where ``find_charge`` looks for older ones.
+keeps for at least a day, and stands in its metadata, where ``find_charge`` looks for older ones. A definite
+no of Stripe, whatever its reason, is a charge that ``failed``: only what a repeat can mend is an error.
 Callbacks are Stripe's webhooks about payment intents and disputes, verified by its library with the
 endpoint's secret; the charge in them is fetched anew, so that an old word never undoes a newer one.
 """
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import time
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -44,6 +48,12 @@ _STATES = {
 # Stripe keeps two decimals for these although ISO 4217 has none, and wants the last of three to be 0.
 _TWO_DECIMALS_AT_STRIPE = {"ISK", "UGX"}
 _THREE_DECIMALS = {"BHD", "JOD", "KWD", "OMR", "TND"}
+# Longer ones are refused as idempotency keys.
+HEADER_MAX = 255
+# Of the API key, of another request under way with the same key, and of too many at once.
+NO_ANSWER = frozenset({401, 403, 409, 429})
+# Bank debits take two weeks at most; whoever has to confirm has a while.
+ON_ITS_WAY_S = 40 * 86_400
 
 
 def stripe_amount(amount: Money) -> int:
@@ -80,8 +90,12 @@ class StripeProvider:
 
     def charge(self, request: PaymentRequest) -> Charge:
         """Create and confirm a payment intent; a declined card is ``failed`` with Stripe's code."""
+        try:
+            amount = stripe_amount(request.amount)
+        except InvalidRequestError:
+            return _failed(request, "invalid_charge_amount")
         parameters: Any = {
-            "amount": stripe_amount(request.amount),
+            "amount": amount,
             "currency": request.amount.currency.lower(),
             "customer": request.customer_reference,
             "payment_method": request.payment_method,
@@ -92,22 +106,54 @@ class StripeProvider:
         }
         try:
             intent = self._client.v1.payment_intents.create(
-                parameters, options={"idempotency_key": request.key}
+                parameters, options={"idempotency_key": _header_of(request.key)}
             )
         except stripe.CardError as declined:
             return _declined(request, declined)
+        except stripe.IdempotencyError as error:
+            return self._made_otherwise(request, error)
         except stripe.StripeError as error:
+            if _is_no(error):
+                return _failed(request, error.code or "invalid_request")
             _raise(error)
         return _charge_of(intent, request.key)
+
+    def _made_otherwise(self, request: PaymentRequest, error: stripe.IdempotencyError) -> Charge:
+        """The charge that the key was used for, with another payment method perhaps.
+
+        Raises ``InvalidRequestError`` where it is for another amount, ``UnavailableError`` where it
+        cannot be found yet.
+        """
+        made = self.find_charge(request.key)
+        if made is None:
+            raise UnavailableError(
+                f"Stripe knows the key, but does not find its charge yet: {error}"
+            ) from error
+        if made.amount != request.amount:
+            _raise(error)
+        return made
 
     def find_charge(self, key: str) -> Charge | None:
         """By the key in the metadata. Stripe's search lags by up to a minute behind a charge."""
         quoted = key.replace("\\", "\\\\").replace("'", "\\'")
         try:
-            found = self._client.v1.payment_intents.search({"query": f"metadata['{KEY}']:'{quoted}'"})
+            found = self._client.v1.payment_intents.search({"query": f"metadata['{KEY}']:'{quoted}'"}).data
+        except stripe.InvalidRequestError:
+            # In some countries accounts have no search.
+            found = self._newest(key)
         except stripe.StripeError as error:
             _raise(error)
-        return _charge_of(found.data[0], key) if found.data else None
+        return _charge_of(found[0], key) if found else None
+
+    def _newest(self, key: str) -> list[stripe.PaymentIntent]:
+        """The newest intent under the key, read out of all that may still be on their way."""
+        since = int(time.time()) - ON_ITS_WAY_S
+        listed: Any = {"created": {"gte": since}, "limit": 100}
+        try:
+            every = self._client.v1.payment_intents.list(listed).auto_paging_iter()
+            return list(itertools.islice((each for each in every if _key_of(each) == key), 1))
+        except stripe.StripeError as error:
+            _raise(error)
 
     def refund(self, request: RefundRequest) -> Refund:
         """Give back part or all of a payment intent."""
@@ -117,7 +163,9 @@ class StripeProvider:
             "metadata": {KEY: request.key, "reason": request.reason},
         }
         try:
-            made = self._client.v1.refunds.create(parameters, options={"idempotency_key": request.key})
+            made = self._client.v1.refunds.create(
+                parameters, options={"idempotency_key": _header_of(request.key)}
+            )
         except stripe.InvalidRequestError as error:
             raise PreconditionError(f"Stripe refuses the refund: {error.user_message}") from error
         except stripe.StripeError as error:
@@ -154,12 +202,23 @@ class StripeProvider:
             )
         except stripe.StripeError as error:
             _raise(error)
-        metadata = intent.metadata.to_dict() if intent.metadata else {}
-        key = metadata.get(KEY)
+        key = _key_of(intent)
         if key is None:
-            # A payment of the same Stripe account that somebody else made.
             return None
         return PaymentCallback(callback_id=event.id, charge=_charge_of(intent, key), disputed=is_dispute)
+
+
+def _header_of(key: str) -> str:
+    """Our key as the header has it: itself where it can stand there, else its hash."""
+    if key.isascii() and key == key.strip() and len(key) <= HEADER_MAX:
+        return key
+    return f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def _key_of(intent: stripe.PaymentIntent) -> str | None:
+    """Ours; none on a payment of the same Stripe account that somebody else made."""
+    metadata = intent.metadata.to_dict() if intent.metadata else {}
+    return metadata.get(KEY)
 
 
 def _charge_of(intent: stripe.PaymentIntent, key: str) -> Charge:
@@ -189,6 +248,19 @@ def _declined(request: PaymentRequest, declined: stripe.CardError) -> Charge:
         amount=request.amount,
         reason=error.get("decline_code") or declined.code or "card_declined",
     )
+
+
+def _failed(request: PaymentRequest, reason: str) -> Charge:
+    """Nothing was made, and nothing ever will be of this request."""
+    return Charge(
+        key=request.key, reference="", state=ChargeState.FAILED, amount=request.amount, reason=reason
+    )
+
+
+def _is_no(error: stripe.StripeError) -> bool:
+    """Whether Stripe refuses this request for good: no matter of our key, of haste or of its own trouble."""
+    status = error.http_status or 0
+    return 400 <= status < 500 and status not in NO_ANSWER
 
 
 def _raise(error: stripe.StripeError) -> NoReturn:

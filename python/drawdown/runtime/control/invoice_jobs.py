@@ -1,13 +1,14 @@
 """Invoices by calendar: finalize, collect."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from drawdown.billing.invoice import Invoice
 from drawdown.billing.retrying import attempt_key, attempt_of
 from drawdown.model.money import Money
 from drawdown.payments import Charge, ChargeState, PaymentRequest
 from drawdown.runtime.control.bringing import bring_closings, bring_invoices
+from drawdown.runtime.control.charging import Asking, ask_for_money, asking
 from drawdown.runtime.control.invoice_closing import close_or_hold, finalize_or_hold
 from drawdown.runtime.control.invoicing import (
     ADVANCE_JOB,
@@ -31,9 +32,6 @@ from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.jobs import StoredJob
 
-if TYPE_CHECKING:
-    from drawdown.runtime.control.control_plane import ControlPlane
-
 # At the provider; an invoice's own key begins otherwise.
 ADVANCE_KEY: Final = "advance:"
 
@@ -56,20 +54,21 @@ def close_invoice_usage(step: Step, job: StoredJob, _: object) -> None:
         close_or_hold(step, invoice, job.due_at)
 
 
-def advance_of(step: Step, job: StoredJob) -> PaymentRequest | None:
+def advance_of(step: Step, job: StoredJob) -> Asking | None:
     """What to ask the provider for before the invoice is final."""
     invoice = step.work.invoice(job.payload["invoice_id"])
     if invoice.advance is None or invoice.advance_state != "asked":
         return None
-    return _payment(step, invoice, f"{ADVANCE_KEY}{invoice.invoice_id}", invoice.advance, "in advance")
+    key = f"{ADVANCE_KEY}{invoice.invoice_id}"
+    return asking(step, job, _payment(step, invoice, key, invoice.advance, "in advance"))
 
 
-def payment_of(step: Step, job: StoredJob) -> PaymentRequest | None:
+def payment_of(step: Step, job: StoredJob) -> Asking | None:
     """What to ask the provider for; nothing where the invoice is not open any more."""
     invoice = step.work.invoice(job.payload["invoice_id"])
     if invoice.state != "finalized" or invoice.rest.minor <= 0:
         return None
-    return _attempt(step, invoice)
+    return asking(step, job, _attempt(step, invoice))
 
 
 def _attempt(step: Step, invoice: Invoice) -> PaymentRequest:
@@ -86,11 +85,6 @@ def _payment(step: Step, invoice: Invoice, key: str, amount: Money, named: str) 
         amount=amount,
         description=f"invoice {named}",
     )
-
-
-def ask_for_money(plane: "ControlPlane", request: PaymentRequest) -> Charge:
-    """Charge the invoice, once per key however often this runs."""
-    return plane.provider.charge(request)
 
 
 @carries_out(ADVANCE_JOB, ask=advance_of, effect=ask_for_money, bring=bring_invoices)
@@ -125,12 +119,12 @@ def collect_invoice(step: Step, job: StoredJob, result: Charge | None) -> None:
         apply_payment(step, step.work.invoice(job.payload["invoice_id"]), result, job.due_at)
 
 
-def retry_of(step: Step, job: StoredJob) -> PaymentRequest | None:
-    """The next attempt; nothing where nobody is to be asked any more."""
+def retry_of(step: Step, job: StoredJob) -> Asking | None:
+    """The next attempt, or the one that is on its way; nothing where nobody is to be asked any more."""
     invoice = step.work.invoice(job.payload["invoice_id"])
     if not may_retry(step, invoice, by_hand=job.payload["by_hand"]):
         return None
-    return _attempt(step, invoice)
+    return asking(step, job, _attempt(step, invoice), again=True)
 
 
 @carries_out(RETRY_JOB, ask=retry_of, effect=ask_for_money)

@@ -11,7 +11,8 @@ import msgspec
 from drawdown.billing.purchase import Purchase, moved
 from drawdown.model import commands
 from drawdown.model.money import Money, zero
-from drawdown.payments import Charge, ChargeState, PaymentRequest, RefundRequest
+from drawdown.payments import Charge, PaymentRequest, RefundRequest
+from drawdown.runtime.control.charging import Asking, ask_for_money, asking
 from drawdown.runtime.control.invoice_foot import add_to_balance
 from drawdown.runtime.control.purchase_invoices import left_of, note_refund, own_invoice
 from drawdown.runtime.control.purchase_steps import CHARGE_JOB, apply_charge, tell
@@ -45,14 +46,14 @@ class Taken(msgspec.Struct, frozen=True):
     credits: Decimal
 
 
-def payment_of(step: Step, job: StoredJob) -> PaymentRequest | None:
+def payment_of(step: Step, job: StoredJob) -> Asking | None:
     """What to ask the provider for; nothing where the purchase is not open any more."""
     purchase = step.work.purchase(job.payload["purchase_id"])
     if purchase.state not in ("pending", "action_required"):
         return None
     customer = step.customer_of(purchase.account)
     credits = f"{purchase.credits.normalize():f} {purchase.credit_type}"
-    return PaymentRequest(
+    request = PaymentRequest(
         key=purchase.charge_key,
         amount=purchase.asked,
         customer_reference=customer.provider_id,
@@ -60,19 +61,13 @@ def payment_of(step: Step, job: StoredJob) -> PaymentRequest | None:
         description=credits + _invoice_named(step, purchase),
         metadata={"purchase_id": purchase.purchase_id, "account": purchase.account},
     )
+    return asking(step, job, request)
 
 
 def _invoice_named(step: Step, purchase: Purchase) -> str:
     """The same at each asking: providers take a key again only with what it came with."""
     invoice = own_invoice(step, purchase)
     return "" if invoice is None else f", invoice {invoice.number}"
-
-
-def ask_for_money(plane: ControlPlane, request: PaymentRequest) -> Charge:
-    """Charge the purchase, once however often this runs."""
-    if request.amount.minor == 0:
-        return Charge(key=request.key, reference="", state=ChargeState.SUCCEEDED, amount=request.amount)
-    return plane.provider.charge(request)
 
 
 @carries_out(CHARGE_JOB, ask=payment_of, effect=ask_for_money)
