@@ -75,10 +75,11 @@ class Purchase(Value, frozen=True):
     invoice_id: str = ""
     """Its own; under ``bill_later`` the one with its line, empty: not yet."""
     refunded: Money | None = None
-    """Given back, by the provider or to the account's balance."""
+    """Given back, by the provider or to the account's balance; under ``bill_later`` not billed at all."""
     changed_at: datetime | None = None
     charged: Money | None = None
-    """What is due on its own invoice: the price less invoice credits and balance, with tax."""
+    """What is due on its own invoice: the price less invoice credits and balance, with tax. Under
+    ``bill_later`` what of the price is billed still, where it was refunded before."""
     lifetime: Lifetime | None = None
     """Of the credits of a top-up, from their grant on; a pack has its own."""
 

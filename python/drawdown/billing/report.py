@@ -129,6 +129,8 @@ def _with_pack(sums: PackSales, purchase: Purchase) -> PackSales:
 def _refunded_of(purchase: Purchase) -> Money:
     """Of the price: what was given back is of what was charged, tax and all."""
     price, asked = purchase.price, purchase.asked
+    if purchase.refunded is not None and purchase.bill_later:
+        return purchase.refunded
     if purchase.refunded is None or asked.minor == 0:
         return zero(price.currency)
     back = _rounded(price.minor, Decimal(purchase.refunded.minor), Decimal(asked.minor))

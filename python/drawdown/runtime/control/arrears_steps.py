@@ -255,9 +255,12 @@ def _given_back(step: Step, subscription: Subscription, change_id: str) -> list[
 
 
 def _bought_before(step: Step, subscription: Subscription, plan: Plan, number: int) -> list[Charge]:
-    """Packs and top-ups whose credits came first: their money, once."""
+    """Packs and top-ups whose credits came first: their money, once; of one given back, the spent share."""
+    find, account = step.work.purchases.find, subscription.account
+    bought = find(account=account, state="granted", order="row")
+    given_back = [each for each in find(account=account, state="refunded", order="row") if each.charged]
     charges = []
-    for purchase in step.work.purchases.find(account=subscription.account, state="granted", order="row"):
+    for purchase in (*bought, *given_back):
         if not purchase.bill_later or purchase.invoice_id or purchase.price.currency != subscription.currency:
             continue
         charges.append(
@@ -265,7 +268,7 @@ def _bought_before(step: Step, subscription: Subscription, plan: Plan, number: i
                 charge_id=line_id_of(purchase),
                 kind="pack" if purchase.pack_id else "top_up",
                 description=what_was_bought(purchase, step.work.pack_name(purchase.pack_id)),
-                amount=purchase.price,
+                amount=purchase.asked,
                 quantity=Decimal(purchase.quantity),
                 period=subscription.billing.period(number),
                 subscription_id=subscription.subscription_id,

@@ -28,7 +28,8 @@ def bring_renewals(work: Work, jobs: list[StoredJob]) -> None:
                     max(0, subscription.billing_next - 1)
                 )
     work.invoices.bring(invoices)
-    work.purchases.bring_lists(accounts, by="account", order="row", state="granted")
+    for state in ("granted", "refunded"):
+        work.purchases.bring_lists(accounts, by="account", order="row", state=state)
     if ended:
         since = since_begun(min(ended.values(), key=lambda period: period.start))
         work.invoices.bring_lists(ended, by="account", order="row", since=since)

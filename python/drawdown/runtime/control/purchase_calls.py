@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from drawdown import errors
+from drawdown.billing.bought_credits import voided_of
 from drawdown.billing.purchase import REFUND_POLICIES, Purchase
 from drawdown.billing.purchase_requests import (
     CallbackAnswer,
@@ -239,6 +240,7 @@ def refund(step: Step, request: RefundPurchase) -> Purchase:
 
 def _give_back(step: Step, purchase: Purchase, policy: str, minor: int | None, *, is_dispute: bool) -> None:
     lane = lane_of_purchase(purchase.purchase_id)
+    grants = step.engine.grants(purchase.account, credit_type=purchase.credit_type)
     step.decision.job(
         Job(
             kind=REFUND_JOB,
@@ -251,6 +253,8 @@ def _give_back(step: Step, purchase: Purchase, policy: str, minor: int | None, *
                 "policy": policy,
                 "minor": minor,
                 "is_dispute": is_dispute,
+                # Before the first of its credits goes, so that a repeat after a crash measures the same.
+                "withdrawn": f"{voided_of(purchase, grants):f}",
             },
         )
     )

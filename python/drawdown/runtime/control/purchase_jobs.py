@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from drawdown.billing.bought_credits import grants_with, unspent_share, voided_of
 from drawdown.billing.purchase import Purchase, moved
+from drawdown.errors import UnavailableError
 from drawdown.model import commands
 from drawdown.model.money import Money, zero
 from drawdown.payments import Charge, PaymentRequest, RefundRequest
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
 
 REFUND_JOB: Final = "purchase.refund"
+# Transfers that are quicker one after the other, before the refund is put off.
+VOIDS_MAX: Final = 20
 # Printed on the credit note; what became of the credits is the account's business.
 _NOTES: Final = {"take_unspent": "Refund of what is unspent", "disputed": "Chargeback"}
 
@@ -37,6 +40,8 @@ class Refunding(msgspec.Struct, frozen=True):
     policy: str
     minor: int | None
     is_dispute: bool
+    withdrawn: Decimal
+    """Of its credits, void when it was asked for: by credit notes, whose money is not in ``left``."""
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -84,20 +89,21 @@ def refund_of(step: Step, job: StoredJob) -> Refunding | None:
         return None
     asked = job.payload
     left = left_of(step, purchase)
-    return Refunding(purchase, left, asked["policy"], asked.get("minor"), asked["is_dispute"])
+    withdrawn = Decimal(asked.get("withdrawn", "0"))
+    return Refunding(purchase, left, asked["policy"], asked.get("minor"), asked["is_dispute"], withdrawn)
 
 
 def give_back(plane: ControlPlane, asked: Refunding) -> Taken:
     """Take credits as the policy says, then give the money back; every part of it once."""
     purchase = asked.purchase
     has_credits = purchase.state == "granted"
-    taken = _take(plane, purchase, asked.policy) if has_credits else Decimal(0)
+    taken = _take(plane, asked) if has_credits else Decimal(0)
     money = asked.left
     if asked.is_dispute:
         # The bank has taken it already: what was charged, and no more.
         return Taken(min(asked.left, purchase.asked), taken)
     if asked.policy == "take_unspent" and has_credits:
-        money = asked.left.times(Fraction(taken) / Fraction(purchase.credits))
+        money = asked.left.times(unspent_share(purchase, taken, asked.withdrawn))
     if asked.minor is not None:
         money = Money(asked.minor, purchase.price.currency)
     by_provider = min(money, purchase.asked)
@@ -113,23 +119,37 @@ def give_back(plane: ControlPlane, asked: Refunding) -> Taken:
     return Taken(money, taken)
 
 
-def _take(plane: ControlPlane, purchase: Purchase, policy: str) -> Decimal:
+def _take(plane: ControlPlane, asked: Refunding) -> Decimal:
     """Credits taken back; the same when it is done again."""
-    if policy == "take_unspent":
-        plane.engine.execute([commands.VoidGrant(account=purchase.account, grant_id=purchase.grant_id)])
-        grants = plane.engine.grants(purchase.account, credit_type=purchase.credit_type)
-        return next((each.voided for each in grants if each.grant_id == purchase.grant_id), Decimal(0))
-    if policy == "into_debt":
+    purchase = asked.purchase
+    if asked.policy == "take_unspent":
+        return _void(plane, purchase) - asked.withdrawn
+    if asked.policy == "into_debt":
         plane.engine.record(
             purchase.account,
             credit_type=purchase.credit_type,
-            credits=purchase.credits,
+            credits=purchase.credits - asked.withdrawn,
             event_id=f"refund:{purchase.purchase_id}",
             force=True,
         )
-        return purchase.credits
+        return purchase.credits - asked.withdrawn
     plane.engine.execute([commands.SuspendAccount(account=purchase.account)])
     return Decimal(0)
+
+
+def _void(plane: ControlPlane, purchase: Purchase) -> Decimal:
+    """All that is left of what was bought is void; answers how much of it is, whenever that happened."""
+    account = purchase.account
+    for _ in range(VOIDS_MAX):
+        grants = plane.engine.grants(account, credit_type=purchase.credit_type)
+        standing = [each for each in grants_with(purchase, grants) if each.state != "voided"]
+        if not standing:
+            return voided_of(purchase, grants)
+        # A transfer that is quicker puts another grant in its place: looked at once more.
+        plane.engine.execute(
+            [commands.VoidGrant(account=account, grant_id=each.grant_id) for each in standing]
+        )
+    raise UnavailableError(f"the credits of purchase {purchase.purchase_id!r} do not hold still; ask again")
 
 
 @carries_out(REFUND_JOB, ask=refund_of, effect=give_back)
@@ -139,10 +159,16 @@ def refund_purchase(step: Step, job: StoredJob, taken: Taken | None) -> None:
     if taken is None:
         return
     reason = "disputed" if job.payload["is_dispute"] else job.payload["policy"]
-    given = zero(purchase.price.currency) if purchase.bill_later else taken.money
+    given, billed = taken.money, purchase.charged
+    if purchase.bill_later:
+        # Not on an invoice yet, the spent share comes there; what is, only a credit note corrects.
+        is_billed = bool(purchase.invoice_id)
+        given = zero(purchase.price.currency) if is_billed else taken.money
+        billed = None if is_billed else purchase.price - taken.money
     note_refund(step, purchase, given, _NOTES.get(reason, "Refund"))
     add_to_balance(step, purchase.account, given - min(given, purchase.asked))
-    refunded = moved(purchase, "refunded", step.now_of(purchase.account), reason=reason, refunded=given)
+    at = step.now_of(purchase.account)
+    refunded = moved(purchase, "refunded", at, reason=reason, refunded=given, charged=billed)
     step.work.purchases.put(refunded)
     tell(
         step,
