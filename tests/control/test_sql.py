@@ -70,6 +70,25 @@ def test_a_schema_of_an_older_version_is_brought_up_to_date(tmp_path: Path) -> N
     assert "newer version wrote it" in log
 
 
+def test_grants_and_deliveries_of_an_older_version_stand_behind_their_period(tmp_path: Path) -> None:
+    """What was put down to go before the opening of the period, or beside it, goes after it."""
+    older = sqlalchemy.create_engine(f"sqlite:///{tmp_path / FILE_NAME}")
+    migrate(older, "0010")
+    kinds = {"subscription.period": 50, "subscription.grant": 50, "subscription.delivery": 40}
+    fields = "kind, key, rank, lane, clock, due_at, state, attempts, not_before, failure, body"
+    with older.begin() as connection:
+        for kind, rank in kinds.items():
+            connection.exec_driver_sql(
+                f"INSERT INTO job ({fields}) VALUES (?, ?, ?, 'lane', '', 7, 'due', 0, 0, '', '{{}}')",
+                (kind, kind, rank),
+            )
+    open_sql("", str(tmp_path)).close()
+    with older.begin() as connection:
+        found = connection.exec_driver_sql("SELECT kind, rank FROM job").all()
+    ranks = {kind: rank for kind, rank in found}
+    assert ranks["subscription.period"] < ranks["subscription.grant"] < ranks["subscription.delivery"]
+
+
 def content_of(file: Path) -> list[str]:
     """Schema and rows; what a step dated with the time of its own reads as "now"."""
     connection = sqlite3.connect(file)

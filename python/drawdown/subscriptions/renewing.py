@@ -25,6 +25,8 @@ from drawdown.subscriptions.subscription import OwnGrant, Segment, Subscription
 
 PERIOD_JOB = "subscription.period"
 GRANT_JOB = "subscription.grant"
+# Behind the opening of the period that begins at the same instant, whose invoice they wait for.
+_GRANT_RANK: Final = 55
 # Kinds of lines that a period is paid with when it begins.
 IN_ADVANCE: Final = ("base_fee", "credits")
 
@@ -48,23 +50,24 @@ def price_of(prices: tuple[Price, ...], subscription: Subscription, field: str) 
 
 def period_job(subscription: Subscription, number: int) -> Job:
     """The opening of a billing period, due when it starts."""
-    return _job(PERIOD_JOB, subscription, number, subscription.billing.edge(number))
+    return _job(PERIOD_JOB, subscription, number, subscription.billing.edge(number), rank=50)
 
 
 def grant_job(subscription: Subscription, number: int) -> Job | None:
     """The grant of a cadence, due when that starts; ``None`` for plans without credits."""
     if subscription.grants is None:
         return None
-    return _job(GRANT_JOB, subscription, number, subscription.grants.edge(number))
+    return _job(GRANT_JOB, subscription, number, subscription.grants.edge(number), rank=_GRANT_RANK)
 
 
-def _job(kind: str, subscription: Subscription, number: int, due_at: datetime) -> Job:
+def _job(kind: str, subscription: Subscription, number: int, due_at: datetime, *, rank: int) -> Job:
     return Job(
         kind=kind,
         key=f"{kind}:{subscription.subscription_id}:{subscription.epoch}:{number}",
         lane=lane_of(subscription.account),
         account=subscription.account,
         due_at=due_at,
+        rank=rank,
         payload={
             "subscription_id": subscription.subscription_id,
             "epoch": subscription.epoch,

@@ -22,6 +22,8 @@ from drawdown.subscriptions.renewing import lifetime_of, price_of
 from drawdown.subscriptions.subscription import OwnGrant, Service, Subscription
 
 DELIVERY_JOB = "subscription.delivery"
+# Behind the opening of the period that begins at the same instant, which puts the delivery onto an invoice.
+_DELIVERY_RANK: Final = 60
 SCHEDULES: Final = {"one_off": None, "weekly": Interval(1, "week"), "monthly": Interval(1, "month")}
 
 
@@ -74,19 +76,29 @@ def delivery_price(subscription: Subscription, service: Service, pack: Pack) -> 
 def delivery_charges(
     subscription: Subscription, service: Service, pack: Pack, period: Period
 ) -> list[Charge]:
-    """One line per delivery inside the period."""
+    """One line per delivery inside the period; in advance, of those that are still to come."""
     if service.state != "active":
         return []
-    return [_charge(subscription, service, pack, number) for number in deliveries_in(service, period)]
+    return [
+        delivery_charge(subscription, service, pack, number)
+        for number in deliveries_in(service, period)
+        if service.bill_later or number >= service.delivered
+    ]
 
 
-def _charge(subscription: Subscription, service: Service, pack: Pack, number: int) -> Charge:
+def delivery_line_id(subscription: Subscription, service: Service, number: int) -> str:
+    """The line of delivery ``number``, whichever invoice has it."""
+    return f"{subscription.subscription_id}:service:{service.service_id}:{number}"
+
+
+def delivery_charge(subscription: Subscription, service: Service, pack: Pack, number: int) -> Charge:
+    """What delivery ``number`` costs."""
     edge = service.deliveries.edge(number)
     end = (
         service.deliveries.edge(number + 1) if service.schedule != "one_off" else _one_off_end(service, pack)
     )
     return Charge(
-        charge_id=f"{subscription.subscription_id}:service:{service.service_id}:{number}",
+        charge_id=delivery_line_id(subscription, service, number),
         kind="pack",
         description=f"{pack.name}, {edge:%Y-%m-%d}",
         amount=delivery_price(subscription, service, pack),
@@ -136,7 +148,7 @@ def delivery_job(subscription: Subscription, service: Service, number: int) -> J
         lane=lane_of(subscription.account),
         account=subscription.account,
         due_at=edge,
-        rank=40,
+        rank=_DELIVERY_RANK,
         payload={
             "subscription_id": subscription.subscription_id,
             "service_id": service.service_id,

@@ -28,6 +28,7 @@ from drawdown.subscriptions.arrears import Arrears
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.identifiers import further_invoice_id, invoice_id, lane_of
+from drawdown.subscriptions.renewing import IN_ADVANCE, period_stem
 from drawdown.subscriptions.subscription import Subscription
 
 FINALIZE_JOB = "invoice.finalize"
@@ -37,14 +38,27 @@ COLLECT_JOB = "invoice.collect"
 
 
 def invoice_of_period(step: Step, subscription: Subscription, period: Period) -> Invoice | None:
-    """The account's invoice for the billing period in the subscription's currency."""
-    return step.work.invoices.get(
-        invoice_id=invoice_id(subscription.account, period.start, subscription.currency)
-    )
+    """The invoice with what the subscription pays for its billing period in advance.
+
+    It is the account's for the period, the one beside it where that was final, or that of the change which
+    began the period. ``None``: the period is settled elsewhere.
+    """
+    first = invoice_id(subscription.account, period.start, subscription.currency)
+    regular = step.work.invoices.get(invoice_id=first)
+    number = max(0, subscription.billing.number_at(period.start))
+    stem = f"{period_stem(subscription, number)}:"
+    if regular is not None and any(line.line_id.startswith(stem) for line in regular.lines):
+        return regular
+    further = further_invoice_id(first, subscription.subscription_id)
+    found = step.work.invoices.get(invoice_id=further)
+    if found is None and number == 0 and subscription.epoch > 0:
+        lines = (invoice_with_line(step, subscription, f"{stem}{kind}") for kind in IN_ADVANCE)
+        found = next((each for each in lines if each is not None), None)
+    return found or regular
 
 
 def must_wait(plan: Plan, invoice: Invoice | None) -> bool:
-    """Whether credits wait for their invoice."""
+    """Whether credits wait for their invoice; with none, their period is settled elsewhere."""
     if plan.release == "immediate" or invoice is None or "paid" in (invoice.state, invoice.advance_state):
         return False
     if plan.release == "on_approval":
@@ -81,12 +95,10 @@ def add_lines(
     With ``own_id`` they are on an invoice of that id, for what is charged in the midst of a period. With
     ``arrears`` it waits for usage of those periods.
     """
-    known = (
-        step.work.invoices.get(invoice_id=own_id) if own_id else invoice_of_period(step, subscription, period)
-    )
+    first = own_id or invoice_id(subscription.account, period.start, subscription.currency)
+    known = step.work.invoices.get(invoice_id=first)
     profile = step.profile(subscription.account)
     if known is None or known.state != "draft" or known.advance is not None:
-        first = own_id or invoice_id(subscription.account, period.start, subscription.currency)
         invoice = Invoice(
             invoice_id=first if known is None else further_invoice_id(first, subscription.subscription_id),
             account=subscription.account,

@@ -7,7 +7,9 @@ from typing import Final
 import msgspec
 
 from drawdown import errors
+from drawdown.billing.invoice import Invoice
 from drawdown.billing.withdrawal import ADJUSTS, ALLOCATED
+from drawdown.catalog.pack import Pack
 from drawdown.model.commands import CreateGrant, Formula, VoidAndReplace, grant_input
 from drawdown.model.credits import decimal_text, units_from_credits
 from drawdown.model.ids import check_id
@@ -24,10 +26,12 @@ from drawdown.subscriptions.requests import AddService, AdjustDelivery, ServiceO
 from drawdown.subscriptions.servicing import (
     DELIVERY_JOB,
     delivery_amount,
+    delivery_charge,
     delivery_charges,
     delivery_grant,
     delivery_grant_id,
     delivery_job,
+    delivery_line_id,
     schedule_of,
     service_named,
     with_service,
@@ -91,7 +95,9 @@ def order_service(
         bill_later=order.bill_later,
     )
     changed = step.work.subscriptions.put(with_service(subscription, service))
-    if charge_now and not order.bill_later:
+    # While it is paused nobody knows which deliveries of a rhythm there will be: each is charged when made.
+    rests = subscription.state == "paused" and order.schedule != "one_off"
+    if charge_now and not order.bill_later and not rests:
         _charge_rest(step, changed, service, min(now, start))
     job = delivery_job(changed, service, 0)
     if job is not None:
@@ -128,7 +134,7 @@ def deliver(step: Step, job: StoredJob, _: object) -> None:
         return
     if service.until is not None and job.due_at >= service.until:
         return
-    if subscription.state != "paused":
+    if _is_made(subscription, service, job.due_at):
         _give_delivery(step, subscription, service, number)
     following = msgspec.structs.replace(service, delivered=number + 1)
     changed = step.work.subscriptions.put(with_service(subscription, following))
@@ -137,18 +143,37 @@ def deliver(step: Step, job: StoredJob, _: object) -> None:
         step.decision.job(next_job)
 
 
+def _is_made(subscription: Subscription, service: Service, at: datetime) -> bool:
+    """Whether a delivery that is due is made: of a rhythm none while it is paused, nor past a period that
+    nobody paid for. What was ordered once is made whenever it is due."""
+    if service.schedule == "one_off":
+        return True
+    return subscription.state != "paused" and subscription.has_period_at(at)
+
+
 def _give_delivery(step: Step, subscription: Subscription, service: Service, number: int) -> None:
     pack, plan = pack_of(step, service.pack_id), plan_of(step, subscription)
     own = delivery_grant(subscription, service, pack, number)
     assert own.amount is not None
     if own.amount > 0:
-        line_id = f"{subscription.subscription_id}:service:{service.service_id}:{number}"
-        invoice = None if service.bill_later else invoice_with_line(step, subscription, line_id)
+        invoice = None if service.bill_later else _invoice_of(step, subscription, service, pack, number)
         waits = not service.bill_later and must_wait(plan, invoice)
         grant = grant_input_of(subscription, own, own.amount, pending=waits)
         step.decision.command(subscription.account, CreateGrant(account=subscription.account, grant=grant))
         if waits:
             release_with(step, plan, invoice, subscription.account, own.grant_id)
+
+
+def _invoice_of(step: Step, subscription: Subscription, service: Service, pack: Pack, number: int) -> Invoice:
+    """The invoice that has the delivery; where its period had no line for it, one of its own."""
+    line_id = delivery_line_id(subscription, service, number)
+    known = invoice_with_line(step, subscription, line_id)
+    if known is not None:
+        return known
+    charge = delivery_charge(subscription, service, pack, number)
+    own_id = derived("inv", subscription.subscription_id, "delivery", service.service_id, number)
+    plan = plan_of(step, subscription)
+    return add_lines(step, subscription, plan, charge.period, [charge], own_id=own_id)
 
 
 @handles(TerminateService, reread=_reread)

@@ -1,0 +1,206 @@
+"""Every delivery stands on one invoice, and credits wait for theirs, whatever their subscription does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import drawdown
+import pytest
+from drawdown.billing.invoice import Invoice, InvoiceLine
+from drawdown.client.interface import Database
+from drawdown.model.money import Money
+from drawdown.model.results import Grant
+
+from .conftest import SMALL, START, prepare
+from .plans import published
+
+Name = Callable[[str], str]
+EDGE = datetime(2026, 2, 28, tzinfo=UTC)
+MARCH = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def at(month: int, day: int = 1, year: int = 2026) -> datetime:
+    return datetime(year, month, day, tzinfo=UTC)
+
+
+@pytest.fixture
+def pack(db: Database, name: Name) -> str:
+    """10 credits for 5.00 USD."""
+    price = {"currency": "USD", "amount": "5"}
+    return db.create_pack(name("pack"), name="Ten", amount="10", prices=[price]).pack_id
+
+
+@pytest.fixture
+def licence(db: Database, name: Name) -> str:
+    """Nothing but services, approved by hand, from the 1st of March on; its account is ``member``."""
+    db.create_account(name("member"), customer_id=name("customer"), test_clock=MARCH)
+    facts: dict[str, Any] = {"type": "custom", "base_fee": [], "credits": None, "rates": []}
+    plan = published(db, name("licence"), release="on_approval", **facts)
+    db.subscribe(name("member"), plan.plan_id, subscription_id=name("licence"))
+    return name("licence")
+
+
+def approve_all(db: Database, account: str) -> None:
+    for invoice in db.invoices(account):
+        if invoice.state == "draft":
+            db.approve_invoice(invoice.invoice_id)
+
+
+def deliveries(db: Database, account: str) -> list[Grant]:
+    made = [each for each in db.grants(account) if each.grant_id.startswith("svc")]
+    return sorted(made, key=lambda each: each.effective_at or MARCH)
+
+
+def days_of(grants: list[Grant]) -> list[str]:
+    return [each.effective_at.date().isoformat() for each in grants if each.effective_at]
+
+
+def packs_on(db: Database, account: str) -> list[InvoiceLine]:
+    return [line for each in db.invoices(account) for line in each.lines if line.kind == "pack"]
+
+
+def newest(db: Database, account: str) -> Invoice:
+    return db.invoices(account)[-1]
+
+
+@pytest.mark.behaviour("S4-6")
+def test_every_delivery_waits_for_the_approval_of_its_invoice(
+    db: Database, name: Name, licence: str, pack: str
+) -> None:
+    """Not only the first: that of April comes with the approval of April's invoice."""
+    db.add_service(licence, pack, service_id="ten", schedule="monthly")
+    approve_all(db, name("member"))
+    db.advance_clock(name("member"), at(4))
+    assert [each.state for each in deliveries(db, name("member"))] == ["active", "pending"]
+    approve_all(db, name("member"))
+    assert [each.state for each in deliveries(db, name("member"))] == ["active", "active"]
+
+
+@pytest.mark.behaviour("S3-4")
+def test_every_delivery_waits_for_the_payment_of_its_invoice(
+    db: Database, account: str, name: Name, pack: str
+) -> None:
+    """A renewal is declined: the pack of its first instant is not spendable until it is paid."""
+    plan = published(db, name("plan"), credits="7")
+    order = {"service_id": "ten", "pack_id": pack, "schedule": "monthly"}
+    db.subscribe(account, plan.plan_id, subscription_id=name("sub"), services=[order])
+    db.put_customer(name("customer"), payment_method="test_decline")
+    db.advance_clock(account, EDGE)
+    unpaid = newest(db, account)
+    assert [each.state for each in deliveries(db, account)] == ["active", "pending"]
+    db.retry_payment(unpaid.invoice_id, retry_id="again", payment_method="test_ok")
+    assert [each.state for each in deliveries(db, account)] == ["active", "active"]
+
+
+@pytest.mark.behaviour("S3-4")
+def test_nothing_is_delivered_past_a_period_that_nobody_paid_for(tmp_path: Path, db_url: str) -> None:
+    """Past due for good: what the unpaid period delivers waits, and nothing comes behind it."""
+    with drawdown.open(tmp_path / "data", db=db_url, after_retries="stay", **SMALL) as db:
+        prepare(db)
+        db.put_customer("c", payment_method="test_ok")
+        db.create_account("acme", customer_id="c", test_clock=START)
+        db.create_pack("ten", name="Ten", amount="10", prices=[{"currency": "USD", "amount": "5"}])
+        published(db, "plan", credits="7")
+        order = {"service_id": "w", "pack_id": "ten", "schedule": "weekly"}
+        db.subscribe("acme", "plan", subscription_id="sub", services=[order])
+        db.put_customer("c", payment_method="test_decline")
+        db.advance_clock("acme", at(7))
+        made = deliveries(db, "acme")
+        assert {each.state for each in made[:4]} == {"active"}
+        assert {each.state for each in made[4:]} == {"pending"}
+        assert days_of(made)[-1] == "2026-03-28"
+        assert len(packs_on(db, "acme")) == len(made) == 9
+        db.put_customer("c", payment_method="test_ok")
+        db.advance_clock("acme", at(7, 20))
+        assert {each.state for each in deliveries(db, "acme")} == {"active"}
+        assert days_of(deliveries(db, "acme"))[9:] == ["2026-07-04", "2026-07-11", "2026-07-18"]
+
+
+@pytest.mark.behaviour("S3-4")
+def test_a_yearly_grant_waits_for_the_monthly_invoice_that_has_its_price(
+    db: Database, account: str, name: Name
+) -> None:
+    """The second year's credits were put down a year ago, before the period that charges them."""
+    yearly = {
+        "credit_type": "credits",
+        "amount": "1000",
+        "cadence": "yearly",
+        "prices": [{"currency": "USD", "amount": "500"}],
+    }
+    plan = published(db, name("plan"), fee="1", credits=yearly)
+    db.subscribe(account, plan.plan_id, subscription_id=name("sub"))
+    db.advance_clock(account, at(1, 30, 2027))
+    db.put_customer(name("customer"), payment_method="test_decline")
+    db.advance_clock(account, at(1, 31, 2027))
+    assert newest(db, account).due == Money(50100, "USD")
+    assert db.balance(account, "credits").available == 0
+    db.retry_payment(newest(db, account).invoice_id, retry_id="again", payment_method="test_ok")
+    assert db.balance(account, "credits").available == Decimal(1000)
+
+
+@pytest.mark.behaviour("S3-4")
+def test_a_second_subscription_of_one_instant_waits_for_its_own_invoice(
+    db: Database, account: str, name: Name
+) -> None:
+    """The first one's invoice is paid and final; the second has another, whose payment is on its way."""
+    first, second = published(db, name("a"), credits="100"), published(db, name("b"), credits="1000")
+    db.subscribe(account, first.plan_id, subscription_id=name("first"))
+    db.subscribe(account, second.plan_id, subscription_id=name("second"), payment_method="test_pending")
+    assert db.balance(account, "credits").available == Decimal(100)
+    db.mark_invoice_paid(newest(db, account).invoice_id)
+    assert db.balance(account, "credits").available == Decimal(1100)
+
+
+@pytest.mark.behaviour("S4-6")
+def test_later_grants_of_a_period_that_a_change_began_wait_for_the_change(db: Database, name: Name) -> None:
+    """Approved by hand: the invoice of the change is that of its period, for every week of it."""
+    db.create_account(name("member"), customer_id=name("customer"), test_clock=MARCH)
+    weekly = {"credit_type": "credits", "amount": "10", "cadence": "weekly"}
+    old = published(db, name("old"), type="custom", release="on_approval", credits=weekly)
+    new = published(
+        db, name("new"), type="custom", release="on_approval", credits=weekly, billing_period="yearly"
+    )
+    db.subscribe(name("member"), old.plan_id, subscription_id=name("sub"))
+    approve_all(db, name("member"))
+    db.advance_clock(name("member"), at(3, 3))
+    db.change_plan(name("sub"), new.plan_id, change_id="longer")
+    db.advance_clock(name("member"), at(3, 12))
+    assert db.balance(name("member"), "credits").available == 0
+    approve_all(db, name("member"))
+    assert db.balance(name("member"), "credits").available == Decimal(10)
+
+
+def test_what_is_ordered_once_while_paused_is_charged_and_delivered(
+    db: Database, account: str, name: Name, pack: str
+) -> None:
+    """A pause rests the rhythm, and one order is none; it is so too where no period is open any more."""
+    plan = published(db, name("plan"), credits="7")
+    db.subscribe(account, plan.plan_id, subscription_id=name("sub"))
+    db.pause_subscription(name("sub"))
+    db.add_service(name("sub"), pack, service_id="one")
+    db.advance_clock(account, at(3, 3))
+    db.add_service(name("sub"), pack, service_id="two")
+    db.resume_subscription(name("sub"))
+    db.advance_clock(account, at(3, 20))
+    assert days_of(deliveries(db, account)) == ["2026-01-31", "2026-03-03"]
+    assert len(packs_on(db, account)) == 2
+    assert {each.state for each in db.invoices(account)} == {"paid"}
+
+
+def test_a_rhythm_that_is_ordered_while_paused_is_charged_as_it_is_delivered(
+    db: Database, account: str, name: Name, pack: str
+) -> None:
+    """What falls into the pause is neither; what follows in the same period is both."""
+    plan = published(db, name("plan"), credits="7")
+    db.subscribe(account, plan.plan_id, subscription_id=name("sub"))
+    db.pause_subscription(name("sub"))
+    db.add_service(name("sub"), pack, service_id="weekly", schedule="weekly")
+    db.advance_clock(account, at(2, 10))
+    db.resume_subscription(name("sub"))
+    db.advance_clock(account, EDGE - timedelta(days=1))
+    assert days_of(deliveries(db, account)) == ["2026-02-14", "2026-02-21"]
+    assert len(packs_on(db, account)) == 2
