@@ -204,3 +204,131 @@ def test_a_rhythm_that_is_ordered_while_paused_is_charged_as_it_is_delivered(
     db.advance_clock(account, EDGE - timedelta(days=1))
     assert days_of(deliveries(db, account)) == ["2026-02-14", "2026-02-21"]
     assert len(packs_on(db, account)) == 2
+
+
+def charged_days(db: Database, account: str) -> list[str]:
+    """The date of each delivery that is on an invoice, as often as it is."""
+    return sorted(line.period.start.date().isoformat() for line in packs_on(db, account) if line.period)
+
+
+MARCH_WEEKS = ["2026-03-01", "2026-03-08", "2026-03-15", "2026-03-22", "2026-03-29"]
+
+
+@pytest.mark.behaviour("S4-25")
+def test_what_was_delivered_before_a_termination_is_billed_later(
+    db: Database, name: Name, licence: str, pack: str
+) -> None:
+    """Three of March are made, the rest is not: three are on April's invoice."""
+    db.add_service(licence, pack, service_id="w", schedule="weekly", bill_later=True)
+    db.advance_clock(name("member"), at(3, 16))
+    db.terminate_service(licence, "w")
+    db.advance_clock(name("member"), at(5, 2))
+    assert charged_days(db, name("member")) == MARCH_WEEKS[:3]
+    assert days_of(deliveries(db, name("member"))) == MARCH_WEEKS[:3]
+
+
+@pytest.mark.parametrize(("when", "count"), [("now", 3), ("period_end", 5)])
+def test_what_was_delivered_before_the_end_is_on_the_last_invoice(
+    db: Database, name: Name, licence: str, pack: str, when: str, count: int
+) -> None:
+    """There is no later period to bill it in."""
+    db.add_service(licence, pack, service_id="w", schedule="weekly", bill_later=True)
+    db.advance_clock(name("member"), at(3, 16))
+    db.cancel_subscription(licence, when=when)
+    db.advance_clock(name("member"), at(5, 2))
+    assert charged_days(db, name("member")) == MARCH_WEEKS[:count]
+    assert days_of(deliveries(db, name("member"))) == MARCH_WEEKS[:count]
+
+
+def test_what_a_subscription_delivered_that_was_never_paid_for_is_billed(
+    db: Database, account: str, name: Name, pack: str
+) -> None:
+    """Its first invoice is void when its first period is over; the packs were given, and are owed."""
+    plan = published(db, name("plan"))
+    order = {"service_id": "w", "pack_id": pack, "schedule": "weekly", "bill_later": True}
+    db.subscribe(
+        account, plan.plan_id, subscription_id=name("sub"), payment_method="test_decline", services=[order]
+    )
+    db.advance_clock(account, at(3))
+    assert db.subscription(name("sub")).state == "ended"
+    assert charged_days(db, account) == days_of(deliveries(db, account)) != []
+
+
+@pytest.mark.parametrize("when", ["now", "period_end"])
+def test_what_was_delivered_before_a_change_of_rhythm_is_billed_with_it(
+    db: Database, account: str, name: Name, pack: str, when: str
+) -> None:
+    """The new period has no one before it, and what the old one delivered is owed nevertheless, once."""
+    monthly = published(db, name("monthly"), credits="7")
+    yearly = published(db, name("yearly"), credits="7", fee="200", billing_period="yearly")
+    order = {"service_id": "w", "pack_id": pack, "schedule": "weekly", "bill_later": True}
+    db.subscribe(account, monthly.plan_id, subscription_id=name("sub"), services=[order])
+    db.advance_clock(account, at(2, 15))
+    shown = db.preview_change(name("sub"), yearly.plan_id, when="now")
+    assert len([each for each in shown.charges if each.kind == "pack"]) == 3
+    db.change_plan(name("sub"), yearly.plan_id, change_id="longer", when=when)
+    db.advance_clock(account, at(3, 10))
+    january_31 = ["2026-01-31", "2026-02-07", "2026-02-14"]
+    assert charged_days(db, account) == january_31 + (["2026-02-21"] if when == "period_end" else [])
+    db.advance_clock(account, at(3, 15, 2027))
+    assert charged_days(db, account) == [
+        day
+        for day in days_of(deliveries(db, account))
+        if day < ("2027-02-15" if when == "now" else "2027-02-28")
+    ]
+
+
+def test_what_a_pause_left_out_is_not_billed_later(db: Database, name: Name, licence: str, pack: str) -> None:
+    """Two weeks are made; the pause outlasts the period, and the next one begins with the resumption."""
+    db.add_service(licence, pack, service_id="w", schedule="weekly", bill_later=True)
+    db.advance_clock(name("member"), at(3, 10))
+    db.pause_subscription(licence)
+    db.advance_clock(name("member"), at(4, 10))
+    db.resume_subscription(licence)
+    assert charged_days(db, name("member")) == MARCH_WEEKS[:2]
+    db.advance_clock(name("member"), at(5, 10))
+    made = days_of(deliveries(db, name("member")))
+    assert made[2:] == ["2026-04-12", "2026-04-19", "2026-04-26", "2026-05-03", "2026-05-10"]
+    assert charged_days(db, name("member")) == made[:-1], "that of the edge belongs to the period that begins"
+
+
+@pytest.mark.parametrize("rhythms", [("monthly", "yearly"), ("yearly", "monthly")])
+def test_a_change_of_rhythm_charges_each_delivery_once(
+    db: Database, account: str, name: Name, pack: str, rhythms: tuple[str, str]
+) -> None:
+    """What the old period has charged is delivered as it was; the new one charges what follows."""
+    for rhythm in rhythms:
+        published(db, name(rhythm), credits="7", billing_period=rhythm)
+    order = {"service_id": "w", "pack_id": pack, "schedule": "weekly"}
+    db.subscribe(account, name(rhythms[0]), subscription_id=name("sub"), services=[order])
+    db.advance_clock(account, at(2, 10))
+    before = charged_days(db, account)
+    shown = db.preview_change(name("sub"), name(rhythms[1]))
+    db.change_plan(name("sub"), name(rhythms[1]), change_id="other")
+    ahead = [each for each in shown.charges if each.kind == "pack"]
+    assert len(charged_days(db, account)) == len(before) + len(ahead)
+    assert bool(ahead) == (rhythms[1] == "yearly")
+    db.advance_clock(account, at(3, 31, 2027))
+    charged, delivered = charged_days(db, account), days_of(deliveries(db, account))
+    assert len(charged) == len(set(charged))
+    assert charged[: len(delivered)] == delivered
+    assert len(delivered) == 61
+
+
+@pytest.mark.behaviour("S4-24")
+@pytest.mark.parametrize("month", [3, 4])
+def test_services_of_a_term_go_on_with_the_term_of_another_rhythm(
+    db: Database, name: Name, pack: str, month: int
+) -> None:
+    """Two months become two years, also where the last delivery of the two months was made."""
+    db.create_account(name("member"), customer_id=name("customer"), test_clock=MARCH)
+    facts: dict[str, Any] = {"type": "custom", "base_fee": [], "credits": None, "rates": []}
+    published(db, name("months"), release="immediate", **facts)
+    published(db, name("years"), release="immediate", billing_period="yearly", **facts)
+    order = {"service_id": "w", "pack_id": pack, "schedule": "monthly"}
+    db.subscribe(name("member"), name("months"), subscription_id=name("sub"), term=2, services=[order])
+    db.advance_clock(name("member"), at(month, 10))
+    changed = db.change_plan(name("sub"), name("years"), change_id="longer")
+    assert [each.until for each in changed.services] == [changed.term_ends_at]
+    db.advance_clock(name("member"), at(8))
+    assert days_of(deliveries(db, name("member"))) == [f"2026-0{each}-01" for each in range(3, 9)]

@@ -2,9 +2,10 @@
 
 Delivery n is due at From + n × schedule while that is before To. A part month delivers in full. Money:
 each delivery is one line, on the invoice of the billing period that holds it (in advance) or, bill-later,
-on the one after.
+once it is made, on the next invoice of the subscription.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -76,14 +77,53 @@ def delivery_price(subscription: Subscription, service: Service, pack: Pack) -> 
 def delivery_charges(
     subscription: Subscription, service: Service, pack: Pack, period: Period
 ) -> list[Charge]:
-    """One line per delivery inside the period; in advance, of those that are still to come."""
-    if service.state != "active":
+    """One line per delivery to come inside the period, of a service that is paid in advance."""
+    if service.bill_later or service.state != "active":
         return []
+    start = period.start if service.charged_until is None else max(period.start, service.charged_until)
     return [
         delivery_charge(subscription, service, pack, number)
-        for number in deliveries_in(service, period)
-        if service.bill_later or number >= service.delivered
+        for number in deliveries_in(service, Period(start=start, end=period.end))
+        if number >= service.delivered
     ]
+
+
+def made_charges(subscription: Subscription, service: Service, pack: Pack) -> list[Charge]:
+    """One line per delivery that was made and is billed later, whatever its service does by now."""
+    numbers = _unbilled(subscription, service) if service.bill_later else ()
+    return [delivery_charge(subscription, service, pack, number) for number in numbers]
+
+
+def _unbilled(subscription: Subscription, service: Service) -> tuple[int, ...]:
+    if service.unbilled is not None:
+        return service.unbilled
+    opened = subscription.billing.period(max(0, subscription.billing_next - 1))
+    return tuple(number for number in deliveries_in(service, opened) if number < service.delivered)
+
+
+def with_delivery(subscription: Subscription, service: Service, number: int) -> Service:
+    """The service when delivery ``number`` was made: one that is billed later is still to be billed."""
+    if not service.bill_later:
+        return service
+    return msgspec.structs.replace(service, unbilled=(*_unbilled(subscription, service), number))
+
+
+def with_all_billed(subscription: Subscription) -> Subscription:
+    """The subscription when an invoice has every delivery that was made."""
+    return _with_each(subscription, lambda service: msgspec.structs.replace(service, unbilled=()))
+
+
+def with_charged_until(subscription: Subscription, until: datetime) -> Subscription:
+    """The subscription when its rhythm changes: deliveries before ``until`` are on its invoices so far."""
+
+    def charged(service: Service) -> Service:
+        return msgspec.structs.replace(service, charged_until=max(service.charged_until or until, until))
+
+    return _with_each(subscription, charged)
+
+
+def _with_each(subscription: Subscription, change: Callable[[Service], Service]) -> Subscription:
+    return msgspec.structs.replace(subscription, services=tuple(map(change, subscription.services)))
 
 
 def delivery_line_id(subscription: Subscription, service: Service, number: int) -> str:
@@ -176,13 +216,20 @@ def with_service(subscription: Subscription, service: Service) -> Subscription:
 
 
 def extended(subscription: Subscription, old_end: datetime, new_end: datetime) -> Subscription:
-    """A renewed term carries on every service that ended with it and was not terminated."""
-    return msgspec.structs.replace(
-        subscription,
-        services=tuple(
-            msgspec.structs.replace(service, until=new_end)
-            if service.state == "active" and service.until == old_end
-            else service
-            for service in subscription.services
-        ),
-    )
+    """A term with another end carries on every service that ended with it and was not terminated."""
+
+    def carried_on(service: Service) -> Service:
+        if service.state != "active" or service.until != old_end:
+            return service
+        return msgspec.structs.replace(service, until=new_end)
+
+    return _with_each(subscription, carried_on)
+
+
+def following_delivery(subscription: Subscription, service: Service, since: datetime) -> Job | None:
+    """The first delivery at or after ``since`` that was not made yet; ``None`` where there is none."""
+    if service.state != "active":
+        return None
+    number = max(0, service.deliveries.number_at(since))
+    number += service.deliveries.edge(number) < since
+    return delivery_job(subscription, service, max(number, service.delivered))

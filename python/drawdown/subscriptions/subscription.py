@@ -67,6 +67,10 @@ class Service(Value, frozen=True):
     """The next delivery's number."""
     adjusted: dict[str, str] = {}
     """Amounts set by hand, by delivery number; ``N.times``: how often, since delivery N was made."""
+    unbilled: tuple[int, ...] | None = None
+    """Bill-later: deliveries made that no invoice has yet; ``None``: written before they were noted."""
+    charged_until: datetime | None = None
+    """In advance: deliveries before this are on invoices of a rhythm that was left; ``None``: of none."""
 
 
 class Subscription(Value, frozen=True):

@@ -36,7 +36,7 @@ from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.change_price import UNUSED
 from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.renewing import IN_ADVANCE, period_charges, period_stem
-from drawdown.subscriptions.servicing import delivery_charges
+from drawdown.subscriptions.servicing import made_charges
 from drawdown.subscriptions.subscription import LeftPrice, Subscription
 
 
@@ -223,8 +223,8 @@ def charged_in(step: Step, subscription: Subscription, plan: Plan, number: int) 
     lines = [line_of(each) for each in subscription.waiting_charges]
     for service in subscription.services:
         pack = step.work.packs.get(pack_id=service.pack_id)
-        if service.bill_later and pack is not None:
-            lines += map(line_of, delivery_charges(subscription, service, pack, period))
+        if pack is not None:
+            lines += map(line_of, made_charges(subscription, service, pack))
     since = since_begun(period)
     for invoice in step.work.invoices.find(account=subscription.account, order="row", since=since):
         if invoice.state != "void" and not invoice.corrects:

@@ -11,6 +11,7 @@ from drawdown.catalog.plan import Plan
 from drawdown.model.money import total
 from drawdown.runtime.control.arrears_steps import charged_in, has_overage, left_behind, overage_cut
 from drawdown.runtime.control.step import Step
+from drawdown.runtime.control.subscription_steps import made_deliveries
 from drawdown.subscriptions.arrears import (
     Arrears,
     arrears_of,
@@ -93,6 +94,7 @@ def _end_period(
     return Leaving(
         charges=[
             *subscription.waiting_charges,
+            *made_deliveries(step, subscription),
             *overage,
             *([] if missing is None else [missing]),
         ],

@@ -17,8 +17,10 @@ from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_lifecycle import with_schedules
 from drawdown.runtime.control.subscription_services import subscription_for
 from drawdown.runtime.control.subscription_steps import (
+    deliveries_ahead,
     entitle,
     follow_period,
+    follow_services,
     plan_of,
     put_roll_job,
     release_with,
@@ -38,6 +40,7 @@ from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.identifiers import derived, lane_of
 from drawdown.subscriptions.renewing import grant_job, period_charges
 from drawdown.subscriptions.requests import ChangePlan, ChangePreview, PreviewChange
+from drawdown.subscriptions.servicing import with_all_billed, with_charged_until
 from drawdown.subscriptions.starting import QUANTITY_MAX
 from drawdown.subscriptions.subscription import PlannedChange, Subscription, on_plan
 
@@ -117,14 +120,17 @@ def preview_change(step: Step, request: PreviewChange) -> ChangePreview:
     _require_settled_period(step, subscription, now)
     target = work_out(step, subscription, planned, now)
     leaving = _leaving(step, subscription, planned, target, now)
-    due_now = [*target.charges, *(leaving.charges if target.fresh_period else [])]
+    ahead: list[Charge] = []
+    if target.fresh_period:
+        ahead = deliveries_ahead(step, target.changed, target.changed.billing.period(0))
+    due_now = [*target.charges, *(leaving.charges if target.fresh_period else []), *ahead]
     shown = ChangePreview(
         subscription_id=subscription.subscription_id,
         plan_id=plan.plan_id,
         policy=target.policy,
         effective_at=now,
         due_now=total([each.amount for each in due_now], subscription.currency),
-        charges=(*target.charges, *target.waiting, *leaving.charges),
+        charges=(*target.charges, *target.waiting, *leaving.charges, *ahead),
     )
     if subscription.state != "active":
         return shown
@@ -231,6 +237,7 @@ def work_out(step: Step, subscription: Subscription, planned: PlannedChange, now
     if subscription.state == "trialing":
         fresh = False
     elif fresh:
+        changed = with_charged_until(changed, changed.billing.edge(changed.billing_next))
         changed = with_schedules(changed, plan, now)
         charges = period_charges(changed, plan, 0)
         unused = unused_charge(subscription, old_plan, plan, planned.change_id, now)
@@ -317,9 +324,11 @@ def apply_change(
         left_plans=leaving.left_plans,
         left_prices=leaving.left_prices,
     )
-    if target.fresh_period and changed.ends_at is not None and subscription.state != "trialing":
-        # Cancelled with its period, which is another one now.
-        changed = msgspec.structs.replace(changed, ends_at=changed.billing.edge(1))
+    if target.fresh_period:
+        changed = with_all_billed(changed)
+        if changed.ends_at is not None:
+            # Cancelled with its period, which is another one now.
+            changed = msgspec.structs.replace(changed, ends_at=changed.billing.edge(1))
     due = [] if already_charged else target.charges
     due = [*due, *leaving.charges] if target.fresh_period else due
     if due:
@@ -333,10 +342,24 @@ def apply_change(
     changed = step.work.subscriptions.put(changed)
     if target.fresh_period:
         changed = follow_period(step, changed, 0)
+        _go_on_delivering(step, changed, plan, planned, now)
         following = grant_job(changed, 1)
         if following is not None:
             step.decision.job(following)
     return changed
+
+
+def _go_on_delivering(
+    step: Step, changed: Subscription, plan: Plan, planned: PlannedChange, now: datetime
+) -> None:
+    """Deliveries of the period that begins with the change are on an invoice beside that of the change: it
+    did not wait for them, and what the old rhythm has charged is delivered as it was."""
+    follow_services(step, changed, now)
+    period = changed.billing.period(0)
+    charges = deliveries_ahead(step, changed, period)
+    if charges:
+        own_id = derived("inv", changed.subscription_id, "services", planned.change_id)
+        add_lines(step, changed, plan, Period(start=now, end=period.end), charges, own_id=own_id)
 
 
 def _trial_schedules(changed: Subscription, plan: Plan) -> Subscription:

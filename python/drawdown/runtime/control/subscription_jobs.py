@@ -17,6 +17,7 @@ from drawdown.runtime.control.subscription_hooks import PAID_JOB, UNPAID_JOB
 from drawdown.runtime.control.subscription_lifecycle import begin_anew, end
 from drawdown.runtime.control.subscription_steps import (
     entitle,
+    follow_services,
     make_grant,
     open_period,
     plan_of,
@@ -29,7 +30,7 @@ from drawdown.subscriptions.arrears import Arrears
 from drawdown.subscriptions.change_price import same_rhythm
 from drawdown.subscriptions.renewing import GRANT_JOB, PERIOD_JOB, grant_job, period_charges
 from drawdown.subscriptions.rolling import ROLL_JOB, Remainder, expiring_with, rolled
-from drawdown.subscriptions.servicing import delivery_job, extended
+from drawdown.subscriptions.servicing import extended
 from drawdown.subscriptions.starting import TRIAL_JOB
 from drawdown.subscriptions.subscription import Subscription
 
@@ -90,11 +91,7 @@ def _with_term(step: Step, subscription: Subscription, number: int, edge: dateti
     new_end = subscription.billing.edge(number + subscription.term)
     renewed = msgspec.structs.replace(subscription, term_ends_at=new_end)
     renewed = extended(renewed, old_end, new_end)
-    for service in renewed.services:
-        # Its last delivery found no next one before the old end.
-        job = delivery_job(renewed, service, service.delivered) if service.state == "active" else None
-        if job is not None:
-            step.decision.job(job)
+    follow_services(step, renewed, edge)
     return renewed
 
 

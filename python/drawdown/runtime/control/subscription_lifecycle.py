@@ -19,12 +19,21 @@ from drawdown.runtime.control.invoicing import (
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_services import subscription_for
-from drawdown.runtime.control.subscription_steps import entitle, make_grant, open_period, plan_of, tell
+from drawdown.runtime.control.subscription_steps import (
+    entitle,
+    follow_services,
+    made_deliveries,
+    make_grant,
+    open_period,
+    plan_of,
+    tell,
+)
 from drawdown.subscriptions.arrears import Arrears
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.change_price import unused_charge
 from drawdown.subscriptions.identifiers import derived, lane_of
 from drawdown.subscriptions.requests import Cancel, Pause, Resume, SetAutoRenew
+from drawdown.subscriptions.servicing import extended, with_all_billed
 from drawdown.subscriptions.starting import lay_schedules
 from drawdown.subscriptions.subscription import Subscription
 
@@ -93,8 +102,10 @@ def end(step: Step, subscription: Subscription, at: datetime) -> Subscription:
     """Nothing happens to it any more; what it still owes is on an invoice of its own."""
     tell(step, subscription, "ended", "")
     plan = plan_of(step, subscription)
+    charges = made_deliveries(step, subscription)
+    owed: tuple[Arrears, ...] = ()
     ended = msgspec.structs.replace(
-        subscription,
+        with_all_billed(subscription),
         state="ended",
         ended_at=at,
         planned_change=None,
@@ -105,15 +116,15 @@ def end(step: Step, subscription: Subscription, at: datetime) -> Subscription:
     if subscription.state != "pending":
         number = max(0, subscription.billing_next - 1)
         is_cut = at != subscription.billing.edge(number + 1)
-        owed = arrears(step, subscription, plan, number, at, cut=is_cut)
-        charges = [*subscription.waiting_charges, *owed.charges]
-        if charges or owed.arrears:
-            own_id = derived("inv", subscription.subscription_id, "last")
-            period = Period(start=at, end=at)
-            add_lines(step, subscription, plan, period, charges, own_id=own_id, arrears=owed.arrears)
+        over = arrears(step, subscription, plan, number, at, cut=is_cut)
+        charges = [*subscription.waiting_charges, *charges, *over.charges]
+        owed = over.arrears
         entitle(step, ended, plan)
     else:
         drop_unpaid(step, ended)
+    if charges or owed:
+        own_id = derived("inv", subscription.subscription_id, "last")
+        add_lines(step, subscription, plan, Period(start=at, end=at), charges, own_id=own_id, arrears=owed)
     planned = subscription.planned_change
     if planned is not None and planned.invoice_id:
         drop_invoice(step, planned.invoice_id)
@@ -165,6 +176,7 @@ def begin_anew(
 ) -> Subscription:
     """Schedules are laid from ``start``; its first period opens and its first grant is made."""
     anew = with_schedules(subscription, plan, start)
+    follow_services(step, anew, start)
     anew = open_period(step, anew, plan, 0, arrears)
     return make_grant(step, anew, plan, 0)
 
@@ -172,6 +184,11 @@ def begin_anew(
 def with_schedules(subscription: Subscription, plan: Plan, start: datetime) -> Subscription:
     """The subscription with schedules from ``start`` on, nothing of them run yet."""
     billing, grants = lay_schedules(plan, start, subscription.billing.zone)
+    old_end, new_end = subscription.term_ends_at, None
+    if subscription.term:
+        new_end = billing.edge(subscription.term)
+    if old_end is not None and new_end is not None:
+        subscription = extended(subscription, old_end, new_end)
     return msgspec.structs.replace(
         subscription,
         epoch=subscription.epoch + 1,
@@ -179,7 +196,7 @@ def with_schedules(subscription: Subscription, plan: Plan, start: datetime) -> S
         grants=grants,
         billing_next=0,
         grant_next=0,
-        term_ends_at=billing.edge(subscription.term) if subscription.term else None,
+        term_ends_at=new_end,
     )
 
 

@@ -34,6 +34,7 @@ from drawdown.subscriptions.servicing import (
     delivery_line_id,
     schedule_of,
     service_named,
+    with_delivery,
     with_service,
 )
 from drawdown.subscriptions.subscription import Service, Subscription
@@ -93,6 +94,7 @@ def order_service(
         quantity=order.quantity,
         until=until,
         bill_later=order.bill_later,
+        unbilled=(),
     )
     changed = step.work.subscriptions.put(with_service(subscription, service))
     # While it is paused nobody knows which deliveries of a rhythm there will be: each is charged when made.
@@ -136,6 +138,7 @@ def deliver(step: Step, job: StoredJob, _: object) -> None:
         return
     if _is_made(subscription, service, job.due_at):
         _give_delivery(step, subscription, service, number)
+        service = with_delivery(subscription, service, number)
     following = msgspec.structs.replace(service, delivered=number + 1)
     changed = step.work.subscriptions.put(with_service(subscription, following))
     next_job = delivery_job(changed, following, number + 1)

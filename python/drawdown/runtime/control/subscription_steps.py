@@ -32,7 +32,12 @@ from drawdown.subscriptions.renewing import (
     period_job,
 )
 from drawdown.subscriptions.rolling import roll_job
-from drawdown.subscriptions.servicing import delivery_charges
+from drawdown.subscriptions.servicing import (
+    delivery_charges,
+    following_delivery,
+    made_charges,
+    with_all_billed,
+)
 from drawdown.subscriptions.subscription import OwnGrant, PlannedChange, Subscription
 
 
@@ -85,9 +90,9 @@ def open_period(
     """
     period = subscription.billing.period(number)
     charges = [*period_charges(subscription, plan, number), *subscription.waiting_charges]
-    charges += service_charges(step, subscription, number)
+    charges += [*made_deliveries(step, subscription), *deliveries_ahead(step, subscription, period)]
     add_lines(step, subscription, plan, period, charges, arrears=arrears)
-    opened = msgspec.structs.replace(subscription, waiting_charges=())
+    opened = with_all_billed(msgspec.structs.replace(subscription, waiting_charges=()))
     return follow_period(step, opened, number)
 
 
@@ -102,17 +107,28 @@ def follow_period(step: Step, subscription: Subscription, number: int) -> Subscr
     return step.work.subscriptions.put(opened)
 
 
-def service_charges(step: Step, subscription: Subscription, number: int) -> list[Charge]:
-    """Lines of the services: deliveries of the period that begins, bill-later ones of the one before."""
+def deliveries_ahead(step: Step, subscription: Subscription, period: Period) -> list[Charge]:
+    """Lines of the deliveries of a period that are paid in advance."""
     charges: list[Charge] = []
-    period = subscription.billing.period(number)
-    before = subscription.billing.period(number - 1) if number > 0 else None
     for service in subscription.services:
-        pack = pack_of(step, service.pack_id)
-        billed = before if service.bill_later else period
-        if billed is not None:
-            charges += delivery_charges(subscription, service, pack, billed)
+        charges += delivery_charges(subscription, service, pack_of(step, service.pack_id), period)
     return charges
+
+
+def made_deliveries(step: Step, subscription: Subscription) -> list[Charge]:
+    """Lines of the deliveries that were made and are billed later, until an invoice has them."""
+    charges: list[Charge] = []
+    for service in subscription.services:
+        charges += made_charges(subscription, service, pack_of(step, service.pack_id))
+    return charges
+
+
+def follow_services(step: Step, subscription: Subscription, since: datetime) -> None:
+    """Deliveries go on from ``since``, also those that found no next one before the old end of a term."""
+    for service in subscription.services:
+        job = following_delivery(subscription, service, since)
+        if job is not None:
+            step.decision.job(job)
 
 
 def make_grant(step: Step, subscription: Subscription, plan: Plan, number: int) -> Subscription:
