@@ -223,6 +223,24 @@ def test_a_subscription_that_cannot_go_on(
     assert [each.field for each in db.import_opening([row]).problems] == [field]
 
 
+def test_a_subscription_whose_overage_has_no_price_in_its_currency_cannot_go_on(
+    db: Database, account: str, name: Name
+) -> None:
+    """It has a fee in it, and would stand still at its next edge."""
+    fees = [{"currency": each, "amount": "20"} for each in ("USD", "EUR")]
+    published(db, name("plan"), base_fee=fees, overage={"prices": [{"currency": "USD", "amount": "1"}]})
+    row = {
+        "kind": "subscription",
+        "subscription_id": name("s"),
+        "account": account,
+        "plan_id": name("plan"),
+        "started_at": START.isoformat(),
+        "currency": "EUR",
+    }
+    (problem,) = db.import_opening([row]).problems
+    assert problem.field == "currency" and "overage.prices" in problem.message
+
+
 def test_too_many_rows_are_for_several_files(db: Database) -> None:
     rows: list[Any] = [{"kind": "customer", "customer_id": f"c{number}"} for number in range(20_001)]
     with pytest.raises(errors.InvalidRequestError, match="several files"):

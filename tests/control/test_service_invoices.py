@@ -174,6 +174,21 @@ def test_later_grants_of_a_period_that_a_change_began_wait_for_the_change(db: Da
     assert db.balance(name("member"), "credits").available == Decimal(10)
 
 
+@pytest.mark.parametrize("bill_later", [False, True])
+def test_a_pack_without_a_price_in_the_currency_is_refused(
+    db: Database, name: Name, pack: str, bill_later: bool
+) -> None:
+    """When it is ordered, not when it is billed; the message names the pack."""
+    db.create_account(name("member"), customer_id=name("customer"), test_clock=MARCH)
+    facts: dict[str, Any] = {"type": "custom", "base_fee": [], "credits": None, "rates": []}
+    published(db, name("licence"), release="on_approval", **facts)
+    db.subscribe(name("member"), name("licence"), subscription_id=name("sub"), currency="EUR")
+    with pytest.raises(drawdown.PreconditionError, match=f"pack '{pack}' has no price in EUR") as raised:
+        db.add_service(name("sub"), pack, service_id="ten", bill_later=bill_later)
+    assert raised.value.reason == "CURRENCY_UNAVAILABLE"
+    assert not db.subscription(name("sub")).services
+
+
 def test_what_is_ordered_once_while_paused_is_charged_and_delivered(
     db: Database, account: str, name: Name, pack: str
 ) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 import drawdown
 import pytest
@@ -195,6 +196,22 @@ def test_a_currency_without_a_price_is_refused(db: Database, account: str, name:
         db.subscribe(account, name("plan"), subscription_id=name("sub"), currency="CHF")
     assert raised.value.reason == "CURRENCY_UNAVAILABLE"
     assert not db.subscriptions(account) and not db.grants(account)
+
+
+@pytest.mark.parametrize("charge", ["overage", "minimum_spend"])
+def test_a_currency_without_a_price_of_what_is_due_behind_is_refused(
+    db: Database, account: str, name: Name, charge: str
+) -> None:
+    """There is a fee in it, but its first renewal would find no price, and the account would stand still."""
+    euro_fee = [{"currency": each, "amount": "20"} for each in ("USD", "EUR")]
+    dollars = [{"currency": "USD", "amount": "1"}]
+    settings: dict[str, Any] = {charge: {"prices": dollars} if charge == "overage" else dollars}
+    published(db, name("plan"), base_fee=euro_fee, **settings)
+    with pytest.raises(drawdown.PreconditionError) as raised:
+        db.subscribe(account, name("plan"), subscription_id=name("sub"), currency="EUR")
+    assert (raised.value.reason, raised.value.field) == ("CURRENCY_UNAVAILABLE", "currency")
+    assert not db.subscriptions(account) and not db.grants(account)
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
 
 
 @pytest.mark.behaviour("S0-3", "S0-19", "S0-20")

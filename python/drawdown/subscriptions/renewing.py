@@ -31,21 +31,38 @@ _GRANT_RANK: Final = 55
 IN_ADVANCE: Final = ("base_fee", "credits")
 
 
-def price_of(prices: tuple[Price, ...], subscription: Subscription, field: str) -> Price | None:
+def price_of(
+    prices: tuple[Price, ...], subscription: Subscription, field: str, sold: str = ""
+) -> Price | None:
     """The price for this customer; ``None`` where the charge has no prices at all.
 
-    Raises ``PreconditionError`` where it has some, but none in the subscription's currency.
+    Raises ``PreconditionError`` where it has some, but none in the subscription's currency; it names what is
+    ``sold``, which is the plan unless said.
     """
     if not prices:
         return None
     price = price_for(prices, subscription.currency, subscription.country)
     if price is None:
         raise PreconditionError(
-            f"{field}: plan {subscription.plan_id!r} has no price in {subscription.currency}",
+            f"{field}: {sold or f'plan {subscription.plan_id!r}'} has no price in {subscription.currency}",
             reason="CURRENCY_UNAVAILABLE",
             field="currency",
         )
     return price
+
+
+def check_currency(subscription: Subscription, plan: Plan) -> None:
+    """Whether all that the plan charges, also when a period is over, has a price in the currency.
+
+    Raises ``PreconditionError``.
+    """
+    charged = {"base_fee": plan.base_fee, "minimum_spend": plan.minimum_spend}
+    if plan.credits is not None:
+        charged["credits.prices"] = plan.credits.prices
+    if plan.overage is not None:
+        charged["overage.prices"] = plan.overage.prices
+    for field, prices in charged.items():
+        price_of(prices, subscription, field)
 
 
 def period_job(subscription: Subscription, number: int) -> Job:

@@ -68,7 +68,7 @@ def delivery_amount(service: Service, pack: Pack, number: int) -> Decimal:
 
 def delivery_price(subscription: Subscription, service: Service, pack: Pack) -> Money:
     """What one delivery costs. Raises ``PreconditionError`` where there is no price in the currency."""
-    price = price_of(pack.prices, subscription, "pack.prices")
+    price = price_of(pack.prices, subscription, "pack.prices", f"pack {pack.pack_id!r}")
     if price is None:
         return zero(subscription.currency)
     return price.of(Decimal(service.quantity))

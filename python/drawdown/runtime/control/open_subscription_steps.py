@@ -17,6 +17,7 @@ from drawdown.subscriptions.customer import Customer
 from drawdown.subscriptions.identifiers import grant_id
 from drawdown.subscriptions.opening_rows import OpenSubscription
 from drawdown.subscriptions.renewing import (
+    check_currency,
     cost_of_cadence,
     credits_at,
     grant_input_of,
@@ -47,6 +48,7 @@ def check_open(step: Step, opened: OpenSubscription, customer: Customer, now: da
                 f"credits_left: {opened.credits_left} has more than {plan.credit_scale} decimals",
                 field="credits_left",
             )
+    check_currency(subscription, plan)
 
 
 def begin_open(step: Step, opened: OpenSubscription) -> Subscription:

@@ -20,7 +20,7 @@ from drawdown.runtime.control.subscription_steps import (
 from drawdown.storage.sql.tables.subscriptions import subscription as subscription_table
 from drawdown.subscriptions.bounds import check_bounds
 from drawdown.subscriptions.identifiers import lane_of
-from drawdown.subscriptions.renewing import period_charges
+from drawdown.subscriptions.renewing import check_currency, period_charges
 from drawdown.subscriptions.requests import GetSubscription, ListSubscriptions, Subscribe, Subscriptions
 from drawdown.subscriptions.starting import Start, begin, begin_last, check_start, trial_job
 from drawdown.subscriptions.subscription import Subscription
@@ -49,6 +49,7 @@ def subscribe(step: Step, request: Subscribe) -> Subscription:
     check_bounds(begun, plan)
     subscription = begin_last(begun, step.work.subscriptions.find(account=request.account, live=True))
     _require_payment_method(subscription, plan)
+    check_currency(subscription, plan)
     step.work.subscriptions.put(subscription)
     tell(step, subscription, "created", "", plan_id=plan.plan_id)
     give_signup(step, subscription, plan)

@@ -32,6 +32,7 @@ from drawdown.subscriptions.servicing import (
     delivery_grant_id,
     delivery_job,
     delivery_line_id,
+    delivery_price,
     schedule_of,
     service_named,
     with_delivery,
@@ -96,6 +97,8 @@ def order_service(
         bill_later=order.bill_later,
         unbilled=(),
     )
+    # Refused where it could not be billed: its line may be due only when it is delivered.
+    delivery_price(subscription, service, pack)
     changed = step.work.subscriptions.put(with_service(subscription, service))
     # While it is paused nobody knows which deliveries of a rhythm there will be: each is charged when made.
     rests = subscription.state == "paused" and order.schedule != "one_off"
