@@ -15,12 +15,11 @@ from drawdown.runtime.control.leaving_plan import Leaving, leave_plan
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_lifecycle import with_schedules
-from drawdown.runtime.control.subscription_services import subscription_for
+from drawdown.runtime.control.subscription_services import go_on_delivering, subscription_for
 from drawdown.runtime.control.subscription_steps import (
     deliveries_ahead,
     entitle,
     follow_period,
-    follow_services,
     plan_of,
     put_roll_job,
     release_with,
@@ -342,24 +341,11 @@ def apply_change(
     changed = step.work.subscriptions.put(changed)
     if target.fresh_period:
         changed = follow_period(step, changed, 0)
-        _go_on_delivering(step, changed, plan, planned, now)
+        go_on_delivering(step, changed, planned.change_id, now)
         following = grant_job(changed, 1)
         if following is not None:
             step.decision.job(following)
     return changed
-
-
-def _go_on_delivering(
-    step: Step, changed: Subscription, plan: Plan, planned: PlannedChange, now: datetime
-) -> None:
-    """Deliveries of the period that begins with the change are on an invoice beside that of the change: it
-    did not wait for them, and what the old rhythm has charged is delivered as it was."""
-    follow_services(step, changed, now)
-    period = changed.billing.period(0)
-    charges = deliveries_ahead(step, changed, period)
-    if charges:
-        own_id = derived("inv", changed.subscription_id, "services", planned.change_id)
-        add_lines(step, changed, plan, Period(start=now, end=period.end), charges, own_id=own_id)
 
 
 def _trial_schedules(changed: Subscription, plan: Plan) -> Subscription:

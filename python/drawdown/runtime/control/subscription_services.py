@@ -17,7 +17,13 @@ from drawdown.model.results import Grant
 from drawdown.runtime.control.invoicing import add_lines, invoice_with_line, must_wait, release_instead
 from drawdown.runtime.control.registry import carries_out, handles
 from drawdown.runtime.control.step import Step
-from drawdown.runtime.control.subscription_steps import pack_of, plan_of, release_with
+from drawdown.runtime.control.subscription_steps import (
+    deliveries_ahead,
+    follow_services,
+    pack_of,
+    plan_of,
+    release_with,
+)
 from drawdown.storage.sql.jobs import StoredJob
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.identifiers import derived, lane_of
@@ -126,6 +132,18 @@ def _charge_rest(step: Step, subscription: Subscription, service: Service, now: 
     charges = delivery_charges(subscription, service, pack, rest)
     if charges:
         own_id = derived("inv", subscription.subscription_id, "service", service.service_id)
+        add_lines(step, subscription, plan_of(step, subscription), rest, charges, own_id=own_id)
+
+
+def go_on_delivering(step: Step, subscription: Subscription, change_id: str, now: datetime) -> None:
+    """Deliveries of the period that a change of rhythm begins are on an invoice beside that of the change,
+    which did not wait for them; those that the old rhythm has charged are made as they were."""
+    follow_services(step, subscription, now)
+    period = subscription.billing.period(0)
+    charges = deliveries_ahead(step, subscription, period)
+    if charges:
+        own_id = derived("inv", subscription.subscription_id, "services", change_id)
+        rest = Period(start=now, end=period.end)
         add_lines(step, subscription, plan_of(step, subscription), rest, charges, own_id=own_id)
 
 
