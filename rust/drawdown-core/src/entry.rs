@@ -204,8 +204,7 @@ pub struct AccountCreated {
     pub test_clock: Option<i64>,
     #[prost(fixed64, tag = "6")]
     pub fingerprint: u64,
-    /// Of an account on a test clock: its floor of event ids. Absent in journals of before it was written: then
-    /// as the settings make it.
+    /// On a test clock: its floor of event ids. Absent in older journals: by the settings.
     #[prost(sint64, optional, tag = "7")]
     pub floor: Option<i64>,
 }
@@ -234,8 +233,7 @@ pub struct ClockAdvanced {
     pub account: u32,
     #[prost(sint64, tag = "2")]
     pub to: i64,
-    /// The account's floor of event ids is at least this. Absent in journals of before it was written: then as
-    /// the settings make it.
+    /// Its floor of event ids from now on. Absent in older journals: by the settings.
     #[prost(sint64, optional, tag = "3")]
     pub floor: Option<i64>,
 }
