@@ -169,7 +169,7 @@ fn a_last_group_that_is_gone_whole_cannot_be_told_from_one_never_written() {
 /// A seal after a pause or the digest of a clean stop, and one group behind it: where it stands and how long it is.
 fn proof_with_one_group_behind(policy: FsyncPolicy, is_digest: bool) -> (Store, usize, usize) {
     let mut world = World::new(5);
-    let mut node = world.open(settings(policy.clone())).unwrap();
+    let mut node = world.open(settings(policy)).unwrap();
     set_up(&node, 1);
     while node.step_commit() {}
     if is_digest {
@@ -194,7 +194,7 @@ fn proof_with_one_group_behind(policy: FsyncPolicy, is_digest: bool) -> (Store, 
 fn c_a_damaged_seal_or_digest_in_front_of_one_group_is_damage() {
     for policy in [FsyncPolicy::Always, FsyncPolicy::Interval { ms: 60_000 }, FsyncPolicy::Os] {
         for is_digest in [false, true] {
-            let (store, at, length) = proof_with_one_group_behind(policy.clone(), is_digest);
+            let (store, at, length) = proof_with_one_group_behind(policy, is_digest);
             for byte in at..at + length {
                 store.assert_refused("was durable", |bytes| bytes[byte] ^= 0x40);
             }
