@@ -6,6 +6,7 @@ none of the tables fails here.
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import pytest
 from drawdown.model.rights import Right
 from drawdown.v1 import (
     account_pb2,
+    admin_pb2,
     entitlement_pb2,
     housekeeping_pb2,
     invoice_credit_pb2,
@@ -163,6 +165,26 @@ ASKED: dict[str, Callable[[Ids], Any]] = {
         }
     ),
 }
+# Whose a new account is: a customer outside the prefix, described or not.
+UNDER: dict[str, Callable[[Ids], Any]] = {
+    "AccountService/CreateAccount": lambda ids: account_pb2.CreateAccountRequest(
+        account_id="a-under", customer_id=ids["customer_id"]
+    ),
+    "AccountService/ImportOpening": lambda ids: housekeeping_pb2.ImportOpeningRequest(
+        rows=[
+            {
+                "line": 1,
+                "kind": "account",
+                "fields": {"account": "a-under", "customer_id": ids["customer_id"]},
+            }
+        ]
+    ),
+    "AdminService/ExecuteCommands": lambda ids: admin_pb2.ExecuteCommandsRequest(
+        commands_json=json.dumps(
+            [{"type": "create_account", "account": "a-under", "customer": ids["customer_id"]}]
+        ).encode()
+    ),
+}
 # Streams: their first answer, or how they end. What stays silent is the same silence.
 WATCHED: dict[str, Callable[[Ids], Any]] = {
     "AccountService/WatchBalances": lambda ids: account_pb2.WatchBalancesRequest(
@@ -270,6 +292,20 @@ def test_what_is_foreign_answers_as_what_is_absent(
     foreign = answer(bound, path, ASKED[path](theirs), theirs)
     assert foreign == answer(bound, path, ASKED[path](absent), absent)
     assert foreign[0] in (Code.OK, Code.NOT_FOUND, Code.INVALID_ARGUMENT), foreign
+
+
+@pytest.mark.parametrize("path", list(UNDER))
+def test_no_account_is_made_under_a_foreign_customer(
+    bound: Calls, keyed: Keyed, ids: tuple[Ids, Ids], path: str
+) -> None:
+    """Its purchases would be charged to that customer's card, and its invoices show who that is."""
+    theirs, absent = ids
+    foreign = answer(bound, path, UNDER[path](theirs), theirs)
+    assert foreign == answer(bound, path, UNDER[path](absent), absent)
+    assert foreign[0] == Code.NOT_FOUND or b"there is no" in foreign[1] or b"outside" in foreign[1], foreign
+    with pytest.raises(grpc.RpcError) as failure:
+        keyed.admin.call("AccountService/GetAccount", account_pb2.GetAccountRequest(account_id="a-under"))
+    assert failure.value.code() == Code.NOT_FOUND
 
 
 @pytest.mark.parametrize("path", list(WATCHED))

@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::entry::{
     AccountCreated, ClockAdvanced, Control, PeriodEdgeSet, PolicySet, RateTableAssigned, ThresholdsSet,
 };
-use crate::execute::{Done, Group, Refusal, absent_account, check_id, policy_number, shown};
+use crate::execute::{Done, Group, Refusal, absent_account, absent_customer, check_id, policy_number, shown};
 use crate::instant::check_date;
 use crate::threshold::{THRESHOLDS_MAX, parse_percent};
 
@@ -33,6 +33,10 @@ impl Engine {
         // Whether it exists or not: what lies outside the caller's prefix is neither seen nor made.
         if !group.sees(&c.account) {
             return Err(absent_account(&c.account));
+        }
+        // A customer is whom its accounts' purchases and invoices are for: nobody buys for one outside his prefix.
+        if let Some(customer) = c.customer.as_deref().filter(|id| !group.sees(id)) {
+            return Err(absent_customer(customer));
         }
         let rate_table = c.rate_table.as_deref().unwrap_or(DEFAULT_RATE_TABLE);
         let fingerprint = self.account_fingerprint(c, rate_table);

@@ -85,9 +85,9 @@ pub(crate) struct Group<'a> {
 }
 
 impl Group<'_> {
-    /// Whether the account lies within the caller's prefix, existing or not.
-    pub(crate) fn sees(&self, account: &str) -> bool {
-        account.starts_with(self.rights.account_prefix)
+    /// Whether the account or customer of this id lies within the caller's prefix, existing or not.
+    pub(crate) fn sees(&self, id: &str) -> bool {
+        id.starts_with(self.rights.account_prefix)
     }
 }
 
@@ -269,6 +269,12 @@ fn refused(n: usize, at: usize, refusal: Refusal) -> Vec<CommandOutcome> {
 pub(crate) fn absent_account(id: &str) -> Refusal {
     let reason = format!("there is no account '{}'; create it first", shown(id));
     Refusal::new(Status::AccountUnknown, "account", reason)
+}
+
+/// A customer that is not for this caller, be it described or not.
+pub(crate) fn absent_customer(id: &str) -> Refusal {
+    let reason = format!("there is no customer '{}'; name one within the prefix of your key", shown(id));
+    Refusal::new(Status::AccountUnknown, "customer", reason)
 }
 
 /// Caller text for a message: printable and short.

@@ -92,8 +92,7 @@ class _Import:
                 return self._judge_subscription(opened)
 
     def _judge_customer(self, customer: Customer) -> str:
-        if not customer.customer_id.startswith(self.step.account_prefix):
-            raise errors.NotFoundError("outside what this credential may see", field="customer_id")
+        self._require_visible(customer.customer_id)
         known = self.step.work.customers.get(customer_id=customer.customer_id)
         if known is not None and known != customer:
             differing = [
@@ -106,9 +105,15 @@ class _Import:
             self._customers[customer.customer_id] = customer
         return "new" if known is None else "known"
 
+    def _require_visible(self, customer_id: str) -> None:
+        if not self.step.sees(customer_id):
+            raise errors.NotFoundError("outside what this credential may see", field="customer_id")
+
     def _judge_account(self, row: OpeningRow, command: commands.CreateAccount) -> str:
         account = command.account
         self.step.require_visible(account)
+        if command.customer is not None:
+            self._require_visible(command.customer)
         try:
             known = self.step.engine.account(account)
         except errors.AccountNotFoundError:

@@ -63,9 +63,9 @@ class Step:
             return clock
         return self.real_now()
 
-    def sees(self, account: str) -> bool:
-        """Whether the account lies within the caller's prefix, existing or not."""
-        return account.startswith(self.account_prefix)
+    def sees(self, account_or_customer: str) -> bool:
+        """Whether the account or customer of this id lies within the caller's prefix, existing or not."""
+        return account_or_customer.startswith(self.account_prefix)
 
     def require_visible(self, account: str) -> None:
         """Raises ``AccountNotFoundError`` for an account outside the caller's prefix."""
