@@ -19,6 +19,7 @@ from drawdown.model.rights import Right
 from drawdown.v1 import (
     account_pb2,
     admin_pb2,
+    billing_pb2,
     entitlement_pb2,
     housekeeping_pb2,
     invoice_credit_pb2,
@@ -51,6 +52,8 @@ ABSENT: Ids = {
     for name, each in THEIRS.items()
 }
 CREDIT = "credits"
+# Foreign too, and as long as one that is not there.
+CLOSED, CLOSED_ABSENT = "b-ended", "b-never"
 
 
 def money_off(credit_id: str, account: str) -> invoice_credit_pb2.CreateInvoiceCreditRequest:
@@ -185,6 +188,32 @@ UNDER: dict[str, Callable[[Ids], Any]] = {
         ).encode()
     ),
 }
+# Where a list of one's own goes on: behind something foreign, or behind what is not there.
+BEHIND: dict[str, Callable[[Ids], Any]] = {
+    "AccountService/ListAccounts": lambda ids: account_pb2.ListAccountsRequest(page_token=ids["account"]),
+    "AccountService/ListCustomers": lambda ids: account_pb2.ListCustomersRequest(after=ids["customer_id"]),
+    "EntitlementService/ListReservations": lambda ids: entitlement_pb2.ListReservationsRequest(
+        account_id=MINE, page_token=f"{ids['account']}\nx"
+    ),
+    "AdminService/Query": lambda ids: admin_pb2.QueryRequest(
+        query_json=json.dumps(
+            {
+                "type": "reservations",
+                "account": MINE,
+                "after": {"account": ids["account"], "reservation_id": "x"},
+            }
+        ).encode()
+    ),
+    "SubscriptionService/ListSubscriptions": lambda ids: subscription_pb2.ListSubscriptionsRequest(
+        account=MINE, after=ids["subscription_id"]
+    ),
+    "BillingService/ListInvoices": lambda ids: billing_pb2.ListInvoicesRequest(
+        account=MINE, after=ids["invoice_id"]
+    ),
+    "BillingService/ListPurchases": lambda ids: purchase_pb2.ListPurchasesRequest(
+        account=MINE, after=ids["purchase_id"]
+    ),
+}
 # Streams: their first answer, or how they end. What stays silent is the same silence.
 WATCHED: dict[str, Callable[[Ids], Any]] = {
     "AccountService/WatchBalances": lambda ids: account_pb2.WatchBalancesRequest(
@@ -233,6 +262,11 @@ def ids(keyed: Keyed) -> tuple[Ids, Ids]:
         database.buy_pack(FOREIGN, "pack", purchase_id=THEIRS["purchase_id"], payment_method="pm_1")
         database.reserve(FOREIGN, "tokens", quantity=1, reservation_id="theirs", ttl=3600)
         database.create_account("b-six", customer_id=FOREIGN)
+        # Newer than theirs, so that a list that went on behind theirs would show it.
+        database.buy_pack(MINE, "pack", purchase_id="buy_mine", payment_method="pm_1")
+        database.reserve(MINE, "tokens", quantity=1, reservation_id="y", ttl=3600)
+        database.create_account(CLOSED)
+        database.close_account(CLOSED, confirm=True)
     admin = keyed.admin
     admin.call(
         "BillingService/CreateInvoiceCredit",
@@ -255,7 +289,9 @@ def ids(keyed: Keyed) -> tuple[Ids, Ids]:
         ),
     )
     theirs = {**THEIRS, "invoice_id": invoice.invoice_id}
-    return theirs, {**ABSENT, "invoice_id": "x" * len(invoice.invoice_id)}
+    absent = invoice.invoice_id.replace(FOREIGN, FOREIGN_ABSENT)
+    assert absent != invoice.invoice_id
+    return theirs, {**ABSENT, "invoice_id": absent}
 
 
 def answer(calls: Calls, path: str, request: Any, asked: Ids) -> tuple[Any, ...]:
@@ -306,6 +342,51 @@ def test_no_account_is_made_under_a_foreign_customer(
     with pytest.raises(grpc.RpcError) as failure:
         keyed.admin.call("AccountService/GetAccount", account_pb2.GetAccountRequest(account_id="a-under"))
     assert failure.value.code() == Code.NOT_FOUND
+
+
+@pytest.mark.parametrize("path", list(BEHIND))
+def test_a_list_does_not_tell_whether_what_it_goes_on_behind_is_somewhere(
+    bound: Calls, ids: tuple[Ids, Ids], path: str
+) -> None:
+    theirs, absent = ids
+    foreign = answer(bound, path, BEHIND[path](theirs), theirs)
+    assert foreign == answer(bound, path, BEHIND[path](absent), absent)
+    assert b"_mine" not in foreign[1]
+
+
+@pytest.mark.usefixtures("ids")
+@pytest.mark.parametrize("path", list(PER_ACCOUNT))
+def test_a_foreign_account_that_is_closed_is_as_absent(bound: Calls, path: str) -> None:
+    found = []
+    for account in (CLOSED, CLOSED_ABSENT):
+        asked = {"account": account}
+        found.append(answer(bound, path, _with_account(path, asked), asked))
+    assert found[0] == found[1]
+
+
+@pytest.mark.usefixtures("ids")
+@pytest.mark.parametrize(
+    "command",
+    [
+        {"type": "resume_account"},
+        {"type": "create_grant", "grant": {"grant_id": "g", "credit_type": CREDIT, "amount": "1"}},
+        {
+            "type": "void_and_replace",
+            "void": [],
+            "create": [{"grant_id": "g", "credit_type": CREDIT, "amount": "1"}],
+        },
+    ],
+)
+def test_a_command_to_a_foreign_account_that_is_closed_is_as_to_an_absent_one(
+    bound: Calls, command: dict[str, Any]
+) -> None:
+    found = []
+    for account in (CLOSED, CLOSED_ABSENT):
+        group = json.dumps([{**command, "account": account}]).encode()
+        request = admin_pb2.ExecuteCommandsRequest(commands_json=group)
+        found.append(answer(bound, "AdminService/ExecuteCommands", request, {"account": account}))
+    assert found[0] == found[1]
+    assert b"ACCOUNT_UNKNOWN" in found[0][1]
 
 
 @pytest.mark.parametrize("path", list(WATCHED))

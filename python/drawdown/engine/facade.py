@@ -55,8 +55,9 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
         """Where the journal ended when the folder was opened."""
         self.opening = secrets.token_hex(8)
         """Of this opening alone: a copy of the folder opened elsewhere has another."""
-        self.guard: Callable[[bytes], None] | None = None
-        """Sees every group before the engine does and may raise; ``apply_json`` goes past it."""
+        self.guard: Callable[[bytes, str], None] | None = None
+        """Sees every group, and its caller's prefix, before the engine does and may raise; ``apply_json``
+        goes past it."""
         self.completion: Callable[[bytes], bytes] | None = None
         """Gives every group as the engine is to take it; ``apply_json`` goes past it."""
         self.follower: Callable[[bytes, bytes], None] | None = None
@@ -87,7 +88,7 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
     def execute_json(self, group: bytes, *, account_prefix: str = "") -> tuple[int, bytes]:
         """One atomic group as a JSON array; durable when it returns ``(seq, outcomes)``."""
         if self.guard is not None:
-            self.guard(group)
+            self.guard(group, account_prefix)
         if self.completion is not None:
             group = self.completion(group)
         seq, outcomes = self.apply_json(group, account_prefix=account_prefix)

@@ -12,7 +12,7 @@ impl Engine {
     /// account as they were created, then by id; those whose time is over are left out.
     ///
     /// # Errors
-    /// `after` names no account, or has no `reservation_id`.
+    /// `after` names no account, or another than `account`, or has no `reservation_id`.
     pub(crate) fn query_reservations(&self, request: &Value, stamp: i64) -> Result<Value, String> {
         let limit = request["limit"].as_u64().unwrap_or(1_000).clamp(1, 100_000) as usize;
         let accounts = match request["account"].as_str().map(|id| self.find_account(id)) {
@@ -22,7 +22,7 @@ impl Engine {
         };
         let after = match &request["after"] {
             Value::Null => None,
-            after => Some(self.position_after(after)?),
+            after => Some(self.position_after(after, request["account"].as_str())?),
         };
         let from = after.map_or(accounts.start, |(number, _)| number.max(accounts.start));
         let mut page: Vec<Value> = Vec::new();
@@ -41,8 +41,13 @@ impl Engine {
         Ok(json!({"reservations": page, "more": false}))
     }
 
-    fn position_after<'a>(&self, after: &'a Value) -> Result<(u32, &'a str), String> {
-        let number = after["account"].as_str().and_then(|id| self.find_account(id));
+    fn position_after<'a>(&self, after: &'a Value, listed: Option<&str>) -> Result<(u32, &'a str), String> {
+        let account = after["account"].as_str();
+        // Before it is looked up: whoever lists one account learns nothing of others.
+        if listed.is_some() && account != listed {
+            return Err("'after' needs the 'account' that is listed".into());
+        }
+        let number = account.and_then(|id| self.find_account(id));
         let number = number.ok_or("'after' needs a known 'account'")?;
         let id = after["reservation_id"].as_str().ok_or("'after' needs a 'reservation_id'")?;
         Ok((number, id))

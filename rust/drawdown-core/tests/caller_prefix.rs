@@ -2,8 +2,9 @@
 
 mod bench;
 
-use bench::Bench;
+use bench::{Bench, NOW};
 use drawdown_core::{CommandOutcome, Rights, Status, command_json};
+use serde_json::json;
 
 /// The outcomes of commands from a caller who sees `a-` alone.
 fn from_a(b: &mut Bench, json: &str) -> Vec<CommandOutcome> {
@@ -45,4 +46,17 @@ fn an_account_that_exists_does_not_tell_whose_it_is() {
         let outcome = from_a(&mut b, &create("a-one", customer)).remove(0);
         assert_eq!(Some(Status::AccountUnknown), outcome.status, "{customer}");
     }
+}
+
+#[test]
+fn a_list_of_one_account_goes_on_behind_that_account_alone() {
+    let mut b = Bench::new();
+    b.take(r#"[{"type":"create_account","account":"b-one"}]"#);
+    let after = |account: &str| {
+        let after = json!({"account": account, "reservation_id": "x"});
+        b.engine.query(&json!({"type": "reservations", "account": "acme", "after": after}), NOW)
+    };
+    assert!(after("acme").is_ok());
+    let known = after("b-one").expect_err("another account");
+    assert_eq!(known, after("b-absent").expect_err("another account"));
 }

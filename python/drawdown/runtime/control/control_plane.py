@@ -160,14 +160,16 @@ class ControlPlane:
             ):
                 self._live_through(each)
 
-    def _refuse_closed(self, group: bytes) -> None:
-        """Raises ``PreconditionError`` where a group from outside would give a closed account life."""
+    def _refuse_closed(self, group: bytes, account_prefix: str) -> None:
+        """Raises ``PreconditionError`` where a caller's group would give a closed account of his life."""
         if not self.closed_accounts or not any(each in group for each in _LIFE_GIVING):
             return
         for each in _commands_in(group):
             gives = str(each.get("type")).encode() in _LIFE_GIVING and each.get("create") != []
-            if gives and each.get("account") in self.closed_accounts:
-                raise account_closed(str(each["account"]))
+            account = str(each.get("account"))
+            # A foreign one is not there; the engine says so.
+            if gives and account in self.closed_accounts and account.startswith(account_prefix):
+                raise account_closed(account)
 
     def _sign_up_new(self, group: bytes, outcomes: bytes) -> None:
         """Accounts that a group from outside made, or has made before, get the plans that products name.

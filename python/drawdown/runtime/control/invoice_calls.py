@@ -52,9 +52,11 @@ def list_invoices(step: Step, request: ListInvoices) -> Invoices:
             invoice_table.select()
             .with_only_columns(invoice_table.c.row)
             .where(invoice_table.c.invoice_id == request.after)
-            .scalar_subquery()
         )
-        where.append(invoice_table.c.row > position)
+        if request.account:
+            # Of another account's invoice it would say that it is there.
+            position = position.where(invoice_table.c.account == request.account)
+        where.append(invoice_table.c.row > position.scalar_subquery())
     limit = min(max(request.limit, 1), 1_000)
     found = step.work.invoices.find(*where, order="row", limit=limit)
     return Invoices(invoices=tuple(as_it_would_be(step, each) for each in found))

@@ -208,7 +208,9 @@ def list_purchases(step: Step, request: ListPurchases) -> Purchases:
         seen = (
             purchase_table.select()
             .with_only_columns(purchase_table.c.row)
+            # Of another account's purchase it would say that it is there.
             .where(purchase_table.c.purchase_id == request.after)
+            .where(purchase_table.c.account == request.account)
             .scalar_subquery()
         )
         where.append(purchase_table.c.row > seen)
