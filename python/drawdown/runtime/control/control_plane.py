@@ -42,7 +42,9 @@ from drawdown.storage.sql import SqlDatabase
 _log = logging.getLogger("drawdown.control")
 
 JOBS_PER_CALL: Final = 1_000
-_LIFE_GIVING: Final = (b"resume_account", b"create_grant", b"void_and_replace")
+_LIFE_GIVING: Final = frozenset({"resume_account", "create_grant", "void_and_replace"})
+_CLOCK: Final = frozenset({"advance_clock"})
+_MAKING: Final = frozenset({"create_account"})
 
 
 class ControlPlane:
@@ -152,7 +154,7 @@ class ControlPlane:
         An account's own clock does not jump: the jobs that fall due on its way are done first, in order.
         Raises the fault of a job that failed: the clock stands where it was due, repeat to go on.
         """
-        if b"advance_clock" not in group:
+        if not _may_have(group, _CLOCK):
             return
         for each in _commands_in(group):
             if each.get("type") == "advance_clock" and str(each.get("account", "")).startswith(
@@ -162,10 +164,10 @@ class ControlPlane:
 
     def _refuse_closed(self, group: bytes, account_prefix: str) -> None:
         """Raises ``PreconditionError`` where a caller's group would give a closed account of his life."""
-        if not self.closed_accounts or not any(each in group for each in _LIFE_GIVING):
+        if not self.closed_accounts or not _may_have(group, _LIFE_GIVING):
             return
         for each in _commands_in(group):
-            gives = str(each.get("type")).encode() in _LIFE_GIVING and each.get("create") != []
+            gives = str(each.get("type")) in _LIFE_GIVING and each.get("create") != []
             account = str(each.get("account"))
             # A foreign one is not there; the engine says so.
             if gives and account in self.closed_accounts and account.startswith(account_prefix):
@@ -176,7 +178,7 @@ class ControlPlane:
 
         An account is there whatever becomes of that; creating it again tries again.
         """
-        if b"create_account" not in group:
+        if not _may_have(group, _MAKING):
             return
         made = accounts_made(group, outcomes)
         with self.sql.transaction() as work:
@@ -224,6 +226,11 @@ class ControlPlane:
         """Close the database. The engine is the owner's."""
         self.jobs.close()
         self.sql.close()
+
+
+def _may_have(group: bytes, kinds: frozenset[str]) -> bool:
+    """Whether commands of these kinds may stand in the group: an escape in it may spell any."""
+    return b"\\" in group or any(kind.encode() in group for kind in kinds)
 
 
 def _commands_in(group: bytes) -> list[dict[str, Any]]:
