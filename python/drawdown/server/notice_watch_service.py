@@ -20,7 +20,7 @@ from drawdown.runtime.control.notice_reader import NoticeReader
 from drawdown.server import status
 from drawdown.server.access import Access, Principal, Right
 from drawdown.server.context import Context, Handler
-from drawdown.server.typed import parsed
+from drawdown.server.typed import parsed_to_keep
 from drawdown.server.usage_service import draining
 from drawdown.storage.sql.wakes import NOTICES
 from drawdown.v1 import notice_pb2
@@ -74,7 +74,7 @@ class NoticeWatchService:
                 raise draining()
             if len(self._woken) >= WATCHES_MAX:
                 raise errors.OverloadedError(f"{WATCHES_MAX} watches of notices are open already")
-            request = parsed(notice_pb2.WatchNoticesRequest, body)
+            request = parsed_to_keep(notice_pb2.WatchNoticesRequest, body)
             reader = NoticeReader(
                 self._plane,
                 account=check_id(request.account, "account") if request.account else "",

@@ -24,7 +24,7 @@ from drawdown.server.access import Access, Principal, Right
 from drawdown.server.context import Context
 from drawdown.server.pages import page_size
 from drawdown.server.refusals import require_visible
-from drawdown.server.typed import parsed
+from drawdown.server.typed import parsed_to_keep
 from drawdown.server.usage_service import draining
 from drawdown.v1 import entitlement_pb2 as pb
 
@@ -211,7 +211,7 @@ class ReservationKeeper:
             self._access.principal(context, Right.INGEST, "EntitlementService/KeepReservations")
             if self._draining.is_set():
                 raise draining()
-            request = parsed(pb.KeepReservationsRequest, body)
+            request = parsed_to_keep(pb.KeepReservationsRequest, body)
             session_id = check_id(request.session_id, "session_id")
             self._sessions.open(session_id)
         except errors.DrawdownError as raised:

@@ -25,6 +25,8 @@ from drawdown.server.usage_service import draining
 
 # A typed call that a caller waits for longer than this has no deadline of use.
 CALL_S_MAX: Final = 30.0
+# Of a stream's request: a thousand ids or questions of the longest kind, with some dimensions each.
+KEPT_BYTES_MAX: Final = 1 << 20
 
 Method = Callable[[Any, Principal], message.Message]
 
@@ -142,6 +144,19 @@ class TypedCalls:
 
 
 MessageT = TypeVar("MessageT", bound=message.Message)
+
+
+def parsed_to_keep(request_class: type[MessageT], body: bytes) -> MessageT:
+    """The message of these bytes, of a stream that has it for as long as it is open.
+
+    Raises ``InvalidRequestError``, also where there is too much of it.
+    """
+    if len(body) > KEPT_BYTES_MAX:
+        raise errors.InvalidRequestError(
+            f"the request has {len(body)} bytes; a stream keeps its request, at most {KEPT_BYTES_MAX} bytes: "
+            "open several"
+        )
+    return parsed(request_class, body)
 
 
 def parsed(request_class: type[MessageT], body: bytes) -> MessageT:

@@ -15,13 +15,13 @@ from google.protobuf import message as messages
 
 from drawdown import errors
 from drawdown.engine import Engine, RawEngineError
-from drawdown.model.ids import check_id
+from drawdown.model.ids import ID_BYTES_MAX, check_id
 from drawdown.runtime.watch_hub import ACCOUNTS_MAX, Watcher, WatchHub
 from drawdown.server import convert, status
 from drawdown.server.access import Access, Principal, Right
 from drawdown.server.context import Context, Handler
 from drawdown.server.durability import Durability
-from drawdown.server.typed import parsed
+from drawdown.server.typed import parsed_to_keep
 from drawdown.server.usage_service import draining
 from drawdown.v1 import account_pb2, entitlement_pb2
 
@@ -29,6 +29,8 @@ from drawdown.v1 import account_pb2, entitlement_pb2
 PAUSE_S: Final = 0.002
 # Accounts read in one go; then the loop does other work.
 READ_AT_ONCE: Final = 16
+# Of one question, as the engine takes them.
+DIMENSIONS_MAX: Final = 16
 
 Read = Callable[[Sequence[str]], tuple[int, Any]]
 """Reads accounts: ``(seq, message of what differs)``; ``None`` where nothing does."""
@@ -72,7 +74,7 @@ class WatchService:
         """``WatchBalances``."""
 
         def begin(principal: Principal) -> tuple[list[str], Read]:
-            request = parsed(account_pb2.WatchBalancesRequest, body)
+            request = parsed_to_keep(account_pb2.WatchBalancesRequest, body)
             accounts = [check_id(each, "account_ids") for each in request.account_ids]
             # A foreign account is watched like one that never comes.
             return accounts, _Balances(self._engine, request.credit_type, principal).read
@@ -83,14 +85,16 @@ class WatchService:
         """``WatchEntitlements``."""
 
         def begin(principal: Principal) -> tuple[list[str], Read]:
-            request = parsed(entitlement_pb2.WatchEntitlementsRequest, body)
+            request = parsed_to_keep(entitlement_pb2.WatchEntitlementsRequest, body)
             if not 1 <= len(request.checks) <= ACCOUNTS_MAX:
                 raise errors.InvalidRequestError(
                     f"checks: a watch has 1–{ACCOUNTS_MAX} questions, not {len(request.checks)}",
                     field="checks",
                 )
+            for each in request.checks:
+                _check_question(each)
             reader = _Entitlements(self._engine, request, principal.account_prefix)
-            return [check_id(each.account_id, "account_id") for each in request.checks], reader.read
+            return [each.account_id for each in request.checks], reader.read
 
         await self._serve("EntitlementService/WatchEntitlements", context, begin)
 
@@ -106,6 +110,8 @@ class WatchService:
             accounts, read = begin(principal)
             # The hub looks on the loop's thread alone, where an event may be set.
             watcher = Watcher(self._engine, accounts, woken.set)
+            # One account may have been named any number of times.
+            del accounts
             self._hub.add(watcher)
             self._woken.add(woken)
             await self._push(context, principal, watcher, read, woken)
@@ -158,6 +164,20 @@ class WatchService:
         self._draining = True
         for woken in self._woken:
             woken.set()
+
+
+def _check_question(question: entitlement_pb2.CheckRequest) -> None:
+    """Raises ``InvalidRequestError`` where the stream would keep more than a question can hold."""
+    check_id(question.account_id, "account_id")
+    check_id(question.meter, "meter")
+    pairs = question.dimensions.items()
+    if len(pairs) > DIMENSIONS_MAX or any(
+        len(text.encode()) > ID_BYTES_MAX for pair in pairs for text in pair
+    ):
+        raise errors.InvalidRequestError(
+            f"dimensions: at most {DIMENSIONS_MAX}, keys and values of at most {ID_BYTES_MAX} bytes",
+            field="dimensions",
+        )
 
 
 class _Balances:
