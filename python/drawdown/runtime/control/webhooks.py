@@ -1,7 +1,8 @@
 """The way of notices to webhook endpoints: spread over those that want them, sent, tried again, parked.
 
 The cursor over the feed moves in the same transaction that puts the deliveries down, so after a crash
-none is missing. An endpoint has one sender at a time, and its own: one that hangs holds up nobody else.
+none is missing. An endpoint has one sender at a time, for a turn; then it is the others' turn. One that was
+slow has senders that are not theirs (``endpoint_standing.py``): who hangs holds up nobody that does not.
 A crash between the answer and its note sends the notice again, under the same id: at least once.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Final
@@ -22,6 +24,7 @@ from drawdown.notices.sender import Delivery, WebhookSender
 from drawdown.notices.webhook import signed_request
 from drawdown.runtime.background import Background
 from drawdown.runtime.control.control_plane import ControlPlane
+from drawdown.runtime.control.endpoint_standing import EndpointStanding
 from drawdown.storage.sql.wakes import DELIVERIES, NOTICES
 
 _log = logging.getLogger("drawdown.control")
@@ -29,6 +32,10 @@ _log = logging.getLogger("drawdown.control")
 CURSOR: Final = "webhooks"
 NOTICES_AT_ONCE: Final = 256
 SENDERS: Final = 16
+# Of endpoints that were slow lately.
+SLOW_SENDERS: Final = 8
+# An endpoint is sent to for so long, and the attempt that is under way; then come those that wait.
+TURN_S: Final = 1.0
 # Commits and due attempts wake it; a look all the same, should a clock have been set.
 LOOK_S_MAX: Final = 10.0
 FAULT_PAUSE_S: Final = 1.0
@@ -41,7 +48,9 @@ class Webhooks:
         self._plane = plane
         self._schedule = schedule or RetrySchedule()
         self._sender = WebhookSender(plane.webhook_policy)
-        self._pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="webhook")
+        self._standing = EndpointStanding()
+        self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="webhook")
+        self._slow_senders = ThreadPoolExecutor(SLOW_SENDERS, thread_name_prefix="slow-webhook")
         self._sending: set[str] = set()
         self._guard = threading.Lock()
         self.background = Background("webhooks", self.step, fault_pause_s=FAULT_PAUSE_S, clock=plane.now_us)
@@ -53,7 +62,8 @@ class Webhooks:
         for topic in (NOTICES, DELIVERIES):
             self._plane.sql.wakes.discard(topic, self.background.wake_by)
         self.background.stop()
-        self._pool.shutdown()
+        self._senders.shutdown()
+        self._slow_senders.shutdown()
 
     def step(self) -> float:
         """Spread what is new and see that what is due is sent; answers the pause until the next look."""
@@ -63,11 +73,14 @@ class Webhooks:
         with self._plane.sql.transaction() as work:
             due = work.webhooks.endpoints_due(now)
             following = work.webhooks.next_attempt_us(now)
+        # Before it is looked at who rests: whose rest ends meanwhile is not slept over.
+        rest_s = self._standing.next_end_s()
         for endpoint_id in due:
             self._begin(endpoint_id)
         if spread == NOTICES_AT_ONCE:
             return 0.0
-        return LOOK_S_MAX if following is None else min((following - now_us) / 1e6, LOOK_S_MAX)
+        pause = LOOK_S_MAX if following is None else (following - now_us) / 1e6
+        return min(pause, rest_s, LOOK_S_MAX)
 
     def _spread(self) -> int:
         with self._plane.sql.transaction() as work:
@@ -85,15 +98,19 @@ class Webhooks:
             return len(found)
 
     def _begin(self, endpoint_id: str) -> None:
+        if self._standing.rests(endpoint_id):
+            return
         with self._guard:
             if endpoint_id in self._sending:
                 return
             self._sending.add(endpoint_id)
-        self._pool.submit(self._send_all, endpoint_id)
+        senders = self._slow_senders if self._standing.is_slow(endpoint_id) else self._senders
+        senders.submit(self._take_turn, endpoint_id)
 
-    def _send_all(self, endpoint_id: str) -> None:
+    def _take_turn(self, endpoint_id: str) -> None:
+        until = time.monotonic() + TURN_S
         try:
-            while not self.background.stopping and self._send_one(endpoint_id):
+            while not self.background.stopping and time.monotonic() < until and self._send_one(endpoint_id):
                 pass
         except errors.UnavailableError:
             # The database is away; the next look begins anew.
@@ -105,7 +122,7 @@ class Webhooks:
         finally:
             with self._guard:
                 self._sending.discard(endpoint_id)
-            # What fell due after this sender's last look is another's.
+            # What is due still, or fell due after this sender's last look, is for another turn.
             self.background.wake()
 
     def _send_one(self, endpoint_id: str) -> bool:
@@ -115,7 +132,9 @@ class Webhooks:
             found = None if delivery is None else work.notices.get(delivery.notice_id)
         if delivery is None or held is None or found is None:
             return False
+        began = time.monotonic()
         outcome = self._attempt(held, found[1])
+        self._standing.note(endpoint_id, time.monotonic() - began, delivered=outcome.delivered)
         with self._plane.sql.transaction() as work:
             tried = after_attempt(delivery, outcome, _instant(self._plane), self._schedule)
             work.webhooks.send(tried)
