@@ -13,6 +13,7 @@ from drawdown.model.instants import us_from_instant
 from drawdown.model.results import Account, Grant
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
+from drawdown.storage.sql.documents import begins_with
 from drawdown.storage.sql.tables.payments import purchase as table
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def report_sales(step: Step, request: ReportSales) -> SalesReport:
     if request.account:
         where.append(table.c.account == request.account)
     if step.account_prefix:
-        where.append(table.c.account.startswith(step.account_prefix, autoescape=True))
+        where.append(begins_with(table.c.account, step.account_prefix))
     return sales_of(step.work.purchases.each(*where))
 
 

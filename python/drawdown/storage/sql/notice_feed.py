@@ -11,6 +11,7 @@ from drawdown.model.decision import Notice
 from drawdown.model.instants import instant_from_us
 from drawdown.notices.notice import Notice as StoredNotice
 from drawdown.storage.sql.bulk import write_many
+from drawdown.storage.sql.documents import begins_with
 from drawdown.storage.sql.pending import Pending
 from drawdown.storage.sql.series import Series
 from drawdown.storage.sql.stored_keys import stored_key
@@ -100,7 +101,7 @@ class NoticeFeed:
         if account:
             statement = statement.where(notice.c.account == account)
         if account_prefix:
-            statement = statement.where(notice.c.account.startswith(account_prefix, autoescape=True))
+            statement = statement.where(begins_with(notice.c.account, account_prefix))
         if kinds is not None:
             statement = statement.where(notice.c.kind.in_(list(kinds)))
         return list(_stored(self._connection.execute(statement)))
