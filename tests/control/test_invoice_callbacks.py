@@ -10,6 +10,7 @@ import drawdown
 import pytest
 from drawdown.client.interface import Database
 from drawdown.embedded import EmbeddedDatabase
+from drawdown.model.money import Money
 from drawdown.payments import ChargeState, PaymentRequest, ScriptedProvider
 
 from .conftest import SMALL, START, prepare
@@ -135,3 +136,101 @@ def test_a_chargeback_of_an_invoice_freezes_the_account_once(db: EmbeddedDatabas
     db.provider_callback(body.decode(), headers)
     assert not db.account("acme").suspended
     assert told(db).count("payment.disputed") == 1
+
+
+def what_a_pack_is_charged(db: EmbeddedDatabase) -> Money:
+    """Of 100 USD, what is left to ask for when the account's balance is used."""
+    db.create_pack("pack", name="pack", amount="1", prices=[{"currency": "USD", "amount": "100"}])
+    charged = db.buy_pack("acme", "pack", purchase_id="p", payment_method="test_ok").charged
+    assert charged is not None
+    return charged
+
+
+def kept(db: EmbeddedDatabase) -> list[tuple[object, object]]:
+    """What was told of payments for void invoices."""
+    found = [each.data for each in db.notices("acme").notices if "to_balance" in each.data]
+    return [(each["invoice_id"], each["to_balance"]) for each in found]
+
+
+def test_money_for_a_change_that_was_cancelled_is_kept_for_the_account(db: EmbeddedDatabase) -> None:
+    """Cancelled while its payment was on its way: void, then paid after all; said twice it counts once."""
+    published(db, "small", fee="10")
+    published(db, "large", fee="100")
+    db.subscribe("acme", "small", subscription_id="s", payment_method="test_ok")
+    db.change_plan("s", "large", change_id="up", payment_method="test_pending")
+    asked = newest(db, "acme")
+    db.cancel_subscription("s", when="now")
+    assert db.invoice(asked.invoice_id).state == "void"
+    tell(db, asked.invoice_id, times=2)
+    assert (db.invoice(asked.invoice_id).state, db.invoice(asked.invoice_id).paid) == ("void", usd(90))
+    assert kept(db) == [(asked.invoice_id, str(usd(90)))]
+    assert what_a_pack_is_charged(db) == usd(10)
+
+
+def test_an_advance_that_succeeds_after_its_draft_is_void_is_kept_for_the_account(
+    db: EmbeddedDatabase, asked: str
+) -> None:
+    """Nothing is released for a draft that is void; the money is there for the next invoice."""
+    db.close_invoice(asked, "void")
+    tell(db, f"advance:{asked}", times=2)
+    assert (db.invoice(asked).state, db.invoice(asked).paid) == ("void", usd(20))
+    assert db.balance("acme", "credits").available == 0
+    assert kept(db) == [(asked, str(usd(20)))]
+    assert what_a_pack_is_charged(db) == usd(80)
+
+
+def test_an_advance_that_fails_after_its_draft_is_void_changes_nothing(
+    db: EmbeddedDatabase, asked: str
+) -> None:
+    db.close_invoice(asked, "void")
+    tell(db, f"advance:{asked}", ChargeState.FAILED)
+    assert (db.invoice(asked).state, db.invoice(asked).paid) == ("void", None)
+    assert db.subscription("s").state == "active"
+    assert "payment.failed" not in told(db)
+
+
+def test_no_other_payment_is_asked_for_beside_an_advance(db: EmbeddedDatabase) -> None:
+    """The rest of an invoice is known when its advance has ended: paid for then, all of it."""
+    published(db, "plan", **overage_plan("1"))
+    db.subscribe("acme", "plan", subscription_id="s")
+    tell(db, newest(db, "acme").invoice_id)
+    db.record("acme", credit_type="credits", credits="102", event_id="two-past-zero")
+    db.advance_clock("acme", FEBRUARY_END + GRACE)
+    waiting = newest(db, "acme")
+    assert (waiting.state, waiting.advance_state, waiting.due) == ("finalized", "asked", usd(22))
+    with pytest.raises(drawdown.PreconditionError) as raised:
+        db.retry_payment(waiting.invoice_id, retry_id="r", payment_method="test_ok")
+    assert raised.value.reason == "INVOICE_BEING_PAID"
+    db.put_customer("c", payment_method="test_ok")
+    assert newest(db, "acme").state == "finalized"
+    tell(db, f"advance:{waiting.invoice_id}", ChargeState.FAILED)
+    assert (newest(db, "acme").state, newest(db, "acme").paid) == ("paid", usd(22))
+    charged = [each.amount for each in provider_of(db).charges() if each.state is ChargeState.SUCCEEDED]
+    assert charged[1:] == [usd(22)]
+
+
+def test_an_advance_pays_an_invoice_that_was_given_up(db: EmbeddedDatabase, asked: str) -> None:
+    """All that was due is paid after all; it is not left uncollectible."""
+    db.advance_clock("acme", FEBRUARY_END + GRACE)
+    db.close_invoice(asked, "uncollectible")
+    tell(db, f"advance:{asked}")
+    assert (db.invoice(asked).state, db.invoice(asked).paid) == ("paid", usd(20))
+
+
+def test_a_change_whose_invoice_is_void_does_not_happen(db: EmbeddedDatabase) -> None:
+    """An operator's way out of a change that nobody pays for: another may be asked for."""
+    published(db, "small", fee="10")
+    published(db, "large", fee="100")
+    db.subscribe("acme", "small", subscription_id="s", payment_method="test_ok")
+    db.change_plan("s", "large", change_id="up", payment_method="test_pending")
+    waiting = newest(db, "acme")
+    with pytest.raises(drawdown.PreconditionError) as raised:
+        db.change_plan("s", "large", change_id="again", payment_method="test_ok")
+    assert (raised.value.reason, waiting.invoice_id in str(raised.value)) == ("CHANGE_UNPAID", True)
+    db.close_invoice(waiting.invoice_id, "uncollectible")
+    assert db.subscription("s").planned_change is not None, "money that comes after all is still taken"
+    db.close_invoice(waiting.invoice_id, "void")
+    assert (db.subscription("s").planned_change, db.subscription("s").payment_method) == (None, "test_ok")
+    assert told(db).count("subscription.change_failed") == 1
+    db.change_plan("s", "large", change_id="again", payment_method="test_ok")
+    assert db.subscription("s").plan_id == "large"

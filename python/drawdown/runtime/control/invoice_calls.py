@@ -123,6 +123,12 @@ def retry_payment(step: Step, request: RetryPayment) -> Invoice:
     if not step.work.first_time(request, f"{invoice.invoice_id}:{request.retry_id}"):
         return invoice
     require_not_of_purchase(invoice)
+    if invoice.advance_state == "asked" and not invoice.waits_for_usage:
+        raise errors.PreconditionError(
+            f"invoice {invoice.invoice_id!r}: {invoice.advance} of it was asked for in advance, and what becomes "
+            "of that payment says what is left: retry when the provider has said so, or mark the invoice paid",
+            reason="INVOICE_BEING_PAID",
+        )
     if not may_retry(step, invoice, by_hand=True):
         raise errors.PreconditionError(
             f"invoice {invoice.invoice_id!r} is {invoice.state} and {invoice.rest} of it is to be paid: "

@@ -17,6 +17,7 @@ from drawdown.runtime.control.invoicing import (
     FINALIZE_JOB,
     ask_in_advance,
     fail_advance,
+    keep_payment,
     settle_advance,
     take_payment,
 )
@@ -57,7 +58,7 @@ def close_invoice_usage(step: Step, job: StoredJob, _: object) -> None:
 def advance_of(step: Step, job: StoredJob) -> Asking | None:
     """What to ask the provider for before the invoice is final."""
     invoice = step.work.invoice(job.payload["invoice_id"])
-    if invoice.advance is None or invoice.advance_state != "asked":
+    if invoice.advance is None or invoice.advance_state != "asked" or invoice.state == "void":
         return None
     key = f"{ADVANCE_KEY}{invoice.invoice_id}"
     return asking(step, job, _payment(step, invoice, key, invoice.advance, "in advance"))
@@ -96,7 +97,9 @@ def collect_advance(step: Step, job: StoredJob, result: Charge | None) -> None:
 
 
 def apply_advance(step: Step, invoice: Invoice, charge: Charge, at: datetime) -> Invoice:
-    """The provider's word on the advance; one that comes late changes nothing."""
+    """The provider's word on the advance; one that comes twice changes nothing."""
+    if invoice.state == "void":
+        return _apply_to_void(step, invoice, charge)
     if charge.state is ChargeState.SUCCEEDED:
         return settle_advance(step, invoice, at)
     if charge.state is ChargeState.FAILED:
@@ -142,7 +145,9 @@ def retry_invoice(step: Step, job: StoredJob, result: Charge | None) -> None:
 
 
 def apply_payment(step: Step, invoice: Invoice, charge: Charge, at: datetime) -> Invoice:
-    """The provider's word on an attempt at a final invoice; one that comes late or twice changes nothing."""
+    """The provider's word on an attempt at a final invoice; one that comes twice changes nothing."""
+    if invoice.state == "void":
+        return _apply_to_void(step, invoice, charge)
     if invoice.state not in ("finalized", "uncollectible"):
         return invoice
     if charge.state is ChargeState.SUCCEEDED:
@@ -159,3 +164,10 @@ def apply_payment(step: Step, invoice: Invoice, charge: Charge, at: datetime) ->
             action_url=charge.action_url,
         )
     return invoice
+
+
+def _apply_to_void(step: Step, invoice: Invoice, charge: Charge) -> Invoice:
+    """The provider was asked before the invoice became void; only money that comes matters now."""
+    if charge.state is not ChargeState.SUCCEEDED:
+        return invoice
+    return keep_payment(step, invoice, charge.amount)

@@ -19,6 +19,7 @@ from drawdown.billing.purchase import LINE_PREFIX
 from drawdown.catalog.plan import Plan
 from drawdown.model.commands import release_grant
 from drawdown.model.decision import Job
+from drawdown.model.money import Money
 from drawdown.runtime.control.invoice_foot import add_to_balance, foot, give_back, use_up
 from drawdown.runtime.control.invoice_parties import with_parties
 from drawdown.runtime.control.step import Step
@@ -184,7 +185,9 @@ def settle_advance(step: Step, invoice: Invoice, at: datetime) -> Invoice:
     tell_subscriptions(step, invoice, PAID_JOB, at, "advance")
     if invoice.advance.minor > 0:
         tell(step, "payment.succeeded", invoice, price=str(invoice.advance))
-    return _ask_for_rest(step, paid, at) if paid.state == "finalized" else step.work.invoices.put(paid)
+    # One that was given up is settled where the advance was all of it.
+    settles = paid.state == "finalized" or (paid.state == "uncollectible" and paid.rest.minor <= 0)
+    return _ask_for_rest(step, paid, at) if settles else step.work.invoices.put(paid)
 
 
 def fail_advance(step: Step, invoice: Invoice, reason: str, at: datetime) -> Invoice:
@@ -252,6 +255,25 @@ def take_payment(step: Step, invoice: Invoice, at: datetime) -> Invoice:
     return settle(step, invoice, at)
 
 
+def keep_payment(step: Step, invoice: Invoice, paid: Money) -> Invoice:
+    """What comes after all for a void invoice is the account's, told, and on the invoice as paid.
+
+    Once: one payment at most was on its way when it became void, and what is said of that may be repeated.
+    """
+    if invoice.state != "void" or invoice.paid is not None or paid.minor <= 0:
+        return invoice
+    add_to_balance(step, invoice.account, paid)
+    step.decision.notice(
+        "payment.succeeded",
+        invoice.account,
+        key=f"payment.succeeded:void:{invoice.invoice_id}",
+        invoice_id=invoice.invoice_id,
+        price=str(paid),
+        to_balance=str(paid),
+    )
+    return step.work.invoices.put(msgspec.structs.replace(invoice, paid=paid))
+
+
 def settle(step: Step, invoice: Invoice, at: datetime) -> Invoice:
     """The invoice is paid; what waited for the payment is released."""
     if invoice.state == "paid":
@@ -268,9 +290,9 @@ def settle(step: Step, invoice: Invoice, at: datetime) -> Invoice:
 def drop_invoice(step: Step, invoice_id: str) -> None:
     """What nobody will pay for any more is void, and used nothing up."""
     invoice = step.work.invoice(invoice_id)
-    if invoice.state in ("draft", "finalized"):
+    if invoice.state in ("draft", "finalized", "uncollectible"):
         give_back(step, invoice)
-        step.work.invoices.put(msgspec.structs.replace(invoice, state="void"))
+        step.work.invoices.put(msgspec.structs.replace(invoice, state="void", retry_at=None))
         tell(step, "invoice.voided", invoice)
 
 

@@ -13,6 +13,7 @@ from drawdown.runtime.control.arrears_steps import arrears
 from drawdown.runtime.control.payment_retries import give_up, is_of_period, method_of
 from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
+from drawdown.runtime.control.subscription_changes import drop_change
 from drawdown.runtime.control.subscription_hooks import GIVEN_UP_JOB
 from drawdown.runtime.control.subscription_lifecycle import begin_anew, end
 from drawdown.runtime.control.subscription_steps import entitle, plan_of, tell
@@ -77,8 +78,16 @@ def leave_unpaid_period(step: Step, subscription: Subscription, edge: datetime) 
 
 @carries_out(GIVEN_UP_JOB)
 def go_on_given_up(step: Step, job: StoredJob, _: object) -> None:
-    """Its invoice is not asked for any more: it ends or stays past due, or goes on where that was void."""
+    """Its invoice is not asked for any more: it ends or stays past due, or goes on where that was void.
+
+    A change that waited for an invoice that is void does not happen.
+    """
     subscription = step.work.subscription(job.payload["subscription_id"])
+    planned = subscription.planned_change
+    if planned is not None and planned.invoice_id == job.payload["invoice_id"]:
+        if step.work.invoice(planned.invoice_id).state == "void":
+            drop_change(step, subscription, planned)
+        return
     if subscription.unpaid_invoice_id != job.payload["invoice_id"] or not subscription.is_served:
         return
     if step.work.invoice(job.payload["invoice_id"]).state == "void":

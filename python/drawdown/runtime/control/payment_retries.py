@@ -116,7 +116,8 @@ def _is_owed(step: Step, invoice: Invoice) -> bool:
 
 def may_retry(step: Step, invoice: Invoice, *, by_hand: bool) -> bool:
     """Whether it is still to be asked for: by the schedule only while a subscription goes on with it."""
-    if invoice.rest.minor <= 0:
+    if invoice.rest.minor <= 0 or invoice.advance_state == "asked":
+        # One payment at a time: what becomes of the advance says how much is left.
         return False
     if by_hand:
         return invoice.state in ("finalized", "uncollectible")

@@ -198,7 +198,10 @@ def _check_change(step: Step, subscription: Subscription, plan_id: str, quantity
     planned = subscription.planned_change
     if planned is not None and planned.invoice_id:
         raise errors.PreconditionError(
-            f"change {planned.change_id!r} waits for its payment", reason="CHANGE_UNPAID", field="change_id"
+            f"change {planned.change_id!r} waits for the payment of invoice {planned.invoice_id!r}; make that "
+            "one void to give the change up",
+            reason="CHANGE_UNPAID",
+            field="change_id",
         )
     check_bounds(on_plan(subscription, plan, quantity), plan)
     return plan
