@@ -107,6 +107,9 @@ class Invoice(Value, frozen=True):
     retry_at: datetime | None = None
     """When it is tried again by itself; absent: not."""
 
+    notes_waiting: Money | None = None
+    """What credit notes took back of it and nobody had paid: the account's when it is paid."""
+
     held: str = ""
     """Of a draft: why it waits until an operator has approved it; empty: it does not."""
 
@@ -122,6 +125,16 @@ class Invoice(Value, frozen=True):
         if self.advance is None or self.advance_state not in ("asked", "paid"):
             return due
         return due - self.advance
+
+    @property
+    def paid_so_far(self) -> Money:
+        """What the customer gave for a final invoice: all of it, or balance and advance."""
+        if self.totals is None:
+            return zero(self.currency)
+        if self.state == "paid":
+            return self.totals.total
+        advance = self.advance if self.advance_state == "paid" else None
+        return self.totals.balance_used + (advance or zero(self.currency))
 
     @property
     def gross(self) -> Money:

@@ -4,7 +4,7 @@ A paid-out amount is on the closing itself: line by line which grant gave how ma
 customer had paid for them. Sending the money is the operator's; the record says how much.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -97,8 +97,8 @@ def voids_of(account: str, grants: Iterable[Grant]) -> list[VoidGrant]:
     ]
 
 
-def closing_job(closing: AccountClosing) -> Job:
-    """The look at what the voids took, when they are done."""
+def closing_job(closing: AccountClosing, unpaid: Iterable[str]) -> Job:
+    """The look at what the voids took, when they are done; ``unpaid`` are grants nobody has paid for."""
     return Job(
         kind=CLOSING_JOB,
         key=f"{CLOSING_JOB}:{closing.account}",
@@ -106,14 +106,16 @@ def closing_job(closing: AccountClosing) -> Job:
         account=closing.account,
         due_at=closing.closed_at,
         rank=90,
-        payload={"account": closing.account},
+        payload={"account": closing.account, "unpaid": sorted(unpaid)},
     )
 
 
-def closed(closing: AccountClosing, grants: Iterable[Grant]) -> AccountClosing:
-    """The closing with what each grant gave up; money in proportion to what was paid for the grant."""
+def closed(closing: AccountClosing, grants: Iterable[Grant], unpaid: Collection[str]) -> AccountClosing:
+    """The closing with what each grant gave up; money in proportion to what was paid for the grant, none
+    where it is ``unpaid``."""
     taken = [each for each in grants if each.grant_id in closing.grants and each.voided > 0]
-    lines = tuple(_line(each, closing.remainder == "pay_out") for each in taken)
+    pays = closing.remainder == "pay_out"
+    lines = tuple(_line(each, pays and each.grant_id not in unpaid) for each in taken)
     sums: dict[str, Money] = {}
     for line in lines:
         if line.payout is not None:

@@ -8,6 +8,7 @@ from drawdown import errors
 from drawdown.billing import recharge
 from drawdown.billing.recharge_requests import Recharge
 from drawdown.model.commands import SuspendAccount
+from drawdown.model.results import Grant
 from drawdown.runtime.control.registry import carries_out, handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_lifecycle import end
@@ -64,6 +65,8 @@ def close_account(step: Step, request: CloseAccount) -> AccountClosing:
         return known
     step.require(account, SuspendAccount(account=account))
     now = step.now_of(account)
+    grants = step.engine.grants(account)
+    unpaid = _unpaid(step, account, grants)
     _end_subscriptions(step, account)
     _end_recharges(step, account)
     voids = voids_of(account, step.engine.grants(account))
@@ -78,9 +81,32 @@ def close_account(step: Step, request: CloseAccount) -> AccountClosing:
         grants=tuple(each.grant_id for each in voids),
     )
     step.work.profiles.put(msgspec.structs.replace(profile, closed=True))
-    step.decision.job(closing_job(closing))
+    step.decision.job(closing_job(closing, unpaid))
     step.plane.closed_accounts.add(account)
     return step.work.closings.put(closing)
+
+
+def _unpaid(step: Step, account: str, grants: list[Grant]) -> list[str]:
+    """Grants that wait for their payment, and those whose invoice nobody will pay."""
+    given_up = [
+        (line.subscription_id, line.period)
+        for invoice in step.work.invoices.find(account=account, order="row")
+        if invoice.state in ("void", "uncollectible") and invoice.advance_state != "paid"
+        for line in invoice.lines
+        if line.kind == "credits" and line.period is not None
+    ]
+    return [
+        grant.grant_id
+        for grant in grants
+        if grant.state == "pending"
+        or any(
+            grant.source == "subscription"
+            and grant.source_reference == subscription_id
+            and grant.effective_at is not None
+            and period.holds(grant.effective_at)
+            for subscription_id, period in given_up
+        )
+    ]
 
 
 def _end_subscriptions(step: Step, account: str) -> None:
@@ -113,7 +139,9 @@ def measure_remainder(step: Step, job: StoredJob, _: object) -> None:
     closing = step.work.closings.get(account=account)
     if closing is None or closing.state == "closed":
         return
-    settled = step.work.closings.put(closed(closing, step.engine.grants(account)))
+    settled = step.work.closings.put(
+        closed(closing, step.engine.grants(account), job.payload.get("unpaid", ()))
+    )
     step.decision.notice(
         "account.closed",
         account,

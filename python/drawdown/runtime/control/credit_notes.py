@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from drawdown.billing.invoice import Invoice, InvoiceLine
 from drawdown.billing.page_sums import TaxLine
 from drawdown.billing.totals import TaxesKnown, totals_of
-from drawdown.model.money import zero
+from drawdown.model.money import Money, total, zero
 from drawdown.runtime.control.invoice_parties import with_parties
 from drawdown.runtime.control.step import Step
 
@@ -16,6 +16,12 @@ def notes_of(step: Step, invoice: Invoice) -> list[Invoice]:
     """Credit notes of the invoice, oldest first."""
     found = step.work.invoices.find(account=invoice.account, order="row")
     return [each for each in found if each.corrects == invoice.invoice_id]
+
+
+def taken_back_of(step: Step, invoice: Invoice) -> Money:
+    """What all notes of the invoice took back, tax included."""
+    totals = [note.totals.total for note in notes_of(step, invoice) if note.totals is not None]
+    return -total(totals, invoice.currency)
 
 
 def put_note(

@@ -125,8 +125,8 @@ def retry_payment(step: Step, request: RetryPayment) -> Invoice:
     require_not_of_purchase(invoice)
     if invoice.advance_state == "asked" and not invoice.waits_for_usage:
         raise errors.PreconditionError(
-            f"invoice {invoice.invoice_id!r}: {invoice.advance} of it was asked for in advance, and what becomes "
-            "of that payment says what is left: retry when the provider has said so, or mark the invoice paid",
+            f"invoice {invoice.invoice_id!r}: {invoice.advance} of it was asked for in advance, and that "
+            "payment says what is left: retry when it has ended, or mark the invoice paid",
             reason="INVOICE_BEING_PAID",
         )
     if not may_retry(step, invoice, by_hand=True):

@@ -11,6 +11,7 @@ from drawdown.billing.invoice import Invoice
 from drawdown.billing.invoice_credit import InvoiceCredit, apply_credits, with_applied, without_applied
 from drawdown.billing.totals import totals_of
 from drawdown.model.money import Money, zero
+from drawdown.runtime.control.credit_notes import taken_back_of
 from drawdown.runtime.control.step import Step
 from drawdown.subscriptions.identifiers import invoice_id
 
@@ -79,14 +80,31 @@ def use_up(step: Step, invoice: Invoice) -> None:
 
 
 def give_back(step: Step, invoice: Invoice) -> None:
-    """A final invoice that becomes void used nothing up: credits and balance are as without it."""
+    """A final invoice that becomes void used nothing up: credits and balance are as without it and its
+    notes."""
     if invoice.totals is None or invoice.state not in ("finalized", "uncollectible"):
         return
     for credit in credits_of(step, invoice.account):
         unused = without_applied(credit, invoice.applications)
         if unused != credit:
             step.work.invoice_credits.put(unused)
-    add_to_balance(step, invoice.account, invoice.totals.balance_used)
+    waiting = invoice.notes_waiting or zero(invoice.currency)
+    kept_of_notes = taken_back_of(step, invoice) - waiting
+    add_to_balance(step, invoice.account, invoice.totals.balance_used - kept_of_notes)
+
+
+def keep_noted(step: Step, invoice: Invoice) -> Invoice:
+    """What notes took back is the account's as far as the customer had paid it; the rest waits for that.
+
+    So nothing can be spent of an invoice that becomes void, or whose payment fails. Nothing is put.
+    """
+    if invoice.notes_waiting is None or invoice.totals is None:
+        return invoice
+    nothing, waiting = zero(invoice.currency), invoice.notes_waiting
+    unpaid = invoice.totals.total - invoice.paid_so_far
+    kept = min(max(waiting - unpaid, nothing), waiting)
+    add_to_balance(step, invoice.account, kept)
+    return msgspec.structs.replace(invoice, notes_waiting=(waiting - kept) or None)
 
 
 def add_to_balance(step: Step, account: str, amount: Money) -> None:

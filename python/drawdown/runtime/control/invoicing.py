@@ -20,7 +20,7 @@ from drawdown.catalog.plan import Plan
 from drawdown.model.commands import release_grant
 from drawdown.model.decision import Job
 from drawdown.model.money import Money
-from drawdown.runtime.control.invoice_foot import add_to_balance, foot, give_back, use_up
+from drawdown.runtime.control.invoice_foot import add_to_balance, foot, give_back, keep_noted, use_up
 from drawdown.runtime.control.invoice_parties import with_parties
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_hooks import PAID_JOB, UNPAID_JOB, tell_subscriptions
@@ -187,7 +187,7 @@ def settle_advance(step: Step, invoice: Invoice, at: datetime) -> Invoice:
         tell(step, "payment.succeeded", invoice, price=str(invoice.advance))
     # One that was given up is settled where the advance was all of it.
     settles = paid.state == "finalized" or (paid.state == "uncollectible" and paid.rest.minor <= 0)
-    return _ask_for_rest(step, paid, at) if settles else step.work.invoices.put(paid)
+    return _ask_for_rest(step, paid, at) if settles else step.work.invoices.put(keep_noted(step, paid))
 
 
 def fail_advance(step: Step, invoice: Invoice, reason: str, at: datetime) -> Invoice:
@@ -236,7 +236,7 @@ def _ask_for_rest(step: Step, invoice: Invoice, at: datetime) -> Invoice:
     rest = invoice.rest
     if rest.minor > 0:
         _job(step, COLLECT_JOB, invoice, at, rank=85)
-        return step.work.invoices.put(invoice)
+        return step.work.invoices.put(keep_noted(step, invoice))
     add_to_balance(step, invoice.account, -rest)
     return settle(step, invoice, at)
 
@@ -284,7 +284,7 @@ def settle(step: Step, invoice: Invoice, at: datetime) -> Invoice:
     release(step, invoice.releases)
     tell_subscriptions(step, invoice, PAID_JOB, at, invoice.attempts)
     tell(step, "invoice.paid", invoice)
-    return step.work.invoices.put(paid)
+    return step.work.invoices.put(keep_noted(step, paid))
 
 
 def drop_invoice(step: Step, invoice_id: str) -> None:

@@ -12,6 +12,7 @@ from drawdown.model.money import total
 from drawdown.runtime.control.arrears_steps import charged_in, has_overage, left_behind, overage_cut
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_steps import made_deliveries
+from drawdown.runtime.control.unused_time import unused_time
 from drawdown.subscriptions.arrears import (
     Arrears,
     arrears_of,
@@ -20,7 +21,6 @@ from drawdown.subscriptions.arrears import (
     overage_price,
     overage_type,
 )
-from drawdown.subscriptions.change_price import unused_charge
 from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.subscription import LeftPrice, Subscription
 
@@ -110,7 +110,7 @@ def _owed(
     back, the share of the time that ran is due, else all of it."""
     number = max(0, subscription.billing_next - 1)
     spent = charged_in(step, subscription, old_plan, number)
-    unused = unused_charge(subscription, old_plan, plan, change_id, now)
+    unused = unused_time(step, subscription, old_plan, plan, change_id, now)
     return arrears_of(
         subscription,
         old_plan,

@@ -25,9 +25,10 @@ from drawdown.runtime.control.subscription_steps import (
     release_with,
     tell_change,
 )
+from drawdown.runtime.control.unused_time import as_paid, unused_time
 from drawdown.subscriptions.bounds import check_bounds, overflow
 from drawdown.subscriptions.calendar import Period
-from drawdown.subscriptions.change_price import difference_charge, same_rhythm, unused_charge
+from drawdown.subscriptions.change_price import difference_charge, same_rhythm
 from drawdown.subscriptions.changing import (
     Replacement,
     cadence_credits,
@@ -198,8 +199,8 @@ def _check_change(step: Step, subscription: Subscription, plan_id: str, quantity
     planned = subscription.planned_change
     if planned is not None and planned.invoice_id:
         raise errors.PreconditionError(
-            f"change {planned.change_id!r} waits for the payment of invoice {planned.invoice_id!r}; make that "
-            "one void to give the change up",
+            f"change {planned.change_id!r} waits for the payment of invoice {planned.invoice_id!r}; "
+            "make that one void to give the change up",
             reason="CHANGE_UNPAID",
             field="change_id",
         )
@@ -242,10 +243,11 @@ def work_out(step: Step, subscription: Subscription, planned: PlannedChange, now
         changed = with_charged_until(changed, changed.billing.edge(changed.billing_next))
         changed = with_schedules(changed, plan, now)
         charges = period_charges(changed, plan, 0)
-        unused = unused_charge(subscription, old_plan, plan, planned.change_id, now)
+        unused = unused_time(step, subscription, old_plan, plan, planned.change_id, now)
         charges += [unused] if unused is not None else []
     else:
-        charge = difference_charge(subscription, old_plan, changed, plan, planned.change_id, now)
+        difference = difference_charge(subscription, old_plan, changed, plan, planned.change_id, now)
+        charge = as_paid(step, subscription, difference, now)
         if charge is not None:
             (charges if charge.amount.minor > 0 else waiting).append(charge)
     return Target(

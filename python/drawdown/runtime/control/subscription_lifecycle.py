@@ -7,7 +7,6 @@ import msgspec
 from drawdown import errors
 from drawdown.catalog.plan import Plan
 from drawdown.model.commands import VoidGrant
-from drawdown.model.money import zero
 from drawdown.runtime.control.arrears_steps import arrears
 from drawdown.runtime.control.invoicing import (
     add_lines,
@@ -28,9 +27,9 @@ from drawdown.runtime.control.subscription_steps import (
     plan_of,
     tell,
 )
+from drawdown.runtime.control.unused_time import unused_time
 from drawdown.subscriptions.arrears import Arrears
 from drawdown.subscriptions.calendar import Period
-from drawdown.subscriptions.change_price import unused_charge
 from drawdown.subscriptions.identifiers import derived, lane_of
 from drawdown.subscriptions.requests import Cancel, Pause, Resume, SetAutoRenew
 from drawdown.subscriptions.servicing import extended, with_all_billed
@@ -91,8 +90,8 @@ def _give_back_unused(step: Step, subscription: Subscription, plan: Plan, now: d
     if must_wait(plan, invoice_of_period(step, subscription, subscription.period_at(now))):
         # What was never paid for is not given back.
         return
-    charge = unused_charge(subscription, plan, plan, "cancel", now)
-    if charge is None or charge.amount == zero(subscription.currency):
+    charge = unused_time(step, subscription, plan, plan, "cancel", now)
+    if charge is None:
         return
     own_id = derived("inv", subscription.subscription_id, "cancel")
     add_lines(step, subscription, plan, Period(start=now, end=now), [charge], own_id=own_id)

@@ -17,6 +17,7 @@ from drawdown.billing.overage import (
 )
 from drawdown.catalog.pricing import Price
 from drawdown.model.money import Money, zero
+from drawdown.runtime.control.invoicing import invoice_with_line
 from drawdown.runtime.control.step import Step
 from drawdown.subscriptions.arrears import (
     Arrears,
@@ -24,6 +25,7 @@ from drawdown.subscriptions.arrears import (
     minimum_charge,
     overage_charge,
     overage_cost,
+    overage_line_id,
     overage_price,
 )
 from drawdown.subscriptions.charge import Charge
@@ -109,8 +111,23 @@ class UsageClosing:
         if price is None:
             return []
         charge = late_charge(owed, closed, price, late.before, late.credits)
-        is_given_up = late.closed.stem in self._billed(owed.credit_type).given_up
-        return [] if is_given_up and charge.amount.minor < 0 else [charge]
+        if charge.amount.minor >= 0:
+            return [charge]
+        if late.closed.stem in self._billed(owed.credit_type).given_up:
+            return []
+        back = self._paid_of(late.closed, charge.amount)
+        return [msgspec.structs.replace(charge, amount=back)] if back else []
+
+    def _paid_of(self, closed: Arrears, back: Money) -> Money:
+        """What goes back (below zero) for a closed period: where its invoice was given up, no more than
+        was paid of it."""
+        subscription = self._step.work.subscription(closed.subscription_id)
+        invoice = invoice_with_line(self._step, subscription, overage_line_id(closed, closed.credit_type))
+        if invoice is None or invoice.state != "uncollectible" or invoice.totals is None:
+            return back
+        if invoice.currency != back.currency:
+            return zero(back.currency)
+        return min(back + invoice.totals.total - invoice.paid_so_far, zero(back.currency))
 
     def _price(self, owed: Arrears) -> Price | None:
         subscription = self._step.work.subscription(owed.subscription_id)
