@@ -99,6 +99,30 @@ def test_paused_past_the_period_begins_a_new_one_when_resumed(db: Database, acco
     assert len(db.invoices(account)) == 3
 
 
+@pytest.mark.behaviour("S0-22")
+@pytest.mark.parametrize("overage", [False, True])
+def test_a_period_that_ended_in_a_pause_owes_what_it_owes(
+    db: Database, account: str, name: Name, overage: bool
+) -> None:
+    """Paused over the edge for three days: its minimum and its usage past zero are on the next invoice."""
+    prices = [{"currency": "USD", "model": "per_unit", "amount": "1"}]
+    priced: dict[str, Any] = {"overage": {"prices": prices}, "at_zero": {"kind": "overage"}}
+    minimum = [{"currency": "USD", "amount": "100"}]
+    published(db, name("plan"), credits="10", minimum_spend=minimum, **(priced if overage else {}))
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.record(account, "calls", quantity=10, event_id="e")
+    db.advance_clock(account, FEBRUARY_END - timedelta(days=1))
+    db.pause_subscription(name("sub"))
+    db.advance_clock(account, FEBRUARY_END + timedelta(days=2))
+    db.resume_subscription(name("sub"))
+    last = db.invoices(account)[-1]
+    assert last.state == "paid"
+    owed = {"overage": 1000, "minimum_spend": 7000} if overage else {"minimum_spend": 8000}
+    assert {line.kind: line.amount.minor for line in last.lines} == {"base_fee": 2000, **owed}
+    db.advance_clock(account, MARCH_END)
+    assert len(db.invoices(account)) == 2, "billed once"
+
+
 def test_what_is_cancelled_ends_though_it_is_paused(db: Database, account: str, name: Name) -> None:
     """Ended at the edge that was said; it cannot be resumed into a period that nobody wanted."""
     published(db, name("plan"))

@@ -12,7 +12,7 @@ _READABLE_BYTES: Final = 96
 # The column's length; PostgreSQL refuses what is longer.
 _INVOICE_ID_CHARACTERS_MAX: Final = 160
 # Ids of invoices begin so; those that callers choose do not.
-INVOICE_PREFIXES: Final = ("inv:", "inv.purchase:", "inv.refund:")
+INVOICE_PREFIXES: Final = ("inv:", "inv.purchase:", "inv.refund:", "inv.change:")
 
 
 def derived(prefix: str, *parts: object) -> str:
@@ -57,6 +57,11 @@ def purchase_invoice_id(purchase_id: str) -> str:
 def refund_note_id(purchase_id: str) -> str:
     """The credit note of a purchase that was given back."""
     return derived("inv.refund", purchase_id)
+
+
+def change_note_id(paid_invoice_id: str) -> str:
+    """The credit note over the invoice of a change that was paid too late for its period."""
+    return derived("inv.change", paid_invoice_id)
 
 
 def lane_of(account: str) -> str:

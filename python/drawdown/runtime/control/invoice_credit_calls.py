@@ -28,7 +28,7 @@ from drawdown.billing.withdrawal import rest_id, withdrawal
 from drawdown.model.ids import check_id
 from drawdown.model.money import Money, total, zero
 from drawdown.runtime.control.arrears_steps import usage_so_far
-from drawdown.runtime.control.credit_notes import notes_of, put_note
+from drawdown.runtime.control.credit_notes import left_of, line_taken_back, notes_of, put_note
 from drawdown.runtime.control.invoice_closing import give_up_usage, look_again_at_held, with_its_usage
 from drawdown.runtime.control.invoice_draft import as_it_would_be
 from drawdown.runtime.control.invoice_foot import credits_of, foot, give_back, keep_noted
@@ -159,16 +159,7 @@ def create_credit_note(step: Step, request: CreateCreditNote) -> Invoice:
         return step.work.invoice(request.note_id)
     _require_free_id(request.note_id)
     line, before, left = _line_taken_back(step, request, invoice)
-    taken_back_line = InvoiceLine(
-        line_id=f"{request.note_id}:{line.line_id}",
-        kind="adjustment",
-        description=line.description,
-        amount=-request.amount,
-        period=line.period,
-        subscription_id=line.subscription_id,
-        plan_key=line.plan_key,
-        reference=line.line_id,
-    )
+    taken_back_line = line_taken_back(line, request.note_id, request.amount)
     assert invoice.totals is not None
     earlier = [tax for note in notes_of(step, invoice) if note.totals for tax in note.totals.taxes]
     taxes = taken_back(invoice.totals.taxes, before, request.amount, earlier)
@@ -233,10 +224,9 @@ def _line_taken_back(
         raise errors.InvalidRequestError(
             f"line_id: invoice {invoice.invoice_id!r} has no line {request.line_id[:128]!r}", field="line_id"
         )
-    taken = [each for note in notes_of(step, invoice) for each in note.lines]
-    credited = sum(each.amount.minor for each in invoice.applications if each.line_id == line.line_id)
-    of_line = sum(-each.amount.minor for each in taken if each.reference == line.line_id)
-    left = line.amount.minor - credited - of_line
+    notes = notes_of(step, invoice)
+    taken = [each for note in notes for each in note.lines]
+    left = left_of(invoice, line, notes).minor
     if request.amount.currency != invoice.currency or not 0 < request.amount.minor <= left:
         raise errors.InvalidRequestError(
             f"amount: above 0 and at most what is left of the line, {left} minor units of {invoice.currency}",

@@ -9,14 +9,13 @@ from datetime import datetime
 import msgspec
 
 from drawdown.model.commands import VoidGrant
-from drawdown.runtime.control.arrears_steps import arrears
 from drawdown.runtime.control.payment_retries import give_up, is_of_period, method_of
 from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_changes import drop_change
 from drawdown.runtime.control.subscription_hooks import GIVEN_UP_JOB
-from drawdown.runtime.control.subscription_lifecycle import begin_anew, end
-from drawdown.runtime.control.subscription_steps import entitle, plan_of, tell
+from drawdown.runtime.control.subscription_lifecycle import end, go_on_anew
+from drawdown.runtime.control.subscription_steps import entitle, tell
 from drawdown.storage.sql.jobs import StoredJob
 from drawdown.subscriptions.subscription import Subscription
 
@@ -59,11 +58,7 @@ def go_on_settled(step: Step, subscription: Subscription, job: StoredJob) -> Sub
     now = step.now_of(settled.account)
     if not was_past_due or settled.has_period_at(now):
         return step.work.subscriptions.put(settled)
-    plan = plan_of(step, settled)
-    number = settled.billing_next - 1
-    owed = arrears(step, settled, plan, number, settled.billing.edge(number + 1))
-    settled = msgspec.structs.replace(settled, waiting_charges=(*settled.waiting_charges, *owed.charges))
-    return begin_anew(step, settled, plan, now, owed.arrears)
+    return go_on_anew(step, settled, now)
 
 
 def leave_unpaid_period(step: Step, subscription: Subscription, edge: datetime) -> None:

@@ -96,7 +96,7 @@ def change_plan(step: Step, request: ChangePlan) -> Subscription:
     target = work_out(step, subscription, planned, now)
     _require_taken(step, subscription, planned, target, now)
     if target.due_now().minor > 0 and plan.release == "on_payment":
-        return _ask_to_pay(step, subscription, planned, target, now)
+        return ask_to_pay(step, subscription, planned, target, now)
     return apply_change(step, subscription, planned, already_charged=False)
 
 
@@ -261,10 +261,10 @@ def work_out(step: Step, subscription: Subscription, planned: PlannedChange, now
     )
 
 
-def _ask_to_pay(
+def ask_to_pay(
     step: Step, subscription: Subscription, planned: PlannedChange, target: Target, now: datetime
 ) -> Subscription:
-    """The change waits for its invoice."""
+    """The change waits for its invoice: one of its own, or that of the id which it has already."""
     if not subscription.payment_method:
         raise errors.PreconditionError(
             "the change costs money: give a payment_method",
@@ -284,7 +284,7 @@ def _invoice(
     now: datetime,
     charges: list[Charge],
 ) -> str:
-    own_id = derived("inv", subscription.subscription_id, "change", planned.change_id)
+    own_id = planned.invoice_id or derived("inv", subscription.subscription_id, "change", planned.change_id)
     period = Period(start=now, end=target.changed.billing.edge(target.changed.billing_next))
     add_lines(step, subscription, target.plan, period, charges, own_id=own_id)
     return own_id

@@ -8,11 +8,12 @@ from drawdown.billing.invoice import Invoice
 from drawdown.catalog.plan import Plan, version_of
 from drawdown.runtime.control.arrears_steps import arrears
 from drawdown.runtime.control.bringing import bring_invoices, bring_renewals
+from drawdown.runtime.control.late_change import go_on_with_change
 from drawdown.runtime.control.past_due import fall_behind, go_on_settled, leave_unpaid_period
 from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_calls import begin_paying
-from drawdown.runtime.control.subscription_changes import apply_change, drop_change
+from drawdown.runtime.control.subscription_changes import drop_change
 from drawdown.runtime.control.subscription_hooks import PAID_JOB, UNPAID_JOB
 from drawdown.runtime.control.subscription_lifecycle import begin_anew, end
 from drawdown.runtime.control.subscription_steps import (
@@ -205,7 +206,7 @@ def go_on_paid(step: Step, job: StoredJob, _: object) -> None:
         subscription = go_on_settled(step, subscription, job)
     planned = subscription.planned_change
     if planned is not None and planned.invoice_id == job.payload["invoice_id"]:
-        apply_change(step, subscription, planned, already_charged=True)
+        go_on_with_change(step, subscription, planned)
 
 
 def _waits_elsewhere(step: Step, subscription: Subscription, job: StoredJob) -> bool:

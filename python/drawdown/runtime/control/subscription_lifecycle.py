@@ -167,7 +167,17 @@ def resume(step: Step, request: Resume) -> Subscription:
         return behind
     if subscription.has_period_at(now):
         return step.work.subscriptions.put(active)
-    return begin_anew(step, active, plan_of(step, subscription), now)
+    return go_on_anew(step, active, now)
+
+
+def go_on_anew(step: Step, subscription: Subscription, now: datetime) -> Subscription:
+    """Its period is over: a new one begins now, whose invoice has what the one before still owes."""
+    plan = plan_of(step, subscription)
+    number = max(0, subscription.billing_next - 1)
+    owed = arrears(step, subscription, plan, number, subscription.billing.edge(number + 1))
+    waiting = (*subscription.waiting_charges, *owed.charges)
+    begun = msgspec.structs.replace(subscription, waiting_charges=waiting, left_plans=(), left_prices=())
+    return begin_anew(step, begun, plan, now, owed.arrears)
 
 
 def begin_anew(

@@ -11,10 +11,11 @@ from datetime import datetime
 
 import msgspec
 
-from drawdown.billing.invoice import DRAFT_STATES, Invoice, InvoiceLine, line_of
+from drawdown.billing.invoice import DRAFT_STATES, InvoiceLine, line_of
 from drawdown.catalog.plan import Plan
 from drawdown.model.money import Money, total, zero
 from drawdown.runtime.control.arrears_steps import since_begun
+from drawdown.runtime.control.credit_notes import left_of
 from drawdown.runtime.control.invoice_foot import foot
 from drawdown.runtime.control.step import Step
 from drawdown.subscriptions.calendar import Period
@@ -49,7 +50,6 @@ def as_paid(step: Step, subscription: Subscription, charge: Charge | None, now: 
 def _paid_for(step: Step, subscription: Subscription, period: Period, stem: str) -> Money | None:
     """What its lines came to less invoice credits and notes; ``None`` where it was charged elsewhere."""
     invoices = step.work.invoices.find(account=subscription.account, order="row", since=since_begun(period))
-    noted = [(note.corrects, line) for note in invoices if note.corrects for line in note.lines]
     amounts: list[Money] = []
     for invoice in invoices:
         if invoice.corrects or not any(_is_of(each, subscription, period, stem) for each in invoice.lines):
@@ -58,8 +58,9 @@ def _paid_for(step: Step, subscription: Subscription, period: Period, stem: str)
             amounts.append(zero(invoice.currency))
             continue
         shown = foot(step, invoice) if invoice.state in DRAFT_STATES else invoice
+        notes = [each for each in invoices if each.corrects == invoice.invoice_id]
         lines = [each for each in shown.lines if _is_of(each, subscription, period, stem)]
-        amounts += [_net(shown, line, noted) for line in lines]
+        amounts += [left_of(shown, line, notes) for line in lines]
     if not amounts:
         return None
     waiting = [line_of(each) for each in subscription.waiting_charges]
@@ -74,9 +75,3 @@ def _is_of(line: InvoiceLine, subscription: Subscription, period: Period, stem: 
     if line.kind in IN_ADVANCE:
         return line.line_id.startswith(f"{stem}:")
     return line.kind == "proration" and not line.line_id.endswith(UNUSED) and period.holds(line.period.start)
-
-
-def _net(invoice: Invoice, line: InvoiceLine, noted: list[tuple[str, InvoiceLine]]) -> Money:
-    credited = [-each.amount for each in invoice.applications if each.line_id == line.line_id]
-    notes = [each.amount for of, each in noted if of == invoice.invoice_id and each.reference == line.line_id]
-    return total([line.amount, *credited, *notes], invoice.currency)
