@@ -137,6 +137,30 @@ def test_a_dry_run_shows_each_value_before_and_after(db: Database, name: Name) -
     assert db.plan(name("plan")) == msgspec.structs.replace(db.plan(name("plan")), version=1)
 
 
+def test_what_a_file_archives_is_archived_in_all_versions(db: Database, name: Name) -> None:
+    """Nobody begins on an older version at its old price; loaded again it changes nothing."""
+    published(db, name("plan"), fee="10")
+    published(db, name("plan"), fee="99")
+    written = msgspec.to_builtins(db.dump_catalog())
+    (dumped,) = [each for each in written["plans"] if each["plan_id"] == name("plan")]
+    content = {"plans": [{**dumped, "state": "archived"}], "products": written["products"]}
+    for action in ("archive", "keep"):
+        changes = db.load_catalog(content).changes
+        assert [each.action for each in changes if each.kind == "plan"] == [action]
+        states = [each.state for each in db.plans() if each.plan_id == name("plan")]
+        assert states == ["archived", "archived"]
+
+
+def test_a_new_version_that_a_file_archives_leaves_none_before_it(db: Database, name: Name) -> None:
+    published(db, name("plan"), fee="10")
+    written = msgspec.to_builtins(db.dump_catalog())
+    (dumped,) = [each for each in written["plans"] if each["plan_id"] == name("plan")]
+    content = {"plans": [{**dumped, "name": "Last", "state": "archived"}], "products": written["products"]}
+    db.load_catalog(content)
+    states = [(each.version, each.state) for each in db.plans() if each.plan_id == name("plan")]
+    assert states == [(1, "archived"), (2, "archived")]
+
+
 def test_a_dump_makes_the_same_catalog_elsewhere(tmp_path: Path) -> None:
     """In an empty folder, meters of every kind among it; dimensions may stand in any order."""
     content = {
@@ -270,6 +294,22 @@ def test_a_subscription_keeps_the_rates_it_began_with(db: Database, account: str
     db.cancel_subscription(name("sub"), when="now")
     db.subscribe(account, later.plan_id, subscription_id=name("second"))
     assert db.record(account, "calls", quantity=1, time=START).charged == Decimal(3)
+
+
+def test_a_card_of_another_type_burns_that_type(db: Database, account: str, name: Name) -> None:
+    """The plan gives credits, its card prices calls in minutes: a call takes minutes and no credits."""
+    db.put_rate_card(name("card"), credit_type="minutes", rates=[{"meter": "calls", "credits": "2"}])
+    plan = published(db, name("plan"), credits="10", rates=[], rate_card=name("card"))
+    assert plan.rate_credit_type == "minutes"
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.create_grant(account, "minutes", amount="5", grant_id="minutes")
+    for merged in (False, True):
+        if merged:
+            published(db, name("other"), rates=[{"meter": "tokens", "credits": "1"}])
+            db.subscribe(account, name("other"), subscription_id=name("second"))
+        assert db.record(account, "calls", quantity=1).charged == Decimal(2)
+    assert db.balance(account, "minutes").available == Decimal(1)
+    assert db.balance(account, "credits").available == Decimal(1010)
 
 
 def test_prices_that_stand_twice_on_a_card_are_refused(db: Database, name: Name) -> None:

@@ -19,6 +19,7 @@ Name = Callable[[str], str]
 MIDDLE = START + timedelta(days=14)
 FEBRUARY_END = datetime(2026, 2, 28, tzinfo=UTC)
 MARCH_END = datetime(2026, 3, 31, tzinfo=UTC)
+APRIL_END = datetime(2026, 4, 30, tzinfo=UTC)
 
 
 def test_cancelled_at_the_end_of_the_period(db: Database, account: str, name: Name) -> None:
@@ -217,6 +218,39 @@ def test_what_rolls_on_and_on_never_exceeds_the_cap(db: Database, account: str, 
     for edge in (FEBRUARY_END, MARCH_END, datetime(2026, 4, 30, tzinfo=UTC)):
         db.advance_clock(account, edge)
         assert db.balance(account, "credits").available == Decimal(150)
+    assert db.verify(account)
+
+
+@pytest.mark.parametrize("cap", ["amount", "min"])
+def test_a_cap_that_the_credit_type_cannot_say_is_refused(db: Database, name: Name, cap: str) -> None:
+    """Credits without decimals, of which 10.5 would roll: the engine would refuse each rollover."""
+    db.create_credit_type(name("whole"), scale=0)
+    charge = {
+        "credit_type": name("whole"),
+        "amount": "40",
+        "cadence": "monthly",
+        "rollover": {cap: "10.5"},
+    }
+    with pytest.raises(drawdown.InvalidRequestError) as raised:
+        published(db, name("plan"), credits=charge, rates=[])
+    assert raised.value.field == f"credits.rollover.{cap}"
+
+
+def test_halves_that_round_away_take_nothing_of_the_cap(db: Database, account: str, name: Name) -> None:
+    """Half of what is left rolls, 10 at most, in whole credits: of 1 that is left nothing."""
+    db.create_credit_type(name("whole"), scale=0)
+    charge = {
+        "credit_type": name("whole"),
+        "amount": "40",
+        "cadence": "monthly",
+        "rollover": {"fraction": "0.5", "amount": "10"},
+    }
+    published(db, name("plan"), credits=charge, rates=[])
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    for edge, used, rolled in ((FEBRUARY_END, "37", 2), (MARCH_END, "1", 10), (APRIL_END, "49", 0)):
+        db.record(account, credit_type=name("whole"), credits=used, event_id=f"{edge:%m}")
+        db.advance_clock(account, edge)
+        assert db.balance(account, name("whole")).available == Decimal(40 + rolled), edge
     assert db.verify(account)
 
 

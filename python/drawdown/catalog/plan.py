@@ -162,6 +162,8 @@ class Plan(Value, frozen=True):
     """``draft``, ``published`` or ``archived``; a newer published version supersedes an older one."""
     rate_table: str = ""
     """The engine's rate table of this version, set when it is published."""
+    rate_credit_type: str = ""
+    """What its rates burn, where a rate card says so; empty: the type of its credits."""
     credit_scale: int = 9
     """Decimals of the credit type, set when it is published; shares of credits are rounded to it."""
 

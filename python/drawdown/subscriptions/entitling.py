@@ -88,7 +88,8 @@ def rate_table_name(plan: Plan) -> str:
 
 def rate_commands(table: str, plan: Plan) -> list[commands.Command]:
     """The plan's rates as the engine's; they never change under this name."""
-    credit_type = plan.credits.credit_type if plan.credits is not None else "credits"
+    own = plan.credits.credit_type if plan.credits is not None else "credits"
+    credit_type = plan.rate_credit_type or own
     return [_rate_command(table, credit_type, rate) for rate in plan.rates]
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from drawdown.model.credits import credits_from_units
+from drawdown.model.money import round_half_even
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.subscription import Segment
 
@@ -26,6 +27,11 @@ def credits_share(amount: Decimal, part: Fraction, scale: int) -> Decimal:
     """``part`` of the credits, rounded down: a share never gives more than it is."""
     units = Fraction(amount) * part * 10**scale
     return credits_from_units(units.numerator // units.denominator, scale)
+
+
+def credits_rounded(amount: Decimal, part: Decimal, scale: int) -> Decimal:
+    """``part`` of the credits, rounded half-even as the engine's formulas are."""
+    return credits_from_units(round_half_even(Fraction(amount) * Fraction(part) * 10**scale), scale)
 
 
 def accrued(segments: tuple[Segment, ...], period: Period, scale: int) -> Decimal:

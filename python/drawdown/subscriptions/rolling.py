@@ -22,6 +22,7 @@ from drawdown.model.decision import Job
 from drawdown.model.money import Money
 from drawdown.subscriptions.calendar import Period, Schedule, lifetime_end
 from drawdown.subscriptions.identifiers import derived, lane_of
+from drawdown.subscriptions.prorating import credits_rounded, credits_share
 from drawdown.subscriptions.renewing import grant_input_of, lifetime_of
 from drawdown.subscriptions.subscription import OwnGrant, Subscription
 
@@ -72,7 +73,7 @@ def rolled(
     """
     charge, schedule = plan.credits, subscription.grants or subscription.billing
     assert charge is not None and charge.rollover is not None
-    rules = charge.rollover
+    rules = _within_scale(charge.rollover, plan.credit_scale)
     steps: list[commands.Command] = []
     successors: list[OwnGrant] = []
     total = Decimal(0)
@@ -81,7 +82,7 @@ def rolled(
         if left == 0 or (rules.times is not None and own.rolled >= rules.times):
             # It expires like any other.
             continue
-        most = _most(rules, left, remaining)
+        most = _most(rules, left, remaining, plan.credit_scale)
         successor = _with_cost(_successor(subscription, own, schedule, plan), own, amount, most)
         formula = _formula(own, rules, left, remaining)
         steps.append(
@@ -102,9 +103,19 @@ def rolled(
     return steps, successors
 
 
-def _most(rules: Rollover, left: Decimal | None, remaining: Decimal) -> Decimal:
-    """min(every cap, remaining); ``left`` is what the amount allows after the grants before this one."""
-    most = remaining if rules.fraction is None else remaining * rules.fraction
+def _within_scale(rules: Rollover, scale: int) -> Rollover:
+    """The caps as the engine takes them: plans from before these were checked may say more digits."""
+    amount, least = (
+        None if each is None else credits_share(each, Fraction(1), scale)
+        for each in (rules.amount, rules.min)
+    )
+    return msgspec.structs.replace(rules, amount=amount, min=least)
+
+
+def _most(rules: Rollover, left: Decimal | None, remaining: Decimal, scale: int) -> Decimal:
+    """min(every cap, remaining) as the engine computes it; ``left`` is what the amount allows after the
+    grants before this one."""
+    most = remaining if rules.fraction is None else credits_rounded(remaining, rules.fraction, scale)
     return most if left is None else min(most, left)
 
 

@@ -19,7 +19,7 @@ class Product(_message.Message):
     def __init__(self, product_id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., signup_plan: _Optional[str] = ...) -> None: ...
 
 class Plan(_message.Message):
-    __slots__ = ("plan_id", "product_id", "name", "description", "type", "billing_model", "billing_period", "base_fee", "credits", "overage", "top_up", "packs", "rates", "rate_card", "features", "trial", "minimum_spend", "proration", "anchor", "auto_renew", "release", "change_policy", "at_zero", "signup_grant", "metadata", "version", "state", "rate_table", "credit_scale")
+    __slots__ = ("plan_id", "product_id", "name", "description", "type", "billing_model", "billing_period", "base_fee", "credits", "overage", "top_up", "packs", "rates", "rate_card", "features", "trial", "minimum_spend", "proration", "anchor", "auto_renew", "release", "change_policy", "at_zero", "signup_grant", "metadata", "version", "state", "rate_table", "credit_scale", "rate_credit_type")
     class FeaturesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -63,6 +63,7 @@ class Plan(_message.Message):
     STATE_FIELD_NUMBER: _ClassVar[int]
     RATE_TABLE_FIELD_NUMBER: _ClassVar[int]
     CREDIT_SCALE_FIELD_NUMBER: _ClassVar[int]
+    RATE_CREDIT_TYPE_FIELD_NUMBER: _ClassVar[int]
     plan_id: str
     product_id: str
     name: str
@@ -92,7 +93,8 @@ class Plan(_message.Message):
     state: str
     rate_table: str
     credit_scale: int
-    def __init__(self, plan_id: _Optional[str] = ..., product_id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., type: _Optional[str] = ..., billing_model: _Optional[str] = ..., billing_period: _Optional[str] = ..., base_fee: _Optional[_Iterable[_Union[Price, _Mapping]]] = ..., credits: _Optional[_Union[CreditsCharge, _Mapping]] = ..., overage: _Optional[_Union[OverageCharge, _Mapping]] = ..., top_up: _Optional[_Union[TopUpCharge, _Mapping]] = ..., packs: _Optional[_Iterable[str]] = ..., rates: _Optional[_Iterable[_Union[MeterRate, _Mapping]]] = ..., rate_card: _Optional[str] = ..., features: _Optional[_Mapping[str, str]] = ..., trial: _Optional[_Union[Trial, _Mapping]] = ..., minimum_spend: _Optional[_Iterable[_Union[Price, _Mapping]]] = ..., proration: _Optional[str] = ..., anchor: _Optional[str] = ..., auto_renew: _Optional[bool] = ..., release: _Optional[str] = ..., change_policy: _Optional[str] = ..., at_zero: _Optional[_Union[AtZero, _Mapping]] = ..., signup_grant: _Optional[_Union[SignupGrant, _Mapping]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., version: _Optional[int] = ..., state: _Optional[str] = ..., rate_table: _Optional[str] = ..., credit_scale: _Optional[int] = ...) -> None: ...
+    rate_credit_type: str
+    def __init__(self, plan_id: _Optional[str] = ..., product_id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., type: _Optional[str] = ..., billing_model: _Optional[str] = ..., billing_period: _Optional[str] = ..., base_fee: _Optional[_Iterable[_Union[Price, _Mapping]]] = ..., credits: _Optional[_Union[CreditsCharge, _Mapping]] = ..., overage: _Optional[_Union[OverageCharge, _Mapping]] = ..., top_up: _Optional[_Union[TopUpCharge, _Mapping]] = ..., packs: _Optional[_Iterable[str]] = ..., rates: _Optional[_Iterable[_Union[MeterRate, _Mapping]]] = ..., rate_card: _Optional[str] = ..., features: _Optional[_Mapping[str, str]] = ..., trial: _Optional[_Union[Trial, _Mapping]] = ..., minimum_spend: _Optional[_Iterable[_Union[Price, _Mapping]]] = ..., proration: _Optional[str] = ..., anchor: _Optional[str] = ..., auto_renew: _Optional[bool] = ..., release: _Optional[str] = ..., change_policy: _Optional[str] = ..., at_zero: _Optional[_Union[AtZero, _Mapping]] = ..., signup_grant: _Optional[_Union[SignupGrant, _Mapping]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., version: _Optional[int] = ..., state: _Optional[str] = ..., rate_table: _Optional[str] = ..., credit_scale: _Optional[int] = ..., rate_credit_type: _Optional[str] = ...) -> None: ...
 
 class Price(_message.Message):
     __slots__ = ("currency", "country", "model", "amount", "package_size", "tiers")

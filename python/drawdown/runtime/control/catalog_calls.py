@@ -105,7 +105,12 @@ def published(
     plan = _check_scales(plan, scale_of)
     if plan.rate_card:
         card = card_of(plan.rate_card)
-        plan = msgspec.structs.replace(plan, rates=card.rates, rate_card=f"{card.card_id}@{card.version}")
+        plan = msgspec.structs.replace(
+            plan,
+            rates=card.rates,
+            rate_card=f"{card.card_id}@{card.version}",
+            rate_credit_type=card.credit_type,
+        )
     group: list[Command] = []
     if plan.rates:
         table = rate_table_name(plan)
@@ -126,7 +131,13 @@ def _check_scales(plan: Plan, scale_of: Callable[[str], int]) -> Plan:
     if plan.signup_grant is not None:
         units_from_credits(plan.signup_grant.amount, scale, "signup_grant.amount")
     cap = None if plan.overage is None else plan.overage.cap
-    for field, amount in (("overage.cap", cap), ("at_zero.limit", plan.at_zero.limit)):
+    rolls = charge.rollover
+    for field, amount in (
+        ("overage.cap", cap),
+        ("at_zero.limit", plan.at_zero.limit),
+        ("credits.rollover.amount", None if rolls is None else rolls.amount),
+        ("credits.rollover.min", None if rolls is None else rolls.min),
+    ):
         if amount is not None:
             units_from_credits(amount, scale, field)
     return msgspec.structs.replace(plan, credit_scale=scale)
@@ -184,6 +195,7 @@ def as_written(plan: Plan) -> Plan:
         version=1,
         state="draft",
         rate_table="",
+        rate_credit_type="",
         credit_scale=9,
         rate_card=card,
         rates=() if pinned else plan.rates,

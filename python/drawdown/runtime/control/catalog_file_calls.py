@@ -1,6 +1,7 @@
 """The catalog from and to a file, and rate cards."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,7 +25,7 @@ from drawdown.catalog.requests import DumpCatalog, ListRateCards, LoadCatalog, P
 from drawdown.model.commands import Command, CreateCreditType, CreateMeter
 from drawdown.model.credits import require_scale, units_from_credits
 from drawdown.model.results import Meter
-from drawdown.runtime.control.catalog_calls import as_written, latest_plan, published, unknown_card
+from drawdown.runtime.control.catalog_calls import as_written, published, unknown_card
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step, refusal
 from drawdown.subscriptions.entitling import card_commands
@@ -252,15 +253,29 @@ def _plan(step: Step, plan: Plan, known: Known) -> Entry:
         )
     if plan.state == "published":
         check_publishable(plan)
-    latest = latest_plan(step, plan.plan_id)
+    versions = step.work.plans.find(plan_id=plan.plan_id, order="version")
+    latest = versions[-1] if versions else None
+    # Nobody begins on an older version of what is archived either.
+    left = [each for each in versions[:-1] if plan.state == "archived" and each.state != "archived"]
     wanted = as_written(plan)
     fields, details = _compared(None if latest is None else as_written(latest), wanted)
     action = _plan_action(latest, plan, fields)
+    if left and action == "keep":
+        action = "archive"
     change = CatalogChange(kind="plan", id=plan.plan_id, action=action, fields=fields, differences=details)
     if action == "keep":
         return Entry(change)
     becomes, group = _becomes(latest, wanted, plan.state, bool(fields), known)
-    return Entry(change, group, lambda: step.work.plans.put(becomes))
+    if plan.state == "archived" and latest is not None and latest.version != becomes.version:
+        left.append(latest)
+    return Entry(change, group, partial(_store_plan, step, becomes, left))
+
+
+def _store_plan(step: Step, plan: Plan, left: list[Plan]) -> None:
+    """The version is there, and those it leaves are archived."""
+    for each in left:
+        step.work.plans.put(msgspec.structs.replace(each, state="archived"))
+    step.work.plans.put(plan)
 
 
 def _plan_action(latest: Plan | None, plan: Plan, fields: tuple[str, ...]) -> str:
