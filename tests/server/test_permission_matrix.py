@@ -14,12 +14,13 @@ import drawdown.v1
 import grpc
 import pytest
 from drawdown.model.rights import Right
+from drawdown.server.access import ALSO_WITH
 from drawdown.storage.key_file import KeyFile
 from drawdown.v1.admin_pb2 import ExecuteCommandsRequest
 from google.protobuf import descriptor as descriptors
 from grpc_reflection.v1alpha import reflection_pb2
 
-from tests.server.permissions import NEEDED, OPEN
+from tests.server.permissions import ALSO, NEEDED, OPEN
 from tests.server.processes import ServerProcess, serving
 
 Code = grpc.StatusCode
@@ -92,6 +93,10 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
 
 def test_every_method_has_a_row_and_every_row_a_method() -> None:
     assert {(service, method) for service, rows in NEEDED.items() for method in rows} == set(METHODS)
+
+
+def test_what_is_open_to_another_right_besides_is_written_down() -> None:
+    assert dict(ALSO_WITH) == ALSO
 
 
 def test_the_server_serves_nothing_that_has_no_row(keyed: Keyed) -> None:

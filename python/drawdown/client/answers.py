@@ -5,13 +5,14 @@ Hot messages carry integers of smallest units; ``Scales`` says which decimals th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from drawdown.client.interface import CheckLike
 from drawdown.client.usage_event import SealedEvent
 from drawdown.engine import decode_ack
-from drawdown.errors import InternalError
+from drawdown.errors import DrawdownError, InternalError
 from drawdown.model import CheckResult, UsageResult
 from drawdown.model.credits import credits_from_units, optional_credits
 from drawdown.model.status import status_name
@@ -28,20 +29,52 @@ class ScaleBook(Protocol):
         """Scale of what the meter is priced in for this account."""
 
 
-def usage_results(events: Sequence[SealedEvent], ack: bytes, scales: ScaleBook) -> list[UsageResult]:
-    """Results of a batch sent with detail ``ALL``, one per event in its order."""
+@contextlib.contextmanager
+def not_definite_after(applied: Sequence[object]) -> Iterator[None]:
+    """What is raised in here is definite only as long as nothing is among ``applied``."""
+    try:
+        yield
+    except DrawdownError as error:
+        if applied:
+            error.definite = False
+        raise
+
+
+def usage_results(
+    events: Sequence[SealedEvent], ack: bytes, known: Sequence[int | None], scales: ScaleBook
+) -> list[UsageResult]:
+    """Results of a batch sent with detail ``ALL``, one per event in its order.
+
+    ``known`` are the events' scales as far as they were known before. Nothing that is raised is definite.
+    """
+    with not_definite_after(events):
+        return _usage_results(events, ack, known, scales)
+
+
+def has_amounts(charged: int, uncovered: int, available: int | None, shortfall: int | None) -> bool:
+    """Whether an outcome says anything for which a scale is needed."""
+    return bool(charged or uncovered) or available is not None or shortfall is not None
+
+
+def scale_of_event(event: SealedEvent, scales: ScaleBook) -> int:
+    """Scale of the event's amounts."""
+    if event.direct:
+        return scales.of_credit_type(event.subject)
+    return scales.of_meter(event.account, event.subject, event.dimensions)
+
+
+def _usage_results(
+    events: Sequence[SealedEvent], ack: bytes, known: Sequence[int | None], scales: ScaleBook
+) -> list[UsageResult]:
     _, seq, _, _, _, outcomes = decode_ack(ack)
     if len(outcomes) != len(events):
         raise InternalError(f"the server answered {len(outcomes)} outcomes for {len(events)} events")
     results: list[UsageResult] = []
-    for event, (_, status, charged, uncovered, available, shortfall) in zip(events, outcomes, strict=True):
-        scale = 0
-        if charged or uncovered or available is not None or shortfall is not None:
-            scale = (
-                scales.of_credit_type(event.subject)
-                if event.direct
-                else scales.of_meter(event.account, event.subject, event.dimensions)
-            )
+    for event, scale, outcome in zip(events, known, outcomes, strict=True):
+        _, status, charged, uncovered, available, shortfall = outcome
+        if scale is None:
+            amounts = has_amounts(charged, uncovered, available, shortfall)
+            scale = scale_of_event(event, scales) if amounts else 0
         results.append(
             UsageResult(
                 status=status,

@@ -15,7 +15,14 @@ import msgspec
 
 from drawdown.client import channel as channels
 from drawdown.client import watch_messages as watches
-from drawdown.client.answers import check_results, checks_to_request, usage_results
+from drawdown.client.answers import (
+    check_results,
+    checks_to_request,
+    has_amounts,
+    not_definite_after,
+    scale_of_event,
+    usage_results,
+)
 from drawdown.client.asyncio_coalescing import (
     EVENTS_PER_BATCH,
     CheckCoalescer,
@@ -26,6 +33,7 @@ from drawdown.client.asyncio_coalescing import (
 from drawdown.client.asyncio_ledger import AioLedgerReads
 from drawdown.client.asyncio_recorder import AioRecorder
 from drawdown.client.asyncio_reservations import AioReservationCalls
+from drawdown.client.asyncio_scales import AioScales
 from drawdown.client.backoff import Backoff, RetryBudget
 from drawdown.client.control import over_grpc
 from drawdown.client.control.awaited import AwaitedControlMethods
@@ -34,7 +42,6 @@ from drawdown.client.notice_watch import notice_stream, notices_request
 from drawdown.client.recorder import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, RecorderOptions, UsageException
 from drawdown.client.reservation_session import AioReservationSession
 from drawdown.client.rpc_errors import error_of, retry_after_s
-from drawdown.client.scales import Scales
 from drawdown.client.tls import Tls
 from drawdown.client.usage_event import (
     SealedEvent,
@@ -110,15 +117,8 @@ class AioConnection(
         self._usage = usage_pb2_grpc.UsageServiceStub(self._channel)
         self._notice = notice_pb2_grpc.NoticeServiceStub(self._channel)
         self._session = AioReservationSession(self._entitlement, self._metadata)
-        self._catalog = Catalog()
-        self._known_types: set[str] = set()
-        self._known_meters: set[str] = set()
-        self._scales_differ = False
-        self._rate_tables: dict[str, str] = {}
         self._own_clocks: set[str] = set()
-        self._scales = Scales(
-            lambda: self._catalog, lambda account: self._rate_tables.get(account, "default")
-        )
+        self._scales = AioScales(self.catalog, self.account)
 
     async def _call(self, method: Callable[..., Awaitable[AnswerT]], request: Any) -> AnswerT:
         """Call, and repeat with the same request while that may help, time is left and the budget allows."""
@@ -168,10 +168,11 @@ class AioConnection(
             force=force,
         )
         if credit_type is not None:
-            await self._learn_scales(set(), {credit_type})
-        sealed = seal(event, self._scales.of_credit_type, stamps=account not in self._own_clocks)
+            await self._scales.learn((), {credit_type})
+        sealed = seal(event, self._scales.known.of_credit_type, stamps=account not in self._own_clocks)
         # Refused here where it is malformed, so that it cannot spoil what it would travel with.
         encode_event(BatchEncoder(), sealed)
+        (scale,) = await self._scales.before([sealed])
         try:
             async with asyncio.timeout(self._timeout_s):
                 outcome = await self._records.record(sealed)
@@ -180,23 +181,17 @@ class AioConnection(
                 f"event {sealed.event_id!r} was not acknowledged within {self._timeout_s:g} s; it may still "
                 "be applied: repeat with the same event_id"
             ) from None
-        return await self._usage_result(sealed, outcome)
+        with not_definite_after([outcome]):
+            return await self._usage_result(sealed, outcome, scale)
 
-    async def _usage_result(self, event: SealedEvent, outcome: UsageException) -> UsageResult:
-        scale = 0
-        if (
-            outcome.charged
-            or outcome.uncovered
-            or outcome.available is not None
-            or outcome.shortfall is not None
-        ):
-            if not event.direct:
-                await self._learn_scales({(event.account, event.subject)}, set())
-            scale = (
-                self._scales.of_credit_type(event.subject)
-                if event.direct
-                else self._scales.of_meter(event.account, event.subject, event.dimensions)
-            )
+    async def _usage_result(
+        self, event: SealedEvent, outcome: UsageException, scale: int | None
+    ) -> UsageResult:
+        amounts = (outcome.charged, outcome.uncovered, outcome.available, outcome.shortfall)
+        if scale is None and has_amounts(*amounts):
+            await self._scales.learn([(event.account, event.subject)])
+            scale = scale_of_event(event, self._scales.known)
+        scale = scale or 0
         return UsageResult(
             status=outcome.status,
             charged=credits_from_units(outcome.charged, scale),
@@ -210,44 +205,43 @@ class AioConnection(
     async def record_batch(self, events: Iterable[EventLike]) -> list[UsageResult]:
         """Debit many uses in batches; each is durable when this returns. In the order given."""
         given = [event_from(event) for event in events]
-        await self._learn_scales(
-            {(event.account, event.meter) for event in given if event.meter is not None},
-            {event.credit_type for event in given if event.credit_type is not None},
-        )
+        await self._scales.learn((), {event.credit_type for event in given if event.credit_type is not None})
         sealed = [
-            seal(event, self._scales.of_credit_type, stamps=event.account not in self._own_clocks)
+            seal(event, self._scales.known.of_credit_type, stamps=event.account not in self._own_clocks)
             for event in given
         ]
         results: list[UsageResult] = []
         encoder = BatchEncoder("rows", "all")
         first = 0
-        for position, event in enumerate(sealed):
-            waiting = encode_event(encoder, event)
-            last = position == len(sealed) - 1
-            if last or waiting >= BATCH_EVENTS_MAX or encoder.size_bytes() >= BATCH_BYTES_MAX:
-                results += await self._record(sealed[first : position + 1], encoder.take(1))
-                first = position + 1
+        with not_definite_after(results):
+            for position, event in enumerate(sealed):
+                waiting = encode_event(encoder, event)
+                last = position == len(sealed) - 1
+                if last or waiting >= BATCH_EVENTS_MAX or encoder.size_bytes() >= BATCH_BYTES_MAX:
+                    results += await self._record(sealed[first : position + 1], encoder.take(1))
+                    first = position + 1
         return results
 
     async def _record(self, events: Sequence[SealedEvent], batch: bytes) -> list[UsageResult]:
-        return usage_results(events, await self._call(self._record_usage, batch), self._scales)
+        known = await self._scales.before(events)
+        ack = await self._call(self._record_usage, batch)
+        with not_definite_after(events):
+            if None in known:
+                await self._scales.learn({(each.account, each.subject) for each in events if not each.direct})
+        return usage_results(events, ack, known, self._scales.known)
 
     def recorder(
         self, batch: int = 1000, linger_ms: float = 5, options: RecorderOptions | None = None
     ) -> AioRecorder:
         """A stream of usage, for ``async with``: batched, bounded in memory, re-sent after a break."""
         wanted = options or RecorderOptions()
-        scale_of, clocks = self._scale_for_recorder, self._own_clocks
+        scale_of, clocks = self._scales.of_credit_type, self._own_clocks
         return AioRecorder(
             self._channel, self._metadata, scale_of, clocks, batch=batch, linger_ms=linger_ms, options=wanted
         )
 
     def _recorder_of_records(self, options: RecorderOptions) -> AioRecorder:
         return self.recorder(batch=EVENTS_PER_BATCH, linger_ms=0, options=options)
-
-    async def _scale_for_recorder(self, credit_type: str) -> int:
-        await self._learn_scales(set(), {credit_type})
-        return self._scales.of_credit_type(credit_type)
 
     async def check(
         self, account: str, meter: str, *, quantity: int = 1, dimensions: Mapping[str, str] | None = None
@@ -259,8 +253,9 @@ class AioConnection(
         answer = await self._checks.check(check_to_bytes(account, meter, quantity, dimensions))
         available = None
         if answer.HasField("available"):
-            await self._learn_scales({(account, meter)}, set())
-            scale = self._scales.of_meter(account, meter, tuple(dimensions.items()) if dimensions else ())
+            await self._scales.learn([(account, meter)])
+            pairs = tuple(dimensions.items()) if dimensions else ()
+            scale = self._scales.known.of_meter(account, meter, pairs)
             available = credits_from_units(answer.available, scale)
         return CheckResult(
             allowed=answer.allowed,
@@ -278,20 +273,9 @@ class AioConnection(
     async def check_batch(self, checks: Iterable[CheckLike]) -> list[CheckResult]:
         """Many checks, answered in the order given from durable state."""
         asked = list(checks)
-        await self._learn_scales({(each[0], each[1]) for each in asked}, set())
+        await self._scales.learn({(each[0], each[1]) for each in asked})
         response = await self._call(self._entitlement.BatchCheck, checks_to_request(asked))
-        return check_results(asked, response, self._scales)
-
-    async def _learn_scales(self, meters: set[tuple[str, str]], credit_types: set[str]) -> None:
-        """Fetch what ``Scales`` needs before it is asked, for it cannot await."""
-        if not credit_types <= self._known_types or not {meter for _, meter in meters} <= self._known_meters:
-            self._catalog = await self.catalog()
-            self._known_types = {each.name for each in self._catalog.credit_types}
-            self._known_meters = {rate.meter for table in self._catalog.rate_tables for rate in table.rates}
-            self._scales_differ = len({each.scale for each in self._catalog.credit_types}) > 1
-        if self._scales_differ:
-            for account in {account for account, _ in meters} - set(self._rate_tables):
-                self._rate_tables[account] = (await self.account(account)).rate_table
+        return check_results(asked, response, self._scales.known)
 
     def watch_balances(
         self, accounts: Iterable[str], credit_type: str | None = None
@@ -306,10 +290,10 @@ class AioConnection(
         """The answer to each question, then each again when it changes: ``async for change in …``."""
         asked = list(checks)
         request = watches.entitlements_request(asked)
-        await self._learn_scales({(each[0], each[1]) for each in asked}, set())
+        await self._scales.learn({(each[0], each[1]) for each in asked})
         watch = stream_watch(
             lambda: self._entitlement.WatchEntitlements(request, metadata=self._metadata),
-            lambda response: watches.entitlement_changes(asked, response, self._scales),
+            lambda response: watches.entitlement_changes(asked, response, self._scales.known),
         )
         async for change in watch:
             yield change

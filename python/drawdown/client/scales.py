@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
-from drawdown.errors import NotFoundError
+from drawdown.client.usage_event import SealedEvent
+from drawdown.errors import AccountNotFoundError, NotFoundError
 from drawdown.model import Catalog, Rate
 
 DEFAULT_SCALE = 9
+# Meters without a price that are remembered, so that usage of one is not a read of the catalog each time.
+UNPRICED_MAX: Final = 1024
 
 DimensionPairs = Sequence[tuple[str, str]]
 
@@ -24,18 +28,21 @@ class Scales:
         self._read_catalog = read_catalog
         self._read_rate_table = read_rate_table
         self._catalog = Catalog()
-        self._single: dict[str, int] = {}
-        """Of meters whose rates all have one scale."""
+        self._scales: dict[str, frozenset[int]] = {}
+        """By meter that has a price: the scales of its rates."""
+        self._unpriced: set[str] = set()
+        """Meters for which the catalog was read in vain."""
 
-    def _read(self) -> None:
+    def renew(self) -> None:
+        """Read the catalog again."""
         self._catalog = self._read_catalog()
-        self._single.clear()
+        self._scales.clear()
 
     def of_credit_type(self, name: str) -> int:
         """Scale of a credit type; raises ``NotFoundError`` when there is not one of that name."""
         found = self._find_credit_type(name)
         if found is None:
-            self._read()
+            self.renew()
             found = self._find_credit_type(name)
         if found is None:
             raise NotFoundError(
@@ -47,23 +54,71 @@ class Scales:
 
     def of_meter(self, account: str, meter: str, dimensions: DimensionPairs = ()) -> int:
         """Scale of what the meter is priced in for this account; the default where it has no price."""
-        known = self._single.get(meter)
-        if known is not None:
-            return known
-        found = self._rates_of(meter)
-        if not found:
-            self._read()
-            found = self._rates_of(meter)
-        scale_of = {each.name: each.scale for each in self._catalog.credit_types}
-        scales = {scale_of[rate.credit_type] for _, rate in found}
+        scales = self._of_rates(meter)
         if not scales:
-            return DEFAULT_SCALE
+            self.renew()
+            scales = self._of_rates(meter) or frozenset({DEFAULT_SCALE})
         if len(scales) == 1:
-            (self._single[meter],) = scales
-            return self._single[meter]
-        table = self._read_rate_table(account)
+            (only,) = scales
+            return only
+        return self._in_table(self._read_rate_table(account), meter, dimensions)
+
+    def before(self, events: Sequence[SealedEvent]) -> list[int | None]:
+        """Each event's scale, read before it is sent: nothing is left to fail once it may be applied.
+
+        ``None`` where the meter has no price yet or there is no such account: no amounts are expected.
+        Raises as reading does.
+        """
+        tables: dict[str, str | None] = {}
+        return [
+            self.of_credit_type(event.subject) if event.direct else self._before(event, tables)
+            for event in events
+        ]
+
+    def _before(self, event: SealedEvent, tables: dict[str, str | None]) -> int | None:
+        meter, account = event.subject, event.account
+        scales = self._of_rates(meter)
+        if not scales and meter not in self._unpriced:
+            self.renew()
+            scales = self._of_rates(meter)
+        if not scales:
+            if len(self._unpriced) >= UNPRICED_MAX:
+                self._unpriced.clear()
+            self._unpriced.add(meter)
+            return None
+        if len(scales) == 1:
+            (only,) = scales
+            return only
+        if account not in tables:
+            tables[account] = self._table_of(account)
+        table = tables[account]
+        return None if table is None else self._in_table(table, meter, event.dimensions)
+
+    def _table_of(self, account: str) -> str | None:
+        try:
+            return self._read_rate_table(account)
+        except AccountNotFoundError:
+            return None
+
+    def differ(self, meter: str) -> bool:
+        """Whether the account decides: the meter's rates, as far as they are known, have several scales."""
+        return len(self._of_rates(meter)) > 1
+
+    def _of_rates(self, meter: str) -> frozenset[int]:
+        """The scales of all the meter's rates; none where it has no price in the catalog as it was read."""
+        known = self._scales.get(meter)
+        if known is None:
+            scale_of = self._scale_of_types()
+            known = frozenset(scale_of[rate.credit_type] for _, rate in self._rates_of(meter))
+            if known:
+                self._scales[meter] = known
+        return known
+
+    def _in_table(self, table: str, meter: str, dimensions: DimensionPairs) -> int:
+        """Scale of a priced meter for the accounts of this table."""
+        found = self._rates_of(meter)
         own = [rate for name, rate in found if name == table] or [rate for _, rate in found]
-        return scale_of[self._matching(meter, own, dimensions).credit_type]
+        return self._scale_of_types()[self._matching(meter, own, dimensions).credit_type]
 
     def _matching(self, meter: str, rates: list[Rate], dimensions: DimensionPairs) -> Rate:
         """The rate whose match is what the meter declares of the dimensions, else its default rate."""
@@ -74,6 +129,9 @@ class Scales:
                 if rate.match == wanted:
                     return rate
         return rates[-1]
+
+    def _scale_of_types(self) -> dict[str, int]:
+        return {each.name: each.scale for each in self._catalog.credit_types}
 
     def _find_credit_type(self, name: str) -> int | None:
         return next((each.scale for each in self._catalog.credit_types if each.name == name), None)

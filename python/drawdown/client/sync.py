@@ -16,7 +16,7 @@ import msgspec
 from drawdown.client import channel as channels
 from drawdown.client import reservation_messages as messages
 from drawdown.client import watch_messages as watches
-from drawdown.client.answers import check_results, checks_to_request, usage_results
+from drawdown.client.answers import check_results, checks_to_request, not_definite_after, usage_results
 from drawdown.client.backoff import Backoff, RetryBudget
 from drawdown.client.control import over_grpc
 from drawdown.client.correction_messages import correct_request, corrected
@@ -141,16 +141,18 @@ class Connection(LedgerReads, Database):
         results: list[UsageResult] = []
         encoder = BatchEncoder("rows", "all")
         first = 0
-        for position, event in enumerate(sealed):
-            waiting = encode_event(encoder, event)
-            last = position == len(sealed) - 1
-            if last or waiting >= BATCH_EVENTS_MAX or encoder.size_bytes() >= BATCH_BYTES_MAX:
-                results += self._record(sealed[first : position + 1], encoder.take(1))
-                first = position + 1
+        with not_definite_after(results):
+            for position, event in enumerate(sealed):
+                waiting = encode_event(encoder, event)
+                last = position == len(sealed) - 1
+                if last or waiting >= BATCH_EVENTS_MAX or encoder.size_bytes() >= BATCH_BYTES_MAX:
+                    results += self._record(sealed[first : position + 1], encoder.take(1))
+                    first = position + 1
         return results
 
     def _record(self, events: Sequence[SealedEvent], batch: bytes) -> list[UsageResult]:
-        return usage_results(events, self._call(self._record_usage, batch), self._scales)
+        known = self._scales.before(events)
+        return usage_results(events, self._call(self._record_usage, batch), known, self._scales)
 
     def recorder(
         self, batch: int = 1000, linger_ms: float = 5, options: RecorderOptions | None = None

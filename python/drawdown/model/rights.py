@@ -10,7 +10,7 @@ class Right(enum.Enum):
     """What a call needs."""
 
     INGEST = "ingest"
-    """Report usage, hold and settle credits."""
+    """Report usage, hold and settle credits; scales of the catalog, without its prices."""
     READ = "read"
     """Ask for entitlements, balances, grants, ledger entries and the catalog."""
     MANAGE = "manage"

@@ -29,6 +29,12 @@ class Credential(Protocol):
     def peer(self) -> str: ...
 
 
+# Calls that are open to holders of this right as well, for less than to those who have the call's own.
+ALSO_WITH: Final[Mapping[str, Right]] = {
+    # Scales alone: see scale_facts.py.
+    "AdminService/Query": Right.INGEST,
+}
+
 Strangers = Callable[[str, Credential, str], None]
 """Is told of a credential that lets nobody in: the call, the credential, and the id of the key it names."""
 
@@ -97,10 +103,11 @@ class Access:
                 self._strangers(call, context, _key_id_in(context))
             raise
 
-    def admit(self, caller: Principal, right: Right) -> None:
-        """Let the call in: as ``principal``."""
+    def admit(self, caller: Principal, right: Right, also: Right | None = None) -> None:
+        """Let the call in: as ``principal``. Who holds ``also`` does not need ``right``."""
         try:
-            caller.require(right)
+            if also not in caller.rights:
+                caller.require(right)
         except errors.PermissionDeniedError:
             self.refused += 1
             raise

@@ -14,7 +14,7 @@ from drawdown.model.rights import rights_from
 from drawdown.server import convert
 from drawdown.server.access import Principal, Right
 from drawdown.server.api_keys import api_key_message
-from drawdown.server.raw_surface import permitted_query, require_commands, with_its_name
+from drawdown.server.raw_surface import permitted_query, require_commands, shown_answer
 from drawdown.server.refusals import apply, require_visible
 from drawdown.storage.key_file import KeyFile
 from drawdown.v1 import admin_pb2 as pb
@@ -144,4 +144,4 @@ class AdminService:
     def Query(self, request: pb.QueryRequest, principal: Principal) -> pb.QueryResponse:
         seq, answer = self._engine.query_json(permitted_query(request.query_json, principal))
         self._engine.wait_durable(seq)
-        return pb.QueryResponse(answer_json=with_its_name(answer, request.query_json), seq=seq)
+        return pb.QueryResponse(answer_json=shown_answer(answer, request.query_json, principal), seq=seq)

@@ -10,6 +10,7 @@ import msgspec
 
 from drawdown import errors
 from drawdown.server.access import Principal, Right
+from drawdown.server.scale_facts import SCALE_QUERIES, scale_facts
 
 # Kinds that change what all accounts share.
 CATALOG_COMMANDS: Final = frozenset({"create_credit_type", "create_meter", "set_rate", "set_feature"})
@@ -70,6 +71,8 @@ def permitted_query(query: bytes, caller: Principal) -> bytes:
 
     Raises ``PermissionDeniedError``, and ``InvalidRequestError`` for what is no JSON object.
     """
+    if Right.READ not in caller.rights and _kind_of(query) not in SCALE_QUERIES:
+        caller.require(Right.READ)
     try:
         asked: Any = msgspec.json.decode(query)
     except _UNREADABLE as raised:
@@ -86,6 +89,22 @@ def permitted_query(query: bytes, caller: Principal) -> bytes:
         caller.require(Right.ADMIN)
         return msgspec.json.encode(asked)
     return _within(asked, caller.account_prefix)
+
+
+def shown_answer(answer: bytes, query: bytes, caller: Principal) -> bytes:
+    """As much of the answer to a permitted query as this caller may see, with the name that was asked for."""
+    named = with_its_name(answer, query)
+    return named if Right.READ in caller.rights else scale_facts(_kind_of(query), named)
+
+
+def _kind_of(query: bytes) -> str:
+    """What a query asks for; empty where that cannot be read."""
+    try:
+        asked: Any = msgspec.json.decode(query)
+    except _UNREADABLE:
+        return ""
+    kind = asked.get("type") if isinstance(asked, dict) else None
+    return kind if isinstance(kind, str) else ""
 
 
 def with_its_name(answer: bytes, query: bytes) -> bytes:

@@ -16,7 +16,7 @@ from google.protobuf import message, message_factory
 
 from drawdown import errors
 from drawdown.server import status
-from drawdown.server.access import Access, Principal, Right
+from drawdown.server.access import ALSO_WITH, Access, Principal, Right
 from drawdown.server.audit import Audit, AuditedCall
 from drawdown.server.context import Context, Handler
 from drawdown.server.precedence import CallThreads, Precedence, precedence_of
@@ -74,7 +74,7 @@ class TypedCalls:
             caller: Principal | None = None
             try:
                 caller = self._access.caller(context, path)
-                self._access.admit(caller, right)
+                self._access.admit(caller, right, ALSO_WITH.get(path))
                 self._admit(precedence)
                 request = parsed(request_class, body)
                 check_texts(request)

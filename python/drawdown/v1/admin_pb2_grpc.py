@@ -182,7 +182,8 @@ class AdminServiceServicer:
 
     def Query(self, request, context):
         """Any read of the engine as JSON. Reads of one account, of accounts and of the catalog need the
-        right `read`, all others `admin`.
+        right `read`, all others `admin`. With `ingest` alone `catalog` and `account` may be asked, and answer
+        no more than what names the scales of amounts: no prices.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
