@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -101,6 +103,51 @@ def test_a_recorder_gives_up_after_its_time(server: ServerProcess) -> None:
         with pytest.raises(drawdown.UnavailableError):
             recorder.close()
         assert recorder.unacknowledged == 1
+
+
+@pytest.mark.parametrize("form", ["threads", "awaited"])
+def test_a_recorder_that_was_idle_lives_through_a_restart(server: ServerProcess, form: str) -> None:
+    """What is recorded after an idle hour has waited for nothing yet when the server dies with it in hand."""
+    try:
+        if form == "awaited":
+            asyncio.run(idle_awaited(server))
+        else:
+            with drawdown.connect(server.target) as database:
+                recorder = database.recorder(batch=1, options=IDLE)
+                recorder.record("a", "calls", event_id="first")
+                recorder.flush(timeout_s=30)
+                # As if the hour were over.
+                recorder._progress_at -= 3600  # type: ignore[attr-defined]
+                os.kill(server.pid, signal.SIGSTOP)
+                recorder.record("a", "calls", event_id="second")
+                restart(server)
+                recorder.close()
+        with drawdown.connect(server.target) as database:
+            assert database.balance("a", "credits").available == 1_000_000 - 2
+    finally:
+        server.stop()
+
+
+async def idle_awaited(server: ServerProcess) -> None:
+    async with drawdown.aio.connect(server.target) as database:
+        recorder = database.recorder(batch=1, options=IDLE)
+        await recorder.record("a", "calls", event_id="first")
+        await recorder.flush(timeout_s=30)
+        recorder._progress_at -= 3600
+        os.kill(server.pid, signal.SIGSTOP)
+        await recorder.record("a", "calls", event_id="second")
+        # The stream takes it before the server dies.
+        await asyncio.sleep(0.1)
+        await asyncio.to_thread(restart, server)
+        await recorder.close()
+
+
+IDLE = RecorderOptions(retry_s=60, backoff_s_max=0.2)
+
+
+def restart(server: ServerProcess) -> None:
+    server.kill()
+    server.start()
 
 
 def test_the_asyncio_form_records_and_sends_again(server: ServerProcess) -> None:

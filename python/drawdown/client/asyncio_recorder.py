@@ -150,6 +150,9 @@ class AioRecorder:
             self._linger.cancel()
             self._linger = None
         if self._builder.events:
+            if not self._unacknowledged:
+                # What comes now has waited for nothing yet, however long the stream was idle.
+                self._progress_at = asyncio.get_running_loop().time()
             self._unacknowledged.append(self._builder.take())
             self._notify()
 
@@ -165,12 +168,10 @@ class AioRecorder:
         """Keep a stream open while there is something to send, until closed or failed."""
         loop = asyncio.get_running_loop()
         backoff = Backoff(self._options.backoff_s_max)
-        self._progress_at = loop.time()
         try:
             while True:
                 while not self._unacknowledged and not self._closing:
                     await self._wait()
-                    self._progress_at = loop.time()
                 if not self._unacknowledged:
                     return
                 failure = await self._run_connection(backoff)

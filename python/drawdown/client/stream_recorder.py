@@ -115,6 +115,9 @@ class StreamRecorder(Recorder):
 
     def _take(self) -> None:
         """Close the batch being built; it waits to be sent. The caller holds the lock."""
+        if not self._unacknowledged:
+            # What comes now has waited for nothing yet, however long the stream was idle.
+            self._progress_at = time.monotonic()
         self._unacknowledged.append(self._builder.take())
         self._changed.notify_all()
 
@@ -171,8 +174,6 @@ class StreamRecorder(Recorder):
                 if self._closing:
                     return False
                 self._changed.wait()
-                # What comes now has waited for nothing yet.
-                self._progress_at = time.monotonic()
             return True
 
     def _run_connection(self, backoff: Backoff) -> DrawdownError | None:
