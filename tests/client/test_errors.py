@@ -42,7 +42,7 @@ def with_info(code: grpc.StatusCode, reason: str, **metadata: str) -> Failure:
     [
         (grpc.StatusCode.INVALID_ARGUMENT, errors.InvalidRequestError, False),
         (grpc.StatusCode.NOT_FOUND, errors.NotFoundError, False),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, errors.OverloadedError, True),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, errors.UnavailableError, True),
         (grpc.StatusCode.UNAVAILABLE, errors.UnavailableError, True),
         (grpc.StatusCode.DEADLINE_EXCEEDED, errors.UnavailableError, True),
         (grpc.StatusCode.UNAUTHENTICATED, errors.UnauthenticatedError, False),

@@ -1,10 +1,15 @@
 """UsageService and EntitlementService of a real server."""
 
+from pathlib import Path
+
 import grpc
 import pytest
+from drawdown.engine import BatchEncoder
+from drawdown.model import now_us
 from drawdown.v1 import account_pb2, entitlement_pb2, grant_pb2, usage_pb2
 
-from tests.server.calls import Calls, available, batch, error_info
+from tests.server.calls import Calls, available, batch, error_info, set_up
+from tests.server.processes import serving
 
 
 def fresh_account(calls: Calls, account: str, amount: str) -> None:
@@ -168,3 +173,20 @@ def test_a_call_is_answered_alike_in_both_forms_in_which_it_is_taken(calls: Call
         again = calls.call("UsageService/RecordUsage", sent)
         assert (again.applied, again.duplicates) == (0, size)
     assert available(calls, "forms") == str(10_000 - sum(sizes))
+
+
+def test_an_ack_may_be_larger_than_the_largest_message_taken(tmp_path: Path) -> None:
+    """A batch in columns that fits, every outcome wanted: the answer comes, and all of it was applied."""
+    with serving(tmp_path / "data", message_bytes_max=64 << 10) as server:
+        calls = Calls(server.address)
+        set_up(calls, amount="10000")
+        encoder = BatchEncoder("columns", "all")
+        used_at = now_us()
+        for number in range(9_000):
+            encoder.add("acme", "tokens", 1, f"{number:x}", used_at, ())
+        sent = encoder.take(1)
+        answer = calls.raw("UsageService/RecordUsage", sent)
+        assert len(sent) < 64 << 10 < len(answer)
+        assert usage_pb2.UsageAck.FromString(answer).applied == 9_000
+        assert available(calls) == "1000"
+        calls.close()

@@ -126,12 +126,16 @@ class AioConnection(
         deadline = loop.time() + self._timeout_s
         backoff = Backoff(delay_s_max=1.0)
         self._retries.called()
+        unknown = False
         while True:
             try:
                 left = max(0.001, deadline - loop.time())
                 return await method(request, timeout=left, metadata=self._metadata)
             except grpc.RpcError as failure:
                 error = error_of(failure)
+                # An earlier attempt may have been applied, whatever is said of this one.
+                unknown = unknown or not error.definite
+                error.definite = not unknown
                 delay = retry_after_s(failure) + backoff.next_s()
                 if loop.time() + delay >= deadline or not self._retries.allows(error):
                     raise error from failure

@@ -52,6 +52,8 @@ class AioRecorder:
         self._sent = 0
         self._acknowledged_id = 0
         self._progress_at = 0.0
+        # Whether what is un-acknowledged may have been applied over a connection that broke.
+        self._unknown = False
         self._closing = False
         self._failure: BaseException | None = None
         self._linger: asyncio.TimerHandle | None = None
@@ -153,6 +155,7 @@ class AioRecorder:
             if not self._unacknowledged:
                 # What comes now has waited for nothing yet, however long the stream was idle.
                 self._progress_at = asyncio.get_running_loop().time()
+                self._unknown = False
             self._unacknowledged.append(self._builder.take())
             self._notify()
 
@@ -178,6 +181,9 @@ class AioRecorder:
                 if self._closing and not self._unacknowledged:
                     return
                 self.totals.reconnects += 1
+                if failure is not None and self._unacknowledged:
+                    self._unknown = self._unknown or not failure.definite
+                    failure.definite = not self._unknown
                 if failure is not None and not failure.retryable:
                     raise failure
                 if self._unacknowledged and loop.time() - self._progress_at > self._options.retry_s:

@@ -36,6 +36,12 @@ _BY_CODE: dict[grpc.StatusCode, type[DrawdownError]] = {
     grpc.StatusCode.UNKNOWN: errors.UnavailableError,
 }
 
+_WITHOUT_DETAILS: dict[grpc.StatusCode, type[DrawdownError]] = {
+    **_BY_CODE,
+    # The server gives details of what it has shed. This may be about an answer too large for somebody.
+    grpc.StatusCode.RESOURCE_EXHAUSTED: errors.UnavailableError,
+}
+
 
 def _tree(root: type[DrawdownError]) -> Iterator[type[DrawdownError]]:
     yield root
@@ -52,7 +58,7 @@ def error_of(failure: grpc.RpcError) -> DrawdownError:
     message = failure.details() or code.name
     info = _error_info(failure)
     if info is None:
-        kind = _BY_CODE.get(code, errors.InternalError)
+        kind = _WITHOUT_DETAILS.get(code, errors.InternalError)
         return kind(unreachable(message) or f"{message} ({code.name})")
     kind = _BY_REASON.get(info.reason) or _BY_CODE.get(code, errors.InternalError)
     return kind(

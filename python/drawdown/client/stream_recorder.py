@@ -50,6 +50,8 @@ class StreamRecorder(Recorder):
         self._connection = 0
         self._acknowledged_id = 0
         self._progress_at = time.monotonic()
+        # Whether what is un-acknowledged may have been applied over a connection that broke.
+        self._unknown = False
         self._closing = False
         self._failure: BaseException | None = None
         self._changed = threading.Condition()
@@ -118,6 +120,7 @@ class StreamRecorder(Recorder):
         if not self._unacknowledged:
             # What comes now has waited for nothing yet, however long the stream was idle.
             self._progress_at = time.monotonic()
+            self._unknown = False
         self._unacknowledged.append(self._builder.take())
         self._changed.notify_all()
 
@@ -154,6 +157,9 @@ class StreamRecorder(Recorder):
                     if self._closing and not self._unacknowledged:
                         return
                     self.totals.reconnects += 1
+                    if failure is not None and self._unacknowledged:
+                        self._unknown = self._unknown or not failure.definite
+                        failure.definite = not self._unknown
                     if failure is not None and not failure.retryable:
                         raise failure
                     silent_s = time.monotonic() - self._progress_at

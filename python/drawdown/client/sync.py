@@ -99,12 +99,16 @@ class Connection(LedgerReads, Database):
         deadline = time.monotonic() + self._timeout_s
         backoff = Backoff(delay_s_max=1.0)
         self._retries.called()
+        unknown = False
         while True:
             try:
                 left = max(0.001, deadline - time.monotonic())
                 return method(request, timeout=left, metadata=self._metadata)
             except grpc.RpcError as failure:
                 error: DrawdownError = error_of(failure)
+                # An earlier attempt may have been applied, whatever is said of this one.
+                unknown = unknown or not error.definite
+                error.definite = not unknown
                 delay = retry_after_s(failure) + backoff.next_s()
                 if time.monotonic() + delay >= deadline or not self._retries.allows(error):
                     raise error from failure

@@ -28,7 +28,9 @@ def channel_arguments(config: ProcessConfig) -> list[tuple[str, int]]:
         # Two servers on one port would silently split the balances between them.
         ("grpc.so_reuseport", 0),
         ("grpc.max_receive_message_length", config.message_bytes_max),
-        ("grpc.max_send_message_length", config.message_bytes_max),
+        # An answer is made when the call is done: one that may not be sent would call it undone. An ack with
+        # every outcome is larger than its batch; pages have bounds of their own.
+        ("grpc.max_send_message_length", -1),
         ("grpc.max_concurrent_streams", config.streams_max),
         ("grpc.max_metadata_size", METADATA_SOFT_BYTES),
         ("grpc.absolute_max_metadata_size", METADATA_HARD_BYTES),
