@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import os
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from drawdown.cli import exit_codes
 from drawdown.cli.server_process import ServerProcess
+from drawdown.errors import PreconditionError
+from drawdown.model.rights import Right
+from drawdown.server.key_ring import KeyRing
+from drawdown.storage.key_file import KeyFile
 
 from .conftest import Run
 
@@ -76,3 +82,58 @@ def test_what_makes_no_sense_is_refused_with_a_sentence(run: Run, arguments: lis
     ran = run("keys", *arguments)
     assert ran.code != 0
     assert said in ran.err
+
+
+# Any user but root: the one who runs the service.
+SERVICE = 65534
+
+
+@pytest.fixture
+def of_service() -> Iterator[Path]:
+    """A data folder of the service's user, where that user can come."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can act for another user")
+    with tempfile.TemporaryDirectory() as base:
+        Path(base).chmod(0o755)
+        data = Path(base) / "data"
+        data.mkdir(mode=0o700)
+        os.chown(data, SERVICE, SERVICE)
+        yield data
+
+
+def as_service(data: Path) -> KeyRing:
+    """The keys as the running service reads them."""
+    os.seteuid(SERVICE)
+    try:
+        return KeyRing(KeyFile(data))
+    finally:
+        os.seteuid(0)
+
+
+def test_what_root_changes_stays_the_services(run: Run, of_service: Path) -> None:
+    """The first key, a revocation and the audit log: the service reads and writes all of it afterwards."""
+    made = run("keys", "create", "app", "--rights", "read", "--data", of_service, "--json").json()
+    ring = as_service(of_service)
+    assert ring.of_text(made["text"]) is not None
+    assert run("keys", "revoke", made["key_id"], "--data", of_service).code == 0
+    assert as_service(of_service).of_text(made["text"]) is None
+    access = of_service / "access"
+    assert {path.name for path in access.iterdir()} == {"LOCK", "audit.jsonl", "keys.json", "pepper"}
+    assert {path.stat().st_uid for path in (access, *access.iterdir())} == {SERVICE}
+
+
+def test_nobody_else_replaces_the_services_keys(of_service: Path) -> None:
+    """A user who may write there and is neither the service nor root would close the file to it."""
+    keys = KeyFile(of_service)
+    key, _ = keys.create("app", {Right.READ})
+    for path in (of_service, keys.folder):
+        path.chmod(0o777)
+    for path in keys.folder.iterdir():
+        path.chmod(0o666)
+    os.seteuid(SERVICE - 1)
+    try:
+        with pytest.raises(PreconditionError, match=f"belongs to user {SERVICE}"):
+            keys.revoke(key.key_id)
+    finally:
+        os.seteuid(0)
+    assert keys.all_keys()[0].revoked_at is None

@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 from typing import Any, Final
 
+from drawdown.storage.file_owner import give_to_owner_of, make_folder
 from drawdown.storage.key_file import FOLDER
 from drawdown.storage.small_file import OWNER_ONLY
 
@@ -56,9 +57,10 @@ class AuditFile:
             self._close()
             self._path.rename(self._path.with_name(f"audit-{at:%Y%m%dT%H%M%S.%f}.jsonl"))
         if self._descriptor < 0:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self._path.parent)
             flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, OWNER_ONLY)
+            give_to_owner_of(self._path.parent, self._descriptor)
             self._size = os.fstat(self._descriptor).st_size
 
     def _close(self) -> None:

@@ -34,6 +34,7 @@ from drawdown.model.api_key import (
 )
 from drawdown.model.instants import now_us
 from drawdown.model.rights import Right
+from drawdown.storage.file_owner import give_to_owner_of, make_folder
 from drawdown.storage.small_file import OWNER_ONLY, replace_file
 
 FOLDER: Final = "access"
@@ -179,9 +180,10 @@ class KeyFile:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.folder)
         descriptor = os.open(self.folder / "LOCK", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, OWNER_ONLY)
         try:
+            give_to_owner_of(self.folder, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
