@@ -87,3 +87,21 @@ def test_what_is_no_folder_is_refused(run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert run("salvage", "empty", "new").code != 0
     assert not (tmp_path / "new").exists()
+
+
+def test_the_book_of_payments_goes_along(run: Run, tmp_path: Path) -> None:
+    """A purchase that waits for its payment is paid in the new folder, and a trace keeps its times."""
+    with open_embedded(tmp_path / "data", segment_bytes=65536, reserve_bytes=0) as database:
+        database.create_credit_type("credits")
+        database.create_account("acme")
+        prices = [{"currency": "USD", "amount": "60"}]
+        database.create_pack(pack_id="p", name="Pack", credit_type="credits", amount="20", prices=prices)
+        database.buy_pack("acme", "p", purchase_id="buy", payment_method="wire")
+    (tmp_path / "data" / "replay.json").write_text("{}")
+    done = run("salvage", "data", "new", "--accept-loss", "--json")
+    assert done.code == 0, done.err
+    assert done.json()["copied"] == ["control.sqlite3", "replay.json", "payments-manual.jsonl"]
+    paid = run("purchase", "mark-paid", "buy", "--data", "new")
+    assert paid.code == 0, paid.err
+    (balance,) = run("balance", "acme", "--data", "new", "--json").json()
+    assert Decimal(balance["available"]) == 20

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,8 +13,8 @@ from drawdown.cli.output import console, print_json
 from drawdown.errors import InvalidRequestError
 from drawdown.model import instant_from_us
 
-# What else is in a data folder and is nobody else's to make anew: the control plane's database, keys, audit.
-BESIDE: Final = ("control.sqlite3", "control.sqlite3-wal", "access")
+# The control plane's database. A backup dumps it; nobody uses this one, so its files are all of it.
+DATABASE: Final = ("control.sqlite3", "control.sqlite3-wal")
 
 
 def salvage(
@@ -53,17 +52,18 @@ def salvage(
 
 def _copy_beside(folder: Path, new: Path) -> list[str]:
     """The parts of the folder that are not the engine's; answers their names."""
-    copied = []
-    for name in BESIDE:
-        part = folder / name
-        if part.is_dir():
-            shutil.copytree(part, new / name)
-        elif part.exists():
-            shutil.copy2(part, new / name)
-        else:
-            continue
-        copied.append(name)
-    return copied
+    from drawdown.storage.folder_copy import beside_the_engine, copy_file
+    from drawdown.storage.small_file import sync_folder
+
+    database = [folder / name for name in DATABASE if (folder / name).exists()]
+    copied: dict[str, Path] = {}
+    for path in (*database, *beside_the_engine(folder)):
+        name = path.relative_to(folder)
+        copy_file(path, new / name)
+        copied[name.parts[0]] = new / name
+    for parent in {path.parent for path in copied.values()} | {new}:
+        sync_folder(parent)
+    return list(copied)
 
 
 def _tell(report: dict[str, Any], folder: Path, new: Path, written: bool, copied: list[str]) -> None:

@@ -77,14 +77,11 @@ class FolderCopy:
 
     def copy_small(self) -> None:
         """What the folder is, its keys and its payments' book."""
-        for name in ("META", "SETTINGS", "replay.json"):
+        for name in ("META", "SETTINGS"):
             if (self._source / name).exists():
                 self._copy(self._source / name)
-        for path in sorted(self._source.glob("payments-*.jsonl")):
+        for path in beside_the_engine(self._source):
             self._copy(path)
-        for path in sorted((self._source / "access").glob("*")):
-            if path.is_file() and path.name != "LOCK":
-                self._copy(path)
 
     def files(self) -> tuple[CopiedFile, ...]:
         """What was copied; all of it is on disk."""
@@ -102,6 +99,19 @@ class FolderCopy:
         name = str(path.relative_to(self._source))
         copied = copy_file(path, self._destination / name, end=end)
         self._copied[name] = CopiedFile(name=name, size=copied[0], digest=copied[1])
+
+
+def beside_the_engine(folder: Path) -> Iterator[Path]:
+    """Small files of a data folder that no journal can make anew: whoever copies a folder takes them along.
+
+    Offsets of replayed traces, the book of each payment provider, keys with their pepper, and the audit log.
+    """
+    if (folder / "replay.json").exists():
+        yield folder / "replay.json"
+    yield from sorted(folder.glob("payments-*.jsonl"))
+    for path in sorted((folder / "access").glob("*")):
+        if path.is_file() and path.name != "LOCK":
+            yield path
 
 
 def _first_seq(path: Path) -> int:
