@@ -180,3 +180,56 @@ async def awaited(server: ServerProcess) -> None:
             assert recorder.totals.applied + recorder.totals.duplicates == 10_000
         assert (await database.balance("b", "credits")).available == 39_999
         assert await database.verify()
+
+
+@pytest.mark.parametrize("in_use", [True, False])
+def test_a_recorder_of_a_closed_connection_says_so(server: ServerProcess, in_use: bool) -> None:
+    """Whether its stream was open or not: what is recorded afterwards does not wait for ever."""
+
+    async def awaited() -> None:
+        database = drawdown.aio.connect(server.target)
+        recorder = database.recorder(batch=1)
+        if in_use:
+            await recorder.record("a", "calls")
+            await recorder.flush(timeout_s=30)
+        await database.close()
+        with pytest.raises(drawdown.PreconditionError) as ended:
+            await recorder.record("a", "calls")
+            await recorder.flush(timeout_s=30)
+        assert ended.value.reason == "CONNECTION_CLOSED"
+
+    try:
+        asyncio.run(awaited())
+        database = drawdown.connect(server.target)
+        recorder = database.recorder(batch=1)
+        if in_use:
+            recorder.record("a", "calls")
+            recorder.flush(timeout_s=30)
+        database.close()
+        with pytest.raises(drawdown.PreconditionError) as ended:
+            recorder.record("a", "calls")
+            recorder.flush(timeout_s=30)
+        assert ended.value.reason == "CONNECTION_CLOSED"
+    finally:
+        server.stop()
+
+
+def test_a_recorder_whose_task_is_cancelled_has_ended(server: ServerProcess) -> None:
+    async def awaited() -> None:
+        async with drawdown.aio.connect(server.target) as database:
+            recorder = database.recorder(batch=1)
+            await recorder.record("a", "calls")
+            await recorder.flush(timeout_s=30)
+            assert recorder._task is not None
+            recorder._task.cancel()
+            await asyncio.sleep(0)
+            with pytest.raises(drawdown.UnavailableError):
+                await recorder.record("a", "calls")
+                await recorder.flush(timeout_s=30)
+            with pytest.raises(drawdown.UnavailableError):
+                await recorder.close()
+
+    try:
+        asyncio.run(awaited())
+    finally:
+        server.stop()

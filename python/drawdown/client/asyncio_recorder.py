@@ -16,7 +16,14 @@ import grpc
 
 from drawdown.client.backoff import Backoff
 from drawdown.client.channel import STREAM_USAGE
-from drawdown.client.recorder import BatchBuilder, PendingBatch, RecorderOptions, RecorderTotals, settle
+from drawdown.client.recorder import (
+    BatchBuilder,
+    PendingBatch,
+    RecorderOptions,
+    RecorderTotals,
+    connection_closed,
+    settle,
+)
 from drawdown.client.rpc_errors import error_of
 from drawdown.client.usage_event import SealedEvent, seal_fields
 from drawdown.engine import decode_ack
@@ -136,7 +143,8 @@ class AioRecorder:
             self._closing = True
             self._notify()
             if self._task is not None:
-                await self._task
+                # How it ended was told by the flush.
+                await asyncio.wait([self._task])
 
     async def __aenter__(self) -> Self:
         return self
@@ -192,15 +200,25 @@ class AioRecorder:
                     )
                 await asyncio.sleep(backoff.next_s())
         except Exception as error:
-            self._failure = error
-            self._notify()
-            if self.on_failure is not None:
-                self.on_failure(error)
+            self._fail(error)
+        except asyncio.CancelledError:
+            self._fail(UnavailableError("the recorder's task was cancelled; open another and repeat"))
+            raise
+
+    def _fail(self, error: BaseException) -> None:
+        """Whoever waits, and whoever comes, gets the reason."""
+        self._failure = error
+        self._notify()
+        if self.on_failure is not None:
+            self.on_failure(error)
 
     async def _run_connection(self, backoff: Backoff) -> DrawdownError | None:
         """Send everything un-acknowledged and what comes, until the stream ends; None when it ended well."""
         self._sent = 0
-        call = self._stream_usage(metadata=self._metadata)
+        try:
+            call = self._stream_usage(metadata=self._metadata)
+        except grpc.aio.UsageError:
+            raise self._closed() from None
         writer = asyncio.create_task(self._write(call))
         try:
             while (ack := await call.read()) is not grpc.aio.EOF:
@@ -209,11 +227,20 @@ class AioRecorder:
             return None
         except grpc.RpcError as failure:
             return error_of(failure)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Nobody cancels this task: it was the call, by the end of its connection.
+            raise self._closed() from None
         finally:
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
             call.cancel()
             self._sent = 0
+
+    def _closed(self) -> PreconditionError:
+        return connection_closed(definite=not self._unacknowledged)
 
     async def _write(self, call: Any) -> None:
         try:

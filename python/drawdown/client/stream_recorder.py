@@ -16,7 +16,14 @@ import grpc
 
 from drawdown.client.backoff import Backoff
 from drawdown.client.channel import STREAM_USAGE
-from drawdown.client.recorder import BatchBuilder, PendingBatch, Recorder, RecorderOptions, settle
+from drawdown.client.recorder import (
+    BatchBuilder,
+    PendingBatch,
+    Recorder,
+    RecorderOptions,
+    connection_closed,
+    settle,
+)
 from drawdown.client.rpc_errors import error_of
 from drawdown.client.usage_event import ScaleOf, SealedEvent
 from drawdown.engine import decode_ack
@@ -188,7 +195,11 @@ class StreamRecorder(Recorder):
             self._connection += 1
             self._sent = 0
             connection = self._connection
-        call = self._stream_usage(self._requests(connection), metadata=self._metadata)
+        try:
+            call = self._stream_usage(self._requests(connection), metadata=self._metadata)
+        except ValueError:
+            # gRPC's word for a channel that was closed.
+            raise connection_closed(definite=not self._unacknowledged) from None
         try:
             for ack in call:
                 self._acknowledge(ack)
