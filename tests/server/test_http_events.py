@@ -204,6 +204,17 @@ def test_binary_mode_and_base64_and_plain_json(http: Http) -> None:
     assert http.events([event("plain")], "application/json").json["duplicates"] == 1
 
 
+@pytest.mark.parametrize("identifier", ["%FF", "%FE", "a%C3", "%ED%A0%80"])
+def test_a_header_that_is_no_text_is_refused(http: Http, identifier: str) -> None:
+    """With a sign in place of what cannot be read two ids would be one, and the usage of one lost."""
+    headers = {
+        "Content-Type": "application/json", "ce-specversion": "1.0", "ce-id": identifier,
+        "ce-source": "/tests", "ce-type": "t", "ce-subject": "acme",
+    }  # fmt: skip
+    answer = http.ask("POST", "/v1/events", b'{"meter":"tokens","quantity":1}', headers)
+    assert (answer.status, answer.json["field"], answer.json["definite"]) == (400, "id", True)
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [

@@ -67,12 +67,23 @@ def from_object(value: Any) -> CloudEvent:
 def from_headers(headers: Mapping[str, str], body: bytes) -> CloudEvent:
     """An event in binary mode: attributes are headers ``ce-…``, the body is ``data`` as JSON."""
     attributes = {
-        name.removeprefix(HEADER_PREFIX): unquote(text)
+        name.removeprefix(HEADER_PREFIX): _unquoted(name, text)
         for name, text in headers.items()
         if name.startswith(HEADER_PREFIX)
     }
     attributes["datacontenttype"] = headers.get("content-type", "application/json")
     return _checked(attributes, decoded(body, "data") if body else None)
+
+
+def _unquoted(name: str, text: str) -> str:
+    """The text of a header. Bytes that are no UTF-8 are refused: all of them would read alike."""
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError as raised:
+        attribute = name.removeprefix(HEADER_PREFIX)
+        raise InvalidRequestError(
+            f"{attribute}: the percent-encoded bytes are not UTF-8", field=attribute
+        ) from raised
 
 
 def is_json_type(content_type: str) -> bool:
