@@ -299,6 +299,22 @@ def test_drain_answers_what_is_in_hand_and_takes_no_more(tmp_path: Path) -> None
         assert database.balance("acme", "credits").available == 1_000_000 - applied
 
 
+def test_a_second_signal_does_not_wait_for_a_body(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", http="127.0.0.1:0", drain_s=300) as server:
+        http = Http(server.announced["http"])
+        with connected(http) as slow:
+            slow.sendall(request_head(http, "Content-Length: 400") + b"{")
+            eventually(lambda: http.ask("GET", "/health").status == 200, "the door is open")
+            server.send(signal.SIGTERM)
+            time.sleep(1)
+            assert server.process.poll() is None, "one signal waits for the body"
+            server.send(signal.SIGTERM)
+            began = time.monotonic()
+            code, log = server.wait()
+        assert code == 0, log
+        assert time.monotonic() - began < 10
+
+
 def connected(http: Http) -> socket.socket:
     host, _, port = http.address.rpartition(":")
     return socket.create_connection((host, int(port)), 20)
@@ -321,3 +337,31 @@ def trickle(plain: socket.socket) -> None:
             time.sleep(0.25)
     except OSError:
         pass
+
+
+def test_a_path_with_a_slash_too_many_is_no_call(http: Http) -> None:
+    answer = http.ask("POST", "/v1/events/", b"{}", {"Content-Type": "application/json"})
+    assert (answer.status, answer.json["field"]) == (404, "path")
+
+
+def test_head_is_answered_as_get_without_the_body(http: Http) -> None:
+    path = "/v1/check?account=acme&meter=tokens"
+    get, head = http.ask("GET", path), http.ask("HEAD", path)
+    assert (get.status, head.status, head.body) == (200, 200, b"")
+    assert head.headers["content-length"] == get.headers["content-length"]
+
+
+@pytest.mark.parametrize("path", ["/v1/events", "/health", "/nowhere"])
+def test_a_connection_ends_behind_a_request_with_two_lengths(http: Http, path: str) -> None:
+    """What stands behind it may be part of it to a proxy in between: it is not looked at."""
+    sent = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 4\r\n"
+        f"Authorization: Bearer {http.key}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        "GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    )
+    with connected(http) as connection:
+        connection.sendall(sent.encode())
+        answers = b""
+        while part := connection.recv(65536):
+            answers += part
+    assert answers.count(b"HTTP/1.1 ") == 1, answers

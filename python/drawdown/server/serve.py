@@ -352,16 +352,16 @@ class Server:
         self._keeper.drain()
         self._watches.drain()
         self._notice_watches.drain()
-        http = asyncio.ensure_future(self._http.stop()) if self._http is not None else None
-        stopping = asyncio.ensure_future(self._stop())
+        doors = [self._stop()] if self._http is None else [self._stop(), self._http.stop()]
+        stopping = asyncio.gather(*doors)
         at_once = asyncio.ensure_future(self._stop_at_once.wait())
         await asyncio.wait((stopping, at_once), return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():
+            if self._http is not None:
+                self._http.stop_at_once()
             await self._listener.stop(None)
         at_once.cancel()
         await stopping
-        if http is not None:
-            await http
         for close in (self._typed.close, self._usage.close):
             await asyncio.get_running_loop().run_in_executor(None, close)
         _log.info("drained", extra={"durable_seq": self._app.engine.durable_seq()})

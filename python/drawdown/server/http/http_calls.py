@@ -79,6 +79,8 @@ class HttpCalls:
             ],
             exception_handlers={HTTPException: self._no_such_call},
         )
+        # A path with a slash more is no call: few clients send a body again to where they are redirected.
+        self.app.router.redirect_slashes = False
 
     def _guarded(self, right: Right, call: _Call) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
@@ -137,7 +139,7 @@ class HttpCalls:
         return await self._durable(seq, answer)
 
     async def _check(self, request: Request, caller: Principal) -> Response:
-        if request.method == "GET":
+        if request.method in ("GET", "HEAD"):
             alone, questions = True, [check_calls.from_address(request.query_params)]
         else:
             alone, questions = check_calls.from_body(await body_of(request, self._bytes_max))
@@ -166,7 +168,9 @@ class HttpCalls:
 
     async def _health(self, request: Request) -> Response:
         status, text = (503, "NOT_SERVING") if self._draining else (200, "SERVING")
-        return JSONResponse({"status": text}, status, {"cache-control": "no-store"})
+        return _last_if_doubtful(
+            request, JSONResponse({"status": text}, status, {"cache-control": "no-store"})
+        )
 
     async def _no_such_call(self, request: Request, raised: Exception) -> Response:
         assert isinstance(raised, HTTPException)
@@ -184,7 +188,7 @@ class HttpCalls:
         path = request.url.path if request.url.path in (EVENTS, CHECK, CALLBACK) else "other"
         key = (path, response.status_code)
         self.calls[key] = self.calls.get(key, 0) + 1
-        return response
+        return _last_if_doubtful(request, response)
 
     def drain(self) -> None:
         """Take no further calls; health says so."""
@@ -194,3 +198,10 @@ class HttpCalls:
         """Wait for running calls and end the threads."""
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._callbacks.close()
+
+
+def _last_if_doubtful(request: Request, response: Response) -> Response:
+    """The connection ends behind a request with two lengths (RFC 9112 §6.1): a proxy may see another end."""
+    if "transfer-encoding" in request.headers and "content-length" in request.headers:
+        response.headers["connection"] = "close"
+    return response
