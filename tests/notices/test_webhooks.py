@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from drawdown.errors import ForbiddenAddressError, InvalidRequestError, UnauthenticatedError
+from drawdown.model.ids import is_control
 from drawdown.notices import (
     KINDS,
     AddressPolicy,
@@ -125,6 +127,25 @@ def test_floods_trickles_and_silence_end(receiver: Receiver) -> None:
     assert not slow.delivered and slow.duration_ms < 2000 and "within 0.3 s" in slow.error
     refused = WebhookSender(LOOPBACK).post("http://127.0.0.1:9/", b"{}", {})
     assert not refused.delivered and refused.status is None and not refused.is_final
+
+
+def test_what_a_receiver_says_is_kept_without_controls() -> None:
+    """It is shown to operators, and a terminal obeys some of them."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"\x1b]0;owned\x07\x9b2J\r\n\r\n")
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/hook"
+        found = WebhookSender(LOOPBACK).post(url, b"{}", {})
+        answering.join()
+    assert "owned" in found.error
+    assert not any(map(is_control, found.error)), found.error
 
 
 CERTIFICATES = Path(__file__).parents[1] / "server" / "certificates"

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from drawdown.cli import exit_codes
 from drawdown.model import CommandResult
+from drawdown.model.ids import visible
 
 console = Console(highlight=False)
 
@@ -42,7 +43,8 @@ def text_of(value: Any) -> str:
         return ", ".join(f"{key}={text_of(each)}" for key, each in value.items()) or "–"
     if isinstance(value, tuple | list):
         return ", ".join(text_of(each) for each in value)
-    return str(value)
+    # Some of it was said by others, and a terminal obeys what it is shown.
+    return visible(str(value))
 
 
 def table(

@@ -36,6 +36,15 @@ def is_control(character: str) -> bool:
     return code < 0x20 or 0x7F <= code <= 0x9F or code in (0x2028, 0x2029)
 
 
+def visible(text: str) -> str:
+    """The text with its controls written out, for a terminal obeys some; ends of lines and tabs stay."""
+    if not any(map(is_control, text)):
+        return text
+    return "".join(
+        f"\\u{ord(each):04x}" if is_control(each) and each not in "\n\t" else each for each in text
+    )
+
+
 def new_event_id() -> str:
     """A fresh random id, unique without coordination (UUID version 4, canonical text).
 

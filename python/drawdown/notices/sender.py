@@ -13,6 +13,7 @@ from contextlib import suppress
 import msgspec
 
 from drawdown.errors import ForbiddenAddressError
+from drawdown.model.ids import visible
 from drawdown.notices.address import AddressPolicy, Resolver, Target, resolve
 
 TIMEOUT_S = 5.0
@@ -138,7 +139,7 @@ def _drain(answer: http.client.HTTPResponse) -> None:
 
 
 def _failed(began: float, error: str, *, is_final: bool = False) -> Delivery:
-    return Delivery(delivered=False, error=error[:500], duration_ms=_since(began), is_final=is_final)
+    return Delivery(delivered=False, error=visible(error.strip())[:500], duration_ms=_since(began), is_final=is_final)
 
 
 def _since(began: float) -> int:
