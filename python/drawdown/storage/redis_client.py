@@ -30,6 +30,11 @@ PORT_DEFAULT: Final = 6379
 SENTINEL_PORT_DEFAULT: Final = 26379
 PROTOCOL: Final = 3
 
+_UNREADABLE: Final = (
+    "the URL cannot be taken apart: a port is a number up to 65535, and / ? # @ in a user's name or password "
+    "are written %2F %3F %23 %40"
+)
+
 
 def open_client(url: str, *, timeout_ms: int) -> Client:
     """The client of ``url``. Connects when first used, except for Cluster.
@@ -39,8 +44,8 @@ def open_client(url: str, *, timeout_ms: int) -> Client:
     Raises ``ConfigError`` for a URL that names nothing; for Cluster also what connecting raises.
     """
     options = _options(timeout_ms)
+    parts = _parts_of(url)
     try:
-        parts = urlsplit(url)
         if parts.scheme in ("redis", "rediss", "unix"):
             return redis.Redis.from_url(url, **options)
         if parts.scheme == "redis+sentinel":
@@ -57,11 +62,30 @@ def open_client(url: str, *, timeout_ms: int) -> Client:
 
 def check_url(url: str) -> None:
     """Raises ``ConfigError`` for a URL that ``open_client`` could make nothing of. Does not connect."""
-    parts = urlsplit(url)
+    parts = _parts_of(url)
     if parts.scheme == "redis+cluster":
         _hosts(parts, PORT_DEFAULT)
     else:
         open_client(url, timeout_ms=1000).close()
+
+
+def _parts_of(url: str) -> SplitResult:
+    """The parts of a URL, of which every one is what it seems to be.
+
+    A password with ``/``, ``?`` or ``#`` in it ends where that stands, and its first part would be taken for
+    host and port, and told to whoever reads the log. Raises ``ConfigError``, which repeats nothing of it.
+    """
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("redis", "rediss"):
+            _ = parts.port
+    except ValueError:
+        raise ConfigError(f"redis: {_UNREADABLE}", field="redis") from None
+    behind = parts.path + parts.query + parts.fragment
+    # A socket's path may have any of it in its name.
+    if "@" in behind and (parts.netloc or parts.scheme != "unix"):
+        raise ConfigError(f"redis: {_UNREADABLE}", field="redis")
+    return parts
 
 
 def ping(url: str, *, timeout_ms: int = 2000) -> None:
@@ -70,7 +94,8 @@ def ping(url: str, *, timeout_ms: int = 2000) -> None:
     try:
         client.ping()
     except redis.RedisError as raised:
-        raise SnapshotUnavailableError(f"{urlsplit(url).hostname or url}: {raised}") from raised
+        parts = _parts_of(url)
+        raise SnapshotUnavailableError(f"{parts.hostname or parts.path}: {raised}") from raised
     finally:
         client.close()
 
@@ -118,11 +143,12 @@ def _credentials(parts: SplitResult) -> dict[str, str]:
 
 def _hosts(parts: SplitResult, port_default: int) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
-    for each in parts.netloc.rpartition("@")[2].split(","):
+    for place, each in enumerate(parts.netloc.rpartition("@")[2].split(","), 1):
         host, colon, port = each.rpartition(":")
         if not colon:
             host, port = each, str(port_default)
         if not host or not port.isdecimal():
-            raise ConfigError(f"redis: {each!r} is not HOST:PORT", field="redis")
+            # Without @ it may be a user's name and password: they are not repeated.
+            raise ConfigError(f"redis: number {place} of the URL's hosts is not HOST:PORT", field="redis")
         found.append((host.strip("[]"), int(port)))
     return found
