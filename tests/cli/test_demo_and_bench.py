@@ -68,6 +68,19 @@ def test_a_prepared_folder_is_used_again(run_process: Run, tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(build_info()["profile"] != "release", reason="a debug build is never measured")
+def test_a_bench_that_has_sent_all_measures_no_longer(run_process: Run) -> None:
+    """Batches made beforehand run out before the time does; what follows is no part of the rate."""
+    ended = run_process(
+        "bench", "--accounts", 50, "--batch", 10, "--warmup", 0, "--duration", 5, "--pregenerate", 5, "--json"
+    )
+    assert ended.code == 0, ended.err
+    report = ended.json()
+    assert report["applied"] == 50
+    assert report["seconds"] < 4
+    assert report["events_per_s"] > 2 * 50 / 5
+
+
+@pytest.mark.skipif(build_info()["profile"] != "release", reason="a debug build is never measured")
 def test_a_bench_of_a_running_server_makes_what_it_needs(run_process: Run, tmp_path: Path) -> None:
     """With ``--target`` accounts are made over gRPC; the server's own processor time is not known."""
     with ServerProcess(tmp_path / "served") as server:

@@ -13,6 +13,8 @@ from pathlib import Path
 import drawdown
 import pytest
 from drawdown.cli import exit_codes
+from drawdown.cli.output import text_of
+from drawdown.storage import check_url
 
 from tests.cli.conftest import Run
 
@@ -93,6 +95,33 @@ def test_a_snapshot_store_that_is_none(run_process: Run, url: str, what: str, tm
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "redis+sentinel", "redis+cluster", "unix"])
+@pytest.mark.parametrize("password", ["geh#eim", "geh/eim", "geh?eim", "123#eim", "123/eim", "g@h#eim"])
+def test_a_password_that_is_not_encoded_is_not_repeated(scheme: str, password: str) -> None:
+    """It ends where that sign stands: what is before it looked like host and port, and was told as such."""
+    with pytest.raises(drawdown.ConfigError) as refused:
+        check_url(f"{scheme}://user:{password}@localhost:6379/0")
+    assert "%23" in refused.value.message
+    assert not any(part in refused.value.message for part in ("user:", "geh", "123", "eim", "g@h"))
+    assert refused.value.__cause__ is None
+
+
+@pytest.mark.parametrize("url", ["redis://user:secret", "redis+cluster://user:secret"])
+def test_a_url_without_a_host_does_not_repeat_its_password(url: str) -> None:
+    with pytest.raises(drawdown.ConfigError) as refused:
+        check_url(url)
+    assert "secret" not in refused.value.message
+
+
+def test_passwords_that_are_encoded_are_taken() -> None:
+    for url in (
+        "redis://user:a%23b%2Fc@localhost:6379/0",
+        "redis+cluster://:a%40b@localhost:1,localhost:2",
+        "unix:///tmp/a@b.sock",
+    ):
+        check_url(url)
+
+
 def test_a_setting_says_what_it_can_be(run: Run) -> None:
     """A pattern is nothing to read where the choices are words."""
     ended = run("serve", "--fsync", "sometimes")
@@ -163,3 +192,39 @@ def test_a_demo_without_a_cut_off_is_none(run: Run) -> None:
     ended = run("demo", "--seconds", "6", "--events-per-s", "500")
     assert ended.code == exit_codes.INVALID
     assert "would empty no account" in ended.err
+
+
+TRACE = ("--time", "t", "--meter", "a=b", "--accounts", "1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["bench", "--skew", "foo"], "skew: 'foo' is not one of uniform, zipf, hot"),
+        (["bench", "--encoding", "foo"], "encoding: 'foo' is not one of rows, columns"),
+        (["restore", "--data", "new", "--from-backup", "file"], "it is not a backup"),
+        (["import", "nested.jsonl"], "line 1"),
+        (["import", "header.csv"], "line 1"),
+        (["replay", "broken.parquet", *TRACE], "cannot be read as Parquet"),
+        (["replay", "huge.csv", *TRACE], "at most 19 digits"),
+    ],
+)
+def test_an_input_that_cannot_be_read_is_no_fault_of_the_program(
+    run: Run, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    (tmp_path / "nested.jsonl").write_text("[" * 100_000)
+    (tmp_path / "header.csv").write_text('"kind"x,id\n')
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1" + bytes(100) + b"PAR1")
+    (tmp_path / "huge.csv").write_text("t,a\n2026-01-01T00:00:00Z,1E+400000000\n")
+    began = time.monotonic()
+    ended = run(*arguments)
+    assert ended.code == exit_codes.INVALID, ended.err
+    assert said in ended.err
+    assert time.monotonic() - began < 10
+
+
+def test_what_others_said_is_shown_and_not_obeyed() -> None:
+    """A terminal takes orders from controls, those above 127 among them; lines stay lines."""
+    assert text_of("a\x1b]0;owned\x07\x9b2J") == "a\\u001b]0;owned\\u0007\\u009b2J"
+    assert text_of("Main street 1\nTown") == "Main street 1\nTown"

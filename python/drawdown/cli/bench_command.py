@@ -22,7 +22,10 @@ from drawdown.cli.output import print_json, print_table
 from drawdown.cli.server_process import ServerProcess
 from drawdown.client.interface import Database
 from drawdown.engine import build_info
-from drawdown.errors import InternalError, PreconditionError
+from drawdown.errors import InternalError, InvalidRequestError, PreconditionError
+
+SKEWS = ("uniform", "zipf", "hot")
+ENCODINGS = ("rows", "columns")
 
 
 class BenchReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +90,8 @@ def bench(
         raise PreconditionError(
             "this is a debug build; measure a release build: make setup", reason="DEBUG_BUILD"
         )
+    _check_choice(skew, "skew", SKEWS)
+    _check_choice(encoding, "encoding", ENCODINGS)
     shape = LoadShape(
         streams=streams,
         batch=batch,
@@ -106,6 +111,11 @@ def bench(
     else:
         report = _own_server(shape, grants, data, {"fsync": fsync, **_pairs(setting)}, quiet=json)
     _show(report, json)
+
+
+def _check_choice(given: str, name: str, choices: tuple[str, ...]) -> None:
+    if given not in choices:
+        raise InvalidRequestError(f"{name}: {given!r} is not one of {', '.join(choices)}", field=name)
 
 
 def _pairs(setting: list[str] | None) -> dict[str, str]:
@@ -147,6 +157,12 @@ def _measure(
     before = database.verify().totals["credits"]
     figures = run_load(target, shape, server.cpu_s if server is not None else lambda: 0.0)
     _check_answer(database, before, figures, alone=server is not None)
+    if not figures.measured_batches:
+        raise PreconditionError(
+            "nothing was acknowledged in the time that is measured: give more --pregenerate, a shorter "
+            "--warmup or a longer --duration",
+            reason="NOTHING_MEASURED",
+        )
     window = figures.measured_s or shape.duration_s
     return BenchReport(
         events_per_s=round(figures.measured_events / window),

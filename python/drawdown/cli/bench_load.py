@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections import deque
@@ -73,13 +74,15 @@ async def _run(target: str, shape: LoadShape, server_cpu_s: Callable[[], float])
     figures = LoadFigures()
     async with open_streams(target, shape.streams) as streams:
         clock = _Clock(shape)
-        watch = asyncio.create_task(_watch(clock, figures, server_cpu_s))
+        sent = asyncio.Event()
+        watch = asyncio.create_task(_watch(clock, figures, server_cpu_s, sent))
         await asyncio.gather(
             *(
                 _drive(stream, source, shape, clock, figures)
                 for stream, source in zip(streams, batches, strict=True)
             )
         )
+        sent.set()
         await watch
     figures.latencies_ns.sort()
     return figures
@@ -109,11 +112,15 @@ def _endless(generator: LoadGenerator) -> Iterator[tuple[int, bytes]]:
         yield number, generator.next(number, now_us())
 
 
-async def _watch(clock: _Clock, figures: LoadFigures, server_cpu_s: Callable[[], float]) -> None:
-    """Read the processor times when measuring begins and when it ends."""
+async def _watch(
+    clock: _Clock, figures: LoadFigures, server_cpu_s: Callable[[], float], sent: asyncio.Event
+) -> None:
+    """Read the processor times when measuring begins and when it ends: in time, or when all is ``sent``."""
     await asyncio.sleep(max(0, clock.begins - time.monotonic_ns()) / 1e9)
     server, client, since = server_cpu_s(), _own_cpu_s(), time.monotonic()
-    await asyncio.sleep(max(0, clock.ends - time.monotonic_ns()) / 1e9)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(max(0, clock.ends - time.monotonic_ns()) / 1e9):
+            await sent.wait()
     figures.measured_s = time.monotonic() - since
     figures.server_cpu_s = server_cpu_s() - server
     figures.client_cpu_s = _own_cpu_s() - client

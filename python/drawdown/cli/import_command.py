@@ -78,9 +78,9 @@ def rows_of(file: Path) -> Iterator[OpeningRow]:
 def _csv_rows(file: Path) -> Iterator[OpeningRow]:
     with file.open(encoding="utf-8-sig", newline="") as opened:
         reader = csv.DictReader(opened, strict=True)
-        if "kind" not in (reader.fieldnames or ()):
-            raise InvalidRequestError("file: line 1 has no column kind", field="file")
         try:
+            if "kind" not in (reader.fieldnames or ()):
+                raise InvalidRequestError("file: line 1 has no column kind", field="file")
             for row in reader:
                 if None in row or None in row.values():
                     raise InvalidRequestError(
@@ -89,7 +89,8 @@ def _csv_rows(file: Path) -> Iterator[OpeningRow]:
                 fields = {name: text for name, text in row.items() if name != "kind" and text != ""}
                 yield OpeningRow(line=reader.line_num, kind=row["kind"], fields=fields)
         except csv.Error as raised:
-            raise InvalidRequestError(f"file: line {reader.line_num}: {raised}", field="file") from raised
+            line = max(1, reader.line_num)
+            raise InvalidRequestError(f"file: line {line}: {raised}", field="file") from raised
 
 
 def _json_rows(file: Path) -> Iterator[OpeningRow]:
@@ -100,7 +101,7 @@ def _json_rows(file: Path) -> Iterator[OpeningRow]:
             try:
                 # Numbers stay the text they are: none of them becomes a float.
                 found = json_text.loads(text, parse_float=str, parse_int=str, parse_constant=str)
-            except ValueError as raised:
+            except (ValueError, RecursionError) as raised:
                 raise InvalidRequestError(f"file: line {line}: {raised}", field="file") from raised
             if not isinstance(found, dict):
                 raise InvalidRequestError(f"file: line {line} is not an object", field="file")

@@ -20,6 +20,8 @@ from drawdown.errors import InvalidRequestError
 from drawdown.model import us_from_instant
 
 _HASH_CHUNK_BYTES = 1 << 20
+# Whatever has more is beyond 64 bits.
+QUANTITY_DIGITS_MAX = 19
 # Finer than microseconds is cut off, the same way every time.
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 
@@ -110,6 +112,7 @@ class TraceFile:
     def _parquet_records(self) -> Iterator[dict[str, Any]]:
         try:
             import pyarrow.parquet as parquet
+            from pyarrow import ArrowException
         except ImportError:
             raise InvalidRequestError(
                 "file: reading Parquet needs pyarrow; install it, or give the trace as CSV or JSON lines",
@@ -118,8 +121,13 @@ class TraceFile:
         columns = [self._time_column, *self._quantity_columns, *self._dimension_columns.values()]
         if self._account_column is not None:
             columns.append(self._account_column)
-        for batch in parquet.ParquetFile(self.path).iter_batches(columns=columns):
-            yield from batch.to_pylist()
+        try:
+            for batch in parquet.ParquetFile(self.path).iter_batches(columns=columns):
+                yield from batch.to_pylist()
+        except (ArrowException, OSError) as raised:
+            raise InvalidRequestError(
+                f"{self.path} cannot be read as Parquet: {raised}", field="file"
+            ) from None
 
     def _cell(self, number: int, values: dict[str, Any], column: str) -> Any:
         if not isinstance(values, dict) or values.get(column) is None:
@@ -150,6 +158,13 @@ class TraceFile:
             quantity = Decimal(str(value).strip())
         except InvalidOperation:
             quantity = Decimal("NaN")
+        # Of a large exponent a whole number would be made digit by digit.
+        if quantity.is_finite() and quantity.adjusted() >= QUANTITY_DIGITS_MAX:
+            raise InvalidRequestError(
+                f"{self.path}, row {number}, column {column!r}: a quantity has at most "
+                f"{QUANTITY_DIGITS_MAX} digits",
+                field=column,
+            )
         if not quantity.is_finite() or quantity != quantity.to_integral_value() or quantity < 0:
             raise InvalidRequestError(
                 f"{self.path}, row {number}, column {column!r}: {value!r} is not a whole number of 0 or more",

@@ -69,7 +69,7 @@ def read_manifest(folder: Path) -> Manifest:
     """Raises ``InvalidRequestError`` where there is no complete backup that this version can read."""
     try:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise errors.InvalidRequestError(
             f"from_backup: {folder} has no {MANIFEST}: it is not a backup, or one that was never completed",
             field="from_backup",
