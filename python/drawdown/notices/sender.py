@@ -139,7 +139,9 @@ def _drain(answer: http.client.HTTPResponse) -> None:
 
 
 def _failed(began: float, error: str, *, is_final: bool = False) -> Delivery:
-    return Delivery(delivered=False, error=visible(error.strip())[:500], duration_ms=_since(began), is_final=is_final)
+    return Delivery(
+        delivered=False, error=visible(error.strip())[:500], duration_ms=_since(began), is_final=is_final
+    )
 
 
 def _since(began: float) -> int:

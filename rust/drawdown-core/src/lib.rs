@@ -10,6 +10,7 @@
 
 mod account;
 mod account_commands;
+mod account_entry;
 mod account_index;
 mod account_list;
 mod account_replay;

@@ -21,6 +21,7 @@ mod chunk_file;
 mod chunk_reader;
 mod chunk_writer;
 mod clock;
+mod closing;
 mod commit;
 mod correcting;
 mod disk;
