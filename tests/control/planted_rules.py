@@ -266,8 +266,8 @@ PLANTS = (
         "a-declined-card-is-tried-again",
         "S3-34",
         "billing/recharge.py",
-        'state="disabled",',
-        'state="idle",',
+        'state="disabled",\n        reason="payment_failed",',
+        'state="idle",\n        reason="payment_failed",',
         f"{RECHARGE}::test_a_declining_card_makes_one_attempt_and_enabling_tries_at_once",
     ),
     Plant(
