@@ -157,11 +157,7 @@ fn run(
         };
         (world, node) = faults::recover(found, settings, &kind.remote, surviving_seq, traffic, random, seen);
         counted_seq = counted_seq.min(node.applied_seq());
-        let report = node.report();
-        if report.notes.join("; ").contains("the journal ends at seq") {
-            seen.note("recovery: torn tail, repaired");
-        }
-        let from_checkpoint = report.checkpoint_seq > 0;
+        let from_checkpoint = node.report().checkpoint_seq > 0;
         seen.note(if from_checkpoint { "recovery: from a checkpoint" } else { "recovery: from the journal alone" });
         traffic.audit(&world, &node, known_to, seen);
     }
@@ -177,7 +173,7 @@ fn settings(random: &mut Random) -> NodeSettings {
     // Where answers do not wait for the disk, several frames may be lost, in any order.
     let fsync = if random.once_in(4) { FsyncPolicy::Os } else { FsyncPolicy::Always };
     // Segments that hold one small group, and none where anything but a group stands in front.
-    let segment_bytes = if random.once_in(4) { 16 << 10 } else { 32 << 10 };
+    let segment_bytes = if random.once_in(8) { 16 << 10 } else { 32 << 10 };
     NodeSettings { fsync, segment_bytes, ..small_settings() }
 }
 

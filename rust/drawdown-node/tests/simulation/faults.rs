@@ -252,6 +252,9 @@ pub fn recover(
             Ok(node) => {
                 world.disk.crash_in(u64::MAX);
                 tell(|| format!("recovered at {}: {}", node.applied_seq(), node.report().notes.join("; ")));
+                if node.report().notes.join("; ").contains("the journal ends at seq") {
+                    seen.note("recovery: torn tail, repaired");
+                }
                 let node = if random.once_in(6) { closed_at_once(&world, settings, node, seen) } else { node };
                 if random.once_in(4) {
                     assert!(matches!(world.open(settings.clone()), Err(NodeError::FolderLocked { .. })));
