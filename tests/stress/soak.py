@@ -61,6 +61,8 @@ KEYS_FULL = 0.995
 MEMORY_BLOCK_S = 60.0
 DESCRIPTORS_MORE_MAX = 8
 KILL = "kill -9"
+# The last half minute that may have one: four kills.
+KILLS_UNTIL = 24
 SETTINGS = {
     "segment_bytes": 16 << 20,
     "reserve_bytes": 0,
@@ -319,8 +321,8 @@ FAULTS: dict[str, Callable[[Soak], None]] = {
 
 
 def fault_of(number: int, slices: int, names: list[str] | None) -> str:
-    """The faults in turn, but kills in the first quarter only: a slope of memory wants one long life."""
-    kinds = names or [name for name in FAULTS if name != KILL or number <= slices // 4]
+    """The faults in turn, but kills at the beginning only: a slope of memory wants one long life."""
+    kinds = names or [name for name in FAULTS if name != KILL or number <= min(slices // 4, KILLS_UNTIL)]
     return kinds[(number - 1) % len(kinds)]
 
 
@@ -403,11 +405,15 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m tests.stress.soak")
     parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--samples", type=Path, help="also write each sample of memory here, a line each")
     given = parser.parse_args()
     print(HEADER)
     with tempfile.TemporaryDirectory(prefix="drawdown-soak-") as root:
         found = Soak(Path(root), say=True)
         found.run(max(2, round(given.minutes * 60 / SLICE_S)))
+    if given.samples:
+        lines = [f"{each.at_s:.1f} {each.life} {each.resident}\n" for each in found.memory]
+        given.samples.write_text("".join(lines), encoding="utf-8")
     complaints = judged(found)
     unshown = memory_growth(found).unshown(RSS_SLOPE_MAX)
     print(json.dumps({**summary(found), "complaints": complaints, "unshown": unshown}))
