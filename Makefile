@@ -86,6 +86,7 @@ stress: setup ## Long forms: crash loop, faults of system calls, power cuts, hos
 	$(BIN)/python -m tests.stress.soak --minutes 20 || test $$? -eq 3
 	$(BIN)/python -m tests.control.planted_rules
 	rm -rf target/ten-years && $(BIN)/python -m tests.control.ten_years target/ten-years
+	DRAWDOWN_PLAN_STORIES=3000 $(BIN)/python -m pytest tests/control/test_plan_stories.py -m "" --timeout 36000
 	DRAWDOWN_MODEL_EXAMPLES=2000 $(BIN)/python -m pytest tests/model -m "" --timeout 3600
 	PROPTEST_CASES=20000 cargo test -p drawdown-core --release --quiet --test model --test equivalences --test damaged_bytes
 	DRAWDOWN_HAND_OFF_SCHEDULES=20000 cargo test -p drawdown-node --lib --features hand-offs --release --quiet hand_offs

@@ -123,6 +123,19 @@ def test_every_command_above_the_recovery_point_is_issued_again(forgotten: tuple
             assert database._control_plane().delivery.refused == 0
 
 
+def test_a_clock_advanced_to_the_very_instant_of_a_job_is_not_taken_for_a_restore(tmp_path: Path) -> None:
+    """The job has moved the clock already: the caller's own command comes to nothing in the engine."""
+    with opened(tmp_path) as database:
+        before(database)
+        # Expiry, which the engine books on its own, would journal more behind it.
+        database.record("old", credit_type="credits", credits="1000", event_id="all", time=START)
+        renewal = database.subscription("s-old").billing.edge(2)
+        database.advance_clock("old", renewal)
+        assert database.account("old").test_clock == renewal
+    with opened(tmp_path) as database:
+        assert database._control_plane().restores == 0
+
+
 def test_a_crash_among_them_goes_on(
     forgotten: tuple[Path, str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

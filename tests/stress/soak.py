@@ -104,6 +104,7 @@ class Soak:
 
     folder: Path
     slice_s: float = SLICE_S
+    load: float = LOAD
     slices: list[Slice] = field(default_factory=list)
     memory: list[Sample] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -168,7 +169,7 @@ class Soak:
     def _find_load(self) -> None:
         found = self._offer(0, seconds=3.0, concurrent=16).report()
         self._note(found)
-        self.calls_per_s = LOAD * float(found["calls_ok"]) / float(found["seconds"])
+        self.calls_per_s = self.load * float(found["calls_ok"]) / float(found["seconds"])
 
     def _note(self, found: dict[str, Any]) -> None:
         self.acknowledged += int(found["events_ok"])
@@ -405,11 +406,12 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m tests.stress.soak")
     parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--load", type=float, default=LOAD, help="part of what the machine takes")
     parser.add_argument("--samples", type=Path, help="also write each sample of memory here, a line each")
     given = parser.parse_args()
     print(HEADER)
     with tempfile.TemporaryDirectory(prefix="drawdown-soak-") as root:
-        found = Soak(Path(root), say=True)
+        found = Soak(Path(root), load=given.load, say=True)
         found.run(max(2, round(given.minutes * 60 / SLICE_S)))
     if given.samples:
         lines = [f"{each.at_s:.1f} {each.life} {each.resident}\n" for each in found.memory]

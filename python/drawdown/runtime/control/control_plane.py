@@ -205,11 +205,11 @@ class ControlPlane:
                 return
             if clock is None:
                 return
-            self.jobs.live_through(account, us_from_instant(clock), to)
+            stands_us = self.jobs.live_through(account, us_from_instant(clock), to)
             with self.sql.transaction() as work:
                 is_known = work.profiles.get(account=account) is not None
-            if is_known and us_from_instant(clock) < to:
-                # The caller's own command follows at once.
+            if is_known and stands_us < to:
+                # The caller's own command follows at once, and moves the clock the rest of the way.
                 self.jobs.note_clock(account, to, self.engine.applied_seq() + 1)
 
     def stats(self) -> dict[str, Any]:

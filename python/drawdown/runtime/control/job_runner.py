@@ -108,16 +108,17 @@ class JobRunner:
                 found.append((account, us_from_instant(stands)))
         return found
 
-    def live_through(self, account: str, stands_us: int, to_us: int) -> None:
+    def live_through(self, account: str, stands_us: int, to_us: int) -> int:
         """Do the jobs of an account's own clock up to ``to_us``, moving the clock to each on the way.
 
-        Raises the fault of the job that failed.
+        Answers where the clock stands then: at the last of them, or where it stood. Raises the fault of the
+        job that failed.
         """
         for _ in range(STEPS_MAX):
             with self._plane.sql.transaction() as work:
                 heads = work.jobs.heads(account, to_us, _FAR_FUTURE_US, 1)
             if not heads:
-                return
+                return stands_us
             due = max(us_from_instant(heads[0].due_at), stands_us)
             if due > stands_us:
                 (result,) = self._plane.engine.execute([AdvanceClock(account=account, to=due)])
