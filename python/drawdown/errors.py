@@ -146,8 +146,12 @@ class PermissionDeniedError(DrawdownError):
 
 
 class OverloadedError(DrawdownError):
-    """Shed before anything was written. Retry after back-off with the same ids."""
+    """Shed before anything was written. Retry after back-off with the same ids.
 
+    ``retry_after_s``: when the server expects to have time for it; 0 where it does not say.
+    """
+
+    retry_after_s: float = 0.0
     reason = "OVERLOADED"
     definite = True
     retryable = True

@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
+from drawdown.client.rpc_errors import retry_after_s
 from drawdown.engine import decode_ack
 from drawdown.model.rights import Right
 from drawdown.storage.key_file import KeyFile
@@ -79,6 +80,8 @@ def test_beyond_its_rate_a_key_is_refused_and_a_stream_waits(keyed: Keyed) -> No
             slow.raw("EntitlementService/BatchCheck", b"")
     info = error_info(failure.value)
     assert (info.reason, info.metadata["definite"]) == ("RATE_LIMITED", "true")
+    # Until its next call is due, to the millisecond.
+    assert 0 < retry_after_s(failure.value) <= 1 / 25 + 0.001
     time.sleep(0.3)
     acks = list(slow.stream(batch(n, (f"slow-{n}", 0), account=MINE) for n in range(40)))
     assert sum(ack.applied for ack in acks) == 40

@@ -31,6 +31,9 @@ TIMES = (1, 2, 4, 10)
 SHARE_PERCENT = 40
 CLIENTS = 2
 CLOSED_CALLERS = 32
+MORE = 4
+CALLERS = "unary, callers that pause as asked"
+MANY_CALLERS = f"unary, {MORE}x as many of them"
 # Calls of the quiet caller, one after the other.
 QUIET_BATCH = 1
 STREAMS = (4, 16)
@@ -42,6 +45,8 @@ SMALL = (
 
 # Over streams, which is how bulk comes: sixteen beside four.
 STREAMS_RATIO_MIN = 0.8
+# Callers that pause as they are asked to, as the client library does: four times as many beside one lot.
+CALLERS_RATIO_MIN = 0.9
 # A refused call costs a gRPC server in Python a seventh of what a call of so many events costs, so that three
 # refusals for each call done leave some two thirds of the capacity at best.
 UNARY_RATIO_MIN = 0.5
@@ -129,8 +134,9 @@ class Overload:
         return row
 
     def _unary(self, target: str, times: tuple[int, ...]) -> None:
-        peak = self._offer(target, "unary, callers that wait", 0, concurrent=CLOSED_CALLERS)
+        peak = self._offer(target, CALLERS, 0, concurrent=CLOSED_CALLERS)
         capacity = peak.goodput / self.batch
+        self._offer(target, MANY_CALLERS, 0, concurrent=MORE * CLOSED_CALLERS)
         for many in times:
             self._offer(target, f"unary, {many}x", capacity * many)
         self._offer(target, "unary, 4x, deadline 20 ms", capacity * 4, deadline_s=0.02)
@@ -201,6 +207,8 @@ def judged(found: Overload) -> list[str]:
     complaints = list(found.faults)
     if (ratio := found.ratio(4)) < UNARY_RATIO_MIN:
         complaints.append(f"at 4x {ratio:.0%} of the most seen is acknowledged, wanted {UNARY_RATIO_MIN:.0%}")
+    if (ratio := found.row(MANY_CALLERS).goodput / found.row(CALLERS).goodput) < CALLERS_RATIO_MIN:
+        complaints.append(f"{MORE}x as many callers got {ratio:.0%} of what one lot got")
     beyond = found.row("unary, 4x")
     if (untold := sum(beyond.unknown.values())) > UNKNOWN_RATIO_MAX * beyond.calls:
         complaints.append(f"at 4x {untold} of {beyond.calls} calls ended unknown")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stress.overload import Overload, Row, judged
+from tests.stress.overload import CALLERS, MANY_CALLERS, Overload, Row, judged
 
 # Of one measurement beside other work a part may have had the processors and another not.
 MEASUREMENTS = 3
@@ -37,7 +37,15 @@ def _streams_go_on() -> bool:
 def test_a_quiet_caller_without_an_answer_is_no_fast_one(answered: int, complaints: int) -> None:
     """None of its calls was answered: there is no p99 to compare, and the goal is missed."""
     found = Overload(seconds=1.0, quiet_ms={"one stream": 30.0, "16 streams": 0.0 if not answered else 31.0})
-    for name in ("unary, 1x", "unary, 4x", "4 streams", "16 streams", "quiet caller beside 16 streams"):
+    callers = (CALLERS, MANY_CALLERS)
+    for name in (
+        *callers,
+        "unary, 1x",
+        "unary, 4x",
+        "4 streams",
+        "16 streams",
+        "quiet caller beside 16 streams",
+    ):
         found.rows.append(Row(name, 100.0, 100.0, calls=5, calls_ok=5))
     found.rows[-1].calls_ok = answered
     assert len(judged(found)) == complaints

@@ -61,12 +61,15 @@ def error_of(failure: grpc.RpcError) -> DrawdownError:
         kind = _WITHOUT_DETAILS.get(code, errors.InternalError)
         return kind(unreachable(message) or f"{message} ({code.name})")
     kind = _BY_REASON.get(info.reason) or _BY_CODE.get(code, errors.InternalError)
-    return kind(
+    found = kind(
         message,
         reason=info.reason,
         field=info.metadata.get("field") or None,
         definite=info.metadata.get("definite") == "true",
     )
+    if isinstance(found, errors.OverloadedError):
+        found.retry_after_s = retry_after_s(failure)
+    return found
 
 
 def retry_after_s(failure: grpc.RpcError) -> float:

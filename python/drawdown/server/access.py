@@ -112,10 +112,12 @@ class Access:
             self.refused += 1
             raise
         if wait_s := self.pause_s(caller):
-            raise errors.OverloadedError(
+            limited = errors.OverloadedError(
                 f"the key {caller.key_id} makes more calls than it may; retry in {wait_s:.3f} s",
                 reason="RATE_LIMITED",
             )
+            limited.retry_after_s = wait_s
+            raise limited
 
     def pause_s(self, caller: Principal) -> float:
         """Count one call and answer 0; or seconds until the next one may be taken.

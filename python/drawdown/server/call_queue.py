@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from drawdown import errors
+from drawdown.server.appointments import Appointments
 from drawdown.server.arrivals import Arrivals
 from drawdown.server.senders import Sender
 from drawdown.server.turns import BATCH_BYTES, Ring
@@ -46,6 +47,7 @@ class CallQueue:
     def __init__(self, loop: asyncio.AbstractEventLoop, arrivals: Arrivals) -> None:
         self._loop = loop
         self._arrivals = arrivals
+        self._appointments = Appointments()
         self._executor = ThreadPoolExecutor(PLACES, thread_name_prefix="usage-call")
         self._ring = Ring()
         self._working = 0
@@ -116,21 +118,21 @@ class CallQueue:
         if sender.large_bytes:
             if self._arrivals.are_long():
                 if self._arrivals.shrink:
-                    raise self._refusal(_REFUSAL_UNSEEN)
+                    raise self._refusal(_REFUSAL_UNSEEN, sender.large_bytes)
                 if self._is_late(sender.large_bytes, 0.0, left_s):
-                    raise self._refusal_by_speed(_REFUSAL_UNSEEN)
+                    raise self._refusal_by_speed(_REFUSAL_UNSEEN, sender.large_bytes)
             self._admit_batch(sender, sender.large_bytes, left_s)
         elif sender.calls.bytes and self._ahead_s(sender) > QUEUE_S:
-            raise self._refusal(_REFUSAL)
+            raise self._refusal(_REFUSAL, BATCH_BYTES)
 
     def _admit_batch(self, sender: Sender, batch_bytes: int, left_s: float | None) -> None:
         """``admit`` once the size is known."""
         ahead_s = self._ahead_s(sender)
         # With nothing ahead it is begun whatever is known of the speed: so that is measured anew.
         if ahead_s > 0 and self._is_late(batch_bytes, ahead_s, left_s):
-            raise self._refusal_by_speed(_REFUSAL)
+            raise self._refusal_by_speed(_REFUSAL, batch_bytes)
         if ahead_s > QUEUE_S or self._ring.bytes + batch_bytes > WAITING_BYTES_MAX:
-            raise self._refusal(_REFUSAL)
+            raise self._refusal(_REFUSAL, batch_bytes)
 
     def _is_late(self, batch_bytes: int, ahead_s: float, left_s: float | None) -> bool:
         """Whether the caller will have given up before its batch is done, at the speed measured."""
@@ -142,15 +144,17 @@ class CallQueue:
         mine = sender.calls.bytes * max(1, len(self._ring))
         return (min(self._ring.bytes, mine) + self._working_bytes) * self._s_per_byte
 
-    def _refusal_by_speed(self, message: str) -> errors.OverloadedError:
+    def _refusal_by_speed(self, message: str, batch_bytes: int) -> errors.OverloadedError:
         """A refusal for what was measured, which is believed a little less after each of them."""
         # What was slow may be quick by now, and only what is done is measured.
         self._s_per_byte *= 1 - 1 / 64
-        return self._refusal(message)
+        return self._refusal(message, batch_bytes)
 
-    def _refusal(self, message: str) -> errors.OverloadedError:
+    def _refusal(self, message: str, batch_bytes: int) -> errors.OverloadedError:
         self.refused += 1
-        return errors.OverloadedError(message)
+        refused = errors.OverloadedError(message)
+        refused.retry_after_s = self._appointments.next_s(batch_bytes * self._s_per_byte)
+        return refused
 
     async def _place(self, sender: Sender, batch_bytes: int) -> None:
         turn = self._loop.create_future()

@@ -8,6 +8,7 @@ ids) and the ``field`` at fault. What may be retried later carries ``google.rpc.
 import asyncio
 import functools
 import logging
+import math
 import uuid
 from typing import Any, Final, NoReturn
 
@@ -25,7 +26,8 @@ DOMAIN: Final = "drawdown"
 # A character may take four bytes, in the status and in its details: a client drops a call whose
 # trailers are larger than it takes, and would not learn what was wrong.
 MESSAGE_CHARACTERS_MAX: Final = 512
-RETRY_AFTER_MS: Final = 100
+# Where a refusal does not say by itself when there will be time.
+RETRY_AFTER_S: Final = 0.1
 
 Code = grpc.StatusCode
 
@@ -78,8 +80,15 @@ def details_of(fault: errors.DrawdownError) -> bytes:
         fault.reason,
         (fault.field or "")[:128],
         fault.definite,
-        fault.retryable,
+        _retry_after_ms(fault),
     )
+
+
+def _retry_after_ms(fault: errors.DrawdownError) -> int | None:
+    if not fault.retryable:
+        return None
+    asked_s = fault.retry_after_s if isinstance(fault, errors.OverloadedError) else 0.0
+    return math.ceil(round((asked_s or RETRY_AFTER_S) * 1000, 3))
 
 
 def shortened(message: str) -> str:
@@ -89,16 +98,18 @@ def shortened(message: str) -> str:
 
 # An overloaded server says the same thing thousands of times a second.
 @functools.lru_cache(256)
-def _details(code: str, message: str, reason: str, field: str, definite: bool, retryable: bool) -> bytes:
+def _details(
+    code: str, message: str, reason: str, field: str, definite: bool, retry_after_ms: int | None
+) -> bytes:
     info = error_details_pb2.ErrorInfo(domain=DOMAIN, reason=reason)
     info.metadata["definite"] = "true" if definite else "false"
     if field:
         info.metadata["field"] = field
     status = status_pb2.Status(code=code_pb2.Code.Value(code), message=message)
     status.details.append(_packed(info))
-    if retryable:
+    if retry_after_ms is not None:
         delay = duration_pb2.Duration()
-        delay.FromMilliseconds(RETRY_AFTER_MS)
+        delay.FromMilliseconds(retry_after_ms)
         status.details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
     encoded: bytes = status.SerializeToString()
     return encoded
