@@ -3,7 +3,8 @@
 mod bench;
 
 use bench::{Bench, NOW};
-use drawdown_core::{Engine, Settings, Status, StoreKey, Subject, UsageEvent, command_json};
+use drawdown_core::entry::Control;
+use drawdown_core::{Engine, EventHistory, Fact, Settings, Status, StoreKey, Subject, UsageEvent, command_json};
 use serde_json::{Value, json};
 
 const MONTH: i64 = 31 * 86_400_000_000;
@@ -296,4 +297,47 @@ fn open_reservations_are_told_a_page_at_a_time() {
     let unknown = json!({"account": "nobody", "reservation_id": "b"});
     assert!(read(json!({"type": "reservations", "after": unknown})).is_err());
     assert!(read(json!({"type": "reservations", "after": {"account": "acme"}})).is_err());
+}
+
+/// Ids of a reservation age by when each was used up: that of its settle lives on for as long as the work took.
+#[test]
+fn a_reservation_id_is_not_used_again_while_its_settle_is_remembered() {
+    const HOUR: i64 = 3_600_000_000;
+    let mut b = Bench::new();
+    b.grant("g", "100", "");
+    let one = reserve("r", r#","credit_type":"credits","credits":"1","ttl_us":86400000000"#);
+    b.take(&one);
+    b.now += 20 * HOUR;
+    b.take(&settle("r", r#","credits":"1""#));
+    let window = b.engine.settings().dedupe_window_us;
+    b.now = bench::NOW + window + HOUR;
+    b.record("makes the floor rise", "tokens", 1);
+    b.refuse(Status::Conflict, "other content", &one);
+    assert_eq!(Some(Status::Duplicate), b.answer(&settle("r", r#","credits":"1""#)).0);
+    b.now += 20 * HOUR;
+    b.take(&one);
+    b.assert_sound();
+}
+
+/// A history that says nothing of usage, or is of an account that is not there, is no event.
+#[test]
+fn what_was_never_used_is_not_corrected() {
+    let mut b = Bench::new();
+    b.grant("g", "10", "");
+    b.record("e", "tokens", 2);
+    let mut of_a_grant = b.history("e");
+    of_a_grant.original = b.first_record(|fact| matches!(fact, Fact::Control(Control::GrantCreated(_))));
+    let named = |account: &str, history: EventHistory| ((account.to_string(), "e".to_string()), history);
+    let before = b.engine.digest();
+    for (status, account, history) in
+        [(Status::EventUnknown, "acme", of_a_grant), (Status::AccountUnknown, "nobody", b.history("e"))]
+    {
+        let command = correct("e", r#","cancel":true"#).replace("acme", account);
+        let group = command_json::group_from_json(command.as_bytes()).expect("readable");
+        let mut histories = [named(account, history)].into_iter().collect();
+        let Bench { engine, journal, now } = &mut b;
+        let outcomes = engine.execute_on(&group, &mut histories, *now, &drawdown_core::Rights::ALL, journal);
+        assert_eq!(Some(status), outcomes.expect("nothing to read again")[0].status, "{account}");
+    }
+    assert_eq!(before, b.engine.digest());
 }

@@ -102,6 +102,18 @@ impl Bench {
         }
     }
 
+    /// The first record of the journal that says this.
+    pub fn first_record(&self, is_it: impl Fn(&Fact) -> bool) -> LedgerRecord {
+        let mut records = Records::of(&self.journal, 1);
+        while let Some(record) = records.next().expect("sound") {
+            let record = record.decode().expect("sound");
+            if is_it(&record.what) {
+                return record;
+            }
+        }
+        panic!("no such record");
+    }
+
     /// Run corrections of acme's events, on the journal's word about these.
     pub fn correct(&mut self, events: &[&str], json: &str) -> Vec<CommandOutcome> {
         let named = |event: &&str| (("acme".to_string(), event.to_string()), self.history(event));
