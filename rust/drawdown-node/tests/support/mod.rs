@@ -1,11 +1,13 @@
 //! A small store to try things on: one credit type, one meter, a few accounts with grants.
 #![allow(dead_code)]
 
+pub mod forged;
+pub mod hooked;
 pub mod remote;
 
 use drawdown_core::{Command, Engine, Outcome, Rights, Settings, Status, StoreKey, Subject, UsageEvent};
 use drawdown_node::simulation::SimulatedDisk;
-use drawdown_node::{Clock, Drive, Environment, Fatal, Node, NodeError, NodeSettings, SimulatedClock};
+use drawdown_node::{Clock, Disk, Drive, Environment, Fatal, Node, NodeError, NodeSettings, SimulatedClock};
 use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
@@ -62,9 +64,14 @@ impl World {
     }
 
     pub fn open_driven(&self, settings: NodeSettings, drive: Drive) -> Result<Node, NodeError> {
+        self.open_on(Arc::new(self.disk.clone()), settings, drive)
+    }
+
+    /// The same world seen through another disk.
+    pub fn open_on(&self, disk: Arc<dyn Disk>, settings: NodeSettings, drive: Drive) -> Result<Node, NodeError> {
         let fatal = Arc::clone(&self.fatal);
         let environment = Environment {
-            disk: Arc::new(self.disk.clone()),
+            disk,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             on_fatal: Arc::new(move |end| assert_eq!(None, fatal.lock().replace(end.clone()), "a second fatal end")),
         };
