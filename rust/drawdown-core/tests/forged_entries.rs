@@ -394,3 +394,44 @@ fn grants_that_are_not_over_do_not_leave() {
         assert!(what.contains("and have ended"), "{numbers:?}: {what}");
     }
 }
+
+#[test]
+fn a_period_edge_that_is_told_twice_is_one_edge() {
+    let mut b = lived();
+    let at = NOW + DAY;
+    b.take(&format!(r#"[{{"type":"set_period_edge","account":"acme","at":{at}}}]"#));
+    let (met, is_as_before) = meets(&b, Control::PeriodEdgeSet(PeriodEdgeSet { account: 0, at }));
+    assert_eq!((Ok(b.engine.next_seq() + 1), true), (met, is_as_before));
+}
+
+/// A grant that paid, got back what it had not burned otherwise, and paid again: more than fits one payment.
+#[test]
+fn payments_that_would_pass_64_bits_together_are_kept_apart() {
+    let b = lived();
+    let most = i64::MAX - 100_000;
+    let of = |number, amount| UsageCorrected { overdraft: amount, ..returned(number, amount, 0, false) };
+    let pay = OverdraftSettled { number: 2, amount: most, meter_plus_one: 1, ..Default::default() };
+    let story = [
+        Control::GrantCreated(GrantCreated { amount: most, ..grant() }),
+        Control::UsageCorrected(UsageCorrected { overdraft: most, meter_plus_one: 1, ..corrected() }),
+        Control::OverdraftSettled(pay.clone()),
+        Control::UsageCorrected(of(2, most)),
+        Control::OverdraftSettled(pay),
+    ];
+    let mut body = Vec::new();
+    for control in story {
+        put_control(&mut body, &ControlEntry { control: Some(control) });
+    }
+    let mut other = b.replayed();
+    assert_eq!(Ok(b.engine.next_seq() + 5), other.apply_records(&body, b.engine.next_seq()));
+    let mut loaded = bench::engine();
+    loaded.load_global(&other.global_image()).expect("loads");
+    for number in 0..other.account_count() {
+        loaded.load_account(&other.account_image(number)).expect("loads");
+    }
+    assert_eq!(other.digest(), loaded.digest());
+    let mut body = Vec::new();
+    put_control(&mut body, &ControlEntry { control: Some(Control::UsageCorrected(returned(2, most, 0, true))) });
+    let given_back = other.apply_records(&body, other.next_seq());
+    assert!(given_back.is_ok(), "the second payment by itself: {given_back:?}");
+}

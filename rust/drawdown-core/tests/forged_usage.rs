@@ -129,3 +129,25 @@ fn a_body_that_is_no_row_of_records_is_refused_where_it_breaks() {
         assert_eq!(good.len(), offset, "{says}");
     }
 }
+
+/// Dated further ahead than any table tells apart: no floor makes room for it.
+#[test]
+fn an_event_of_a_far_future_is_refused_by_every_way_to_remember_ids() {
+    let b = lived();
+    let far = UsageEntry { time_us: Some(NOW + 60 * 86_400_000_000), ..entry(&[]) };
+    let ids: Vec<String> = (0..60).map(|number| format!("behind-{number}")).collect();
+    let behind = ids.iter().map(|id| bytes(&UsageEntry { event_id: id.as_bytes(), ..entry(&[]) }));
+    let mut body = Vec::new();
+    put_stamp(&mut body, NOW);
+    body.extend([vec![bytes(&far)], behind.collect()].concat().concat());
+    let says = "outside the 60000 buckets";
+    let replayed = b.replayed().apply_records(&body, b.engine.next_seq()).expect_err("refused");
+    assert!(replayed.what.contains(says), "{}", replayed.what);
+    let beside = b.replayed().begin_tail_scan(0).scan(&body, b.engine.next_seq()).expect_err("refused");
+    assert!(beside.what.contains(says), "{}", beside.what);
+    let mut other = bench::engine();
+    other.load_global(&b.engine.global_image()).expect("loads");
+    let mut scan = other.begin_key_scan();
+    let scanned = scan.scan(&body).expect_err("refused");
+    assert!(scanned.what.contains(says), "{}", scanned.what);
+}

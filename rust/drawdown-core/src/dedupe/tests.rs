@@ -291,3 +291,48 @@ fn a_reserve_as_large_as_memory_allows_is_kept_too() {
     }
     assert_eq!(batch, table.len());
 }
+
+/// Filled as a recovery fills it, without reserving: one sub-table has half of the budget, the upper ones have the rest,
+/// and what is left is less than a copy of the first. It shrinks once it is sparse enough for the copy to fit, and forgets nothing for that.
+#[test]
+#[cfg_attr(miri, ignore = "fills a table of 1 MiB: an hour")]
+fn a_table_filled_to_its_last_byte_takes_a_batch_again_once_it_is_sparse_enough() {
+    let mut model = Model::new(BUDGET_BYTES_MIN, 10);
+    let (mut id, mut full) = (0, 0);
+    while full < 2 {
+        let key = if full == 0 { skewed_key(id) } else { spread_key(id) | 1 << 127 };
+        let bucket = (id % 8) as u32;
+        match model.table.insert(key, id, bucket) {
+            Ok(()) => drop(model.keys.insert(key, Found { fingerprint: id, bucket })),
+            Err(refused) => {
+                assert_eq!(KeyRefused::Full, refused);
+                full += 1;
+            }
+        }
+        id += 1;
+    }
+    model.check();
+    let batch = model.table.batch_keys_max();
+    model.table.set_floor(4);
+    assert_eq!(Err(KeyRefused::Full), model.table.reserve(batch), "half of it live, and no room for a copy");
+    model.check();
+    model.table.set_floor(6);
+    assert_eq!(Ok(()), model.table.reserve(batch), "a quarter of it live");
+    for id in id..id + batch as u64 {
+        model.insert_new(skewed_key(id), id, 6);
+    }
+    model.check();
+}
+
+/// Rebuilding one is the longest step there is: it must not grow with the budget.
+#[test]
+fn a_budget_of_any_size_is_divided_into_sub_tables_of_32_k_slots_at_most() {
+    let mut before = 0;
+    for shift in 20..38 {
+        let table = KeyTable::new(1 << shift);
+        assert!(table.sizing.fair_groups * GROUP_SLOTS <= 32_768, "{shift}: {}", table.sizing.fair_groups);
+        assert!(table.bytes() <= (1 << shift) / 512 + (64 << 10), "{shift}: {} bytes at the start", table.bytes());
+        assert!(table.capacity() > before * 19 / 10, "{shift}: {} keys of {before}", table.capacity());
+        before = table.capacity();
+    }
+}
