@@ -140,8 +140,10 @@ impl Engine {
             (PolicyKind::Overage, None, Some(cap)) => self.bound("cap", cap, credit_type)?,
             (PolicyKind::Overage, None, None) => NO_CAP,
             (_, None, None) => 0,
+            (PolicyKind::Overdraft, _, Some(_)) | (_, None, Some(_)) => {
+                return Err(Refusal::invalid("cap", "only an overage policy has a cap"));
+            }
             (_, Some(_), _) => return Err(Refusal::invalid("limit", "only an overdraft policy has a limit")),
-            (_, _, Some(_)) => return Err(Refusal::invalid("cap", "only an overage policy has a cap")),
         };
         match (c.kind, c.price.as_deref()) {
             (PolicyKind::Overage, None) => return Err(Refusal::invalid("price", "an overage policy needs a price")),

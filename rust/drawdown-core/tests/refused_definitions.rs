@@ -94,6 +94,44 @@ fn overage_has_a_price_of_nothing_or_more_and_is_alone_to_be_counted_apart() {
     b.assert_sound();
 }
 
+#[test]
+fn an_overdraft_has_a_limit_and_overage_may_have_a_cap() {
+    let mut b = Bench::new();
+    let policy =
+        |kind: &str| format!(r#"[{{"type":"set_policy","account":"acme","credit_type":"credits","kind":{kind}}}]"#);
+    for (says, kind) in [
+        ("needs a limit", r#""overdraft""#),
+        ("needs a limit", r#""overdraft","cap":"1""#),
+        ("only an overage policy has a cap", r#""overdraft","limit":"1","cap":"1""#),
+        ("only an overage policy has a cap", r#""hard","cap":"1""#),
+        ("only an overdraft policy has a limit", r#""partial","limit":"1""#),
+        ("only an overdraft policy has a limit", r#""overage","price":"1","limit":"1""#),
+        ("can't be negative", r#""overage","price":"1","cap":"-1""#),
+    ] {
+        b.refuse(Status::Invalid, says, &policy(kind));
+    }
+    b.take(&policy(r#""overage","price":"1","cap":"2""#));
+    assert_eq!(Status::Ok, b.record("up to the cap", "tokens", 1).status);
+    assert_eq!(Status::LimitReached, b.record("past it", "tokens", 1).status);
+    b.assert_sound();
+}
+
+#[test]
+fn a_threshold_in_percent_goes_from_a_hundredth_to_all() {
+    let mut b = Bench::new();
+    let thresholds = |level: &str| {
+        json!([{"type": "set_thresholds", "account": "acme", "credit_type": "credits", "thresholds": [level]}])
+            .to_string()
+    };
+    for level in ["0%", "0.001%", "100.01%", "-5%", "many%", "%"] {
+        b.refuse(Status::Invalid, "is no percentage of what was granted", &thresholds(level));
+    }
+    for level in ["0.01%", "100%"] {
+        b.take(&thresholds(level));
+    }
+    b.assert_sound();
+}
+
 /// Of a meter's matches each has prices and positions of its own.
 #[test]
 fn tiers_are_passed_by_each_match_for_itself() {
