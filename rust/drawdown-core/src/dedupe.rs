@@ -226,9 +226,10 @@ impl KeyTable {
         for index in 0..self.sub_tables.len() {
             let groups = self.sizing.groups_for(index, keys.min(self.sizing.live_max));
             let keys_at_once = self.sizing.batch_keys_max as u64;
-            if groups == 0 || !self.affords(0, groups, keys_at_once) || !self.resize(index, groups) {
+            if groups == 0 || !self.affords(0, groups, keys_at_once) {
                 return;
             }
+            self.resize(index, groups);
         }
     }
 
@@ -329,7 +330,9 @@ impl KeyTable {
             groups + groups / 8 + 1
         };
         let keys = self.reserved.max(self.sizing.batch_keys_max as u64);
-        if !self.affords(groups, target, keys) || !self.resize(index, target) {
+        if self.affords(groups, target, keys) {
+            self.resize(index, target);
+        } else {
             // `give_back` sets it again when there is something to grow into.
             self.sub_tables[index].grow_at = u32::MAX;
         }
@@ -344,9 +347,10 @@ impl KeyTable {
         let generous = groups + (groups / 8).max(1);
         let target = if self.affords(groups, generous, self.reserved) { generous } else { groups + 1 };
         let copy_bytes = target as u64 * GROUP_BYTES;
-        if self.committed_bytes + copy_bytes > self.sizing.budget_bytes || !self.resize(index, target) {
+        if self.committed_bytes + copy_bytes > self.sizing.budget_bytes {
             return Err(KeyRefused::Full);
         }
+        self.resize(index, target);
         Ok(())
     }
 
@@ -364,17 +368,15 @@ impl KeyTable {
         self.sub_tables[index].clear_expired(0, usize::MAX, base, expired, floor)
     }
 
-    fn resize(&mut self, index: usize, groups: usize) -> bool {
+    /// To more groups than it has, or to as many as its live keys need.
+    fn resize(&mut self, index: usize, groups: usize) {
         let before = self.sub_tables[index].groups();
         let floor = self.floor_low();
-        if !self.sub_tables[index].rebuild(groups, floor) {
-            return false;
-        }
+        self.sub_tables[index].rebuild(groups, floor);
         self.sub_tables[index].grow_at = self.sizing.grow_at(groups);
         self.committed_bytes += groups as u64 * GROUP_BYTES;
         self.committed_bytes -= before as u64 * GROUP_BYTES;
         self.largest_groups = self.largest_groups.max(groups);
-        true
     }
 
     /// Shrink sub-tables that skewed keys once made large, until `keys` more have headroom.

@@ -4,7 +4,7 @@
 //! only them is several times quicker than a replay, and it can go on beside the loading of
 //! account images, which it has nothing in common with.
 
-use crate::dedupe::KeyTable;
+use crate::dedupe::{KeyRefused, KeyTable};
 use crate::dedupe_window::lift_for;
 use crate::engine::Engine;
 use crate::entry::CorruptRecord;
@@ -146,20 +146,18 @@ impl<'a> Window<'a> {
         let bucket = usage.time.div_euclid(self.settings.dedupe_bucket_us) as u32;
         match self.keys.insert(usage.key, usage.fingerprint, bucket) {
             Ok(()) => Ok(()),
-            Err(_) => self.remember_in_less_room(&usage, bucket),
+            Err(refused) => self.remember_in_less_room(&usage, bucket, refused),
         }
     }
 
     /// The budget is smaller than it was when the journal was written: the oldest keys go, and the
     /// floor says so.
     #[cold]
-    fn remember_in_less_room(&mut self, usage: &UsageKey, bucket: u32) -> Result<(), String> {
+    fn remember_in_less_room(&mut self, usage: &UsageKey, bucket: u32, refused: KeyRefused) -> Result<(), String> {
         if usage.time < *self.floor {
             // It rose over this key on its way.
             return Ok(());
         }
-        let refused = self.keys.insert(usage.key, usage.fingerprint, bucket);
-        let Err(refused) = refused else { return Ok(()) };
         let lifted = lift_for(self.keys, refused)?;
         self.keys.set_floor(lifted);
         *self.floor = (*self.floor).max(i64::from(lifted) * self.settings.dedupe_bucket_us);

@@ -201,13 +201,8 @@ impl SubTable {
         self.blocks[at].slots[lane] = [place.low, place.high, fingerprint];
     }
 
-    /// Move the live keys into `groups` groups, forgetting the rest. Answers `false`, with
-    /// nothing changed, if they do not fit.
-    pub(super) fn rebuild(&mut self, groups: usize, floor: u16) -> bool {
-        let live: u32 = self.blocks.iter().map(|block| block.group.lanes_live(floor).count_ones()).sum();
-        if live as usize > groups * GROUP_SLOTS {
-            return false;
-        }
+    /// Move the live keys into `groups` groups, forgetting the rest. They must fit.
+    pub(super) fn rebuild(&mut self, groups: usize, floor: u16) {
         let mut rebuilt = SubTable {
             blocks: vec![Block { group: Group::empty(floor), slots: [[0; 3]; GROUP_SLOTS] }; groups].into_boxed_slice(),
             used: 0,
@@ -218,7 +213,6 @@ impl SubTable {
             assert!(placed, "a sub-table with a free slot takes a key");
         }
         *self = rebuilt;
-        true
     }
 
     /// `Group::clear_expired` for up to `count` groups from `from` on; answers how many groups
