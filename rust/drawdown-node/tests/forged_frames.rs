@@ -220,6 +220,40 @@ fn a_frame_of_an_earlier_epoch_or_of_no_known_kind_is_refused() {
     assert!(words.contains("unknown kind"), "{words}");
 }
 
+/// Seqs that no group can have: it ends in front of where it begins, or begins with none; a seal that covers records.
+#[test]
+fn a_frame_whose_seqs_contradict_each_other_is_refused() {
+    let example = example(true);
+    let whole = frames(&example.bytes);
+    for (first_seq, last_seq) in [(9, 8), (9, 7), (0, 5)] {
+        let mut changed = whole.clone();
+        changed[1].set(24, first_seq);
+        changed[1].set(LAST_SEQ, last_seq);
+        let words = refusal(&example, &changed);
+        assert!(words.contains("seqs contradict each other"), "{first_seq} to {last_seq}: {words}");
+    }
+    let mut changed = whole.clone();
+    let digest = changed.iter_mut().find(|frame| frame.kind() == DIGEST).unwrap();
+    digest.set(LAST_SEQ, digest.number(24));
+    assert!(refusal(&example, &changed).contains("seqs contradict each other"));
+}
+
+/// The header of the last group is whole and says more than the file has: that is no torn write.
+#[test]
+fn a_last_frame_longer_than_the_segment_is_refused() {
+    let example = example(false);
+    let whole = frames(&example.bytes);
+    let mut bytes = sealed(&example.bytes, &whole);
+    let at = BLOCK * whole.len();
+    for length in [bytes.len() as u32, u32::MAX] {
+        bytes[at + 8..at + 12].copy_from_slice(&length.to_le_bytes());
+        let check = crc32c::crc32c_append(crc32c::crc32c(&bytes[16..32]), &bytes[at..at + 60]);
+        bytes[at + 60..at + 64].copy_from_slice(&check.to_le_bytes());
+        let words = opened(&example, bytes.clone()).expect_err("refused");
+        assert!(words.contains("longer than the rest of the file") && words.contains("fully written"), "{words}");
+    }
+}
+
 /// Rules (b) and (c) of the tail: the same hole, and what is behind it says whether it was durable.
 #[test]
 fn a_hole_is_repaired_only_if_nothing_behind_it_says_that_it_was_durable() {

@@ -3,7 +3,8 @@
 mod support;
 
 use drawdown_core::Status;
-use drawdown_node::{Disk, Node, NodeSettings, SubmitError};
+use drawdown_node::{Disk, Node, NodeError, NodeSettings, SubmitError};
+use std::io::ErrorKind;
 use support::{GRANTED, START_US, World, available, record, set_up, small_settings};
 
 const RESERVE_BYTES: u64 = 96 << 10;
@@ -171,4 +172,93 @@ fn a_start_on_a_full_disk_takes_the_room_of_leftovers_and_of_the_ballast() {
     let node = world.open(settings()).unwrap();
     assert!(node.report().notes.iter().any(|note| note.contains("written anew")), "{:?}", node.report());
     assert_eq!(GRANTED - 1, left(&node));
+}
+
+#[test]
+fn ballast_waits_until_segments_have_their_full_size() {
+    let world = World::new(67);
+    let node = world.open(NodeSettings { segment_bytes: 4 << 20, segments_ahead: 1, ..settings() }).unwrap();
+    set_up(&node, 1);
+    let ready = || world.disk.names().into_iter().find(|name| name.starts_with("segment-")).unwrap_or_default();
+    let mut sizes = Vec::new();
+    for number in 0..3_u64 {
+        node.step_prepare();
+        let made = ready();
+        sizes.push(world.disk.bytes_of(&made).unwrap().len());
+        node.step_prepare();
+        // Behind the second the next has full size.
+        assert_eq!(number >= 1, has(&world, "RESERVE"), "behind {sizes:?}");
+        while number < 2 && made == ready() {
+            record(&node, &[(node.applied_seq(), 0, 1)], START_US).unwrap();
+            assert!(node.step_commit());
+        }
+    }
+    assert_eq!(vec![1 << 20, 2 << 20, 4 << 20], sizes);
+}
+
+#[test]
+fn without_ballast_to_give_up_a_start_on_a_full_disk_says_so_and_a_later_one_goes_on() {
+    let world = World::new(68);
+    let node = world.open(NodeSettings { reserve_bytes: 0, ..settings() }).unwrap();
+    set_up(&node, 1);
+    record(&node, &[(1, 0, 1)], START_US).unwrap();
+    while node.step_commit() {}
+    drop(node);
+    let world = world.moved_to(world.disk.after_kill());
+    world.disk.plant("FSYNC-FAILED", b"fdatasync".to_vec());
+    world.disk.set_capacity(Some(used(&world)));
+    let refused = world.open(settings()).err().expect("no room to write the segment anew");
+    assert!(matches!(&refused, NodeError::Io { source, .. } if source.kind() == ErrorKind::StorageFull), "{refused}");
+    world.disk.set_capacity(None);
+    assert_eq!(GRANTED - 1, left(&world.open(settings()).unwrap()));
+}
+
+/// Filled up until it is read-only, its ballast given up.
+fn filled(seed: u64, settings: &NodeSettings) -> (World, Node, u64) {
+    let world = World::new(seed);
+    let node = world.open(self::settings()).unwrap();
+    set_up(&node, 1);
+    while node.step_commit() {}
+    for _ in 0..8 {
+        node.step_prepare();
+    }
+    node.close().unwrap();
+    drop(node);
+    assert!(has(&world, "RESERVE"));
+    let node = world.open(settings.clone()).unwrap();
+    world.disk.set_capacity(Some(used(&world) + (40 << 10)));
+    let sent = fill(&node);
+    assert!(!has(&world, "RESERVE"));
+    (world, node, sent)
+}
+
+/// An earlier start made it, the settings of this one want none: what it held is given back to the journal.
+#[test]
+fn ballast_that_is_wanted_no_more_is_not_waited_for() {
+    let (world, node, sent) = filled(69, &NodeSettings { reserve_bytes: 0, ..settings() });
+    world.disk.set_capacity(Some(used(&world) + (90 << 10)));
+    for _ in 0..8 {
+        node.step_prepare();
+        while node.step_commit() {}
+    }
+    assert_eq!(None, node.stats().read_only);
+    assert!(!has(&world, "RESERVE"));
+    assert_eq!(Status::Ok, record(&node, &[(sent, 0, 1)], START_US).unwrap().1[0].status);
+}
+
+/// The room told was not there when it came to writing: what could not be kept is not promised.
+#[test]
+fn a_shortage_goes_on_while_the_ballast_cannot_be_made() {
+    let (world, node, sent) = filled(70, &settings());
+    world.disk.set_capacity(None);
+    node.step_prepare();
+    assert!(node.stats().read_only.is_some(), "one segment of two");
+    // The second is made by one write, and the ballast by the next.
+    world.disk.fail_write(2);
+    node.step_prepare();
+    assert!(node.stats().read_only.is_some() && !has(&world, "RESERVE") && !has(&world, "RESERVE.tmp"));
+    assert!(matches!(record(&node, &[(sent, 0, 1)], START_US), Err(SubmitError::ReadOnly(_))));
+    node.step_prepare();
+    assert_eq!((None, true), (node.stats().read_only, has(&world, "RESERVE")));
+    assert_eq!(Status::Ok, record(&node, &[(sent, 0, 1)], START_US).unwrap().1[0].status);
 }

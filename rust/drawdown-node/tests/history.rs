@@ -3,7 +3,7 @@
 mod support;
 
 use drawdown_core::{Fact, Rights, Status};
-use drawdown_node::{Clock, Node, NodeSettings, verify_disk};
+use drawdown_node::{Clock, Node, NodeError, NodeSettings, verify_disk};
 use serde_json::{Value, json};
 use support::{START_US, World, account_id, record, set_up, small_settings};
 
@@ -117,4 +117,69 @@ fn journal_older_than_it_is_kept_goes_and_questions_beyond_it_say_so() {
     assert_eq!(listed["entries"], ask(&node, listing)["entries"]);
     let (_, outcomes) = record(&node, &[(39_000, 0, 1)], world.clock.read().wall_us - 24 * 3_600_000_000).unwrap();
     assert_eq!(Status::Duplicate, outcomes[0].status, "an event id within the window was forgotten");
+}
+
+/// Two accounts in segments of a few groups each; the second has one event in the first of them.
+fn ledger_of_two() -> (World, Node) {
+    let world = World::new(4);
+    let node = world.open(NodeSettings { checkpoint_journal_bytes_min: 1 << 40, ..small_settings() }).unwrap();
+    set_up(&node, 2);
+    record(&node, &[(1, 1, 7)], START_US).unwrap();
+    for round in 10..30 {
+        record(&node, &[(round, 0, 1)], START_US).unwrap();
+        while node.step_commit() {}
+        node.step_prepare();
+    }
+    (world, node)
+}
+
+/// The index says where a record stands, and the record whether it is the one that was meant.
+#[test]
+fn a_segment_damaged_behind_its_index_never_answers_otherwise() {
+    let (world, node) = ledger_of_two();
+    let listing = json!({"type": "ledger", "account": account_id(1), "limit": 2});
+    let ask = |node: &Node| node.query(&listing).map(|(_, answer)| answer.unwrap());
+    let answer = ask(&node).unwrap();
+    let name = "seg-00000000000000000001.dj";
+    let whole = world.disk.bytes_of(name).unwrap();
+    let used = whole.iter().rposition(|byte| *byte != 0).unwrap();
+    let (mut differs, mut runs_past, mut harmless) = (0, 0, 0);
+    for at in 4096..used - 3 {
+        let mut damaged = whole.clone();
+        // As a length it is more than the segment has.
+        damaged[at..at + 3].copy_from_slice(&[0xff, 0xff, 0x7f]);
+        world.disk.plant(name, damaged);
+        match ask(&node) {
+            Ok(same) => {
+                assert_eq!(answer, same, "byte {at}");
+                harmless += 1;
+            }
+            Err(NodeError::Corrupt(found)) => {
+                assert_eq!(name, found.file, "byte {at}");
+                differs += usize::from(found.what.contains("differs from the one that was indexed"));
+                runs_past += usize::from(found.what.contains("runs past the segment"));
+            }
+            Err(other) => panic!("byte {at}: {other}"),
+        }
+    }
+    assert!(differs > 10 && runs_past > 1 && harmless > 100, "{differs}, {runs_past}, {harmless}");
+    world.disk.plant(name, whole);
+    assert_eq!(answer, ask(&node).unwrap());
+}
+
+/// The header of a group in the open segment, whole by its own check sum, says more than the file has.
+#[test]
+fn a_group_longer_than_the_open_segment_is_refused_where_it_stands() {
+    let (world, node) = ledger_of_two();
+    let name = world.disk.names().into_iter().rfind(|name| name.starts_with("seg-")).unwrap();
+    let mut bytes = world.disk.bytes_of(&name).unwrap();
+    let length = bytes.len() as u32;
+    bytes[4096 + 8..4096 + 12].copy_from_slice(&length.to_le_bytes());
+    let check = crc32c::crc32c_append(crc32c::crc32c(&bytes[16..32]), &bytes[4096..4096 + 60]);
+    bytes[4096 + 60..4096 + 64].copy_from_slice(&check.to_le_bytes());
+    world.disk.plant(&name, bytes);
+    let refused = node.query(&json!({"type": "ledger", "account": account_id(0), "limit": 1})).unwrap_err();
+    let NodeError::Corrupt(found) = &refused else { panic!("{refused}") };
+    assert_eq!((name, 4096), (found.file.clone(), found.offset), "{refused}");
+    assert!(refused.to_string().contains("longer than the rest of the file"), "{refused}");
 }

@@ -3,7 +3,10 @@
 mod support;
 
 use drawdown_core::{Rights, Settings, Status};
-use drawdown_node::{Clock, Node, NodeError, NodeSettings, verify_disk};
+use drawdown_node::{Clock, Drive, Node, NodeError, NodeSettings, verify_disk};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use support::hooked::{Answer, Call, HookedDisk};
 use support::{START_US, World, engine_settings, event, record, set_up, small_settings};
 
 const SECOND: i64 = 1_000_000;
@@ -336,4 +339,43 @@ fn no_journal_is_let_go_that_a_checkpoint_still_needs() {
     }
     assert!(went_back > 30, "{went_back}");
     assert!(!archived(&world)[0].ends_with("00001.dj"), "nothing was let go");
+}
+
+/// META says first where the journal begins: what could not be removed is too much, and missed by nobody.
+#[test]
+fn journal_that_cannot_be_removed_is_told_and_removed_later() {
+    let world = World::new(36).with(short_window());
+    let is_armed = Arc::new(AtomicBool::new(true));
+    let armed = Arc::clone(&is_armed);
+    let disk = HookedDisk::new(&world.disk, move |call| match call {
+        Call::Remove(name) if name.starts_with("index/") && armed.load(SeqCst) => {
+            Answer::Fails(std::io::ErrorKind::PermissionDenied.into())
+        }
+        _ => Answer::AsUsual,
+    });
+    let settings = NodeSettings { retention_s: 1, ..settings() };
+    let node = world.open_on(disk, settings.clone(), Drive::Steps).unwrap();
+    set_up(&node, 4);
+    let mut failures = Vec::new();
+    for second in 0..300_u64 {
+        world.clock.advance(SECOND);
+        let now = world.clock.read().wall_us;
+        let events: Vec<_> = (0..10).map(|i| (second * 10 + i, i % 4, 1)).collect();
+        record(&node, &events, now).unwrap();
+        flush(&node);
+        if second % 20 == 19
+            && let Err(failed) = node.checkpoint()
+        {
+            failures.push(failed.to_string());
+        }
+    }
+    assert!(!failures.is_empty() && failures.iter().all(|what| what.contains("kept no longer")), "{failures:?}");
+    assert_eq!(Some(failures.last().unwrap()), node.stats().checkpoint_error.as_ref());
+    let digest = node.read(|engine, _| engine.digest()).unwrap();
+    let again = world.moved_to(world.disk.after_kill()).open(settings).unwrap();
+    assert_eq!(digest, again.read(|engine, _| engine.digest()).unwrap());
+    is_armed.store(false, SeqCst);
+    record(&node, &[(90_000, 0, 1)], world.clock.read().wall_us).unwrap();
+    node.checkpoint().unwrap();
+    assert!(!archived(&world)[0].ends_with("00001.dj"), "{:?}", archived(&world));
 }

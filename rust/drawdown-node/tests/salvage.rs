@@ -5,7 +5,7 @@ mod support;
 
 use drawdown_core::Status;
 use drawdown_node::simulation::SimulatedDisk;
-use drawdown_node::{Node, NodeError, NodeSettings, salvage_disk};
+use drawdown_node::{Disk, Node, NodeError, NodeSettings, RealDisk, salvage_disk, salvage_folder};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -76,7 +76,6 @@ impl Story {
     }
 
     fn remove(&self, name: &str) {
-        use drawdown_node::Disk;
         self.disk.remove(name).unwrap();
     }
 
@@ -250,4 +249,87 @@ fn a_damaged_run_of_event_ids_is_forgotten_and_said_before() {
     assert_eq!(GRANTED - (ROUNDS * EVENTS) as i64, left(&node));
     // Never charged twice: what may have stood in the run is too late.
     assert_eq!(Status::TooLate, again(&node, 700));
+}
+
+/// Without a single frame there is no beginning either, whatever META says that there was.
+#[test]
+fn a_folder_without_a_readable_frame_is_not_salvaged_as_an_empty_store() {
+    let story = story(&[]);
+    for name in story.segments() {
+        let zeros = vec![0; story.disk.bytes_of(&name).unwrap().len()];
+        story.disk.plant(&name, zeros);
+    }
+    let refused = salvage_disk(&story.disk, None).unwrap_err();
+    assert!(matches!(&refused, NodeError::Corrupt(found) if found.what.contains("does not begin")), "{refused}");
+}
+
+/// What a restored folder began with is nowhere else.
+#[test]
+fn a_restored_folder_whose_checkpoint_is_damaged_is_not_salvaged_from_its_journal() {
+    let first = story(&[]);
+    let kept = SimulatedDisk::new(6);
+    salvage_disk(&first.disk, Some(Arc::new(kept.clone()))).unwrap();
+    let node = first.world.moved_to(kept.clone()).open(settings()).unwrap();
+    record(&node, &[(90_000, 0, 1)], START_US + 100_000_000).unwrap();
+    while node.step_commit() {}
+    drop(node);
+    let story = Story { disk: kept.after_kill(), ..first };
+    story.damage(&story.named("ckpt-")[0], 200);
+    let refused = salvage_disk(&story.disk, None).unwrap_err();
+    assert!(matches!(refused, NodeError::Corrupt(_)), "{refused}");
+    assert!(refused.to_string().contains("no checkpoint can be used"), "{refused}");
+}
+
+/// Seals and digests stand between the groups, and nothing of theirs is taken for an event.
+#[test]
+fn seals_between_the_groups_do_not_end_a_salvage() {
+    let world = World::new(92);
+    let mut left = 0;
+    for run in 0..3_u64 {
+        let node = world.open(settings()).unwrap();
+        if run == 0 {
+            set_up(&node, 1);
+        }
+        for round in 0..4 {
+            record(&node, &[(10 * run + round, 0, 3)], START_US).unwrap();
+            while node.step_commit() {}
+            node.step_seal();
+        }
+        left = self::left(&node);
+        node.close().unwrap();
+    }
+    let target = SimulatedDisk::new(7);
+    let report = salvage_disk(&world.disk.after_kill(), Some(Arc::new(target.clone()))).unwrap();
+    assert_eq!((json!([]), json!([])), (report["lost"].clone(), report["damage"].clone()));
+    let node = world.moved_to(target).open(settings()).unwrap();
+    assert_eq!(left, self::left(&node));
+    for event in [0, 13, 23] {
+        assert_eq!(Status::Duplicate, record(&node, &[(event, 0, 3)], START_US).unwrap().1[0].status);
+    }
+}
+
+/// In real folders: one that a process owns is left to it, a target is made where it is asked for, and where none is
+/// asked for nothing is.
+#[test]
+fn real_folders_are_salvaged_when_nobody_owns_them() {
+    let place = std::env::temp_dir().join(format!("drawdown-node-salvage-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&place);
+    let (source, target) = (place.join("damaged"), place.join("new"));
+    let node = Node::open(&source, settings(), support::engine_settings()).unwrap();
+    set_up(&node, 1);
+    let held = salvage_folder(&source, Some(target.clone())).unwrap_err();
+    assert!(matches!(held, NodeError::FolderLocked { .. }), "{held}");
+    node.close().unwrap();
+    drop(node);
+    let told = salvage_folder(&source, None).unwrap();
+    assert_eq!(Value::Null, told["new_store_id"]);
+    assert_eq!(1, std::fs::read_dir(&place).unwrap().filter(|entry| entry.as_ref().unwrap().path() != target).count());
+    let report = salvage_folder(&source, Some(target.clone())).unwrap();
+    assert_eq!((&told["digest"], json!([])), (&report["digest"], report["lost"].clone()));
+    let node = Node::open(&target, settings(), support::engine_settings()).unwrap();
+    assert_eq!((report["digest"].clone(), GRANTED), (json!(digest(&node)), self::left(&node)));
+    node.close().unwrap();
+    drop(node);
+    assert!(RealDisk::existing(&source).list("").unwrap().contains(&"META".to_owned()));
+    std::fs::remove_dir_all(&place).unwrap();
 }

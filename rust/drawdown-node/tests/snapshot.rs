@@ -250,6 +250,27 @@ fn the_ledger_reads_durable_records_from_any_seq_archive_included() {
     }
 }
 
+#[test]
+fn the_ledger_ends_where_nothing_is_durable_yet_and_where_the_reader_has_enough() {
+    let world = World::new(25);
+    let node = world.open(small_settings()).unwrap();
+    set_up(&node, 1);
+    flush(&node);
+    let durable = node.durable_seq();
+    record(&node, &[(1, 0, 1)], START_US).unwrap();
+    node.read_records(durable + 1, |seq, _, _| panic!("seq {seq} is not durable")).unwrap();
+    flush(&node);
+    record(&node, &[(2, 0, 1)], START_US).unwrap();
+    flush(&node);
+    let mut seen = Vec::new();
+    node.read_records(1, |seq, _, _| {
+        seen.push(seq);
+        seen.len() < 2
+    })
+    .unwrap();
+    assert_eq!(vec![1, durable + 1], seen, "a third group is there and nobody wants it");
+}
+
 /// A pass used to fail, and snapshots to rest for half a minute, whenever something was recorded
 /// between the last image and the look that found no more.
 #[test]

@@ -3,6 +3,7 @@
 
 mod support;
 
+use drawdown_core::Status;
 use drawdown_node::simulation::SimulatedDisk;
 use drawdown_node::{Disk, FsyncPolicy, Node, NodeError, NodeSettings, Restore};
 use serde_json::{Value, json};
@@ -132,6 +133,10 @@ fn parts_that_fit_are_restored() {
 fn a_manifest_that_makes_no_sense_is_refused() {
     for (says, field, value) in [
         ("is no id", "store_id", json!("nobody's")),
+        // As long as an id, and none: digits alone, letters that are no digits, letters of two bytes.
+        ("is no id", "store_id", json!("6ba7b8109dad11d180b400c04fd430c8")),
+        ("is no id", "store_id", json!("6ba7b810-9dad-11d1-80b4-00c04fd430cg")),
+        ("is no id", "store_id", json!("é".repeat(16))),
         ("manifest", "epoch", json!(-1)),
         ("none that openings could come to", "epoch", json!(u64::MAX)),
         ("no journal reaches that far", "snapshot_seq", json!(u64::MAX)),
@@ -186,4 +191,37 @@ fn a_folder_that_somebody_holds_is_not_restored_into() {
     let manifest = serde_json::to_vec(&parts.manifest).unwrap();
     let refused = Restore::begin_on(Arc::new(disk.clone()), &manifest, engine_settings());
     assert!(matches!(refused.err(), Some(NodeError::FolderLocked { .. })));
+}
+
+/// A snapshot of nothing has no checkpoint that a folder could not do without: what cannot be read of it is said all
+/// the same.
+#[test]
+fn an_empty_snapshot_whose_shared_image_is_damaged_is_refused() {
+    let mut parts = parts();
+    parts.images.clear();
+    parts.run.clear();
+    parts.manifest["snapshot_seq"] = json!(0);
+    parts.global.truncate(24);
+    parts.global.extend_from_slice(&[0xff; 8]);
+    let said = words(restored(&parts));
+    assert!(said.contains("the snapshot cannot be loaded") && said.contains(".dc"), "{said}");
+}
+
+/// What a restore leaves that was killed: a lock that nobody holds, and files that were not finished.
+#[test]
+fn a_restore_that_was_killed_is_begun_again_in_the_same_folder() {
+    let parts = parts();
+    let disk = SimulatedDisk::new(78);
+    disk.plant("LOCK", Vec::new());
+    disk.plant("ckpt-00000000000000000000.dc.tmp", vec![1; 100]);
+    let manifest = serde_json::to_vec(&parts.manifest).unwrap();
+    let mut restore = Restore::begin_on(Arc::new(disk.clone()), &manifest, engine_settings()).unwrap();
+    parts.images.iter().for_each(|image| restore.image(image).unwrap());
+    restore.keys(&parts.run).unwrap();
+    restore.finish(&parts.global).unwrap();
+    let node = World::on(disk, START_US + 1_000_000).open(small_settings()).unwrap();
+    for id in 0..8 {
+        let (_, again) = record(&node, &[(id, id % 4, 1)], START_US).unwrap();
+        assert_eq!(Status::Duplicate, again[0].status);
+    }
 }
