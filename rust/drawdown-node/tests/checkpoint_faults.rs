@@ -42,7 +42,7 @@ fn is_checkpoint(name: &str) -> bool {
 fn with_an_event_in_every_checkpoint(world: &World) -> Arc<Node> {
     let here: Arc<OnceLock<Arc<Node>>> = Arc::default();
     let known = Arc::clone(&here);
-    let disk = HookedDisk::new(&world.disk, move |call| {
+    let disk = HookedDisk::over(&world.disk, move |call| {
         if let (Call::Create(name), Some(node)) = (call, known.get())
             && is_checkpoint(name)
         {
@@ -116,7 +116,7 @@ fn a_checkpoint_that_reads_back_otherwise_counts_as_none() {
     let world = World::new(43);
     let is_armed = Arc::new(AtomicBool::new(false));
     let (armed, inner) = (Arc::clone(&is_armed), world.disk.clone());
-    let disk = HookedDisk::new(&world.disk, move |call| {
+    let disk = HookedDisk::over(&world.disk, move |call| {
         if let Call::Rename(from) = call
             && is_checkpoint(from)
             && armed.load(SeqCst)
@@ -160,7 +160,7 @@ fn a_disk_that_takes_no_checkpoint_stops_no_event() {
     let world = World::new(44);
     let is_armed = Arc::new(AtomicBool::new(true));
     let armed = Arc::clone(&is_armed);
-    let disk = HookedDisk::new(&world.disk, move |call| match call {
+    let disk = HookedDisk::over(&world.disk, move |call| match call {
         Call::Create(name) if is_checkpoint(name) && armed.load(SeqCst) => {
             Answer::Fails(io::ErrorKind::StorageFull.into())
         }

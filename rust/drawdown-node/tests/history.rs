@@ -142,9 +142,10 @@ fn a_segment_damaged_behind_its_index_never_answers_otherwise() {
     let answer = ask(&node).unwrap();
     let name = "seg-00000000000000000001.dj";
     let whole = world.disk.bytes_of(name).unwrap();
-    let used = whole.iter().rposition(|byte| *byte != 0).unwrap();
+    // The first group has all that the second account ever did.
+    let length = u32::from_le_bytes(whole[4096 + 8..4096 + 12].try_into().unwrap()) as usize;
     let (mut differs, mut runs_past, mut harmless) = (0, 0, 0);
-    for at in 4096..used - 3 {
+    for at in 4096..4096 + 64 + length {
         let mut damaged = whole.clone();
         // As a length it is more than the segment has.
         damaged[at..at + 3].copy_from_slice(&[0xff, 0xff, 0x7f]);
@@ -182,4 +183,48 @@ fn a_group_longer_than_the_open_segment_is_refused_where_it_stands() {
     let NodeError::Corrupt(found) = &refused else { panic!("{refused}") };
     assert_eq!((name, 4096), (found.file.clone(), found.offset), "{refused}");
     assert!(refused.to_string().contains("longer than the rest of the file"), "{refused}");
+}
+
+/// From the drawings in `ledger_index.rs` and `paged.rs`: every usage of the index at another place of the segment,
+/// where the first stamp holds already.
+fn pointed_elsewhere(index: &[u8], offset: u32) -> Vec<u8> {
+    const PAGE: usize = 4096;
+    const STAMPS: usize = 72;
+    const USAGES: usize = 72 + 3 * 8;
+    let word = |at: usize| u32::from_le_bytes(index[at..at + 4].try_into().unwrap()) as usize;
+    let mut changed = index.to_vec();
+    let stamps = word(STAMPS) * PAGE;
+    changed[stamps..stamps + 4].fill(0);
+    for item in 0..word(USAGES + 4) {
+        let at = word(USAGES) * PAGE + 12 * item + 4;
+        changed[at..at + 4].copy_from_slice(&offset.to_le_bytes());
+    }
+    for page in [word(STAMPS), word(USAGES)] {
+        let end = (page + 1) * PAGE - 4;
+        let check = crc32c::crc32c_append(crc32c::crc32c(&(page as u64).to_le_bytes()), &changed[page * PAGE..end]);
+        changed[end..end + 4].copy_from_slice(&check.to_le_bytes());
+    }
+    changed
+}
+
+/// An index may be whole and wrong. What stands where it points is no answer then.
+#[test]
+fn an_index_that_points_elsewhere_gives_no_other_record() {
+    let (world, node) = ledger_of_two();
+    let listing = json!({"type": "ledger", "account": account_id(1), "limit": 1});
+    let ask = |node: &Node| node.query(&listing).map(|(_, answer)| answer.unwrap());
+    let answer = ask(&node).unwrap();
+    let name = "index/idx-00000000000000000001.di";
+    let index = world.disk.bytes_of(name).unwrap();
+    let segment = world.disk.bytes_of("seg-00000000000000000001.dj").unwrap();
+    let elsewhere = [0, 100, 4095, 4096, 4096 + 64, segment.len() as u32 - 1, segment.len() as u32, u32::MAX];
+    for offset in elsewhere {
+        world.disk.plant(name, pointed_elsewhere(&index, offset));
+        let refused = ask(&node).err().unwrap_or_else(|| panic!("answered from byte {offset}"));
+        assert!(matches!(refused, NodeError::Corrupt(_)), "byte {offset}: {refused}");
+        let expected = if offset < 4096 { "no record stands in a segment's header" } else { "" };
+        assert!(refused.to_string().contains(expected), "byte {offset}: {refused}");
+    }
+    world.disk.plant(name, index);
+    assert_eq!(answer, ask(&node).unwrap());
 }

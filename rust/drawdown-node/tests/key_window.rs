@@ -347,7 +347,7 @@ fn journal_that_cannot_be_removed_is_told_and_removed_later() {
     let world = World::new(36).with(short_window());
     let is_armed = Arc::new(AtomicBool::new(true));
     let armed = Arc::clone(&is_armed);
-    let disk = HookedDisk::new(&world.disk, move |call| match call {
+    let disk = HookedDisk::over(&world.disk, move |call| match call {
         Call::Remove(name) if name.starts_with("index/") && armed.load(SeqCst) => {
             Answer::Fails(std::io::ErrorKind::PermissionDenied.into())
         }

@@ -3,7 +3,8 @@
 mod support;
 
 use drawdown_core::Status;
-use drawdown_node::{FsyncPolicy, Node, NodeError, NodeSettings};
+use drawdown_node::{Access, Disk, FsyncPolicy, Node, NodeError, NodeSettings, RealDisk};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 use support::{GRANTED, available, engine_settings, record, set_up, small_settings};
@@ -153,4 +154,35 @@ fn checkpoints_beside_running_ingest_agree_with_replay_from_the_beginning() {
     let others: Vec<_> =
         outcomes.iter().enumerate().filter(|(_, outcome)| outcome.status != Status::Duplicate).collect();
     assert!(others.is_empty(), "{} of {next} are no duplicates, first {:?}", others.len(), others.first());
+}
+
+/// Past the page cache the device takes whole blocks out of memory that begins on a block's border. What lies elsewhere
+/// is copied there; what is no whole block is refused and never filled up with other bytes.
+#[test]
+fn bytes_from_anywhere_in_memory_are_written_and_read_as_they_are() {
+    const BLOCK: usize = 4096;
+    let folder = Folder::new("anywhere");
+    let disk = RealDisk::new(&folder.0).unwrap();
+    let file = disk.create("blocks", Access::Direct).unwrap();
+    let written: Vec<u8> = (0..2 * BLOCK).map(|at| (at / 7 % 251) as u8).collect();
+    for shift in [0, 1, 511, 2_048] {
+        let mut memory = vec![0xaa; 4 * BLOCK];
+        let from = memory.as_ptr().align_offset(BLOCK) + shift;
+        memory[from..from + 2 * BLOCK].copy_from_slice(&written);
+        file.write_all_at(&memory[from..from + 2 * BLOCK], BLOCK as u64).unwrap();
+        for (start, length) in [(0, 2 * BLOCK), (1, 100), (BLOCK - 1, 2), (513, BLOCK)] {
+            memory.fill(0x55);
+            file.read_exact_at(&mut memory[from..from + length], (BLOCK + start) as u64).unwrap();
+            assert_eq!(written[start..start + length], memory[from..from + length], "{shift}, {start}, {length}");
+            assert!(memory[..from].iter().chain(&memory[from + length..]).all(|byte| *byte == 0x55));
+        }
+    }
+    for (bytes, offset) in [(&written[..100], BLOCK as u64), (&written[..BLOCK], BLOCK as u64 + 512)] {
+        // Where the file system knows no direct access any bytes are as good.
+        let Err(refused) = file.write_all_at(bytes, offset) else { continue };
+        assert_eq!(ErrorKind::InvalidInput, refused.kind(), "{refused}");
+        let mut kept = vec![0; 2 * BLOCK];
+        file.read_exact_at(&mut kept, BLOCK as u64).unwrap();
+        assert_eq!(written, kept);
+    }
 }

@@ -87,7 +87,7 @@ fn a_segment_that_cannot_be_read_stops_the_start_and_not_the_salvage() {
 /// A folder whose file `name` has this size, as far as it says.
 fn with_size(world: &World, name: &str, size: u64) -> Result<Node, NodeError> {
     let name = name.to_owned();
-    let disk = HookedDisk::new(&world.disk, move |call| match call {
+    let disk = HookedDisk::over(&world.disk, move |call| match call {
         Call::Size(asked) if asked == name => Answer::Says(size),
         _ => Answer::AsUsual,
     });
@@ -132,7 +132,7 @@ const FAILS: u8 = 2;
 fn with_moving_journal(world: &World) -> (Node, Arc<AtomicU8>) {
     let mode = Arc::new(AtomicU8::new(USUAL));
     let (asked, inner) = (Arc::clone(&mode), world.disk.clone());
-    let disk = HookedDisk::new(&world.disk, move |call| {
+    let disk = HookedDisk::over(&world.disk, move |call| {
         let Call::OpenToRead(name) = call else { return Answer::AsUsual };
         let is_last = inner.names().iter().rfind(|other| other.starts_with("seg-")).is_some_and(|last| last == name);
         if !name.starts_with("seg-") || is_last {

@@ -39,7 +39,7 @@ struct HookedFile {
 }
 
 impl HookedDisk {
-    pub fn new(disk: &SimulatedDisk, hook: impl Fn(Call<'_>) -> Answer + Send + Sync + 'static) -> Arc<dyn Disk> {
+    pub fn over(disk: &SimulatedDisk, hook: impl Fn(Call<'_>) -> Answer + Send + Sync + 'static) -> Arc<dyn Disk> {
         Arc::new(HookedDisk { disk: disk.clone(), hook: Arc::new(hook) })
     }
 
