@@ -262,8 +262,7 @@ impl Pass<'_> {
 fn archive_segments(disk: &dyn Disk, recovery_seq: u64) -> io::Result<()> {
     let all = segments(disk)?;
     let mut moved = false;
-    for pair in all.windows(2) {
-        let [name, next] = pair else { continue };
+    for (name, next) in all.iter().zip(all.iter().skip(1)) {
         if name.archived || next.first_seq > recovery_seq + 1 {
             continue;
         }

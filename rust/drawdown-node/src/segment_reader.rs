@@ -85,7 +85,8 @@ impl SegmentReader {
 
     /// Make the window hold `length` bytes from `offset` on.
     fn have(&mut self, offset: usize, length: usize) -> Result<(), NodeError> {
-        if offset >= self.window_offset && offset + length <= self.window_offset + self.window.len() {
+        debug_assert!(offset >= self.window_offset, "a reader only goes forward");
+        if offset + length <= self.window_offset + self.window.len() {
             return Ok(());
         }
         let rest = usize::try_from(self.segment_bytes).unwrap_or(usize::MAX) - offset;

@@ -87,7 +87,8 @@ fn wait_for_work(shared: &Shared) {
         return;
     }
     drop(writer);
-    if sync_due == due && sync_due.is_some() {
+    // Something was due, or nobody would have been timed out.
+    if sync_due == due {
         sync_now(shared);
     } else {
         seal(shared);
