@@ -85,7 +85,7 @@ impl SegmentReader {
 
     /// Make the window hold `length` bytes from `offset` on.
     fn have(&mut self, offset: usize, length: usize) -> Result<(), NodeError> {
-        debug_assert!(offset >= self.window_offset, "a reader only goes forward");
+        assert!(offset >= self.window_offset, "a reader only goes forward");
         if offset + length <= self.window_offset + self.window.len() {
             return Ok(());
         }
