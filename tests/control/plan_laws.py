@@ -26,6 +26,8 @@ def broken_laws(db: Any, now: datetime, by_hand: int) -> list[str]:
     for invoice in invoices:
         found += (f"{invoice.invoice_id}: {wrong}" for wrong in _invoice(invoice, now))
     found += _numbers(invoices)
+    found += _asked_twice(invoices)
+    found += _unpaid(list(db.purchases("acme", limit=ALL)), invoices)
     subscriptions = list(db.subscriptions("acme", limit=ALL))
     found += _tiles(subscriptions, invoices)
     for each in subscriptions:
@@ -67,6 +69,27 @@ def _numbers(invoices: list[Invoice]) -> list[str]:
         f"numbers of {name}: {sorted(numbers)}"
         for name, numbers in series.items()
         if sorted(numbers) != list(range(1, len(numbers) + 1))
+    ]
+
+
+def _asked_twice(invoices: list[Invoice]) -> list[str]:
+    """What a line is for is on one invoice that is not void."""
+    seen: dict[str, str] = {}
+    found = []
+    for invoice in invoices:
+        for line in invoice.lines if invoice.state != "void" else ():
+            if (before := seen.setdefault(line.line_id, invoice.invoice_id)) != invoice.invoice_id:
+                found.append(f"{line.line_id} on {before} and on {invoice.invoice_id}")
+    return found
+
+
+def _unpaid(purchases: list[Any], invoices: list[Invoice]) -> list[str]:
+    """Whoever pays at once has his credits when he has paid."""
+    states = {each.invoice_id: each.state for each in invoices}
+    return [
+        f"{each.purchase_id}: granted, and {each.invoice_id} is {states.get(each.invoice_id)}"
+        for each in purchases
+        if each.state == "granted" and not each.bill_later and states.get(each.invoice_id) != "paid"
     ]
 
 
