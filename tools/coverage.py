@@ -123,18 +123,19 @@ def rust_counts(tools: Path, programs: list[str]) -> list[FileCoverage]:
     merged = WORK / "merged.profdata"
     profiles = [str(path) for path in sorted(PROFILES.glob("*.profraw"))]
     run(str(tools / "llvm-profdata"), "merge", "-sparse", "-o", str(merged), *profiles)
-    objects = [part for program in programs[1:] for part in ("-object", program)]
-    exported = answer(
-        *(
-            str(tools / "llvm-cov"),
-            "export",
-            "-format=lcov",
-            f"-instr-profile={merged}",
-            programs[0],
-            *objects,
-        )
-    )
-    return of_lcov(exported, ROOT)
+    # Each by itself: of programs together, one that has a generic function in another shape than the first
+    # takes it out of the counts.
+    exported = (_exported(tools, merged, program) for program in programs)
+    return of_lcov("".join(exported), ROOT)
+
+
+def _exported(tools: Path, merged: Path, program: str) -> str:
+    export = [str(tools / "llvm-cov"), "export", "-format=lcov", f"-instr-profile={merged}", program]
+    done = subprocess.run(export, cwd=ROOT, capture_output=True, text=True, check=False)
+    # A test whose feature this build has not is an empty program.
+    if done.returncode and "no coverage data found" not in done.stderr:
+        raise SystemExit(f"{program}: {done.stderr}")
+    return done.stdout
 
 
 def python_counts() -> list[FileCoverage]:

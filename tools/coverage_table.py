@@ -88,14 +88,15 @@ def unreachable_by_design(path: Path) -> set[int]:
 
 
 def of_lcov(text: str, root: Path) -> list[FileCoverage]:
-    """What llvm-cov exported, without unit tests and without the branches of assertions."""
-    found: list[FileCoverage] = []
+    """What llvm-cov exported of all programs, without unit tests and without the branches of assertions."""
+    records: dict[Path, list[str]] = defaultdict(list)
     for record in text.split("end_of_record\n"):
         lines = record.splitlines()
         source = next((line[3:] for line in lines if line.startswith("SF:")), None)
-        if source is None or not Path(source).is_relative_to(root):
-            continue
-        path = Path(source)
+        if source is not None and Path(source).is_relative_to(root):
+            records[Path(source)] += (line for line in lines if line.startswith(("DA:", "BRDA:")))
+    found: list[FileCoverage] = []
+    for path, lines in records.items():
         end = first_test_line(path)
         one = FileCoverage(str(path.relative_to(root)))
         _count_lines(one, (line[3:] for line in lines if line.startswith("DA:")), end)
@@ -106,11 +107,15 @@ def of_lcov(text: str, root: Path) -> list[FileCoverage]:
 
 
 def _count_lines(one: FileCoverage, entries: Iterable[str], end: int) -> None:
+    """A line counts once however many programs have it."""
+    reached: dict[int, bool] = defaultdict(bool)
     for entry in entries:
         line, count = (int(part) for part in entry.split(",")[:2])
+        reached[line] |= count > 0
+    for line, was_reached in sorted(reached.items()):
         if line < end:
             one.lines += 1
-            if count == 0:
+            if not was_reached:
                 one.missing_lines.append(line)
 
 
