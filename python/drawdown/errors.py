@@ -146,12 +146,10 @@ class PermissionDeniedError(DrawdownError):
 
 
 class OverloadedError(DrawdownError):
-    """Shed before anything was written. Retry after back-off with the same ids.
-
-    ``retry_after_s``: when the server expects to have time for it; 0 where it does not say.
-    """
+    """Shed before anything was written. Retry after back-off with the same ids."""
 
     retry_after_s: float = 0.0
+    """When the server expects to have time for it; 0 where it does not say."""
     reason = "OVERLOADED"
     definite = True
     retryable = True
