@@ -22,15 +22,10 @@ from drawdown.errors import DrawdownError
 from drawdown.model.money import Money
 from hypothesis import strategies as st
 
-from tests.control.crash_stories import START, plan, state
+from tests.control.crash_stories import START, named_alike, plan, state
+from tests.control.crash_story import ENGINE
 from tests.control.plan_laws import ALL
 
-ENGINE = {
-    "segment_bytes": 1 << 20,
-    "reserve_bytes": 0,
-    "scheduler_interval_ms": 3_600_000,
-    "payments": "test",
-}
 HOUR = timedelta(hours=1)
 PLANS = ("small", "large", "trial", "metered", "dear", "topped", "licence", "packs", "yearly", "packed")
 CARDS = ("test_ok", "test_decline", "test_insufficient")
@@ -402,4 +397,6 @@ def prepare(folder: Path) -> None:
 
 
 def state_of(telling: Telling) -> dict[str, Any]:
-    return state(telling.db)
+    """All that a customer could see, however many invoices that is."""
+    invoices = [named_alike(each) for each in telling.db.invoices("acme", limit=ALL)]
+    return {**state(telling.db), "invoices": invoices}

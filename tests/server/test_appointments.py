@@ -8,13 +8,12 @@ from collections.abc import Callable
 import pytest
 from drawdown import errors
 from drawdown.server.appointments import LATEST_S, OVERBOOKED, SOONEST_S, STEP_S, Appointments
+from drawdown.server.call_queue import QUEUE_S
 from drawdown.server.status import RETRY_AFTER_S, details_of
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 
 WORK_S = 0.006
-# What a call may wait for its turn (``call_queue.QUEUE_S``).
-QUEUE_S = 0.05
 
 
 class Clock:

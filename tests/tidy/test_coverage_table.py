@@ -53,6 +53,17 @@ def test_unit_tests_and_foreign_files_are_not_counted(tables: ModuleType, tmp_pa
     assert "decide and apply           3   66.6 %         2  100.0 %" in tables.table([one])
 
 
+def test_what_one_program_reached_is_reached(tables: ModuleType, tmp_path: Path) -> None:
+    """Each program exports the file anew; one has a function in another shape, which the other has not."""
+    path = tmp_path / "burn.rs"
+    path.write_text(SOURCE, encoding="utf-8")
+    programs = ("DA:1,0\nDA:2,0\nBRDA:2,0,0,0\nBRDA:2,0,1,0\n", "DA:2,1\nDA:3,0\nBRDA:2,0,1,3\n")
+    text = "".join(f"SF:{path}\n{counts}end_of_record\n" for counts in programs)
+    (one,) = tables.of_lcov(text, tmp_path)
+    assert (one.lines, one.missing_lines) == (3, [1, 3])
+    assert (one.branches, one.missing_branches) == (2, [2])
+
+
 def test_a_file_whose_tests_stand_in_another_is_counted_to_its_end(
     tables: ModuleType, tmp_path: Path
 ) -> None:

@@ -80,15 +80,16 @@ def details_of(fault: errors.DrawdownError) -> bytes:
         fault.reason,
         (fault.field or "")[:128],
         fault.definite,
-        _retry_after_ms(fault),
+        math.ceil(round(retry_after_s(fault) * 1000, 3)),
     )
 
 
-def _retry_after_ms(fault: errors.DrawdownError) -> int | None:
+def retry_after_s(fault: errors.DrawdownError) -> float:
+    """How long to wait before a repeat; 0 where none helps."""
     if not fault.retryable:
-        return None
+        return 0.0
     asked_s = fault.retry_after_s if isinstance(fault, errors.OverloadedError) else 0.0
-    return math.ceil(round((asked_s or RETRY_AFTER_S) * 1000, 3))
+    return asked_s or RETRY_AFTER_S
 
 
 def shortened(message: str) -> str:
@@ -98,16 +99,14 @@ def shortened(message: str) -> str:
 
 # An overloaded server says the same thing thousands of times a second.
 @functools.lru_cache(256)
-def _details(
-    code: str, message: str, reason: str, field: str, definite: bool, retry_after_ms: int | None
-) -> bytes:
+def _details(code: str, message: str, reason: str, field: str, definite: bool, retry_after_ms: int) -> bytes:
     info = error_details_pb2.ErrorInfo(domain=DOMAIN, reason=reason)
     info.metadata["definite"] = "true" if definite else "false"
     if field:
         info.metadata["field"] = field
     status = status_pb2.Status(code=code_pb2.Code.Value(code), message=message)
     status.details.append(_packed(info))
-    if retry_after_ms is not None:
+    if retry_after_ms:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(retry_after_ms)
         status.details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))

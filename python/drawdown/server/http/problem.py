@@ -1,5 +1,6 @@
 """Faults → HTTP answers: ``application/problem+json`` (RFC 9457) with the gRPC error's reason."""
 
+import math
 from typing import Any, Final
 
 import grpc
@@ -7,10 +8,9 @@ import msgspec
 from starlette.responses import Response
 
 from drawdown import errors
-from drawdown.server.status import code_of, fault_of
+from drawdown.server.status import code_of, fault_of, retry_after_s
 
 CONTENT_TYPE: Final = "application/problem+json"
-RETRY_AFTER_S: Final = "1"
 
 _Code = grpc.StatusCode
 _STATUS: Final = {
@@ -63,8 +63,9 @@ def of_fault(raised: BaseException) -> Response:
     if fault.field:
         about["field"] = fault.field
     headers = {}
-    if fault.retryable:
-        headers["retry-after"] = RETRY_AFTER_S
+    if wait_s := retry_after_s(fault):
+        # Whole seconds are all that the header knows.
+        headers["retry-after"] = str(math.ceil(wait_s))
     if status == 401:
         headers["www-authenticate"] = "Bearer"
     return Response(msgspec.json.encode(about), status, headers, CONTENT_TYPE)
