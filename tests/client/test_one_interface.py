@@ -400,3 +400,44 @@ def test_replacing_grants_takes_what_creating_one_takes(database: Database, new_
         with pytest.raises(drawdown.InvalidRequestError, match=what) as raised:
             database.void_and_replace(account, void=[], create=[wrong])
         assert raised.value.field == "create"
+
+
+@pytest.mark.parametrize(
+    ("meter", "quantity", "dimensions"),
+    [
+        ("", 1, None),
+        ("line\nbreak", 1, None),
+        ("m" * 129, 1, None),
+        ("calls", -1, None),
+        ("calls", 1, {f"k{number}": "v" for number in range(17)}),
+        ("calls", 1, {"k": "v" * 129}),
+        ("calls", 1, {"k\t": "v"}),
+    ],
+)
+def test_a_check_says_invalid_to_what_no_record_takes(
+    database: Database, new_account: NewAccount, meter: str, quantity: int, dimensions: dict[str, str] | None
+) -> None:
+    account = new_account(database, "100")
+    answer = database.check(account, meter, quantity=quantity, dimensions=dimensions)
+    assert (answer.allowed, answer.reason) == (False, "INVALID")
+    with pytest.raises(drawdown.InvalidRequestError):
+        database.record(account, meter, quantity=quantity, dimensions=dimensions)
+    assert database.check(account, "calls").allowed
+
+
+def test_numbers_and_texts_that_no_message_holds_are_refused_as_requests(
+    database: Database, new_account: NewAccount
+) -> None:
+    account = new_account(database, "100")
+    for quantity in (2**63, -(2**63) - 1, 1.5, "1"):
+        with pytest.raises(drawdown.InvalidRequestError, match="quantity"):
+            database.check(account, "calls", quantity=quantity)  # type: ignore[arg-type]
+    for half in ("\ud800", "a\udcff"):
+        with pytest.raises(drawdown.InvalidRequestError, match="surrogate"):
+            database.check(half, "calls")
+        with pytest.raises(drawdown.InvalidRequestError) as refused:
+            database.record(half, "calls")
+        assert refused.value.field == "account"
+        with pytest.raises(drawdown.InvalidRequestError) as refused:
+            database.record(account, "calls", dimensions={"model": half})
+        assert refused.value.field == "dimensions"

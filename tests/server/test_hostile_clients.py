@@ -3,12 +3,13 @@
 import json
 import random
 import threading
+import time
 from pathlib import Path
 
 import drawdown
 import grpc
 import pytest
-from drawdown.v1 import admin_pb2
+from drawdown.v1 import admin_pb2, usage_pb2
 
 from tests.server.calls import Calls, available, batch, set_up
 from tests.server.processes import ServerProcess, serving
@@ -145,3 +146,31 @@ def test_readers_that_never_read_do_not_stop_the_others(tmp_path: Path) -> None:
         calls.close()
         code, _ = server.end()
         assert code == 0
+
+
+def batches_taken(calls: Calls) -> int:
+    """How many, once none has come for a second."""
+    taken, since = -1, time.monotonic()
+    while time.monotonic() - since < 1.0:
+        stats = json.loads(calls.call("AdminService/GetStats", admin_pb2.GetStatsRequest()).server_json)
+        if stats["batches_total"] != taken:
+            taken, since = stats["batches_total"], time.monotonic()
+        time.sleep(0.05)
+    return taken
+
+
+def test_large_acks_that_nobody_reads_soon_stop_the_reading(tmp_path: Path) -> None:
+    """Each of these is half a megabyte: a window of 256 would be kept for every stream."""
+    count = 100
+    nothing = usage_pb2.UsageBatch(events=[usage_pb2.UsageEvent()] * 65_536)
+    with serving(tmp_path / "data") as server:
+        calls, stuck = Calls(server.address), Calls(server.address)
+        set_up(calls)
+        before = resident_bytes(server)
+        answers = stuck.stream(nothing for _ in range(count))
+        assert 1 <= batches_taken(calls) <= 20
+        assert resident_bytes(server) - before < 48 << 20
+        assert [len(ack.exceptions) for ack in answers] == [65_536] * count
+        honest(calls, "after")
+        stuck.close()
+        calls.close()

@@ -14,6 +14,7 @@ from drawdown.client.usage_event import SealedEvent
 from drawdown.engine import decode_ack
 from drawdown.errors import DrawdownError, InternalError
 from drawdown.model import CheckResult, UsageResult
+from drawdown.model.check_question import wrong_question
 from drawdown.model.credits import credits_from_units, optional_credits
 from drawdown.model.status import status_name
 from drawdown.v1 import entitlement_pb2
@@ -90,14 +91,19 @@ def _usage_results(
 
 
 def checks_to_request(checks: Sequence[CheckLike]) -> entitlement_pb2.BatchCheckRequest:
-    """The message for ``BatchCheck``; an absent quantity is 1."""
+    """The message for ``BatchCheck``; an absent quantity is 1.
+
+    Raises ``InvalidRequestError`` naming the field of a value that no message holds.
+    """
     request = entitlement_pb2.BatchCheckRequest()
     for asked in checks:
-        added = request.checks.add(account_id=asked[0], meter=asked[1])
-        if len(asked) > 2:
-            added.quantity = asked[2]
-        if len(asked) > 3:
-            added.dimensions.update(asked[3])
+        quantity = asked[2] if len(asked) > 2 else 1
+        try:
+            added = request.checks.add(account_id=asked[0], meter=asked[1], quantity=quantity)
+            if len(asked) > 3:
+                added.dimensions.update(asked[3])
+        except (TypeError, ValueError, AttributeError) as raised:
+            raise wrong_question(asked[0], asked[1], quantity, raised) from raised
     return request
 
 

@@ -23,7 +23,8 @@ from google.protobuf.message import DecodeError
 from drawdown.client.asyncio_recorder import AioRecorder
 from drawdown.client.recorder import RecorderOptions, UsageException
 from drawdown.client.usage_event import SealedEvent
-from drawdown.errors import DrawdownError, InternalError, InvalidRequestError, UnavailableError
+from drawdown.errors import DrawdownError, InternalError, UnavailableError
+from drawdown.model.check_question import wrong_question
 from drawdown.v1 import entitlement_pb2
 
 CHECKS_PER_CALL_MAX = 2000
@@ -50,18 +51,7 @@ def check_to_bytes(account: str, meter: str, quantity: int, dimensions: Mapping[
         ).SerializeToString()
         return encoded
     except (TypeError, ValueError, AttributeError) as raised:
-        raise _wrong_type(account, meter, quantity, raised) from raised
-
-
-def _wrong_type(account: object, meter: object, quantity: object, raised: Exception) -> InvalidRequestError:
-    for field, value in (("account", account), ("meter", meter)):
-        if not isinstance(value, str):
-            return InvalidRequestError(f"{field}: an id is text, not {type(value).__name__}", field=field)
-    if isinstance(quantity, bool) or not isinstance(quantity, int) or not -(2**63) <= quantity < 2**63:
-        return InvalidRequestError(
-            f"quantity: {quantity!r} is not a whole number of 64 bits", field="quantity"
-        )
-    return InvalidRequestError(f"dimensions: {raised}", field="dimensions")
+        raise wrong_question(account, meter, quantity, raised) from raised
 
 
 def _framed(messages: list[bytes]) -> bytes:

@@ -18,6 +18,7 @@ from drawdown.model import (
     units_from_credits,
     us_from_instant,
 )
+from drawdown.model.check_question import not_utf8
 
 ScaleOf = Callable[[str], int]
 """Scale of a credit type by its name; raises ``NotFoundError`` for an unknown one."""
@@ -139,6 +140,10 @@ def encode_event(encoder: BatchEncoder, event: SealedEvent) -> int:
                 f"account: {error.message.removeprefix('account_id: ')}", field="account"
             ) from raised
         raise error from raised
+    except UnicodeEncodeError as raised:
+        fields = {event.account: "account", event.subject: "meter", event.event_id: "event_id"}
+        field = fields.get(raised.object, "dimensions")
+        raise InvalidRequestError(f"{field}: {not_utf8(raised.object)}", field=field) from raised
     except (TypeError, OverflowError) as raised:
         raise _type_error(event) from raised
 

@@ -19,6 +19,7 @@ from drawdown.engine.ledger_reads import LedgerReads
 from drawdown.engine.snapshots import SnapshotReader
 from drawdown.engine.translate import translating
 from drawdown.model import commands
+from drawdown.model.check_question import wrong_question
 from drawdown.model.command_methods import CommandMethods
 from drawdown.model.credits import AmountLike, credits_from_units, units_from_credits
 from drawdown.model.ids import new_event_id
@@ -177,7 +178,9 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
 
     def _query(self, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         request = {key: value for key, value in request.items() if value is not None}
-        seq, answer = self.query_json(msgspec.json.encode(request))
+        with translating():
+            encoded = msgspec.json.encode(request)
+        seq, answer = self.query_json(encoded)
         return seq, answers.decode(answer, request)
 
     def index_journal(self) -> Iterator[model.IndexProgress]:
@@ -198,10 +201,17 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
         quantity: int = 1,
         dimensions: Mapping[str, str] | None = None,
     ) -> model.CheckResult:
-        """May the account use this now? Changes nothing. ``check_units`` is the same at full speed."""
+        """May the account use this now? Changes nothing. ``check_units`` is the same at full speed.
+
+        Raises ``InvalidRequestError`` for values of other types; what a record would be ``INVALID`` for is
+        an answer here too.
+        """
         pairs = tuple(sorted(dimensions.items())) if dimensions else ()
-        with translating():
-            return answers.check(self._raw.check(account, meter, quantity, pairs))
+        try:
+            with translating():
+                return answers.check(self._raw.check(account, meter, quantity, pairs))
+        except (TypeError, OverflowError) as raised:
+            raise wrong_question(account, meter, quantity, raised) from raised
 
     def balance(self, account: str, credit_type: str) -> model.Balance:
         """One pool. Raises ``AccountNotFoundError``, ``NotFoundError`` (credit type)."""

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from drawdown import _engine, errors
+from drawdown.model.check_question import not_utf8
 
 _TREE: Final[tuple[tuple[type[_engine.EngineError], type[errors.DrawdownError]], ...]] = (
     (_engine.InvalidRequestError, errors.InvalidRequestError),
@@ -34,8 +35,10 @@ def translated(raised: BaseException) -> errors.DrawdownError:
 
 @contextmanager
 def translating() -> Iterator[None]:
-    """Raise what the extension raises as ``drawdown.errors``."""
+    """Raise what the extension raises as ``drawdown.errors``; so too a text that UTF-8 has no form for."""
     try:
         yield
     except _engine.EngineError as raised:
         raise translated(raised) from raised
+    except UnicodeEncodeError as raised:
+        raise errors.InvalidRequestError(not_utf8(raised.object)) from raised

@@ -2,7 +2,7 @@
 
 One stream is two coroutines over one queue::
 
-    reader   read() → submit() → queue.append((seq, ack))     stops while the window is full
+    reader   read() → submit() → queue.append((seq, ack))     stops while the window or ACK_BYTES is full
     writer   woken once per commit group → write(ack) for all that are durable, in order
 
 The next read is started before the present batch is submitted: ``submit`` leaves the interpreter,
@@ -42,6 +42,9 @@ SERVICE: Final = "drawdown.v1.UsageService"
 SHED_PAUSE_S: Final = 0.01
 SHED_STREAM_S: Final = 5.0
 SHED_CALL_S: Final = 0.05
+# Acks of one stream that nobody has read, beside its last: half a megabyte each at worst, so that a window of
+# them would be a hundred megabytes a stream.
+ACK_BYTES: Final = 1 << 20
 # How often a drain looks whether the last stream has ended.
 DRAIN_LOOK_S: Final = 0.01
 
@@ -55,6 +58,7 @@ class UsageStream:
         self._sender = sender
         self._loop = service.loop
         self._acks: deque[tuple[int, bytes]] = deque()
+        self._ack_bytes = 0
         self._ended = False
         self._stopping = False
         self._durable = 0
@@ -138,9 +142,10 @@ class UsageStream:
                 seq, ack = await self._service.offer_again(raised, batch, caller, sender, SHED_STREAM_S)
             self._service.took(sender, len(batch))
             acks.append((seq, ack))
+            self._ack_bytes += len(ack)
             if seq <= self._durable or (len(acks) == 1 and seq <= durable_seq()):
                 self.durable_up_to(max(self._durable, seq))
-            if len(acks) >= window:
+            if len(acks) >= window or self._ack_bytes > ACK_BYTES:
                 self._reader_asleep = self._loop.create_future()
                 await self._reader_asleep
                 self._reader_asleep = None
@@ -150,9 +155,13 @@ class UsageStream:
         room = self._service.window // 2
         while True:
             while acks and acks[0][0] <= self._durable:
-                await write(acks.popleft()[1])
+                ack = acks.popleft()[1]
+                await write(ack)
+                self._ack_bytes -= len(ack)
                 asleep = self._reader_asleep
-                if asleep is not None and len(acks) <= room and not asleep.done():
+                if asleep is None or asleep.done():
+                    continue
+                if len(acks) <= room and self._ack_bytes <= ACK_BYTES // 2:
                     asleep.set_result(None)
             if self._ended and not acks:
                 return

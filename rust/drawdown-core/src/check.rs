@@ -27,7 +27,8 @@ pub struct CheckOutcome {
 }
 
 impl CheckOutcome {
-    fn refused(reason: Status) -> CheckOutcome {
+    /// Before any pool is known.
+    pub fn refused(reason: Status) -> CheckOutcome {
         CheckOutcome { reason, available: None, units: 0, credit_type: NO_CREDIT_TYPE }
     }
 

@@ -3,10 +3,10 @@
 use crate::convert::{LastOutcome, Pairs, answer_of, borrowed, command_outcomes, question_of, settings_of, stats_json};
 use crate::errors;
 use crate::values::{Check, Recorded};
-use drawdown_core::{CheckQuestion, Rights, StoreKey, Subject, UsageEvent, command_json};
+use drawdown_core::{CheckOutcome, CheckQuestion, Rights, Status, StoreKey, Subject, UsageEvent, command_json};
 use drawdown_node::Node;
 use drawdown_wire::{
-    AckBuilder, CheckAnswer, CheckDecoder, CheckRequest, ResultDetail, UsageBatchDecoder, batch_check_response,
+    AckBuilder, CheckAnswer, CheckDecoder, CheckRequest, EventInput, ResultDetail, UsageBatchDecoder, batch_check_response,
     check_response,
 };
 use pyo3::prelude::*;
@@ -141,8 +141,22 @@ impl Engine {
         let node = self.node()?;
         let dimensions = dimensions.unwrap_or_default();
         let pairs = borrowed(&dimensions);
+        let same = EventInput {
+            event_id: "same",
+            account_id: account,
+            subject: Subject::Meter(meter),
+            quantity,
+            time_us: None,
+            dimensions: &pairs,
+            force: false,
+        };
+        let malformed = same.check().is_err();
         let checked = node.read_at(|engine, stamp| {
-            let outcome = engine.check(account, meter, quantity, &pairs, stamp);
+            let outcome = if malformed {
+                CheckOutcome::refused(Status::Invalid)
+            } else {
+                engine.check(account, meter, quantity, &pairs, stamp)
+            };
             (outcome, engine.scale_of(outcome.credit_type))
         });
         let (seq, (outcome, scale)) = checked.map_err(errors::from_submit)?;

@@ -13,7 +13,7 @@
 
 use crate::dimensions::{Pair, PairCollector, PairSpan};
 use crate::error::WireError;
-use crate::limits::BATCH_EVENTS_MAX;
+use crate::limits::{BATCH_EVENTS_MAX, DIMENSION_BYTES_MAX};
 use crate::packed::{Zigzag, read_packed, too_many};
 use crate::printable::id_text;
 use crate::reader::{BYTES, Reader, VARINT, wrong_wire};
@@ -148,6 +148,7 @@ impl<'a> Columns<'a> {
     {
         self.check_lengths()?;
         self.check_forced()?;
+        self.check_dimension_bytes(pairs)?;
         let uuid_texts = std::str::from_utf8(uuids.texts.as_flattened()).expect("hex digits and dashes are ASCII");
         let mut ids = EventIds { columns: self, uuid_texts, uuid_hashes: &uuids.hashes, at: 0 };
         let mut forced = self.forced.iter().copied().peekable();
@@ -233,6 +234,25 @@ impl<'a> Columns<'a> {
             }
             (base, _) => (base, true),
         }
+    }
+
+    fn check_dimension_bytes(&self, pairs: &[Pair<'_>]) -> Result<(), WireError> {
+        let bytes_of = |span: PairSpan| span.of(pairs).iter().map(|(name, value)| name.len() + value.len()).sum();
+        let lengths: Vec<usize> = self.dimension_sets.iter().map(|set| set.map_or(0, bytes_of)).collect();
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        // Nearly every batch ends here, without a look at its events.
+        if longest.saturating_mul(self.dimension_index.len()) <= DIMENSION_BYTES_MAX {
+            return Ok(());
+        }
+        let places = self.dimension_index.iter().filter_map(|&wanted| (wanted as usize).checked_sub(1));
+        let bytes: usize = places.filter_map(|place| lengths.get(place)).sum();
+        if bytes <= DIMENSION_BYTES_MAX {
+            return Ok(());
+        }
+        let reason = format!(
+            "the dimensions of its events come to {bytes} bytes, at most {DIMENSION_BYTES_MAX} are accepted: split it"
+        );
+        Err(WireError::at(self.at, reason))
     }
 
     fn check_lengths(&self) -> Result<(), WireError> {

@@ -5,6 +5,7 @@
 
 use crate::error::FieldError;
 use crate::event_input::EventInput;
+use crate::limits::{BATCH_BYTES_MAX, DIMENSION_BYTES_MAX};
 use crate::reader::BYTES;
 use crate::rows_encoder::{BATCH_HEADER_BYTES_MAX, dimension_field_length, put_dimension, refuse_full};
 use crate::usage_batch::ResultDetail;
@@ -71,6 +72,8 @@ pub struct ColumnsEncoder {
     dimension_sets: HashMap<DimensionKey, u32>,
     dimension_sets_encoded: Vec<u8>,
     dimension_index: Vec<u32>,
+    /// What the sets come to, each event counted with its own.
+    dimension_bytes: usize,
     forced: Vec<u8>,
     count: usize,
 }
@@ -104,6 +107,7 @@ impl ColumnsEncoder {
         self.ids.push(event.event_id);
         let dimensions = self.dimension_place(event.dimensions);
         self.dimension_index.push(dimensions);
+        self.dimension_bytes += event.dimensions.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         if event.force {
             put_varint(&mut self.forced, self.count as u64);
         }
@@ -116,8 +120,14 @@ impl ColumnsEncoder {
         self.count
     }
 
-    /// No less than `take` would give, and near it.
+    /// No less than `take` would give, and near it; more where the events' dimensions are nearer to their bound, and
+    /// then in proportion to it: a batch is full at `BATCH_BYTES_MAX`, whichever bound it meets.
     pub fn size_bytes(&self) -> usize {
+        const DIMENSIONS_PER_BYTE: usize = DIMENSION_BYTES_MAX / BATCH_BYTES_MAX;
+        self.encoded_bytes_max().max(self.dimension_bytes / DIMENSIONS_PER_BYTE)
+    }
+
+    fn encoded_bytes_max(&self) -> usize {
         const FIELDS: usize = 15;
         let dictionaries = self.accounts.encoded.len() + self.meters.encoded.len() + self.credit_types.encoded.len();
         let columns = self.account_index.len() + self.quantity.len() + self.time_delta_us.len() + self.forced.len();
@@ -135,7 +145,7 @@ impl ColumnsEncoder {
 
     /// The encoded batch; the encoder is empty afterwards. A server refuses a batch of no events.
     pub fn take(&mut self, batch_id: u64, detail: ResultDetail) -> Vec<u8> {
-        let mut body = Vec::with_capacity(self.size_bytes());
+        let mut body = Vec::with_capacity(self.encoded_bytes_max());
         body.extend_from_slice(&self.accounts.encoded);
         body.extend_from_slice(&self.meters.encoded);
         body.extend_from_slice(&self.credit_types.encoded);
@@ -223,6 +233,7 @@ impl ColumnsEncoder {
         self.dimension_sets.clear();
         self.dimension_sets_encoded.clear();
         self.dimension_index.clear();
+        self.dimension_bytes = 0;
         self.forced.clear();
         self.count = 0;
     }

@@ -36,7 +36,7 @@ pub use check::{CheckAnswer, CheckDecoder, CheckRequest, batch_check_response, c
 pub use columns_encoder::ColumnsEncoder;
 pub use error::{FieldError, WireError};
 pub use event_input::EventInput;
-pub use limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, DIMENSIONS_MAX, ID_BYTES_MAX};
+pub use limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, DIMENSION_BYTES_MAX, DIMENSIONS_MAX, ID_BYTES_MAX};
 pub use load_generator::{Encoding, LoadGenerator, LoadSettings};
 pub use rows_encoder::RowsEncoder;
 pub use skew::Skew;

@@ -15,3 +15,7 @@ pub const BATCH_EVENTS_MAX: usize = 65_536;
 
 /// Encoded bytes of one message, the default message limit of gRPC servers and clients.
 pub const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes of keys and values that the dimension sets of a batch's events come to, each event counted with its own: the
+/// journal keeps them per event, so some kilobytes of columns that name one large set would be hundreds of megabytes.
+pub const DIMENSION_BYTES_MAX: usize = 4 * BATCH_BYTES_MAX;

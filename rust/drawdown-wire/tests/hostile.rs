@@ -45,6 +45,29 @@ fn refusal(bytes: &[u8]) -> String {
     }
 }
 
+/// As many events as a batch may have, all with the one set of so many pairs of 256 bytes.
+fn columns_with_one_large_set(pairs: usize) -> Vec<u8> {
+    const EVENTS: usize = 65_536;
+    let pair = |number: usize| (format!("{number:0>128}"), "v".repeat(128));
+    columns(|columns| {
+        columns.account_index = vec![0; EVENTS];
+        columns.quantity = vec![0; EVENTS];
+        columns.event_ids = (0..EVENTS).flat_map(|number| format!("{number:04x}").into_bytes()).collect();
+        columns.event_id_width = 4;
+        columns.dimension_sets = vec![messages::DimensionSet { dimensions: (0..pairs).map(pair).collect() }];
+        columns.dimension_index = vec![1; EVENTS];
+    })
+}
+
+#[test]
+fn columns_that_would_be_hundreds_of_megabytes_of_journal_are_refused() {
+    let bytes = columns_with_one_large_set(16);
+    assert!(bytes.len() < 512 * 1024, "{} bytes of columns", bytes.len());
+    let said = refusal(&bytes);
+    assert!(said.ends_with("its events come to 268435456 bytes, at most 16777216 are accepted: split it"), "{said}");
+    assert_eq!(65_536, decode(&columns_with_one_large_set(1)).unwrap().2.len());
+}
+
 #[test]
 fn broken_framing_is_refused_with_its_place() {
     let cases: &[(&[u8], &str)] = &[

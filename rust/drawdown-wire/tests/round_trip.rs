@@ -4,8 +4,8 @@ mod common;
 
 use common::{DecodedEvent, SentEvent, config, decode, decode_by, detail, events};
 use drawdown_wire::{
-    BATCH_EVENTS_MAX, ColumnsEncoder, Encoding, LoadGenerator, LoadSettings, ResultDetail, RowsEncoder, Skew,
-    UsageBatchDecoder,
+    BATCH_BYTES_MAX, BATCH_EVENTS_MAX, ColumnsEncoder, Encoding, LoadGenerator, LoadSettings, ResultDetail,
+    RowsEncoder, Skew, UsageBatchDecoder,
 };
 use proptest::prelude::*;
 use std::collections::HashSet;
@@ -105,6 +105,29 @@ fn a_full_encoder_says_so_and_loses_nothing() {
     };
     assert_eq!(refused.field, "batch");
     assert_eq!(decode(&encoder.take(u64::MAX, ResultDetail::None)).unwrap().2.len(), waiting);
+}
+
+#[test]
+fn an_encoder_is_full_before_the_dimensions_of_its_events_are_more_than_is_taken() {
+    let sets = [0, 1].map(|set| (0..16).map(|pair| (format!("{pair:0128}"), format!("{set:0128}"))).collect());
+    let events = sets.map(|dimensions| SentEvent { dimensions, ..SentEvent::plain("e") });
+    let pairs = events.each_ref().map(SentEvent::pairs);
+    let mut encoder = ColumnsEncoder::new();
+    let mut waiting = 0;
+    let refused = loop {
+        match encoder.add(&events[waiting % 2].input(&pairs[waiting % 2])) {
+            Ok(count) => waiting = count,
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(refused.field, "batch");
+    assert!((4_000..=4_096).contains(&waiting), "{waiting} events of 4 KiB");
+    assert!(encoder.size_bytes() > BATCH_BYTES_MAX / 10 * 9);
+    let bytes = encoder.take(1, ResultDetail::None);
+    assert!(bytes.len() < 100_000, "{} bytes", bytes.len());
+    assert_eq!(decode(&bytes).unwrap().2.len(), waiting);
+    assert_eq!(encoder.add(&SentEvent::plain("e").input(&[])), Ok(1));
+    assert!(encoder.size_bytes() < 1_000, "nothing is left of the batch before");
 }
 
 #[test]
