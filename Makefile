@@ -61,7 +61,8 @@ test-rust: setup ## Rust tests of the whole workspace
 test-python: setup ## Python tests, the short stress forms included
 	@# They mostly wait, for servers and disks: one worker more than there are processors, a file at a time. In
 	@# the order of their folders, as the long files have few tests and would all come last.
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		--durations 25 --durations-min 5
 
 bench: setup ## Goals in small form, and drawdown beside Redis and PostgreSQL, answers checked
 	$(BIN)/python -m benches.goals
