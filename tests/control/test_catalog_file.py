@@ -101,6 +101,36 @@ def test_a_file_is_loaded_once_and_changed_by_new_versions(db: Database, name: N
     assert (db.plan(f"{key}-plan").version, db.plan(f"{key}-plan").base_fee[0].amount) == (2, Decimal(15))
 
 
+def test_creating_never_overwrites_what_a_file_made(db: Database, name: Name) -> None:
+    """The same content is the original; other content is refused, and its price stays."""
+    pack = {
+        "pack_id": name("pack"),
+        "name": "Ten",
+        "credit_type": "credits",
+        "amount": "10",
+        "prices": [{"currency": "USD", "amount": "5"}],
+    }
+    product = {"product_id": name("product"), "name": "Images"}
+    assert db.load_catalog({"packs": [pack], "products": [product]}).applied
+    with pytest.raises(drawdown.AlreadyExistsError):
+        db.create_pack(name("pack"), name="Ten", amount="10", prices=[{"currency": "USD", "amount": "7"}])
+    with pytest.raises(drawdown.AlreadyExistsError):
+        db.create_product(name("product"), "Pictures")
+    (there,) = [each for each in db.packs() if each.pack_id == name("pack")]
+    assert there.prices[0].amount == 5
+    assert db.create_pack(name("pack"), name="Ten", amount="10", prices=pack["prices"]) == there
+    assert db.create_product(name("product"), "Images").name == "Images"
+
+
+def test_a_repeated_creation_answers_what_a_file_changed_since(db: Database, name: Name) -> None:
+    """A retry changes nothing back, and says the price that is in force."""
+    first = [{"currency": "USD", "amount": "5"}]
+    db.create_pack(name("pack"), name="Ten", amount="10", prices=first)
+    changed = {"pack_id": name("pack"), "name": "Ten", "credit_type": "credits", "amount": "10"}
+    db.load_catalog({"packs": [{**changed, "prices": [{"currency": "USD", "amount": "7"}]}]})
+    assert db.create_pack(name("pack"), name="Ten", amount="10", prices=first).prices[0].amount == 7
+
+
 @pytest.mark.parametrize("form", ["toml", "yaml"])
 def test_what_is_dumped_loads_without_a_change(db: Database, name: Name, tmp_path: Path, form: str) -> None:
     """Every setting survives the way through the file."""

@@ -179,6 +179,30 @@ def test_a_subscription_goes_on_from_its_next_edge(db: Database, account: str, n
     assert [each.due for each in db.invoices(account)] == [Money(2000, "USD")] * 2
 
 
+def test_subscribing_never_overwrites_an_imported_subscription(
+    db: Database, account: str, name: Name
+) -> None:
+    """Neither its own account's nor another's: its id is taken, though no subscribing made it."""
+    published(db, name("plan"))
+    begun = datetime(2025, 11, 30, tzinfo=UTC)
+    row = {
+        "kind": "subscription",
+        "subscription_id": name("s"),
+        "account": account,
+        "plan_id": name("plan"),
+        "started_at": begun.isoformat(),
+    }
+    assert db.import_opening([row]).applied
+    db.put_customer(name("other"), payment_method="test_ok")
+    db.create_account(name("b"), customer_id=name("other"))
+    for other in (account, name("b")):
+        with pytest.raises(errors.AlreadyExistsError, match="exists with other content"):
+            db.subscribe(other, name("plan"), subscription_id=name("s"))
+    found = db.subscription(name("s"))
+    assert (found.account, found.started_at) == (account, begun)
+    assert not db.subscriptions(name("b")) and not db.grants(name("b"))
+
+
 def test_a_change_of_plan_takes_back_what_was_imported(db: Database, account: str, name: Name) -> None:
     published(db, name("plan"))
     published(db, name("large"), credits="5000", fee="0")

@@ -12,7 +12,7 @@ import drawdown
 import pytest
 from drawdown.billing.recharge_requests import Recharge
 from drawdown.client.interface import Database
-from drawdown.errors import InvalidRequestError, NotFoundError, PreconditionError
+from drawdown.errors import AlreadyExistsError, InvalidRequestError, NotFoundError, PreconditionError
 from drawdown.model.money import Money
 
 from .conftest import SMALL, prepare
@@ -76,6 +76,19 @@ def test_threshold_five_to_twenty_buys_twenty_then_fifteen(db: Database, name: N
     assert settled(db, account, 2) == [Decimal(20), Decimal(15)]
     wait_until(lambda: available(db, account) == 20)
     assert [each.kind for each in db.purchases(account)] == ["recharge", "recharge"]
+
+
+def test_buying_never_overwrites_the_purchase_of_a_recharge(db: Database, name: Name) -> None:
+    """Its id is taken, though no call to buy made it."""
+    account = topped(db, name)
+    db.set_recharge(account, "credits", threshold="5", to="20")
+    settled(db, account, 1)
+    (recharged,) = db.purchases(account)
+    db.create_account(name("other"), customer_id=name("customer"))
+    db.subscribe(name("other"), name("plan"), subscription_id=name("others"))
+    with pytest.raises(AlreadyExistsError):
+        db.top_up(name("other"), "credits", "3", purchase_id=recharged.purchase_id)
+    assert db.purchases(account) == (recharged,)
 
 
 @pytest.mark.behaviour("S3-30", "S2-12", "S2-10")

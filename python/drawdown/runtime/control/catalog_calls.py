@@ -35,14 +35,18 @@ from drawdown.subscriptions.entitling import rate_commands, rate_table_name
 
 @handles(CreateProduct)
 def create_product(step: Step, request: CreateProduct) -> Product:
-    """A product is known by its id."""
+    """A product is known by its id; the answer is the product as it stands."""
     product = request.product
     check_id(product.product_id, "product_id")
     if not product.name:
         raise errors.InvalidRequestError("name: a product has a name", field="name")
-    if step.work.first_time(request, product.product_id):
-        step.work.products.put(product)
-    return product
+    known = step.work.products.get(product_id=product.product_id)
+    if known is not None and known == product:
+        return known
+    if step.work.first_time(request, product.product_id, exists=known is not None):
+        return step.work.products.put(product)
+    # A catalog file may have changed it since.
+    return known or product
 
 
 @handles(ListProducts)
@@ -172,13 +176,17 @@ def list_plans(step: Step, request: ListPlans) -> Plans:
 
 @handles(CreatePack)
 def create_pack(step: Step, request: CreatePack) -> Pack:
-    """A pack is known by its id."""
+    """A pack is known by its id; the answer is the pack as it stands."""
     pack = request.pack
     check_pack(pack)
     units_from_credits(pack.amount, step.engine.scale(pack.credit_type), "amount")
-    if step.work.first_time(request, pack.pack_id):
-        step.work.packs.put(pack)
-    return pack
+    known = step.work.packs.get(pack_id=pack.pack_id)
+    if known is not None and known == pack:
+        return known
+    if step.work.first_time(request, pack.pack_id, exists=known is not None):
+        return step.work.packs.put(pack)
+    # A catalog file may have changed it since.
+    return known or pack
 
 
 @handles(ListPacks)

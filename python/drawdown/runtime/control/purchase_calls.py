@@ -62,7 +62,8 @@ def create_purchase(step: Step, request: CreatePurchase) -> Purchase:
     """Exactly once: asked for at once, granted on success, failed otherwise."""
     check_id(request.purchase_id, "purchase_id")
     step.profile(request.account)
-    if not step.work.first_time(request, request.purchase_id):
+    known = step.work.purchases.get(purchase_id=request.purchase_id)
+    if not step.work.first_time(request, request.purchase_id, exists=known is not None):
         step.run_now(lane_of_purchase(request.purchase_id))
         return step.work.purchase(request.purchase_id)
     step.open_profile(request.account)

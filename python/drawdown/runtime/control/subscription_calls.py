@@ -39,7 +39,8 @@ def subscribe(step: Step, request: Subscribe) -> Subscription:
     check_id(request.subscription_id, "subscription_id")
     customer = step.customer_of(request.account)
     step.run_now(lane_of(request.account))
-    if not step.work.first_time(request, request.subscription_id):
+    known = step.work.subscriptions.get(subscription_id=request.subscription_id)
+    if not step.work.first_time(request, request.subscription_id, exists=known is not None):
         return step.work.subscription(request.subscription_id)
     step.open_profile(request.account)
     plan = plan_in_force(step, request.plan_id)

@@ -27,18 +27,19 @@ class CallsSeen:
         self._connection = connection
         self._pending = pending
 
-    def first_time(self, kind: str, call_id: str, content: str, as_sent: str) -> bool:
-        """Remember the call. False for the same again; raises ``AlreadyExistsError`` for other content.
+    def first_time(self, kind: str, call_id: str, content: str, as_sent: str, *, exists: bool) -> bool:
+        """Remember the call. False for the same again.
 
-        Calls used to be remembered ``as_sent``, which told "1.0" from "1".
+        Raises ``AlreadyExistsError`` for other content, and for a new call where what it would make
+        ``exists``. Calls used to be remembered ``as_sent``, which told "1.0" from "1".
         """
         digest = _digest(content)
         known = self._connection.execute(_CONTENT, {"of_kind": kind, "of_id": call_id}).first()
-        if known is None:
+        if known is None and not exists:
             self._pending.wrote()
             self._connection.execute(_INSERT, {"kind": kind, "id": call_id, "content": digest})
             return True
-        if known[0] not in (digest, _digest(as_sent)):
+        if known is None or known[0] not in (digest, _digest(as_sent)):
             raise AlreadyExistsError(
                 f"{call_id!r} exists with other content; nothing changed, use another id"
             )

@@ -198,13 +198,16 @@ class Work:
         for flow in (self.series, self.outbox, self.jobs, self.notices):
             flow.write_out()
 
-    def first_time(self, request: Request, call_id: str) -> bool:
+    def first_time(self, request: Request, call_id: str, *, exists: bool = False) -> bool:
         """Whether a call of this id is new; False for the same content again.
 
-        Raises ``AlreadyExistsError`` where the id is taken by other content.
+        Raises ``AlreadyExistsError`` where the id is taken by other content, or by what another kind of
+        call made: then no call of this kind was seen, and yet what it would make ``exists``.
         """
         as_sent = msgspec.json.encode(request).decode()
-        return self.calls_seen.first_time(type(request).rpc, call_id, content_of(request), as_sent)
+        return self.calls_seen.first_time(
+            type(request).rpc, call_id, content_of(request), as_sent, exists=exists
+        )
 
     def carry_out(self, decision: Decision, at_us: int) -> None:
         """Put down what a rule decided; commands reach the engine after the transaction."""
