@@ -143,6 +143,23 @@ def test_ten_credits_a_month_for_twelve_months(
     assert [line.amount for line in lines] == [Money(500, "USD")] * 12
 
 
+@pytest.mark.parametrize("mark", ['"', "\\", "%", "_", "é"])
+def test_a_delivery_is_charged_once_and_given_whatever_its_ids_are_written_with(
+    db: Database, account: str, name: Name, pack: Callable[..., str], mark: str
+) -> None:
+    """A quote and a backslash stand escaped in what is stored; the line is found all the same."""
+    subscription_id = f"{name('sub')}{mark}x"
+    plan = published(db, name("marked"), type="free", base_fee=[], credits="1", rates=[])
+    db.put_customer(name("customer"), payment_method="test_ok")
+    db.subscribe(account, plan.plan_id, subscription_id=subscription_id)
+    db.add_service(subscription_id, pack(), service_id=f"ten{mark}", schedule="monthly")
+    for month in (4, 5):
+        db.advance_clock(account, at(month))
+    lines = [line for invoice in db.invoices(account) for line in invoice.lines]
+    assert [line.amount for line in lines if line.kind == "pack"] == [Money(500, "USD")] * 3
+    assert [each.state for each in deliveries(db, account)] == ["expired", "expired", "active"]
+
+
 @pytest.mark.behaviour("S4-5", "S4-8")
 @pytest.mark.parametrize(("start", "count"), [(BEGIN, 5), (at(3, 4), 4)])
 def test_a_weekly_pack_has_a_line_per_delivery_in_the_month(

@@ -70,8 +70,10 @@ def must_wait(plan: Plan, invoice: Invoice | None) -> bool:
 def invoice_with_line(step: Step, subscription: Subscription, line_id: str) -> Invoice | None:
     """The newest invoice of the account that has the line."""
     table = tables.billing.invoice
+    # As the body has it: ids may have quotes and backslashes.
+    written = msgspec.json.encode(line_id).decode()
     for invoice in step.work.invoices.find(
-        table.c.body.contains(f'"line_id":"{line_id}"', autoescape=True),
+        table.c.body.contains(f'"line_id":{written}', autoescape=True),
         account=subscription.account,
         order="row",
         descending=True,
