@@ -124,6 +124,71 @@ def test_a_period_that_ended_in_a_pause_owes_what_it_owes(
     assert len(db.invoices(account)) == 2, "billed once"
 
 
+def _cancelled_at_its_edge_and_paused(db: Database, account: str, sub: str) -> None:
+    db.cancel_subscription(sub)
+    db.pause_subscription(sub)
+    db.advance_clock(account, MARCH_END)
+
+
+def _paused_and_cancelled(db: Database, account: str, sub: str) -> None:
+    db.pause_subscription(sub)
+    db.cancel_subscription(sub, when="now")
+
+
+def _paused_and_cancelled_after_its_edge(db: Database, account: str, sub: str) -> None:
+    db.pause_subscription(sub)
+    db.advance_clock(account, FEBRUARY_END + timedelta(days=2))
+    db.cancel_subscription(sub)
+
+
+def _paused_and_closed(db: Database, account: str, sub: str) -> None:
+    db.pause_subscription(sub)
+    db.close_account(account, confirm=True)
+
+
+def _past_due_and_cancelled(db: Database, account: str, sub: str) -> None:
+    plan = db.subscription(sub).plan_id
+    db.change_plan(sub, plan, change_id="card", payment_method="test_decline", when="period_end")
+    db.advance_clock(account, FEBRUARY_END + timedelta(days=2))
+    assert db.subscription(sub).state == "past_due"
+    db.cancel_subscription(sub, when="now")
+
+
+@pytest.mark.behaviour("S0-22")
+@pytest.mark.parametrize(
+    ("leave", "true_ups"),
+    [
+        (_cancelled_at_its_edge_and_paused, 1),
+        (_paused_and_cancelled, 1),
+        (_paused_and_cancelled_after_its_edge, 1),
+        (_paused_and_closed, 1),
+        # One with the renewal, one for the period that nobody paid for.
+        (_past_due_and_cancelled, 2),
+    ],
+)
+def test_a_subscription_that_ends_out_of_a_pause_or_past_due_owes_its_minimum(
+    db: Database, account: str, name: Name, leave: Callable[[Database, str, str], None], true_ups: int
+) -> None:
+    """A floor of 100 over a fee of 20: 80 more, as of one that ends while it is active."""
+    minimum = [{"currency": "USD", "amount": "100"}]
+    published(db, name("plan"), credits="10", minimum_spend=minimum)
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.advance_clock(account, MIDDLE)
+    leave(db, account, name("sub"))
+    assert db.subscription(name("sub")).state == "ended"
+    lines = [line for invoice in db.invoices(account) for line in invoice.lines]
+    assert [line.amount for line in lines if line.kind == "minimum_spend"] == [Money(8000, "USD")] * true_ups
+
+
+def test_a_trial_that_is_cancelled_owes_no_minimum(db: Database, account: str, name: Name) -> None:
+    minimum = [{"currency": "USD", "amount": "100"}]
+    published(db, name("plan"), credits="10", minimum_spend=minimum, trial={"days": 30})
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.advance_clock(account, MIDDLE)
+    db.cancel_subscription(name("sub"), when="now")
+    assert not db.invoices(account)
+
+
 def test_what_is_cancelled_ends_though_it_is_paused(db: Database, account: str, name: Name) -> None:
     """Ended at the edge that was said; it cannot be resumed into a period that nobody wanted."""
     published(db, name("plan"))

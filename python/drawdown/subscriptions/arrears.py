@@ -81,10 +81,11 @@ def arrears_of(
 ) -> Arrears:
     """Period ``number``, which is over at ``until``, under ``plan``; without ``spent`` it has no minimum.
 
-    Of the minimum of a period that was cut short ``floor_share`` is due.
+    Of the minimum of a period that was cut short ``floor_share`` is due; it is due in a pause and past due
+    as well, and not in a trial.
     """
     floor = price_of(plan.minimum_spend, subscription, "minimum_spend")
-    has_floor = floor is not None and spent is not None and subscription.state == "active"
+    has_floor = floor is not None and spent is not None and subscription.is_served
     return Arrears(
         arrears_id=period_stem(subscription, number),
         subscription_id=subscription.subscription_id,
