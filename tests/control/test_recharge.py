@@ -311,6 +311,41 @@ def test_a_cap_in_money_counts_what_is_charged(tmp_path: Path) -> None:
         assert db.recharge("other", "credits").standing.spent == Money(0, "EUR")
 
 
+TWO_CURRENCIES = [{"currency": each, "model": "per_unit", "amount": "1"} for each in ("USD", "EUR")]
+
+
+def test_a_cap_in_another_currency_than_the_price_is_refused(db: Database, account: str, name: Name) -> None:
+    published(db, name("plan"), type="free", base_fee=[], credits="1", top_up={"prices": TWO_CURRENCIES})
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    rule = {"threshold": "5", "to": "50", "cap_money": {"minor": 5_000, "currency": "EUR"}}
+    with pytest.raises(InvalidRequestError, match=r"is in EUR, but account .* pays in USD") as raised:
+        db.set_recharge(account, "credits", **rule)
+    assert raised.value.field == "cap_money"
+    with pytest.raises(NotFoundError):
+        db.recharge(account, "credits")
+    assert not db.set_recharge(account, "credits", **rule, enabled=False).rule.enabled
+
+
+def test_recharges_go_on_in_the_currency_that_the_customer_has_since(
+    db: Database, account: str, name: Name
+) -> None:
+    """50 of 60 USD are spent in the month; in EUR counting begins anew, under a cap in EUR alone."""
+    published(db, name("plan"), type="free", base_fee=[], credits="1", top_up={"prices": TWO_CURRENCIES})
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    use(db, account, "1", "spend-the-plans-own")
+    rule = {"threshold": "5", "to": "50"}
+    db.set_recharge(account, "credits", **rule, cap_money={"minor": 6_000, "currency": "USD"})
+    settled(db, account, 1)
+    db.put_customer(name("customer"), payment_method="test_ok", currency="EUR")
+    use(db, account, "48", "a")
+    wait_until(lambda: db.recharge(account, "credits").standing.reason == "cap_currency_differs")
+    told = db.notices(account, kinds=["recharge.failed"]).notices
+    assert [each.data["reason"] for each in told] == ["cap_currency_differs"]
+    db.set_recharge(account, "credits", **rule, cap_money={"minor": 6_000, "currency": "EUR"})
+    assert settled(db, account, 2) == [Decimal(50), Decimal(48)]
+    assert db.recharge(account, "credits").standing.spent == Money(4_800, "EUR")
+
+
 def test_closing_an_account_ends_its_recharge(db: Database, name: Name) -> None:
     """What the closing forfeits crosses the threshold, and nothing is bought for it."""
     account = topped(db, name)

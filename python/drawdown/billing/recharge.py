@@ -100,9 +100,12 @@ def credits_to_buy(rule: RechargeRule, available: Decimal, pack_credits: Decimal
 
 
 def in_period(standing: RechargeStanding, period_start: datetime, currency: str) -> RechargeStanding:
-    """The standing with its sums begun anew where a new period has begun."""
+    """The standing with its sums begun anew where a new period has begun; money also where the account
+    is billed in another currency since."""
     if standing.period_start == period_start:
-        return standing
+        if standing.spent is None or standing.spent.currency == currency:
+            return standing
+        return msgspec.structs.replace(standing, spent=Money(0, currency))
     return msgspec.structs.replace(standing, period_start=period_start, spent=Money(0, currency), count=0)
 
 
@@ -118,10 +121,13 @@ def refusal(rule: RechargeRule, standing: RechargeStanding, price: Money, paymen
         return "payment_method_failed"
     if rule.cap_count is not None and standing.count >= rule.cap_count:
         return "cap_count_reached"
+    if rule.cap_money is None:
+        return ""
+    if rule.cap_money.currency != price.currency:
+        # The customer's currency has changed since the rule was set; nobody said what the cap is in it.
+        return "cap_currency_differs"
     spent = standing.spent or Money(0, price.currency)
-    if rule.cap_money is not None and (spent + price).minor > rule.cap_money.minor:
-        return "cap_money_reached"
-    return ""
+    return "cap_money_reached" if (spent + price).minor > rule.cap_money.minor else ""
 
 
 def begun(standing: RechargeStanding, purchase_id: str, price: Money) -> RechargeStanding:

@@ -50,6 +50,7 @@ def set_recharge(step: Step, request: SetRecharge) -> Recharge:
     recharge.check_rule(rule)
     step.open_profile(rule.account)
     _require_buyable(step, rule)
+    _require_cap_in_currency(step, rule)
     scale = step.engine.scale(rule.credit_type)
     for field in ("threshold", "to", "amount"):
         if (credits := getattr(rule, field)) is not None:
@@ -101,6 +102,17 @@ def _require_buyable(step: Step, rule: RechargeRule) -> None:
         require_sold(step, rule.account, pack)
         return
     top_up_of(step, rule.account, rule.credit_type)
+
+
+def _require_cap_in_currency(step: Step, rule: RechargeRule) -> None:
+    """Raises where recharges would be paid in another currency than their cap; off, a rule may say any."""
+    currency = step.customer_of(rule.account).currency
+    if rule.enabled and rule.cap_money is not None and rule.cap_money.currency != currency:
+        raise errors.InvalidRequestError(
+            f"cap_money: is in {rule.cap_money.currency}, but account {rule.account!r} pays in {currency}; "
+            "give the cap in that",
+            field="cap_money",
+        )
 
 
 def _watch(step: Step, rule: RechargeRule, earlier: Decimal | None) -> None:
