@@ -110,6 +110,19 @@ def test_scopes(classes: tuple[str, ...], reached: set[str]) -> None:
     assert {name for _, name in found} == reached
 
 
+def test_lines_below_zero_lower_what_a_credit_for_them_takes() -> None:
+    """Of a fee of 20 with 30 given back nothing is left to pay; with 15 given back 5 are, whoever pays."""
+    fees = CreditScope(classes=("fixed_fees",))
+    fee, usage = line("fee", 20, "base_fee"), line("tokens", 100)
+    assert paid([fee, line("unused", -30, "proration"), usage], credit("c", 50, scope=fees)) == {}
+    lines = [fee, line("unused", -15, "proration"), usage]
+    first, second = credit("a", 3, scope=fees), credit("b", 50, scope=fees)
+    assert paid(lines, first, second) == {("a", "fee"): "3.00", ("b", "fee"): "2.00"}
+    # Given back of the fee, and not of what was used.
+    meters = CreditScope(classes=("usage_meters",))
+    assert paid(lines, credit("c", 100, scope=meters)) == {("c", "tokens"): "100.00"}
+
+
 def test_validity_is_judged_at_the_periods_last_instant() -> None:
     lines = [line("tokens", 10)]
     assert paid(lines, credit("c", 5, expires_at=AT)) == {}
@@ -146,6 +159,10 @@ def test_no_line_and_no_invoice_goes_below_zero(
     for each in lines:
         taken = sum(a.amount.minor for a in found if a.line_id == each.line_id)
         assert 0 <= taken <= max(0, each.amount.minor)
+    # Nor do the lines that a scoped credit matches, taken together, where only such credits were applied.
+    meters = [each for each in lines if each.kind == "overage"]
+    if all(scoped for _, _, scoped in credits) and found:
+        assert sum(each.amount.minor for each in meters) >= sum(each.amount.minor for each in found)
     for each_credit in made:
         assert with_applied(each_credit, found).remaining.minor >= 0
     totals = totals_of(lines, found, currency="EUR", rule=NoTax())

@@ -121,8 +121,8 @@ PLANTS = (
         "a-scope-caps-nothing",
         "S1-22",
         "billing/invoice_credit.py",
-        "paid = min(rest, open_of.get(line.line_id, 0)) if credit.scope.holds(line) else 0",
-        "paid = min(rest, open_of.get(line.line_id, 0))",
+        "held = [line for line in lines if credit.scope.holds(line)]",
+        "held = list(lines)",
         f"{INVOICES}::test_worked_example_scoped_and_capped_by_its_lines",
     ),
     Plant(

@@ -124,17 +124,22 @@ def apply_credits(
     """What each credit pays of each line, in order.
 
     ``judged_at`` is the last instant of the invoice's period (of a one-off invoice: its issue); a credit
-    is valid there or not at all. Lines below zero lower what the invoice as a whole can take.
+    is valid there or not at all. Lines below zero lower what the invoice as a whole can take, and what the
+    credits that are for them can.
     """
     open_of = {line.line_id: line.amount.minor for line in lines if line.amount.minor > 0}
     left = sum(line.amount.minor for line in lines)
-    applications = []
+    applications: list[CreditApplication] = []
     for credit in in_order(credits):
         if credit.state_at(judged_at) != "active":
             continue
-        rest = min(credit.remaining.minor, left)
-        for line in lines:
-            paid = min(rest, open_of.get(line.line_id, 0)) if credit.scope.holds(line) else 0
+        held = [line for line in lines if credit.scope.holds(line)]
+        ids = {line.line_id for line in held}
+        credited = sum(each.amount.minor for each in applications if each.line_id in ids)
+        matching = sum(line.amount.minor for line in held) - credited
+        rest = min(credit.remaining.minor, left, matching)
+        for line in held:
+            paid = min(rest, open_of.get(line.line_id, 0))
             if paid <= 0 or line.amount.currency != credit.amount.currency:
                 continue
             applications.append(
