@@ -155,6 +155,28 @@ def test_revenue_and_what_was_given_back_of_it_are_without_tax(tmp_path: Path) -
         assert (row.revenue, row.refunded) == (Money(4_000, "EUR"), Money(2_000, "EUR"))
 
 
+def test_what_the_balance_paid_is_given_back_of_the_revenue_once(
+    db: Database, account: str, name: Name
+) -> None:
+    """40 of 100 from a credit note, and a whole refund: 100 of the revenue. So of what it paid wholly."""
+    hundred = pack(db, name("pack"), amount="100", price="100")
+    db.buy_pack(account, hundred, purchase_id=name("noted"))
+    (invoice,) = db.invoices(account)
+    line = invoice.lines[0].line_id
+    db.create_credit_note(name("note"), invoice.invoice_id, line, amount=Money(4_000, "USD"))
+    assert db.buy_pack(account, hundred, purchase_id=name("partly")).charged == Money(6_000, "USD")
+    assert db.refund_purchase(name("partly")).refunded == Money(10_000, "USD")
+    # 40 are back on the balance, and 60 on the card.
+    db.create_pack(name("forty"), name="F", amount="1", prices=[{"currency": "USD", "amount": "40"}])
+    assert db.buy_pack(account, name("forty"), purchase_id=name("wholly")).charged == Money(0, "USD")
+    assert db.refund_purchase(name("wholly")).refunded == Money(4_000, "USD")
+    rows = {each.pack_id: (each.revenue, each.refunded) for each in db.report_sales(account=account).packs}
+    assert rows == {
+        hundred: (Money(20_000, "USD"), Money(10_000, "USD")),
+        name("forty"): (Money(4_000, "USD"), Money(4_000, "USD")),
+    }
+
+
 def test_a_cost_is_shared_out_to_the_last_cent() -> None:
     """However it is cut, the shares make up the cost, and nothing is deferred where nothing is left."""
     for cost in (1, 2, 99, 100, 10**15 + 1):

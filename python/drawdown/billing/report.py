@@ -93,18 +93,19 @@ class CreditReport(Value, frozen=True):
     rows: tuple[CreditSums, ...] = ()
 
 
-def sales_of(purchases: Iterable[Purchase]) -> SalesReport:
-    """Sums per pack and per credit type, ordered by their ids."""
+def sales_of(purchases: Iterable[tuple[Purchase, Money]]) -> SalesReport:
+    """Sums per pack and per credit type, ordered by their ids. With each purchase what it came to: tax and
+    what the account's balance paid in it, promotional money not."""
     packs: dict[tuple[str, str], PackSales] = {}
     recharges: dict[tuple[str, str], RechargeSales] = {}
-    for each in purchases:
+    for each, came_to in purchases:
         currency = each.price.currency
         if each.pack_id and each.state in SOLD:
             key = (each.pack_id, currency)
             known = packs.get(key) or PackSales(
                 pack_id=each.pack_id, revenue=zero(currency), refunded=zero(currency)
             )
-            packs[key] = _with_pack(known, each)
+            packs[key] = _with_pack(known, each, came_to)
         if each.kind == "recharge":
             key = (each.credit_type, currency)
             begun = recharges.get(key) or RechargeSales(credit_type=each.credit_type, money=zero(currency))
@@ -115,25 +116,25 @@ def sales_of(purchases: Iterable[Purchase]) -> SalesReport:
     )
 
 
-def _with_pack(sums: PackSales, purchase: Purchase) -> PackSales:
+def _with_pack(sums: PackSales, purchase: Purchase, came_to: Money) -> PackSales:
     return msgspec.structs.replace(
         sums,
         revenue=sums.revenue + purchase.price,
-        refunded=sums.refunded + _refunded_of(purchase),
+        refunded=sums.refunded + _refunded_of(purchase, came_to),
         packs=sums.packs + purchase.quantity,
         purchases=sums.purchases + 1,
         credits=sums.credits + purchase.credits,
     )
 
 
-def _refunded_of(purchase: Purchase) -> Money:
-    """Of the price: what was given back is of what was charged, tax and all."""
-    price, asked = purchase.price, purchase.asked
+def _refunded_of(purchase: Purchase, came_to: Money) -> Money:
+    """Of the price: what was given back is of what the purchase came to, tax and all."""
+    price = purchase.price
     if purchase.refunded is not None and purchase.bill_later:
         return purchase.refunded
-    if purchase.refunded is None or asked.minor == 0:
+    if purchase.refunded is None or came_to.minor == 0:
         return zero(price.currency)
-    back = _rounded(price.minor, Decimal(purchase.refunded.minor), Decimal(asked.minor))
+    back = _rounded(price.minor, Decimal(purchase.refunded.minor), Decimal(came_to.minor))
     return Money(back, price.currency)
 
 

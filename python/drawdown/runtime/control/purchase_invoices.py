@@ -94,11 +94,17 @@ def require_not_of_purchase(invoice: Invoice) -> None:
         )
 
 
+def sold_for(step: Step, purchase: Purchase) -> Money:
+    """What the purchase came to, tax included, whether the provider or the account's balance paid it."""
+    invoice = own_invoice(step, purchase)
+    return purchase.price if invoice is None or invoice.totals is None else invoice.totals.total
+
+
 def left_of(step: Step, purchase: Purchase) -> Money:
     """What the purchase came to, tax included, and no note has taken back yet."""
     invoice = own_invoice(step, purchase)
     if invoice is None or invoice.totals is None:
-        return purchase.price
+        return sold_for(step, purchase)
     taken = [note.totals.total for note in notes_of(step, invoice) if note.totals is not None]
     return total([invoice.totals.total, *taken], purchase.price.currency)
 

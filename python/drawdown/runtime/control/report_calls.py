@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from drawdown.billing.purchase import Purchase
 from drawdown.billing.report import CreditReport, SalesReport, credits_between, sales_of, sums_of
 from drawdown.billing.report_requests import ReportCredits, ReportSales
 from drawdown.errors import AccountNotFoundError, InvalidRequestError
 from drawdown.model.instants import us_from_instant
+from drawdown.model.money import Money
 from drawdown.model.results import Account, Grant
+from drawdown.runtime.control.purchase_invoices import sold_for
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
+from drawdown.storage.sql.change_book import batched
 from drawdown.storage.sql.documents import begins_with
 from drawdown.storage.sql.tables.payments import purchase as table
 
 if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
+
+PURCHASES_AT_ONCE: Final = 500
 
 
 @handles(ReportSales)
@@ -33,7 +39,16 @@ def report_sales(step: Step, request: ReportSales) -> SalesReport:
         where.append(table.c.account == request.account)
     if step.account_prefix:
         where.append(begins_with(table.c.account, step.account_prefix))
-    return sales_of(step.work.purchases.each(*where))
+    return sales_of(_with_what_they_came_to(step, step.work.purchases.each(*where)))
+
+
+def _with_what_they_came_to(step: Step, purchases: Iterable[Purchase]) -> Iterator[tuple[Purchase, Money]]:
+    """Invoices say it, and are read for what was given back alone, some at a time."""
+    for some in batched(purchases, PURCHASES_AT_ONCE):
+        step.work.invoices.bring((each.invoice_id,) for each in some if each.refunded is not None)
+        for each in some:
+            yield each, each.asked if each.refunded is None else sold_for(step, each)
+        step.work.invoices.forget()
 
 
 def _require_period(request: ReportSales | ReportCredits) -> None:
