@@ -65,6 +65,35 @@ def test_usage_past_zero_is_priced_on_the_next_invoice(db: Database, account: st
     assert lines(newest(db, account)) == {"base_fee": "20.00"}
 
 
+def test_a_preview_is_of_one_currency_as_invoices_are(db: Database, account: str, name: Name) -> None:
+    """A subscription in EUR under a customer in USD; beside one in USD it has an invoice of its own."""
+    for plan, currency, credit_type in (("euros", "EUR", "credits"), ("dollars", "USD", "minutes")):
+        prices = [{"currency": currency, "model": "per_unit", "amount": "1"}]
+        published(
+            db,
+            name(plan),
+            base_fee=[{"currency": currency, "amount": "20"}],
+            credits={"credit_type": credit_type, "amount": "10", "cadence": "monthly"},
+            rates=[],
+            overage={"prices": prices},
+            at_zero={"kind": "overage"},
+        )
+        db.subscribe(account, name(plan), subscription_id=name(f"in-{plan}"), currency=currency)
+    db.record(account, credit_type="credits", credits="15", event_id="five-past")
+    preview = db.preview_invoice(account)
+    assert (preview.currency, lines(preview)) == ("EUR", {"overage": "5.00"})
+    assert preview.due == money_from(5, "EUR")
+    db.record(account, credit_type="minutes", credits="12", event_id="two-past")
+    preview = db.preview_invoice(account)
+    assert (preview.currency, lines(preview)) == ("USD", {"overage": "2.00"})
+    db.advance_clock(account, FEBRUARY_END)
+    found = {each.currency: lines(each) for each in db.invoices(account)[-2:]}
+    assert found == {
+        "EUR": {"base_fee": "20.00", "overage": "5.00"},
+        "USD": {"base_fee": "20.00", "overage": "2.00"},
+    }
+
+
 @pytest.mark.behaviour("S0-7")
 @pytest.mark.parametrize("has_overage", [False, True])
 @pytest.mark.parametrize("has_top_up", [False, True])

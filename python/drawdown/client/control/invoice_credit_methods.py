@@ -50,7 +50,10 @@ class InvoiceCreditMethods(ControlDoor):
         return answer
 
     def preview_invoice(self, account: str) -> Invoice:
-        """The open period as its invoice would be now; nothing is stored."""
+        """The open period as its invoice would be now; nothing is stored.
+
+        Of one currency, as invoices are: the customer's, or where that owes nothing the first that does.
+        """
         answer: Invoice = self.control(crediting.PreviewInvoice(account=account))
         return answer
 

@@ -86,7 +86,11 @@ def void_invoice_credit(step: Step, request: VoidInvoiceCredit) -> InvoiceCredit
 
 @handles(PreviewInvoice)
 def preview_invoice(step: Step, request: PreviewInvoice) -> Invoice:
-    """What the open period owes so far, with its credits: overage until now and charges that wait."""
+    """What the open period owes so far, with its credits: overage until now and charges that wait.
+
+    There is an invoice per currency, and the preview is of one: in the customer's currency, or where that
+    owes nothing, in that of the first subscription that does.
+    """
     profile = step.profile(request.account)
     customer = step.customer_of(request.account)
     now = step.now_of(request.account)
@@ -95,14 +99,16 @@ def preview_invoice(step: Step, request: PreviewInvoice) -> Invoice:
         lines += [line_of(each) for each in subscription.waiting_charges]
         plan = plan_of(step, subscription)
         lines += [line_of(each) for each in usage_so_far(step, subscription, plan)]
+    owed_in = [each.amount.currency for each in lines]
+    currency = customer.currency if not lines or customer.currency in owed_in else owed_in[0]
     draft = Invoice(
         invoice_id="preview",
         account=request.account,
         customer_id=profile.customer_id,
-        currency=customer.currency,
+        currency=currency,
         state="draft",
         created_at=now,
-        lines=tuple(lines),
+        lines=tuple(each for each in lines if each.amount.currency == currency),
         test_clock=profile.test_clock,
     )
     return foot(step, draft)
