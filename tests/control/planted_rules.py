@@ -233,7 +233,7 @@ PLANTS = (
     Plant(
         "two-packs-for-the-price-of-one",
         "S2-19",
-        "runtime/control/purchase_steps.py",
+        "catalog/pack.py",
         ".of(Decimal(1)).times(quantity)",
         ".of(Decimal(1))",
         f"{PACK_MODELS}::test_packs_billed_later_stand_on_the_next_invoice_and_usage_never_does",

@@ -105,3 +105,30 @@ def test_bills_on_the_first_of_the_month(db: Database, account: str, name: Name)
     db.advance_clock(account, datetime(2026, 4, 1, tzinfo=UTC))
     starts = [each.period.start for each in db.invoices(account) if each.period is not None]
     assert starts == [START, *(datetime(2026, month, 1, tzinfo=UTC) for month in (2, 3, 4))]
+
+
+PRICES = {
+    "flat": {"model": "flat", "amount": "5"},
+    "per_unit": {"model": "per_unit", "amount": "5"},
+    "tiered": {
+        "model": "tiered",
+        "tiers": [{"up_to": "1", "unit_price": "5"}, {"unit_price": "1"}],
+    },
+    "volume": {"model": "volume", "tiers": [{"up_to": "1", "unit_price": "5"}, {"unit_price": "1"}]},
+    "package": {"model": "package", "amount": "5", "package_size": "10"},
+}
+
+
+@pytest.mark.parametrize("model", PRICES)
+def test_packs_cost_the_same_bought_and_delivered(db: Database, account: str, name: Name, model: str) -> None:
+    """Three at 5.00 each are 15.00, on the invoice and as the cost basis, whatever the pricing model."""
+    free_plan(db, account, name)
+    prices = [{"currency": "USD", **PRICES[model]}]
+    ten = db.create_pack(name("pack"), name="Ten", amount="10", prices=prices).pack_id
+    bought = db.buy_pack(account, ten, purchase_id=name("p"), quantity=3)
+    db.add_service(name("sub"), ten, service_id="ten", schedule="one_off", quantity=3)
+    (line,) = db.invoices(account)[-1].lines
+    (delivered,) = (each for each in db.grants(account) if each.grant_id.startswith("svc"))
+    price = money_from(15, "USD")
+    assert (bought.price, line.amount, delivered.cost_minor) == (price, price, price.minor)
+    assert bought.credits == delivered.amount == Decimal(30)

@@ -7,6 +7,7 @@ from drawdown.catalog.plan import Lifetime, check_lifetime
 from drawdown.catalog.pricing import Price, check_prices
 from drawdown.errors import InvalidRequestError
 from drawdown.model.ids import check_id
+from drawdown.model.money import Money
 from drawdown.model.request import Value
 
 SCHEDULES: Final = ("one_off", "weekly", "monthly")
@@ -26,6 +27,11 @@ class Pack(Value, frozen=True):
     description: str = ""
     state: str = "published"
     """``published`` or ``archived``."""
+
+
+def price_of_packs(price: Price, quantity: int) -> Money:
+    """What ``quantity`` packs cost, bought or delivered: each what one costs, whatever the pricing model."""
+    return price.of(Decimal(1)).times(quantity)
 
 
 def check_pack(pack: Pack) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from drawdown.catalog.pack import Pack
+from drawdown.catalog.pack import Pack, price_of_packs
 from drawdown.errors import InvalidRequestError, PreconditionError
 from drawdown.model.decision import Job
 from drawdown.model.money import Money, zero
@@ -71,7 +71,7 @@ def delivery_price(subscription: Subscription, service: Service, pack: Pack) -> 
     price = price_of(pack.prices, subscription, "pack.prices", f"pack {pack.pack_id!r}")
     if price is None:
         return zero(subscription.currency)
-    return price.of(Decimal(service.quantity))
+    return price_of_packs(price, service.quantity)
 
 
 def delivery_charges(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Final
 
 import msgspec
@@ -11,7 +10,7 @@ import msgspec
 from drawdown import errors
 from drawdown.billing import recharge
 from drawdown.billing.purchase import Purchase, check_purchase, grant_of, moved
-from drawdown.catalog.pack import Pack
+from drawdown.catalog.pack import Pack, price_of_packs
 from drawdown.catalog.plan import Lifetime
 from drawdown.catalog.pricing import Price, price_for
 from drawdown.model.decision import Job
@@ -47,7 +46,7 @@ def price_of_pack(step: Step, account: str, pack: Pack, quantity: int) -> Money:
     """What ``quantity`` packs cost the account's customer; a pack without prices is free."""
     if not pack.prices:
         return Money(0, step.customer_of(account).currency)
-    return price_in(pack.prices, step, account, f"pack {pack.pack_id!r}").of(Decimal(1)).times(quantity)
+    return price_of_packs(price_in(pack.prices, step, account, f"pack {pack.pack_id!r}"), quantity)
 
 
 def expiry_of(step: Step, account: str, lifetime: Lifetime | None) -> datetime | None:
