@@ -226,12 +226,34 @@ def test_methods_are_shown_without_their_number(provider: StripeProvider) -> Non
     assert provider.payment_method("pm_none") is None
 
 
-def test_minor_units_are_those_of_stripe() -> None:
-    assert stripe_amount(money_from("500", "JPY")) == 500
-    assert stripe_amount(money_from("500", "UGX")) == 50_000
-    assert money_of(50_000, "ugx") == Money(500, "UGX")
+# As Stripe's page on currencies lists them; the two that it keeps two decimals for are special cases there.
+ZERO_DECIMALS = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"
+ZERO_WITH_TWO = "ISK UGX"
+THREE_DECIMALS = "BHD JOD KWD OMR TND"
+
+
+@pytest.mark.parametrize(
+    ("currencies", "integer"),
+    [
+        (ZERO_DECIMALS, 500),
+        (ZERO_WITH_TWO, 50_000),
+        (THREE_DECIMALS, 500_000),
+        # Special cases of payouts only.
+        ("USD EUR HUF TWD", 50_000),
+    ],
+)
+def test_minor_units_are_those_of_stripe(currencies: str, integer: int) -> None:
+    """500 of each, there and back."""
+    for code in currencies.split():
+        amount = money_from("500", code)
+        assert (stripe_amount(amount), money_of(integer, code.lower())) == (integer, amount), code
+
+
+def test_an_amount_between_the_steps_of_stripe_is_refused() -> None:
     assert stripe_amount(money_from("1.230", "KWD")) == 1230
     with pytest.raises(InvalidRequestError, match=r"steps of 0\.010"):
         stripe_amount(money_from("1.234", "KWD"))
+    with pytest.raises(InvalidRequestError, match="steps of 1, not"):
+        stripe_amount(money_from("100.20", "MGA"))
     with pytest.raises(InvalidRequestError, match="above zero"):
         stripe_amount(zero("USD"))

@@ -45,8 +45,10 @@ _STATES = {
     "requires_payment_method": ChargeState.FAILED,
     "canceled": ChargeState.FAILED,
 }
-# Stripe keeps two decimals for these although ISO 4217 has none, and wants the last of three to be 0.
+# Where Stripe's decimals are not those of ISO 4217: it keeps two for these although they have none, none for
+# the ariary, which has two (its fifths), and wants the last of three to be 0.
 _TWO_DECIMALS_AT_STRIPE = {"ISK", "UGX"}
+_NO_DECIMALS_AT_STRIPE = {"MGA"}
 _THREE_DECIMALS = {"BHD", "JOD", "KWD", "OMR", "TND"}
 # Longer ones are refused as idempotency keys.
 HEADER_MAX = 255
@@ -62,6 +64,12 @@ def stripe_amount(amount: Money) -> int:
         raise InvalidRequestError("amount: a charge is above zero", field="amount")
     if amount.currency in _TWO_DECIMALS_AT_STRIPE:
         return amount.minor * 100
+    if amount.currency in _NO_DECIMALS_AT_STRIPE:
+        if amount.minor % 100:
+            raise InvalidRequestError(
+                f"amount: Stripe charges {amount.currency} in steps of 1, not {amount}", field="amount"
+            )
+        return amount.minor // 100
     if amount.currency in _THREE_DECIMALS and amount.minor % 10:
         raise InvalidRequestError(
             f"amount: Stripe charges {amount.currency} in steps of 0.010, not {amount}", field="amount"
@@ -72,7 +80,9 @@ def stripe_amount(amount: Money) -> int:
 def money_of(amount: int, currency: str) -> Money:
     """Money out of Stripe's integer and lower-case code."""
     code = currency.upper()
-    return Money(amount // 100 if code in _TWO_DECIMALS_AT_STRIPE else amount, code)
+    if code in _TWO_DECIMALS_AT_STRIPE:
+        return Money(amount // 100, code)
+    return Money(amount * 100 if code in _NO_DECIMALS_AT_STRIPE else amount, code)
 
 
 class StripeProvider:
