@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -174,6 +174,33 @@ def test_so_does_one_that_ends_with_its_subscription(
     db.cancel_subscription(name("sub"), when="now")
     found = [line for each in db.invoices(account) for line in each.lines if line.kind == "minimum_spend"]
     assert [line.amount for line in found] == [usd(30) if proration == "none" else usd(15)]
+
+
+@pytest.mark.parametrize(
+    ("proration", "fee", "missing"),
+    [("none", 2000, 3000), ("first", 65, 96), ("both", 65, 96)],
+)
+def test_so_does_a_short_first_one(
+    db: Database, account: str, name: Name, proration: str, fee: int, missing: int
+) -> None:
+    """The last day of January: 20 of 50, or a thirty-first of each; February owes all of both."""
+    subscribed(db, account, name, credits="100", proration=proration, anchor="first_of_month", **FLOOR)
+    db.advance_clock(account, datetime(2026, 3, 2, tzinfo=UTC))
+    found = [line for each in db.invoices(account) for line in each.lines]
+    fees = [line.amount.minor for line in found if line.kind == "base_fee"]
+    true_ups = [line.amount.minor for line in found if line.kind == "minimum_spend"]
+    assert (fees, true_ups) == ([fee, 2000, 2000], [missing, 3000])
+
+
+def test_a_short_first_period_cut_short_owes_a_share_of_its_share(
+    db: Database, account: str, name: Name
+) -> None:
+    """Half of the last day of January: a sixty-second of 20 and of 50."""
+    subscribed(db, account, name, credits="100", proration="both", anchor="first_of_month", **FLOOR)
+    db.advance_clock(account, START + timedelta(hours=12))
+    db.cancel_subscription(name("sub"), when="now")
+    billed = total([line.amount for each in db.invoices(account) for line in each.lines], "USD")
+    assert billed == Money(81, "USD")
 
 
 def test_a_change_of_rhythm_bills_what_waited_for_the_next_invoice(

@@ -18,7 +18,7 @@ from drawdown.model.request import Value
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.prorating import share_left
-from drawdown.subscriptions.renewing import period_stem, price_of
+from drawdown.subscriptions.renewing import cadence_share, period_stem, price_of
 from drawdown.subscriptions.subscription import Subscription
 
 _WHOLE: Final = Fraction(1)
@@ -81,9 +81,10 @@ def arrears_of(
 ) -> Arrears:
     """Period ``number``, which is over at ``until``, under ``plan``; without ``spent`` it has no minimum.
 
-    Of the minimum of a period that was cut short ``floor_share`` is due; it is due in a pause and past due
-    as well, and not in a trial.
+    Of the minimum of a period that was cut short ``floor_share`` is due; of that of a short first one, the
+    share that is due of its fee. It is due in a pause and past due as well, and not in a trial.
     """
+    part = floor_share * cadence_share(plan, subscription.billing, number)
     floor = price_of(plan.minimum_spend, subscription, "minimum_spend")
     has_floor = floor is not None and spent is not None and subscription.is_served
     return Arrears(
@@ -96,7 +97,7 @@ def arrears_of(
         until=until,
         cut=cut,
         spent=total(spent, subscription.currency) if has_floor and spent is not None else None,
-        minimum=floor.of(Decimal(1)).times(floor_share) if floor is not None and has_floor else None,
+        minimum=floor.of(Decimal(1)).times(part) if floor is not None and has_floor else None,
     )
 
 
