@@ -103,6 +103,38 @@ def test_to_and_fro_never_gives_more_than_the_best_plan(
     assert db.verify(account)
 
 
+@pytest.mark.parametrize("begun_on", ["small", "free"])
+def test_to_and_fro_costs_what_the_dearest_plan_does(
+    db: Database, account: str, name: Name, small: str, large: str, begun_on: str
+) -> None:
+    """10, and 30 more for the large plan, or 40 at once; then the period is paid for, until a dearer one."""
+    published(db, name("free"), type="free", base_fee=[], credits="5")
+    published(db, name("huge"), credits="700", fee="45")
+    db.subscribe(account, name(begun_on), subscription_id=name("sub"))
+    for turn, plan in enumerate((large, name(begun_on), large, small, large, name("huge"), large)):
+        shown = db.preview_change(name("sub"), plan).due_now
+        before = len(db.invoices(account))
+        db.change_plan(name("sub"), plan, change_id=f"{turn}")
+        billed = [each.due for each in db.invoices(account)[before:]]
+        assert billed == ([shown] if shown else [])
+    charged = [line.amount.minor for each in db.invoices(account) for line in each.lines]
+    assert charged == ([1000, 3000, 500] if begun_on == "small" else [4000, 500])
+    db.advance_clock(account, EDGE)
+    assert db.invoices(account)[-1].due == Money(4000, "USD")
+
+
+def test_what_a_credit_note_took_back_is_due_again(
+    db: Database, account: str, name: Name, small: str, large: str
+) -> None:
+    """30 for the large plan went back: it is not paid for any more."""
+    db.subscribe(account, small, subscription_id=name("sub"))
+    db.change_plan(name("sub"), large, change_id="up")
+    paid = db.invoices(account)[-1]
+    db.create_credit_note(name("note"), paid.invoice_id, paid.lines[0].line_id, amount=Money(3000, "USD"))
+    db.change_plan(name("sub"), small, change_id="down")
+    assert db.preview_change(name("sub"), large).due_now == Money(3000, "USD")
+
+
 @pytest.mark.behaviour("S0-34")
 @pytest.mark.parametrize("spent_between", [0, 50])
 def test_what_a_smaller_plan_took_comes_back_with_the_next(

@@ -3,7 +3,7 @@
 With the same rhythm (billing period and cadence) the present billing period goes on:
 
 ======== =====================================================================================
-none     the new price is due for the period: the difference upwards now, nothing back downwards
+none     the new price is due for the period: what it is above the dearest so far, now; nothing back
 first    the difference for the time that is left, upwards now, downwards on the next invoice
 both     as ``first``
 ======== =====================================================================================
@@ -44,16 +44,28 @@ def period_price(subscription: Subscription, plan: Plan, number: int) -> Money:
 
 
 def difference_charge(
-    old: Subscription, old_plan: Plan, new: Subscription, plan: Plan, change_id: str, now: datetime
+    old: Subscription,
+    old_plan: Plan,
+    new: Subscription,
+    plan: Plan,
+    change_id: str,
+    now: datetime,
+    charged: Money,
 ) -> Charge | None:
-    """The one amount that a change within the same rhythm makes; negative when it is given back."""
+    """The one amount that a change within the same rhythm makes; negative when it is given back.
+
+    ``charged``: what the period has cost so far, changes inside it included.
+    """
     number = max(0, old.billing.number_at(now))
     period = old.billing.period(number)
-    difference = period_price(new, plan, number) - period_price(old, old_plan, number)
+    price, before = period_price(new, plan, number), period_price(old, old_plan, number)
     if plan.proration == "none":
-        amount = difference if difference.minor > 0 else Money(0, difference.currency)
+        # A dearer plan that was left is paid for to the end of the period; what it cost elsewhere, before it
+        # was brought here, is on no line.
+        paid_for = max(before.minor, charged.minor)
+        amount = Money(max(0, price.minor - paid_for), price.currency)
     else:
-        amount = difference.times(share_left(now, period, period))
+        amount = (price - before).times(share_left(now, period, period))
     if not amount:
         return None
     return _charge(new, plan, change_id, f"Change from {old_plan.name} to {plan.name}", amount, now, period)
@@ -76,6 +88,11 @@ def unused_charge(
     )
 
 
+def change_line_id(subscription: Subscription, change_id: str) -> str:
+    """The line of a change of plan, whichever invoice has it."""
+    return f"{subscription.subscription_id}:change:{change_id}"
+
+
 def _charge(
     subscription: Subscription,
     plan: Plan,
@@ -86,7 +103,7 @@ def _charge(
     period: Period,
 ) -> Charge:
     return Charge(
-        charge_id=f"{subscription.subscription_id}:change:{change_id}",
+        charge_id=change_line_id(subscription, change_id),
         kind="proration",
         description=description,
         amount=amount,

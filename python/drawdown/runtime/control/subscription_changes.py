@@ -25,7 +25,7 @@ from drawdown.runtime.control.subscription_steps import (
     release_with,
     tell_change,
 )
-from drawdown.runtime.control.unused_time import as_paid, unused_time
+from drawdown.runtime.control.unused_time import as_paid, charged_for, unused_time
 from drawdown.subscriptions.bounds import check_bounds, overflow
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.change_price import difference_charge, same_rhythm
@@ -246,7 +246,8 @@ def work_out(step: Step, subscription: Subscription, planned: PlannedChange, now
         unused = unused_time(step, subscription, old_plan, plan, planned.change_id, now)
         charges += [unused] if unused is not None else []
     else:
-        difference = difference_charge(subscription, old_plan, changed, plan, planned.change_id, now)
+        charged = charged_for(step, subscription, planned.change_id, now)
+        difference = difference_charge(subscription, old_plan, changed, plan, planned.change_id, now, charged)
         charge = as_paid(step, subscription, difference, now)
         if charge is not None:
             (charges if charge.amount.minor > 0 else waiting).append(charge)

@@ -1,4 +1,4 @@
-"""The unused time of a period that is left: given back as far as the customer paid for the period.
+"""What a period has cost, and its unused time when it is left: given back as far as the customer paid for it.
 
 What promotional money paid of its lines is not paid out, and what a credit note gave back is not given back
 again. Of a period with a part that was paid, that part was there for the unused time: promotional money
@@ -19,7 +19,7 @@ from drawdown.runtime.control.credit_notes import left_of
 from drawdown.runtime.control.invoice_foot import foot
 from drawdown.runtime.control.step import Step
 from drawdown.subscriptions.calendar import Period
-from drawdown.subscriptions.change_price import UNUSED, unused_charge
+from drawdown.subscriptions.change_price import UNUSED, change_line_id, unused_charge
 from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.renewing import IN_ADVANCE, period_stem
 from drawdown.subscriptions.subscription import Subscription
@@ -45,6 +45,29 @@ def as_paid(step: Step, subscription: Subscription, charge: Charge | None, now: 
     if paid is None or paid.minor >= -charge.amount.minor:
         return charge
     return msgspec.structs.replace(charge, amount=-paid) if paid.minor > 0 else None
+
+
+def charged_for(step: Step, subscription: Subscription, change_id: str, now: datetime) -> Money:
+    """What the present period was charged in advance, whoever paid: its fee and credits and changes of plan
+    inside it, less credit notes. Without the charge of the change itself, which may be asked for already."""
+    number = max(0, subscription.billing.number_at(now))
+    period, stem = subscription.billing.period(number), period_stem(subscription, number)
+    invoices = step.work.invoices.find(account=subscription.account, order="row", since=since_begun(period))
+    amounts: list[Money] = []
+    for invoice in invoices:
+        if invoice.corrects or invoice.state in _UNPAID_STATES:
+            continue
+        notes = [each for each in invoices if each.corrects == invoice.invoice_id]
+        gross = msgspec.structs.replace(invoice, applications=())
+        amounts += [
+            left_of(gross, line, notes)
+            for line in invoice.lines
+            if _is_of(line, subscription, period, stem)
+            and line.line_id != change_line_id(subscription, change_id)
+        ]
+    waiting = [line_of(each) for each in subscription.waiting_charges]
+    amounts += [each.amount for each in waiting if _is_of(each, subscription, period, stem)]
+    return total(amounts, subscription.currency)
 
 
 def _paid_for(step: Step, subscription: Subscription, period: Period, stem: str) -> Money | None:
