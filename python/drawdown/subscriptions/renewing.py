@@ -136,6 +136,12 @@ def credits_at(subscription: Subscription, plan: Plan, number: int) -> Decimal:
     return credits_share(credits_of(subscription, plan), part, plan.credit_scale)
 
 
+def cost_at(subscription: Subscription, plan: Plan, number: int) -> Money:
+    """What the credits of cadence ``number`` cost: of a short first one the share, as of the credits."""
+    assert subscription.grants is not None
+    return cost_of_cadence(subscription, plan).times(cadence_share(plan, subscription.grants, number))
+
+
 def period_stem(subscription: Subscription, number: int) -> str:
     """What lines of billing period ``number`` are called after."""
     return f"{subscription.subscription_id}:{subscription.epoch}.{number}"
@@ -201,7 +207,7 @@ def cadence_grant(
         period=period,
         expires_at=lifetime_end(grants, number, lifetime_of(charge.lifetime)),
         priority=charge.priority,
-        cost=None if plan.type == "free" else cost_of_cadence(subscription, plan),
+        cost=None if plan.type == "free" else cost_at(subscription, plan, number),
         plan_key=plan.key,
     )
     kept = [

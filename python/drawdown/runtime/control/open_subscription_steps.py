@@ -18,7 +18,7 @@ from drawdown.subscriptions.identifiers import grant_id
 from drawdown.subscriptions.opening_rows import OpenSubscription
 from drawdown.subscriptions.renewing import (
     check_currency,
-    cost_of_cadence,
+    cost_at,
     credits_at,
     grant_input_of,
     grant_job,
@@ -126,7 +126,7 @@ def _go_on_granting(
     if not left:
         return step.work.subscriptions.put(going)
     paid = plan.type != "free" and whole > 0
-    cost = cost_of_cadence(subscription, plan).times(Fraction(left) / Fraction(whole)) if paid else None
+    cost = cost_at(subscription, plan, number).times(Fraction(left) / Fraction(whole)) if paid else None
     own = OwnGrant(
         grant_id=grant_id(subscription.subscription_id, subscription.epoch, number),
         credit_type=plan.credits.credit_type,
