@@ -65,3 +65,20 @@ def test_a_short_first_cadence_is_paid_out_as_it_was_paid(db: Database, account:
     db.subscribe(account, priced(db, name("plan"), "3100", "62", **settings), subscription_id=name("sub"))
     use(db, account, "50")
     assert paid_out(db, account) == usd("1")
+
+
+@pytest.mark.parametrize(("adjusted", "left"), [("12", "3"), ("10", "1"), ("9.5", "0.5")])
+def test_a_delivery_that_is_adjusted_costs_what_was_paid_for_the_rest(
+    db: Database, account: str, name: Name, adjusted: str, left: str
+) -> None:
+    """10 for 5.00, of which 9 are used: 0.50 of it is left, whatever is changed by hand, and how often."""
+    prices = [{"currency": "USD", "amount": "5"}]
+    db.create_pack(name("pack"), name="Ten", credit_type="credits", amount="10", prices=prices)
+    plan = published(db, name("plan"), type="free", base_fee=[], credits=None, rates=[]).plan_id
+    db.subscribe(account, plan, subscription_id=name("sub"))
+    db.add_service(name("sub"), name("pack"), service_id="ten", schedule="one_off")
+    use(db, account, "9")
+    for amount in ("11", adjusted):
+        db.adjust_delivery(name("sub"), "ten", 0, amount)
+    assert db.balance(account, "credits").available == Decimal(left)
+    assert (paid(db, account), paid_out(db, account)) == (usd("5"), usd("0.50"))

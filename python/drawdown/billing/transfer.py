@@ -123,7 +123,7 @@ def planned(transfer: Transfer, grants: Iterable[Grant]) -> Transfer | None:
                 rest_grant_id=derived("transfer", transfer.transfer_id, number, "rest"),
                 to_grant_id=derived("transfer", transfer.transfer_id, number),
                 credits=credits,
-                cost=_share_of_cost(grant, credits),
+                cost=share_of_cost(grant, credits),
                 expires_at=grant.expires_at,
             )
         )
@@ -163,7 +163,8 @@ def transfer_job(transfer: Transfer) -> Job:
     )
 
 
-def _share_of_cost(grant: Grant, credits: Decimal) -> Money | None:
+def share_of_cost(grant: Grant, credits: Decimal) -> Money | None:
+    """What was paid for so many credits of the grant; ``None`` where nothing was."""
     if grant.cost_minor <= 0:
         return None
     return Money(grant.cost_minor, grant.cost_currency).times(Fraction(credits) / Fraction(grant.amount))
@@ -171,7 +172,7 @@ def _share_of_cost(grant: Grant, credits: Decimal) -> Money | None:
 
 def _rest(part: TransferPart, grant: Grant) -> commands.GrantInput:
     """What stays: measured in the step itself. Its cost and that of what leaves make up the share of both."""
-    both, leaving = _share_of_cost(grant, grant.remaining), part.cost
+    both, leaving = share_of_cost(grant, grant.remaining), part.cost
     return grant_like(
         grant,
         part.rest_grant_id,

@@ -8,6 +8,7 @@ import msgspec
 
 from drawdown import errors
 from drawdown.billing.invoice import Invoice
+from drawdown.billing.transfer import share_of_cost
 from drawdown.billing.withdrawal import ADJUSTS, ALLOCATED
 from drawdown.catalog.pack import Pack
 from drawdown.model.commands import CreateGrant, Formula, VoidAndReplace, grant_input
@@ -255,6 +256,8 @@ def _replace_delivered(
     times = int(service.adjusted.get(counter, "0"))
     old = _standing_for(step, subscription, base, derived(base, "adjusted", times) if times else base)
     before = Decimal(old.metadata.get(ALLOCATED, "") or before)
+    # The price of a delivery stays what it was: what is not used up of it goes along, be it for more or less.
+    cost = share_of_cost(old, old.remaining - old.held)
     grant = grant_input(
         derived(base, "adjusted", times + 1),
         old.credit_type,
@@ -266,8 +269,8 @@ def _replace_delivered(
         category=old.category,
         source="subscription",
         source_reference=subscription.subscription_id,
-        cost_minor=old.cost_minor,
-        cost_currency=old.cost_currency,
+        cost_minor=0 if cost is None else cost.minor,
+        cost_currency="" if not cost else cost.currency,
         reason="delivery adjusted by hand",
         metadata={ADJUSTS: base},
     )
