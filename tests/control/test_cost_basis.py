@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from drawdown.catalog.plan import CHANGE_POLICIES
 from drawdown.client.interface import Database
 from drawdown.model.money import Money, total
 
+from .conftest import START
 from .plans import published
 
 Name = Callable[[str], str]
+MIDDLE = START + timedelta(days=14)
 
 
 def usd(amount: str) -> Money:
@@ -82,3 +85,85 @@ def test_a_delivery_that_is_adjusted_costs_what_was_paid_for_the_rest(
         db.adjust_delivery(name("sub"), "ten", 0, amount)
     assert db.balance(account, "credits").available == Decimal(left)
     assert (paid(db, account), paid_out(db, account)) == (usd("5"), usd("0.50"))
+
+
+def changed(
+    db: Database, account: str, name: Name, settings: dict[str, Any], *, middle: bool = False
+) -> None:
+    """From 1,000 for 100.00, of which 900 are used, to 2,000 for 200.00."""
+    small = priced(db, name("small"), "1000", "100", **settings)
+    large = priced(db, name("large"), "2000", "200", **settings)
+    db.subscribe(account, small, subscription_id=name("sub"))
+    use(db, account, "900")
+    if middle:
+        db.advance_clock(account, MIDDLE)
+    db.change_plan(name("sub"), large, change_id="up")
+
+
+@pytest.mark.parametrize("policy", CHANGE_POLICIES)
+def test_what_was_used_before_a_change_is_not_paid_out(
+    db: Database, account: str, name: Name, policy: str
+) -> None:
+    """200.00 were paid for 2,000, of which 900 are used."""
+    changed(db, account, name, {"change_policy": policy})
+    assert db.balance(account, "credits").available == 1100
+    assert (paid(db, account), paid_out(db, account)) == (usd("200"), usd("110"))
+
+
+@pytest.mark.parametrize(
+    ("policy", "left"), [("void_replace", 1100), ("keep_until_expiry", 1100), ("prorate", 600)]
+)
+def test_a_change_in_the_middle_costs_what_it_charged(
+    db: Database, account: str, name: Name, policy: str, left: int
+) -> None:
+    """10.00 are left of the first 100.00, and 50.00 were paid for the rest of the period."""
+    changed(db, account, name, {"change_policy": policy, "proration": "first"}, middle=True)
+    assert db.balance(account, "credits").available == left
+    assert (paid(db, account), paid_out(db, account)) == (usd("150"), usd("60"))
+
+
+@pytest.mark.parametrize("policy", CHANGE_POLICIES)
+@pytest.mark.parametrize("use_between", ["", "500"])
+def test_to_and_fro_nothing_is_paid_out_beyond_what_came(
+    db: Database, account: str, name: Name, policy: str, use_between: str
+) -> None:
+    """All of 200.00 for 2,000 unused, and a quarter less where a quarter is used."""
+    small = priced(db, name("small"), "1000", "100", change_policy=policy)
+    large = priced(db, name("large"), "2000", "200", change_policy=policy)
+    db.subscribe(account, small, subscription_id=name("sub"))
+    for turn, plan in enumerate((large, small, large, small, large)):
+        db.change_plan(name("sub"), plan, change_id=f"{turn}")
+        if turn == 1 and use_between:
+            use(db, account, use_between)
+    used = int(use_between or 0)
+    out = paid_out(db, account)
+    if policy == "void_replace":
+        assert out == usd("150" if used else "200")
+    assert (paid(db, account), out <= usd("150" if used else "200")) == (usd("200"), True)
+
+
+def test_a_plan_of_another_type_costs_its_own_price(db: Database, account: str, name: Name) -> None:
+    """100.00 for 1,000 credits, then as many minutes for as much: nothing more is charged."""
+    credits = priced(db, name("credits"), "1000", "100")
+    charge = {
+        "credit_type": "minutes",
+        "amount": "500",
+        "cadence": "monthly",
+        "prices": [{"currency": "USD", "amount": "100"}],
+    }
+    minutes = published(db, name("minutes"), base_fee=[], credits=charge).plan_id
+    db.subscribe(account, credits, subscription_id=name("sub"))
+    db.change_plan(name("sub"), minutes, change_id="to")
+    assert (paid(db, account), paid_out(db, account)) == (usd("100"), usd("100"))
+
+
+def test_a_period_that_begins_with_a_change_costs_its_own_price(
+    db: Database, account: str, name: Name
+) -> None:
+    """900 of 1,000 for 100.00 are used; then a year for 1,200.00, of which a month is there."""
+    small = priced(db, name("small"), "1000", "100")
+    year = priced(db, name("year"), "1000", "100", billing_period="yearly")
+    db.subscribe(account, small, subscription_id=name("sub"))
+    use(db, account, "900")
+    db.change_plan(name("sub"), year, change_id="to")
+    assert (paid(db, account), paid_out(db, account)) == (usd("1300"), usd("100"))

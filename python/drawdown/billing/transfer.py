@@ -14,7 +14,6 @@ validity, scope, source and its share of what was paid for it.
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from fractions import Fraction
 from typing import Final
 
 import msgspec
@@ -27,6 +26,7 @@ from drawdown.model.ids import check_id
 from drawdown.model.money import Money
 from drawdown.model.request import Request, Value
 from drawdown.model.results import Grant
+from drawdown.subscriptions.cost_basis import share_of_cost
 from drawdown.subscriptions.identifiers import derived, lane_of
 
 TRANSFER_JOB: Final = "transfer"
@@ -161,13 +161,6 @@ def transfer_job(transfer: Transfer) -> Job:
         due_at=transfer.created_at,
         payload={"transfer_id": transfer.transfer_id},
     )
-
-
-def share_of_cost(grant: Grant, credits: Decimal) -> Money | None:
-    """What was paid for so many credits of the grant; ``None`` where nothing was."""
-    if grant.cost_minor <= 0:
-        return None
-    return Money(grant.cost_minor, grant.cost_currency).times(Fraction(credits) / Fraction(grant.amount))
 
 
 def _rest(part: TransferPart, grant: Grant) -> commands.GrantInput:

@@ -23,6 +23,7 @@ what rolled over from earlier cadences stay.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import NamedTuple
 
 import msgspec
@@ -30,11 +31,13 @@ import msgspec
 from drawdown.catalog.plan import Plan
 from drawdown.model import commands
 from drawdown.model.credits import decimal_text
+from drawdown.model.money import Money
 from drawdown.model.results import Grant
 from drawdown.subscriptions.calendar import Period, lifetime_end
+from drawdown.subscriptions.cost_basis import change_cost
 from drawdown.subscriptions.identifiers import derived
 from drawdown.subscriptions.prorating import accrued
-from drawdown.subscriptions.renewing import cost_of_cadence, credits_at, grant_input_of, lifetime_of
+from drawdown.subscriptions.renewing import credits_at, grant_input_of, lifetime_of
 from drawdown.subscriptions.subscription import OwnGrant, Segment, Subscription
 
 
@@ -52,6 +55,7 @@ class Replacement(msgspec.Struct, frozen=True, kw_only=True):
 
 def replacement(
     old: Subscription,
+    old_plan: Plan,
     new: Subscription,
     plan: Plan,
     *,
@@ -79,13 +83,16 @@ def replacement(
     if policy == "keep_until_expiry":
         best = max(_amounts_in(_type_of(plan), old.segments), default=Decimal(0))
         more = amounts.estimate if _all_voided(plan, present, figures) else max(Decimal(0), wanted - best)
-        return _kept(new, plan, change_id, now, more, pending)
+        return _kept(old, old_plan, new, plan, change_id, now, more, pending)
     amount, adds, estimate = amounts
     created: list[tuple[OwnGrant, commands.GrantAmountLike]] = []
     if plan.credits is not None:
+        replaced = [figures[own.grant_id] for own in live]
+        cost = change_cost(old, old_plan, new, plan, replaced=replaced, credits=estimate, now=now)
+        cost_of_more = cost.times(Fraction(adds) / Fraction(estimate)) if adds else cost - cost
         created = [
-            (_own(new, plan, change_id, suffix, now), each)
-            for suffix, each in (("", amount), (".more", adds))
+            (_own(new, plan, change_id, suffix, now, part), each)
+            for suffix, each, part in (("", amount, cost - cost_of_more), (".more", adds, cost_of_more))
             # The engine would refuse a plain amount of 0, and the voids with it.
             if each is not None and each != 0
         ]
@@ -210,7 +217,7 @@ def _at_most(own: OwnGrant, amount: Decimal) -> commands.Formula:
     return commands.Formula(of=own.grant_id, min=decimal_text(amount))
 
 
-def _own(new: Subscription, plan: Plan, change_id: str, suffix: str, now: datetime) -> OwnGrant:
+def _own(new: Subscription, plan: Plan, change_id: str, suffix: str, now: datetime, cost: Money) -> OwnGrant:
     charge, grants = plan.credits, new.grants
     assert charge is not None and grants is not None
     number = max(0, grants.number_at(now))
@@ -222,18 +229,26 @@ def _own(new: Subscription, plan: Plan, change_id: str, suffix: str, now: dateti
         period=Period(start=max(now, period.start), end=period.end),
         expires_at=lifetime_end(grants, number, lifetime_of(charge.lifetime)),
         priority=charge.priority,
-        cost=cost_of_cadence(new, plan),
+        cost=cost,
         plan_key=plan.key,
     )
 
 
 def _kept(
-    new: Subscription, plan: Plan, change_id: str, now: datetime, more: Decimal, pending: bool
+    old: Subscription,
+    old_plan: Plan,
+    new: Subscription,
+    plan: Plan,
+    change_id: str,
+    now: datetime,
+    more: Decimal,
+    pending: bool,
 ) -> Replacement:
     """The old grants stay to their end; what the new plan has beyond the best so far is added."""
     if plan.credits is None or more <= 0:
         return Replacement(command=None, own=(), voided=(), forfeits=Decimal(0), grants=Decimal(0))
-    own = _own(new, plan, change_id, "", now)
+    cost = change_cost(old, old_plan, new, plan, replaced=(), credits=more, now=now)
+    own = _own(new, plan, change_id, "", now, cost)
     command = commands.CreateGrant(account=new.account, grant=grant_input_of(new, own, more, pending=pending))
     return Replacement(command=command, own=(own,), voided=(), forfeits=Decimal(0), grants=more)
 

@@ -413,6 +413,7 @@ def _credits(
     scale = 9 if credits is None else step.engine.scale(credits.credit_type)
     return replacement(
         with_named_segments(old, target.old_plan),
+        target.old_plan,
         _segments(old, target, now),
         target.plan,
         change_id=planned.change_id,

@@ -8,7 +8,6 @@ import msgspec
 
 from drawdown import errors
 from drawdown.billing.invoice import Invoice
-from drawdown.billing.transfer import share_of_cost
 from drawdown.billing.withdrawal import ADJUSTS, ALLOCATED
 from drawdown.catalog.pack import Pack
 from drawdown.model.commands import CreateGrant, Formula, VoidAndReplace, grant_input
@@ -27,6 +26,7 @@ from drawdown.runtime.control.subscription_steps import (
 )
 from drawdown.storage.sql.jobs import StoredJob
 from drawdown.subscriptions.calendar import Period
+from drawdown.subscriptions.cost_basis import share_of_cost
 from drawdown.subscriptions.identifiers import derived, lane_of
 from drawdown.subscriptions.renewing import grant_input_of
 from drawdown.subscriptions.requests import AddService, AdjustDelivery, ServiceOrder, TerminateService
