@@ -167,3 +167,65 @@ def test_a_period_that_begins_with_a_change_costs_its_own_price(
     use(db, account, "900")
     db.change_plan(name("sub"), year, change_id="to")
     assert (paid(db, account), paid_out(db, account)) == (usd("1300"), usd("100"))
+
+
+def promotion(db: Database, account: str, name: Name, amount: int) -> None:
+    db.create_invoice_credit(account, name(f"off-{amount}"), amount=amount, currency="USD", name="Welcome")
+
+
+@pytest.mark.parametrize(("off", "cost"), [(100, "0"), (40, "60")])
+def test_what_promotional_money_paid_of_a_plan_is_not_paid_out(
+    db: Database, account: str, name: Name, off: int, cost: str
+) -> None:
+    """As of a purchase: the credits cost what they were sold for. They stay paid ones, first after gifts."""
+    promotion(db, account, name, off)
+    db.subscribe(account, priced(db, name("plan"), "1000", "100"), subscription_id=name("sub"))
+    (grant,) = db.grants(account)
+    assert (grant.cost_minor, grant.category) == (usd(cost).minor, "paid")
+    assert (paid(db, account), paid_out(db, account)) == (usd(cost), usd(cost))
+
+
+def test_a_renewal_that_promotional_money_pays_costs_nothing(db: Database, account: str, name: Name) -> None:
+    db.subscribe(account, priced(db, name("plan"), "1000", "100"), subscription_id=name("sub"))
+    promotion(db, account, name, 75)
+    db.advance_clock(account, datetime(2026, 2, 28, tzinfo=UTC))
+    (grant,) = [each for each in db.grants(account) if each.state == "active"]
+    assert grant.cost_minor == 2_500
+    assert paid_out(db, account) == usd("25")
+
+
+@pytest.mark.parametrize("policy", CHANGE_POLICIES)
+def test_a_change_that_promotional_money_pays_costs_what_was_paid_before(
+    db: Database, account: str, name: Name, policy: str
+) -> None:
+    small = priced(db, name("small"), "1000", "100", change_policy=policy)
+    large = priced(db, name("large"), "2000", "200", change_policy=policy)
+    db.subscribe(account, small, subscription_id=name("sub"))
+    promotion(db, account, name, 100)
+    db.change_plan(name("sub"), large, change_id="up")
+    assert (paid(db, account), paid_out(db, account)) == (usd("100"), usd("100"))
+
+
+def test_a_year_that_promotional_money_pays_in_part_costs_the_rest(
+    db: Database, account: str, name: Name
+) -> None:
+    """900.00 of 1,200.00 are paid: 75.00 a month, after a change and after a renewal of the month."""
+    year = priced(db, name("year"), "1000", "100", billing_period="yearly")
+    published(db, name("free"), type="free", base_fee=[], credits="5")
+    db.subscribe(account, name("free"), subscription_id=name("sub"))
+    promotion(db, account, name, 300)
+    db.change_plan(name("sub"), year, change_id="to")
+    costs = [each.cost_minor for each in db.grants(account) if each.state == "active"]
+    db.advance_clock(account, datetime(2026, 3, 1, tzinfo=UTC))
+    costs += [each.cost_minor for each in db.grants(account) if each.state == "active"]
+    assert (paid(db, account), costs) == (usd("900"), [7_500, 7_500])
+
+
+def test_a_delivery_that_promotional_money_pays_costs_nothing(db: Database, account: str, name: Name) -> None:
+    prices = [{"currency": "USD", "amount": "5"}]
+    db.create_pack(name("pack"), name="Ten", credit_type="credits", amount="10", prices=prices)
+    plan = published(db, name("plan"), type="free", base_fee=[], credits=None, rates=[]).plan_id
+    db.subscribe(account, plan, subscription_id=name("sub"))
+    promotion(db, account, name, 4)
+    db.add_service(name("sub"), name("pack"), service_id="ten", schedule="one_off")
+    assert (paid(db, account), paid_out(db, account)) == (usd("1"), usd("1"))

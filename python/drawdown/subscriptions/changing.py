@@ -66,9 +66,11 @@ def replacement(
     scale: int,
     pending: bool,
     counts_anew: bool = False,
+    sold: Fraction,
 ) -> Replacement:
     """What the change does to the credits of the present cadence.
 
+    ``sold``: the share of what it charges that promotional money does not pay.
     ``counts_anew``: a period that begins with the change and is paid in full gives its full credits.
     ``figures`` are the subscription's grants as the engine has them now; ``new`` is the subscription on
     ``plan``, its segments including the new one.
@@ -83,12 +85,12 @@ def replacement(
     if policy == "keep_until_expiry":
         best = max(_amounts_in(_type_of(plan), old.segments), default=Decimal(0))
         more = amounts.estimate if _all_voided(plan, present, figures) else max(Decimal(0), wanted - best)
-        return _kept(old, old_plan, new, plan, change_id, now, more, pending)
+        return _kept(old, old_plan, new, plan, change_id, now, more, pending, sold)
     amount, adds, estimate = amounts
     created: list[tuple[OwnGrant, commands.GrantAmountLike]] = []
     if plan.credits is not None:
         replaced = [figures[own.grant_id] for own in live]
-        cost = change_cost(old, old_plan, new, plan, replaced=replaced, credits=estimate, now=now)
+        cost = change_cost(old, old_plan, new, plan, replaced=replaced, credits=estimate, now=now, sold=sold)
         cost_of_more = cost.times(Fraction(adds) / Fraction(estimate)) if adds else cost - cost
         created = [
             (_own(new, plan, change_id, suffix, now, part), each)
@@ -243,11 +245,12 @@ def _kept(
     now: datetime,
     more: Decimal,
     pending: bool,
+    sold: Fraction,
 ) -> Replacement:
     """The old grants stay to their end; what the new plan has beyond the best so far is added."""
     if plan.credits is None or more <= 0:
         return Replacement(command=None, own=(), voided=(), forfeits=Decimal(0), grants=Decimal(0))
-    cost = change_cost(old, old_plan, new, plan, replaced=(), credits=more, now=now)
+    cost = change_cost(old, old_plan, new, plan, replaced=(), credits=more, now=now, sold=sold)
     own = _own(new, plan, change_id, "", now, cost)
     command = commands.CreateGrant(account=new.account, grant=grant_input_of(new, own, more, pending=pending))
     return Replacement(command=command, own=(own,), voided=(), forfeits=Decimal(0), grants=more)

@@ -34,8 +34,12 @@ def change_cost(
     replaced: Iterable[Grant],
     credits: Decimal,
     now: datetime,
+    sold: Fraction,
 ) -> Money:
-    """Of ``credits`` that a change to ``plan`` makes out of the grants that are ``replaced``."""
+    """Of ``credits`` that a change to ``plan`` makes out of the grants that are ``replaced``.
+
+    ``sold``: the share of what it charges that promotional money does not pay.
+    """
     assert new.grants is not None
     number = max(0, new.grants.number_at(now))
     whole, price = credits_at(new, plan, number), cost_at(new, plan, number)
@@ -44,10 +48,11 @@ def change_cost(
     most = price.times(Fraction(credits) / Fraction(whole))
     if new.epoch != old.epoch:
         # Of a period that begins with the change, and is charged for itself.
-        return most
+        return most.times(sold)
     free = [share_of_cost(each, each.remaining - each.held) for each in replaced]
     carried = [each for each in free if each is not None and each.currency == new.currency]
-    cost = total([*carried, _charged(old, old_plan, price, plan, number, now)], new.currency)
+    charged = _charged(old, old_plan, price, plan, number, now)
+    cost = total([*carried, charged.times(sold if charged.minor > 0 else 1)], new.currency)
     return max(zero(new.currency), min(cost, most))
 
 

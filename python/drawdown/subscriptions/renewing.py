@@ -147,6 +147,11 @@ def period_stem(subscription: Subscription, number: int) -> str:
     return f"{subscription.subscription_id}:{subscription.epoch}.{number}"
 
 
+def credits_line_id(subscription: Subscription, number: int) -> str:
+    """The line of what the credits of billing period ``number`` cost, whichever invoice has it."""
+    return f"{period_stem(subscription, number)}:credits"
+
+
 def period_charges(subscription: Subscription, plan: Plan, number: int) -> list[Charge]:
     """What billing period ``number`` costs in advance: the base fee, and the credits of its cadences."""
     period = subscription.billing.period(number)
@@ -193,9 +198,12 @@ def _charge(
 
 
 def cadence_grant(
-    subscription: Subscription, plan: Plan, number: int, *, pending: bool
+    subscription: Subscription, plan: Plan, number: int, *, pending: bool, sold: Fraction
 ) -> tuple[Subscription, commands.CreateGrant | None]:
-    """The grant of cadence ``number`` and the subscription that has it; no command where 0 are due."""
+    """The grant of cadence ``number`` and the subscription that has it; no command where 0 are due.
+
+    ``sold``: the share of its price that promotional money does not pay.
+    """
     charge, grants = plan.credits, subscription.grants
     assert charge is not None and grants is not None
     amount = credits_at(subscription, plan, number)
@@ -207,7 +215,7 @@ def cadence_grant(
         period=period,
         expires_at=lifetime_end(grants, number, lifetime_of(charge.lifetime)),
         priority=charge.priority,
-        cost=None if plan.type == "free" else cost_at(subscription, plan, number),
+        cost=None if plan.type == "free" else cost_at(subscription, plan, number).times(sold),
         plan_key=plan.key,
     )
     kept = [

@@ -29,6 +29,7 @@ def bring_renewals(work: Work, jobs: list[StoredJob]) -> None:
                     max(0, subscription.billing_next - 1)
                 )
     work.invoices.bring(invoices)
+    work.invoice_credits.bring_lists(accounts, by="account", order="row")
     for state in ("granted", "refunded"):
         work.purchases.bring_lists(accounts, by="account", order="row", state=state)
     if ended:

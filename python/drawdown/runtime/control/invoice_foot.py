@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
+from fractions import Fraction
 
 import msgspec
 
 from drawdown.billing.balances import MoneyBalance
-from drawdown.billing.invoice import Invoice
+from drawdown.billing.invoice import DRAFT_STATES, Invoice
 from drawdown.billing.invoice_credit import InvoiceCredit, apply_credits, with_applied, without_applied
+from drawdown.billing.page_sums import CreditApplication
 from drawdown.billing.totals import totals_of
 from drawdown.model.money import Money, zero
 from drawdown.runtime.control.credit_notes import taken_back_of
@@ -33,14 +36,8 @@ def foot(step: Step, invoice: Invoice) -> Invoice:
     A credit is judged at the last instant of the period that ends where the invoice is made; where none
     ends, at its issue. One that was made while the invoice waited for late usage was not there yet.
     """
-    judged_at = invoice.created_at
-    if _closes_a_period(step, invoice):
-        judged_at -= timedelta(microseconds=1)
     customer = step.customer_of(invoice.account)
-    credits = credits_of(step, invoice.account)
-    if invoice.waits_for_usage or invoice.advance is not None:
-        credits = [each for each in credits if each.created_at <= judged_at]
-    applications = apply_credits(invoice.lines, credits, judged_at)
+    applications = _applications(step, invoice)
     totals = totals_of(
         invoice.lines,
         applications,
@@ -52,6 +49,30 @@ def foot(step: Step, invoice: Invoice) -> Invoice:
     )
     due = totals.due if totals.due.minor > 0 else zero(invoice.currency)
     return msgspec.structs.replace(invoice, applications=tuple(applications), totals=totals, due=due)
+
+
+def _applications(step: Step, invoice: Invoice) -> list[CreditApplication]:
+    judged_at = invoice.created_at
+    if _closes_a_period(step, invoice):
+        judged_at -= timedelta(microseconds=1)
+    credits = credits_of(step, invoice.account)
+    if invoice.waits_for_usage or invoice.advance is not None:
+        credits = [each for each in credits if each.created_at <= judged_at]
+    return apply_credits(invoice.lines, credits, judged_at)
+
+
+def sold_share(step: Step, invoice: Invoice | None, line_ids: Collection[str]) -> Fraction:
+    """The share of these lines that the customer pays for and promotional money does not; of none, all.
+
+    Of a draft as it would be now: its credits are granted before it is final.
+    """
+    lines = [] if invoice is None else [each for each in invoice.lines if each.line_id in line_ids]
+    gross = sum(each.amount.minor for each in lines)
+    if invoice is None or gross <= 0:
+        return Fraction(1)
+    is_draft = invoice.state in DRAFT_STATES
+    applied = _applications(step, invoice) if is_draft else invoice.applications
+    return 1 - Fraction(sum(each.amount.minor for each in applied if each.line_id in line_ids), gross)
 
 
 def _closes_a_period(step: Step, invoice: Invoice) -> bool:

@@ -10,6 +10,7 @@ from drawdown.model.ids import check_id
 from drawdown.model.money import Money, total, zero
 from drawdown.model.results import Grant
 from drawdown.runtime.control.catalog_calls import plan_in_force
+from drawdown.runtime.control.invoice_foot import sold_share
 from drawdown.runtime.control.invoicing import add_lines, drop_invoice, invoice_of_period, must_wait
 from drawdown.runtime.control.leaving_plan import Leaving, leave_plan
 from drawdown.runtime.control.registry import handles
@@ -28,7 +29,7 @@ from drawdown.runtime.control.subscription_steps import (
 from drawdown.runtime.control.unused_time import as_paid, charged_for, unused_time
 from drawdown.subscriptions.bounds import check_bounds, overflow
 from drawdown.subscriptions.calendar import Period
-from drawdown.subscriptions.change_price import difference_charge, same_rhythm
+from drawdown.subscriptions.change_price import change_line_id, difference_charge, same_rhythm
 from drawdown.subscriptions.changing import (
     Replacement,
     cadence_credits,
@@ -38,7 +39,7 @@ from drawdown.subscriptions.changing import (
 )
 from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.identifiers import derived, lane_of
-from drawdown.subscriptions.renewing import grant_job, period_charges
+from drawdown.subscriptions.renewing import credits_line_id, grant_job, period_charges
 from drawdown.subscriptions.requests import ChangePlan, ChangePreview, PreviewChange
 from drawdown.subscriptions.servicing import with_all_billed, with_charged_until
 from drawdown.subscriptions.starting import QUANTITY_MAX
@@ -285,10 +286,14 @@ def _invoice(
     now: datetime,
     charges: list[Charge],
 ) -> str:
-    own_id = planned.invoice_id or derived("inv", subscription.subscription_id, "change", planned.change_id)
+    own_id = _own_invoice_id(subscription, planned)
     period = Period(start=now, end=target.changed.billing.edge(target.changed.billing_next))
     add_lines(step, subscription, target.plan, period, charges, own_id=own_id)
     return own_id
+
+
+def _own_invoice_id(subscription: Subscription, planned: PlannedChange) -> str:
+    return planned.invoice_id or derived("inv", subscription.subscription_id, "change", planned.change_id)
 
 
 def _leaving(
@@ -411,6 +416,8 @@ def _credits(
     figures: dict[str, Grant] = {each.grant_id: each for each in step.engine.grants(old.account)}
     credits = target.plan.credits
     scale = 9 if credits is None else step.engine.scale(credits.credit_type)
+    invoice = step.work.invoices.get(invoice_id=_own_invoice_id(old, planned))
+    lines = (change_line_id(old, planned.change_id), credits_line_id(target.changed, 0))
     return replacement(
         with_named_segments(old, target.old_plan),
         target.old_plan,
@@ -423,6 +430,7 @@ def _credits(
         scale=scale,
         pending=pending,
         counts_anew=target.fresh_period and target.due_now().minor > 0,
+        sold=sold_share(step, invoice, lines),
     )
 
 

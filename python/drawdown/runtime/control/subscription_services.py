@@ -14,6 +14,7 @@ from drawdown.model.commands import CreateGrant, Formula, VoidAndReplace, grant_
 from drawdown.model.credits import decimal_text, units_from_credits
 from drawdown.model.ids import check_id
 from drawdown.model.results import Grant
+from drawdown.runtime.control.invoice_foot import sold_share
 from drawdown.runtime.control.invoicing import add_lines, invoice_with_line, must_wait, release_instead
 from drawdown.runtime.control.registry import carries_out, handles
 from drawdown.runtime.control.step import Step
@@ -179,11 +180,13 @@ def _is_made(subscription: Subscription, service: Service, at: datetime) -> bool
 def _give_delivery(step: Step, subscription: Subscription, service: Service, number: int) -> None:
     pack, plan = pack_of(step, service.pack_id), plan_of(step, subscription)
     own = delivery_grant(subscription, service, pack, number)
-    assert own.amount is not None
-    if own.amount > 0:
+    if own.amount:
         invoice = None if service.bill_later else _invoice_of(step, subscription, service, pack, number)
         waits = not service.bill_later and must_wait(plan, invoice)
-        grant = grant_input_of(subscription, own, own.amount, pending=waits)
+        sold = sold_share(step, invoice, (delivery_line_id(subscription, service, number),))
+        cost = None if own.cost is None else own.cost.times(sold)
+        own = msgspec.structs.replace(own, cost=cost)
+        grant = grant_input_of(subscription, own, delivery_amount(service, pack, number), pending=waits)
         step.decision.command(subscription.account, CreateGrant(account=subscription.account, grant=grant))
         if waits:
             release_with(step, plan, invoice, subscription.account, own.grant_id)

@@ -9,6 +9,7 @@ from drawdown.billing.invoice import GrantRelease, Invoice
 from drawdown.catalog.pack import Pack
 from drawdown.catalog.plan import Plan
 from drawdown.model.commands import CreateGrant, grant_input
+from drawdown.runtime.control.invoice_foot import sold_share
 from drawdown.runtime.control.invoicing import add_lines, invoice_of_period, must_wait
 from drawdown.runtime.control.step import Step
 from drawdown.subscriptions.arrears import Arrears
@@ -25,6 +26,7 @@ from drawdown.subscriptions.entitling import (
 from drawdown.subscriptions.identifiers import derived, trial_grant_id
 from drawdown.subscriptions.renewing import (
     cadence_grant,
+    credits_line_id,
     grant_input_of,
     grant_job,
     lifetime_of,
@@ -140,7 +142,9 @@ def make_grant(step: Step, subscription: Subscription, plan: Plan, number: int) 
     edge = subscription.grants.edge(number)
     invoice = invoice_of_period(step, subscription, subscription.period_at(edge))
     waits = must_wait(plan, invoice)
-    granted, command = cadence_grant(subscription, plan, number, pending=waits)
+    line_id = credits_line_id(subscription, max(0, subscription.billing.number_at(edge)))
+    sold = sold_share(step, invoice, (line_id,))
+    granted, command = cadence_grant(subscription, plan, number, pending=waits, sold=sold)
     if command is not None:
         step.decision.command(subscription.account, command)
         if waits:
