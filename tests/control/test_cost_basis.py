@@ -229,3 +229,59 @@ def test_a_delivery_that_promotional_money_pays_costs_nothing(db: Database, acco
     promotion(db, account, name, 4)
     db.add_service(name("sub"), name("pack"), service_id="ten", schedule="one_off")
     assert (paid(db, account), paid_out(db, account)) == (usd("1"), usd("1"))
+
+
+def test_what_went_back_while_the_credits_stay_is_not_paid_out_again(
+    db: Database, account: str, name: Name
+) -> None:
+    """Half of 200.00 is given back with the unused time; of the credits, all unused, the other half."""
+    plan = priced(db, name("plan"), "2000", "200", proration="both")
+    db.subscribe(account, plan, subscription_id=name("sub"))
+    db.advance_clock(account, MIDDLE)
+    db.cancel_subscription(name("sub"), when="now", keep_credits=True)
+    assert db.balance(account, "credits").available == 2000
+    assert (paid(db, account), paid_out(db, account)) == (usd("200"), usd("100"))
+
+
+def test_what_a_smaller_plan_gave_back_is_not_paid_out_again(db: Database, account: str, name: Name) -> None:
+    """The large plan's credits stay to their end, and 50.00 of 200.00 come off the next invoice."""
+    settings = {"proration": "first", "change_policy": "keep_until_expiry"}
+    small = priced(db, name("small"), "1000", "100", **settings)
+    db.subscribe(account, priced(db, name("large"), "2000", "200", **settings), subscription_id=name("sub"))
+    db.advance_clock(account, MIDDLE)
+    db.change_plan(name("sub"), small, change_id="down")
+    assert (paid(db, account), paid_out(db, account)) == (usd("200"), usd("150"))
+
+
+def test_what_a_credit_note_took_back_is_not_paid_out_again(db: Database, account: str, name: Name) -> None:
+    """80.00 of 100.00 for January go back by a note, the credits stay; February is paid in full."""
+    charge = {
+        "credit_type": "credits",
+        "amount": "1000",
+        "cadence": "monthly",
+        "lifetime": {"count": 2, "unit": "month"},
+        "prices": [{"currency": "USD", "amount": "100"}],
+    }
+    plan = published(db, name("plan"), base_fee=[], credits=charge).plan_id
+    db.subscribe(account, plan, subscription_id=name("sub"))
+    (invoice,) = db.invoices(account)
+    db.create_credit_note(name("note"), invoice.invoice_id, invoice.lines[0].line_id, amount=usd("80"))
+    db.advance_clock(account, MIDDLE + timedelta(days=14))
+    assert db.balance(account, "credits").available == 2000
+    assert paid_out(db, account) == usd("120")
+
+
+def test_what_was_paid_elsewhere_counts_as_paid(db: Database, account: str, name: Name) -> None:
+    """400 of 1,000 for 100.00 are brought along; then 100.00 more for the large plan."""
+    row = {
+        "kind": "subscription",
+        "subscription_id": name("sub"),
+        "account": account,
+        "plan_id": priced(db, name("small"), "1000", "100"),
+        "started_at": START.isoformat(),
+        "credits_left": "400",
+    }
+    assert db.import_opening([row]).applied
+    large = priced(db, name("large"), "2000", "200")
+    db.change_plan(name("sub"), large, change_id="up")
+    assert (paid(db, account), paid_out(db, account)) == (usd("100"), usd("140"))

@@ -57,6 +57,13 @@ class AccountClosing(Value, frozen=True):
     """Owed to the customer, one sum per currency."""
 
 
+class PaidFor(msgspec.Struct, frozen=True):
+    """What came for these grants together; no more is paid out of them."""
+
+    grants: tuple[str, ...]
+    money: Money
+
+
 class CloseAccount(Request, frozen=True):
     """No further usage, for good; subscriptions end now, what is left goes by ``remainder``."""
 
@@ -110,12 +117,16 @@ def closing_job(closing: AccountClosing, unpaid: Iterable[str]) -> Job:
     )
 
 
-def closed(closing: AccountClosing, grants: Iterable[Grant], unpaid: Collection[str]) -> AccountClosing:
+def closed(
+    closing: AccountClosing, grants: Iterable[Grant], unpaid: Collection[str], paid: Iterable[PaidFor] = ()
+) -> AccountClosing:
     """The closing with what each grant gave up; money in proportion to what was paid for the grant, none
-    where it is ``unpaid``."""
+    where it is ``unpaid``, and of those ``paid`` for together no more than that."""
     taken = [each for each in grants if each.grant_id in closing.grants and each.voided > 0]
     pays = closing.remainder == "pay_out"
     lines = tuple(_line(each, pays and each.grant_id not in unpaid) for each in taken)
+    for each in paid:
+        lines = _at_most(lines, each)
     sums: dict[str, Money] = {}
     for line in lines:
         if line.payout is not None:
@@ -123,6 +134,19 @@ def closed(closing: AccountClosing, grants: Iterable[Grant], unpaid: Collection[
             sums[line.payout.currency] = have + line.payout
     payouts = tuple(sums[currency] for currency in sorted(sums))
     return msgspec.structs.replace(closing, state="closed", lines=lines, payouts=payouts)
+
+
+def _at_most(lines: tuple[ClosingLine, ...], paid: PaidFor) -> tuple[ClosingLine, ...]:
+    left = max(paid.money.minor, 0)
+    found = []
+    for line in lines:
+        if line.payout is not None and line.grant_id in paid.grants:
+            minor = min(left, line.payout.minor)
+            left -= minor
+            payout = Money(minor, line.payout.currency) if minor else None
+            line = msgspec.structs.replace(line, payout=payout)
+        found.append(line)
+    return tuple(found)
 
 
 def _line(grant: Grant, pays: bool) -> ClosingLine:

@@ -23,6 +23,8 @@ from drawdown.subscriptions.renewing import lifetime_of, price_of
 from drawdown.subscriptions.subscription import OwnGrant, Service, Subscription
 
 DELIVERY_JOB = "subscription.delivery"
+# Ids of grants of deliveries begin so.
+DELIVERY_GRANT: Final = "svc"
 # Behind the opening of the period that begins at the same instant, which puts the delivery onto an invoice.
 _DELIVERY_RANK: Final = 60
 SCHEDULES: Final = {"one_off": None, "weekly": Interval(1, "week"), "monthly": Interval(1, "month")}
@@ -174,7 +176,7 @@ def delivery_grant(subscription: Subscription, service: Service, pack: Pack, num
 
 def delivery_grant_id(subscription: Subscription, service: Service, number: int) -> str:
     """The grant of delivery ``number``."""
-    return derived("svc", subscription.subscription_id, service.service_id, number)
+    return derived(DELIVERY_GRANT, subscription.subscription_id, service.service_id, number)
 
 
 def delivery_job(subscription: Subscription, service: Service, number: int) -> Job | None:

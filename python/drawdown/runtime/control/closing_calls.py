@@ -9,6 +9,7 @@ from drawdown.billing import recharge
 from drawdown.billing.recharge_requests import Recharge
 from drawdown.model.commands import SuspendAccount
 from drawdown.model.results import Grant
+from drawdown.runtime.control.payouts import paid_for
 from drawdown.runtime.control.registry import carries_out, handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_lifecycle import end
@@ -139,9 +140,9 @@ def measure_remainder(step: Step, job: StoredJob, _: object) -> None:
     closing = step.work.closings.get(account=account)
     if closing is None or closing.state == "closed":
         return
-    settled = step.work.closings.put(
-        closed(closing, step.engine.grants(account), job.payload.get("unpaid", ()))
-    )
+    grants = step.engine.grants(account)
+    unpaid = job.payload.get("unpaid", ())
+    settled = step.work.closings.put(closed(closing, grants, unpaid, paid_for(step, account, grants)))
     step.decision.notice(
         "account.closed",
         account,

@@ -25,7 +25,7 @@ from drawdown.subscriptions.renewing import IN_ADVANCE, period_stem
 from drawdown.subscriptions.subscription import Subscription
 
 # Nobody pays for their lines.
-_UNPAID_STATES = ("void", "uncollectible")
+UNPAID_STATES = ("void", "uncollectible")
 
 
 def unused_time(
@@ -55,7 +55,7 @@ def charged_for(step: Step, subscription: Subscription, change_id: str, now: dat
     invoices = step.work.invoices.find(account=subscription.account, order="row", since=since_begun(period))
     amounts: list[Money] = []
     for invoice in invoices:
-        if invoice.corrects or invoice.state in _UNPAID_STATES:
+        if invoice.corrects or invoice.state in UNPAID_STATES:
             continue
         notes = [each for each in invoices if each.corrects == invoice.invoice_id]
         gross = msgspec.structs.replace(invoice, applications=())
@@ -77,7 +77,7 @@ def _paid_for(step: Step, subscription: Subscription, period: Period, stem: str)
     for invoice in invoices:
         if invoice.corrects or not any(_is_of(each, subscription, period, stem) for each in invoice.lines):
             continue
-        if invoice.state in _UNPAID_STATES:
+        if invoice.state in UNPAID_STATES:
             amounts.append(zero(invoice.currency))
             continue
         shown = foot(step, invoice) if invoice.state in DRAFT_STATES else invoice
