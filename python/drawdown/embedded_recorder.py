@@ -10,7 +10,7 @@ from drawdown.client.backoff import Backoff
 from drawdown.client.recorder import BatchBuilder, PendingBatch, Recorder, RecorderOptions, settle
 from drawdown.client.usage_event import SealedEvent
 from drawdown.engine import Engine, decode_ack, translating
-from drawdown.errors import OverloadedError, PreconditionError
+from drawdown.errors import DrawdownError, OverloadedError, PreconditionError, ReadOnlyError, UnavailableError
 
 # Only while batches wait for the disk and nothing else happens: acks are noticed this late at most.
 DISK_POLL_S = 0.002
@@ -28,6 +28,8 @@ class EmbeddedRecorder(Recorder):
         self._linger_s = max(0.0, linger_ms / 1000)
         self._builder = BatchBuilder(batch, options)
         self._builder_since = 0.0
+        # Taken from the builder and refused so far; it goes before any other.
+        self._refused: PendingBatch | None = None
         self._submitted: deque[tuple[int, PendingBatch, bytes]] = deque()
         self._closed = False
         self._failure: BaseException | None = None
@@ -38,10 +40,7 @@ class EmbeddedRecorder(Recorder):
     def add(self, event: SealedEvent) -> None:
         """Take one event whose fields are final; waits for the disk while the window is full."""
         with self._changed:
-            if self._failure is not None:
-                raise self._failure
-            if self._closed:
-                raise PreconditionError("the recorder is closed; open another", reason="RECORDER_CLOSED")
+            self._raise_if_ended()
             full = self._builder.add(event)
             self.totals.recorded += 1
             if full:
@@ -55,48 +54,81 @@ class EmbeddedRecorder(Recorder):
         with self._changed:
             if self._failure is not None:
                 raise self._failure
-            if self._builder.events:
-                self._submit()
             deadline = None if timeout_s is None else time.monotonic() + timeout_s
+            self._submit(deadline)
             while self._submitted:
-                self._settle_first(None if deadline is None else max(0.0, deadline - time.monotonic()))
+                self._settle_first(deadline)
 
     def close(self) -> None:
         """Flush and end. A second call changes nothing."""
         with self._changed:
             if self._closed:
                 return
-            try:
-                self.flush()
-            finally:
-                self._closed = True
-                self._changed.notify_all()
+            # First: what came while the flush waits for the engine would be in no batch that anybody sends.
+            self._closed = True
+            self._changed.notify_all()
+            self.flush()
         self._thread.join()
 
-    def _submit(self) -> None:
-        """Hand the batch being built to the engine. The caller holds the lock."""
-        while len(self._submitted) >= self._options.window:
-            self._settle_first(None)
-        batch = self._builder.take()
+    def _raise_if_ended(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._closed:
+            raise PreconditionError("the recorder is closed; open another", reason="RECORDER_CLOSED")
+
+    def _submit(self, deadline: float | None = None) -> None:
+        """Hand what is being built to the engine, after what it has refused. The caller holds the lock."""
+        self._hand_over(deadline)
+        if self._builder.events:
+            while len(self._submitted) >= self._options.window:
+                self._settle_first(deadline)
+            self._refused = self._builder.take()
+            self._hand_over(deadline)
+
+    def _hand_over(self, deadline: float | None) -> None:
+        """Return when the engine has the batch; it stays where this raises.
+
+        The engine may be out of time or of disk space for a while. After ``retry_s`` the recorder fails:
+        a batch that is left out would be missed by nobody.
+        """
         backoff = Backoff(self._options.backoff_s_max)
-        deadline = time.monotonic() + self._options.retry_s
-        while True:
+        gives_up_at = time.monotonic() + self._options.retry_s
+        # While this waits another thread may come by and succeed.
+        while (batch := self._refused) is not None:
+            if self._failure is not None:
+                raise self._failure
             try:
                 with translating():
                     seq, ack = self._engine.submit(batch.encoded, may_force=True)
-                break
-            except OverloadedError:
-                if time.monotonic() >= deadline:
-                    raise
-                time.sleep(backoff.next_s())
-        self._submitted.append((seq, batch, ack))
+            except (OverloadedError, ReadOnlyError) as error:
+                now = time.monotonic()
+                if now >= gives_up_at:
+                    raise self._failed(error)
+                if deadline is not None and now >= deadline:
+                    self._changed.notify_all()
+                    raise UnavailableError(
+                        f"not everything was taken in time; it is kept and handed over again: {error.message}"
+                    ) from error
+                self._changed.wait(backoff.next_s())
+            except DrawdownError as error:
+                raise self._failed(error)
+            else:
+                self._submitted.append((seq, batch, ack))
+                self._refused = None
 
-    def _settle_first(self, timeout_s: float | None) -> None:
+    def _failed(self, error: DrawdownError) -> DrawdownError:
+        """Whoever comes gets the reason; it is definite where nothing else is under way."""
+        error.definite = error.definite and not self._submitted
+        self._failure = error
+        self._changed.notify_all()
+        return error
+
+    def _settle_first(self, deadline: float | None) -> None:
         seq, batch, ack = self._submitted[0]
-        if timeout_s is None:
+        if deadline is None:
             self._engine.wait_durable(seq)
         else:
-            self._engine.wait_durable(seq, timeout_s)
+            self._engine.wait_durable(seq, max(0.0, deadline - time.monotonic()))
         self._submitted.popleft()
         settle(batch, decode_ack(ack), self.totals, self._options)
 
@@ -104,19 +136,25 @@ class EmbeddedRecorder(Recorder):
         """Send batches that have waited long enough, and settle those that are durable."""
         try:
             with self._changed:
-                while not self._closed:
-                    wait_s: float | None = None
-                    if self._builder.events:
-                        wait_s = self._builder_since + self._linger_s - time.monotonic()
-                        if wait_s <= 0:
-                            self._submit()
-                            continue
-                    elif self._submitted:
-                        if self._engine.durable_seq() >= self._submitted[0][0]:
-                            self._settle_first(None)
-                            continue
-                        wait_s = DISK_POLL_S
-                    self._changed.wait(wait_s)
+                while not self._closed and self._failure is None:
+                    wait_s = self._step()
+                    # The step may have waited for the engine, and the close be over meanwhile.
+                    if not self._closed:
+                        self._changed.wait(wait_s)
         except BaseException as error:
             with self._changed:
                 self._failure = error
+                self._changed.notify_all()
+
+    def _step(self) -> float | None:
+        """Do what is due; seconds until more may be. The caller holds the lock."""
+        if self._refused is not None:
+            self._submit()
+        if self._builder.events:
+            wait_s = self._builder_since + self._linger_s - time.monotonic()
+            if wait_s > 0:
+                return wait_s
+            self._submit()
+        while self._submitted and self._engine.durable_seq() >= self._submitted[0][0]:
+            self._settle_first(None)
+        return DISK_POLL_S if self._submitted else None
