@@ -41,7 +41,7 @@ class EmbeddedRecorder(Recorder):
         """Take one event whose fields are final; waits for the disk while the window is full."""
         with self._changed:
             self._raise_if_ended()
-            full = self._builder.add(event)
+            full = self._builder.add(event, self._end_batch)
             self.totals.recorded += 1
             if full:
                 self._submit()
@@ -76,6 +76,11 @@ class EmbeddedRecorder(Recorder):
         if self._closed:
             raise PreconditionError("the recorder is closed; open another", reason="RECORDER_CLOSED")
 
+    def _end_batch(self) -> None:
+        """Make room for an event that cannot travel with what is being built."""
+        self._submit()
+        self._raise_if_ended()
+
     def _submit(self, deadline: float | None = None) -> None:
         """Hand what is being built to the engine, after what it has refused. The caller holds the lock."""
         self._hand_over(deadline)
@@ -103,7 +108,8 @@ class EmbeddedRecorder(Recorder):
             except (OverloadedError, ReadOnlyError) as error:
                 now = time.monotonic()
                 if now >= gives_up_at:
-                    raise self._failed(error)
+                    self._fail(error)
+                    raise
                 if deadline is not None and now >= deadline:
                     self._changed.notify_all()
                     raise UnavailableError(
@@ -111,17 +117,17 @@ class EmbeddedRecorder(Recorder):
                     ) from error
                 self._changed.wait(backoff.next_s())
             except DrawdownError as error:
-                raise self._failed(error)
+                self._fail(error)
+                raise
             else:
                 self._submitted.append((seq, batch, ack))
                 self._refused = None
 
-    def _failed(self, error: DrawdownError) -> DrawdownError:
+    def _fail(self, error: DrawdownError) -> None:
         """Whoever comes gets the reason; it is definite where nothing else is under way."""
         error.definite = error.definite and not self._submitted
         self._failure = error
         self._changed.notify_all()
-        return error
 
     def _settle_first(self, deadline: float | None) -> None:
         seq, batch, ack = self._submitted[0]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import drawdown
 import drawdown.aio
 import pytest
+from drawdown.cli.server_process import ServerProcess
+from drawdown.client.interface import Database
 from drawdown.client.recorder import RecorderOptions
 from drawdown.embedded import EmbeddedDatabase
 from drawdown.embedded_recorder import EmbeddedRecorder
+from drawdown.model import now_us
 
 from .conftest import SMALL, prepare
 
@@ -91,3 +96,46 @@ def test_a_recorder_that_gave_a_batch_up_never_says_that_all_is_durable(embedded
             call()
     assert recorder.totals.applied == 0
     assert embedded.balance("a", "credits").available == 100
+
+
+def alternating() -> list[dict[str, Any]]:
+    """Events with a time, ours or their own, each beside one whose time is for the engine to say."""
+    timed: list[dict[str, Any]] = [{}, {"event_id": "timed", "time": now_us()}, {}]
+    return [each for number, event in enumerate(timed) for each in (event, {"event_id": f"own-{number}"})]
+
+
+@pytest.mark.parametrize("encoding", ["columns", "rows"])
+def test_events_with_and_without_a_time_may_follow_each_other(
+    database: Database, new_account: NewAccount, encoding: str
+) -> None:
+    """Which of them would have travelled together is a matter of chance."""
+    account = new_account(database, "10")
+    options = RecorderOptions(encoding=encoding)
+    with database.recorder(batch=100, linger_ms=60_000, options=options) as recorder:
+        for event in alternating():
+            recorder.record(account, "calls", **event)
+    assert (recorder.totals.applied, recorder.totals.refused) == (6, 0)
+    assert database.balance(account, "credits").available == 4
+
+
+def test_they_may_with_an_awaited_recorder(server: ServerProcess) -> None:
+    async def story() -> int:
+        async with drawdown.aio.connect(server.target) as db:
+            await db.create_account("alternating")
+            await db.create_grant("alternating", "credits", amount="10", grant_id="g")
+            async with db.recorder(batch=100, linger_ms=60_000) as recorder:
+                for event in alternating():
+                    await recorder.record("alternating", "calls", **event)
+            return recorder.totals.applied
+
+    assert asyncio.run(story()) == 6
+
+
+def test_malformed_events_do_not_end_a_batch(database: Database, new_account: NewAccount) -> None:
+    account = new_account(database, "10")
+    with database.recorder(batch=100, linger_ms=60_000) as recorder:
+        recorder.record(account, "calls")
+        with pytest.raises(drawdown.InvalidRequestError):
+            recorder.record(account, "calls", quantity=-1)
+        recorder.record(account, "calls")
+    assert (recorder.totals.applied, recorder.totals.batches) == (2, 1)

@@ -108,7 +108,7 @@ class AioRecorder:
             raise PreconditionError("the recorder is closed; open another", reason="RECORDER_CLOSED")
         if self._task is None:
             self._task = asyncio.create_task(self._run())
-        full = self._builder.add(event)
+        full = self._builder.add(event, self._take)
         self.totals.recorded += 1
         if full:
             self._take()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 import msgspec
 
@@ -21,6 +21,9 @@ from drawdown.model import AmountLike, InstantLike
 BATCH_EVENTS_MAX = 65_536
 # The server takes messages of at most 4 MiB: a batch is closed well before.
 BATCH_BYTES_MAX = 3 << 20
+# What a batch may have against an event that another batch would take: columns have times for all events or
+# for none, and hold them as distances from the first; a batch has an end.
+_FAULTS_BESIDE_OTHERS: Final = frozenset({"time_us", "batch"})
 
 
 class UsageException(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,9 +100,19 @@ class BatchBuilder:
         self._next_batch_id = 1
         self.events = 0
 
-    def add(self, event: SealedEvent) -> bool:
-        """Append; True when the batch is full and has to be taken."""
-        self.events = encode_event(self._encoder, event)
+    def add(self, event: SealedEvent, end_batch: Callable[[], None]) -> bool:
+        """Append; True when the batch is full and has to be taken.
+
+        ``end_batch`` takes what is there, where the event cannot travel with it.
+        """
+        while True:
+            try:
+                self.events = encode_event(self._encoder, event)
+                break
+            except InvalidRequestError as error:
+                if not self.events or error.field not in _FAULTS_BESIDE_OTHERS:
+                    raise
+            end_batch()
         if self._keeps_references:
             self._references.append((event.account, event.event_id, event.subject))
         return self.events >= self._batch or self._encoder.size_bytes() >= BATCH_BYTES_MAX

@@ -77,7 +77,7 @@ class StreamRecorder(Recorder):
             while len(self._unacknowledged) >= self._options.window and self._failure is None:
                 self._changed.wait()
             self._raise_if_ended()
-            full = self._builder.add(event)
+            full = self._builder.add(event, self._take)
             self.totals.recorded += 1
             if full:
                 self._take()
