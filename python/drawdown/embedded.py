@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from drawdown.client.answers import not_definite_after
 from drawdown.client.interface import CheckLike, Database, EventLike
 from drawdown.client.recorder import Recorder, RecorderOptions
 from drawdown.client.usage_event import encode_event, event_from, seal
@@ -102,24 +103,26 @@ class EmbeddedDatabase(Database):
             # Nothing is applied when one of them cannot be taken, as over gRPC.
             encode_event(BatchEncoder(), event)
         results: list[UsageResult] = []
-        seq = 0
-        try:
-            for event in sealed:
-                recorded = self.engine.record_units(
-                    event.account,
-                    event.subject,
-                    event.quantity,
-                    event.event_id,
-                    event.time_us,
-                    event.dimensions,
-                    direct=event.direct,
-                    force=event.force,
-                )
-                seq = max(seq, recorded.seq)
-                results.append(answers.usage(recorded, event.event_id))
-        except RawEngineError as raised:
-            raise translated(raised) from raised
-        self.engine.wait_durable(seq)
+        with not_definite_after(results):
+            try:
+                for event in sealed:
+                    recorded = self.engine.record_units(
+                        event.account,
+                        event.subject,
+                        event.quantity,
+                        event.event_id,
+                        event.time_us,
+                        event.dimensions,
+                        direct=event.direct,
+                        force=event.force,
+                    )
+                    results.append(answers.usage(recorded, event.event_id))
+            except RawEngineError as raised:
+                raise translated(raised) from raised
+            finally:
+                # Also where one could not be taken: those before it are applied, and as durable as any.
+                if results:
+                    self.engine.wait_durable(max(each.seq for each in results))
         return results
 
     def recorder(
