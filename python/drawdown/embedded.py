@@ -5,6 +5,7 @@ One process at a time owns a folder. Reads answer applied state, writes return w
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ from drawdown.embedded_notices import EmbeddedNoticeWatch
 from drawdown.embedded_recorder import EmbeddedRecorder
 from drawdown.embedded_watch import EmbeddedWatch, EmbeddedWatches
 from drawdown.engine import BatchEncoder, Engine, RawEngineError, answers, translated
-from drawdown.errors import AccountNotFoundError, EngineHaltedError
+from drawdown.errors import AccountNotFoundError, DrawdownError, EngineHaltedError
 from drawdown.model import (
     Account,
     Balance,
@@ -65,6 +66,10 @@ if TYPE_CHECKING:
     from drawdown.runtime.control.scheduler import Scheduler
     from drawdown.runtime.control.webhooks import Webhooks
 
+_log = logging.getLogger("drawdown.client")
+
+# Reservations to release at close that are kept before it is asked which of them are still open.
+RELEASES_KEPT: Final = 1024
 # Its presence says that this folder has a control plane, whose jobs go on from where they were.
 CONTROL_FILE: Final = "control.sqlite3"
 
@@ -95,6 +100,7 @@ class EmbeddedDatabase(Database):
         self._notice_watches: set[EmbeddedNoticeWatch] = set()
         # Reservations to release when the database is closed in order; after a crash they lapse.
         self._released_at_close: set[tuple[str, str]] = set()
+        self._releases_looked_through_at = RELEASES_KEPT
 
     def record_batch(self, events: Iterable[EventLike]) -> list[UsageResult]:
         """Debit many uses; each is one atomic step, none fails its neighbours. In the order given."""
@@ -181,7 +187,16 @@ class EmbeddedDatabase(Database):
         result = reservation_result(self._one(command), command.reservation_id)
         if release_on_disconnect and result.applied:
             self._released_at_close.add((command.account, command.reservation_id))
+            if len(self._released_at_close) >= self._releases_looked_through_at:
+                self._forget_ended()
         return result
+
+    def _forget_ended(self) -> None:
+        """Forget reservations that have lapsed, or were ended otherwise than through this object."""
+        kept = tuple(self._released_at_close)
+        open_now = {(each.account, each.reservation_id) for each in self.reservations()}
+        self._released_at_close.difference_update(each for each in kept if each not in open_now)
+        self._releases_looked_through_at = max(RELEASES_KEPT, 2 * len(self._released_at_close))
 
     def _settle(self, command: commands.Settle) -> SettleResult:
         result = settle_result(self._one(command))
@@ -352,11 +367,35 @@ class EmbeddedDatabase(Database):
         """Flush, checkpoint and release the folder. A second call changes nothing."""
         if self._pid != os.getpid():
             return
-        self._watches.close()
-        for watch in tuple(self._notice_watches):
-            watch.close()
-        for account, reservation_id in tuple(self._released_at_close):
-            self.release(account, reservation_id)
+        try:
+            self._watches.close()
+            for watch in tuple(self._notice_watches):
+                watch.close()
+            self._release_held()
+            self._close_control_plane()
+        finally:
+            self.engine.close()
+
+    def _release_held(self) -> None:
+        """Release what was reserved so; where the engine cannot, the holds lapse by themselves."""
+        held = tuple(self._released_at_close)
+        self._released_at_close.clear()
+        for position, (account, reservation_id) in enumerate(held):
+            try:
+                self.release(account, reservation_id)
+            except DrawdownError as error:
+                # The others would each wait for the same disk.
+                _log.warning(
+                    "%d reservations were not released at the close, from %r of account %r on; they lapse by "
+                    "themselves: %s",
+                    len(held) - position,
+                    reservation_id,
+                    account,
+                    error,
+                )
+                return
+
+    def _close_control_plane(self) -> None:
         with self._opening:
             if self._runway_watch is not None:
                 self._runway_watch.background.stop()
@@ -376,7 +415,6 @@ class EmbeddedDatabase(Database):
             if self._plane is not None:
                 self._plane.close()
                 self._plane = None
-        self.engine.close()
 
 
 def open(path: str | PathLike[str], **settings: Any) -> EmbeddedDatabase:
