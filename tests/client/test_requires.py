@@ -148,3 +148,65 @@ def test_the_async_form_checks_and_records(
         asyncio.run(run())
         assert plain.balance(account, "credits").available == 3
         assert plain.balance(account, "credits").held == 0
+
+
+def losses(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.getMessage().startswith("used and not")]
+
+
+def test_what_was_held_is_charged_also_where_more_was_used_than_the_balance_has(
+    database: Database, new_account: NewAccount, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The extra is refused whole; the log names what is lost."""
+    account = new_account(database, "10")
+
+    @drawdown.requires("calls", quantity=10, hold=True, used=lambda answer: answer, database=database)
+    def work(account: str, used: int) -> int:
+        return used
+
+    assert work(account, 11) == 11
+    pool = database.balance(account, "credits")
+    assert (pool.available, pool.held) == (0, 0)
+    (lost,) = losses(caplog)
+    assert f"account {account}, 1 × calls" in lost and "INSUFFICIENT" in lost
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_the_async_form_charges_what_was_held_too(
+    server: ServerProcess, new_account: NewAccount, caplog: pytest.LogCaptureFixture, awaited: bool
+) -> None:
+    with drawdown.connect(server.target) as plain:
+        account = new_account(plain, "10")
+
+        async def run() -> int:
+            async with drawdown.aio.connect(server.target) as aio:
+
+                @drawdown.requires(
+                    "calls", quantity=10, hold=True, used=len, database=aio if awaited else plain
+                )
+                async def work(account: str) -> str:
+                    return "x" * 11
+
+                return len(await work(account))
+
+        assert asyncio.run(run()) == 11
+        pool = plain.balance(account, "credits")
+        assert (pool.available, pool.held) == (0, 0)
+    assert ["1 × calls" in each for each in losses(caplog)] == [True]
+
+
+def test_a_use_that_is_refused_after_the_call_is_logged(
+    database: Database, new_account: NewAccount, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a hold another may have taken the credits meanwhile, or more was used than was asked for."""
+    account = new_account(database, "10")
+
+    @drawdown.requires("calls", quantity=4, used=lambda answer: answer, database=database)
+    def work(account: str, used: int) -> int:
+        return used
+
+    assert work(account, 11) == 11
+    (lost,) = losses(caplog)
+    assert "11 × calls" in lost and "INSUFFICIENT" in lost
+    assert work(account, 10) == 10
+    assert len(losses(caplog)) == 1

@@ -24,7 +24,10 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
 from drawdown.client.asyncio_connection import AioConnection
 from drawdown.client.interface import Database
+from drawdown.client.metering import log_lost
+from drawdown.client.reservation import AioReservation, Reservation
 from drawdown.errors import InvalidRequestError, NotEntitledError, PreconditionError
+from drawdown.model import SettleResult, UsageResult
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -105,7 +108,8 @@ def requires(
     and ``async`` functions; an ``async`` one with a plain database asks it in a thread.
 
     The call raises ``NotEntitledError`` with ``.reason`` where a rule refuses, and what the function
-    raises. Its result comes back also where the use could no longer be charged whole.
+    raises. Its result comes back also where the use could no longer be charged whole: with ``hold`` what
+    was set aside is charged then, without it nothing is; the log ``drawdown.client`` says what is lost.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -163,7 +167,11 @@ class _Guard:
             ) as held:
                 self._require(bool(held), held.status, needed)
                 result = function()
-                held.settle(self._really(needed, result))
+                real = self._really(needed, result)
+                for quantity in (real, needed.quantity):
+                    settled = held.settle(quantity)
+                    if not self._extra_refused(held, needed, quantity, settled):
+                        break
                 return result
         answer = asked.check(
             needed.account, self._meter, quantity=needed.quantity, dimensions=needed.dimensions
@@ -172,7 +180,11 @@ class _Guard:
         result = function()
         if self._record:
             real = self._really(needed, result)
-            asked.record(needed.account, self._meter, quantity=real, dimensions=needed.dimensions)
+            self._recorded(
+                needed,
+                real,
+                asked.record(needed.account, self._meter, quantity=real, dimensions=needed.dimensions),
+            )
         return result
 
     async def run_awaited(
@@ -185,7 +197,11 @@ class _Guard:
             self._require(bool(held), held.status, needed)
             try:
                 result = await function()
-                await _answer(held.settle, self._really(needed, result))
+                real = self._really(needed, result)
+                for quantity in (real, needed.quantity):
+                    settled = await _answer(held.settle, quantity)
+                    if not self._extra_refused(held, needed, quantity, settled):
+                        break
                 return result
             finally:
                 if not held.ended:
@@ -194,9 +210,23 @@ class _Guard:
         self._require(bool(answer), answer.reason, needed)
         result = await function()
         if self._record:
-            about["quantity"] = self._really(needed, result)
-            await _answer(asked.record, needed.account, self._meter, **about)
+            about["quantity"] = real = self._really(needed, result)
+            self._recorded(needed, real, await _answer(asked.record, needed.account, self._meter, **about))
         return result
+
+    def _recorded(self, needed: Needed, real: int, recorded: UsageResult) -> None:
+        if not recorded.applied:
+            log_lost(needed.account, real, self._meter, recorded.event_id, recorded.status)
+
+    def _extra_refused(
+        self, held: Reservation | AioReservation, needed: Needed, real: int, settled: SettleResult
+    ) -> bool:
+        """Log what is not charged; True where what is held still can be: only use beyond it was refused."""
+        extra = 0 if held.ended else max(0, real - needed.quantity)
+        if not settled.applied:
+            event = f"of reservation {held.reservation_id}"
+            log_lost(needed.account, extra or real, self._meter, event, settled.status)
+        return extra > 0
 
     def _really(self, needed: Needed, result: Any) -> int:
         return needed.quantity if self._used is None else self._used(result)

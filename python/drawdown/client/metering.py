@@ -14,6 +14,13 @@ _log = logging.getLogger("drawdown.client")
 RequestT = TypeVar("RequestT")
 
 
+def log_lost(account: str, quantity: int, meter: str, event: str | None, why: str) -> None:
+    """Something was used that is not charged, and nobody is left to be told by an exception."""
+    _log.error(
+        "used and not recorded: account %s, %s × %s, event %s: %s", account, quantity, meter, event, why
+    )
+
+
 class MeteredUse:
     """What one request uses. The application may set ``quantity`` to what it really used."""
 
@@ -119,13 +126,6 @@ class Metering(Generic[RequestT]):
         self._lose(use, str(error))
 
     def _lose(self, use: MeteredUse, why: str) -> None:
-        _log.error(
-            "used and not recorded: account %s, %s × %s, event %s: %s",
-            use.account,
-            use.quantity,
-            use.meter,
-            use.event_id,
-            why,
-        )
+        log_lost(use.account, use.quantity, use.meter, use.event_id, why)
         if self._on_lost is not None:
             self._on_lost(use, why)
