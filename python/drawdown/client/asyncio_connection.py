@@ -42,6 +42,7 @@ from drawdown.client.notice_watch import notice_stream, notices_request
 from drawdown.client.recorder import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, RecorderOptions, UsageException
 from drawdown.client.reservation_session import AioReservationSession
 from drawdown.client.rpc_errors import error_of, retry_after_s
+from drawdown.client.scales import changes_prices
 from drawdown.client.tls import Tls
 from drawdown.client.usage_event import (
     SealedEvent,
@@ -294,10 +295,11 @@ class AioConnection(
         """The answer to each question, then each again when it changes: ``async for change in …``."""
         asked = list(checks)
         request = watches.entitlements_request(asked)
-        await self._scales.learn({(each[0], each[1]) for each in asked})
+        about = {(each[0], each[1]) for each in asked}
         watch = stream_watch(
             lambda: self._entitlement.WatchEntitlements(request, metadata=self._metadata),
             lambda response: watches.entitlement_changes(asked, response, self._scales.known),
+            lambda: self._scales.learn(about, patient=False),
         )
         async for change in watch:
             yield change
@@ -319,7 +321,11 @@ class AioConnection(
         """Apply commands as one atomic group: all or nothing, durable when this returns."""
         self._own_clocks |= on_own_clocks(group)
         request = admin_pb2.ExecuteCommandsRequest(commands_json=commands.encode_group(group))
-        response = await self._call(self._admin.ExecuteCommands, request)
+        try:
+            response = await self._call(self._admin.ExecuteCommands, request)
+        finally:
+            if changes_prices(request.commands_json):
+                self._scales.prices_changed()
         return tuple(
             answers.outcome(each, response.seq) for each in msgspec.json.decode(response.outcomes_json)
         )
@@ -337,7 +343,11 @@ class AioConnection(
     async def control(self, request: Request) -> Any:
         """Answer a call of the control plane; in effect when it returns. Repeated while that can help."""
         method = self._channel.unary_unary(over_grpc.path_of(request))
-        return over_grpc.decoded(request, await self._call(method, over_grpc.encoded(request)))
+        try:
+            return over_grpc.decoded(request, await self._call(method, over_grpc.encoded(request)))
+        finally:
+            if request.right != "read":
+                self._scales.prices_changed()
 
     async def balance(self, account: str, credit_type: str, at: InstantLike | None = None) -> Balance:
         """One pool, now or as of an instant (from the journal). Raises ``AccountNotFoundError``."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
-from drawdown.client.scales import UNPRICED_MAX, Scales
+from drawdown.client.scales import UNPRICED_MAX, Freshness, Scales
 from drawdown.client.usage_event import SealedEvent
-from drawdown.errors import AccountNotFoundError
+from drawdown.errors import AccountNotFoundError, OverloadedError
 from drawdown.model import Account, Catalog
 
 
@@ -26,10 +27,17 @@ class AioScales:
         self._priced: set[str] = set()
         self._unpriced: set[str] = set()
         """Meters for which the catalog was read in vain."""
-        self._rate_tables: dict[str, str] = {}
+        self._rate_tables: dict[str, tuple[str, float]] = {}
+        """By account, with the instant at which it was read."""
+        self._freshness = Freshness()
+        self._looked_at = self._read_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
         self.known = Scales(lambda: self._catalog, self._known_table)
         """To be asked only of what ``learn`` was told."""
+
+    def prices_changed(self) -> None:
+        """Prices may have been changed over this connection: the next use reads them first."""
+        self._freshness.changed()
 
     async def of_credit_type(self, name: str) -> int:
         """Scale of a credit type; raises ``NotFoundError`` when there is not one of that name."""
@@ -53,6 +61,8 @@ class AioScales:
         A meter that had no price when it was looked for is looked for again only if ``patient``.
         """
         wanted = {meter for _, meter in meters}
+        if wanted:
+            await self._look_again()
         if self._lacks(wanted, credit_types, patient):
             # What is being read already may be older than the question: then once more.
             if not await self._read_together() and self._lacks(wanted, credit_types, patient):
@@ -60,13 +70,43 @@ class AioScales:
             self._unpriced = (self._unpriced | wanted) - self._priced
             if len(self._unpriced) > UNPRICED_MAX:
                 self._unpriced.clear()
-        accounts = {account for account, meter in meters if self.known.differ(meter)}
-        for account in accounts - self._rate_tables.keys():
-            try:
-                self._rate_tables[account] = (await self._read_account(account)).rate_table
-            except AccountNotFoundError:
-                # It may come to be; the answer says that it is not there.
-                continue
+        for account in {account for account, meter in meters if self.known.differ(meter)}:
+            await self._learn_table(account)
+
+    async def _learn_table(self, account: str) -> None:
+        """The account's rate table, read again where it is not fresh."""
+        now = time.monotonic()
+        table, read_at = self._rate_tables.get(account, ("", float("-inf")))
+        if self._freshness.allows(read_at):
+            return
+        only_old = table and self._freshness.unchanged_since(read_at)
+        if only_old:
+            # While this one reads others go on with what is known.
+            self._rate_tables[account] = table, now
+        try:
+            self._rate_tables[account] = (await self._read_account(account)).rate_table, now
+        except AccountNotFoundError:
+            # It may come to be; the answer says that it is not there.
+            return
+        except OverloadedError:
+            if not only_old:
+                raise
+
+    async def _look_again(self) -> None:
+        """Read the catalog again where it is not fresh; see ``Scales``."""
+        if self._freshness.allows(self._looked_at):
+            return
+        only_old = self._freshness.unchanged_since(self._looked_at)
+        if only_old:
+            self._looked_at = time.monotonic()
+        try:
+            await self._read_together()
+            if not only_old and not self._freshness.unchanged_since(self._read_at):
+                # That read had begun before the change.
+                await self._read_together()
+        except OverloadedError:
+            if not only_old:
+                raise
 
     def _lacks(self, meters: set[str], credit_types: Collection[str], patient: bool) -> bool:
         unknown = meters - self._priced
@@ -90,13 +130,15 @@ class AioScales:
             task.exception()
 
     async def _read(self) -> None:
+        begun = time.monotonic()
         self._catalog = await self._read_catalog()
+        self._read_at = begun
+        self._looked_at = max(self._looked_at, begun)
         self._types = {each.name for each in self._catalog.credit_types}
         self._priced = {rate.meter for table in self._catalog.rate_tables for rate in table.rates}
         self.known.renew()
 
     def _known_table(self, account: str) -> str:
-        table = self._rate_tables.get(account)
-        if table is None:
+        if account not in self._rate_tables:
             raise AccountNotFoundError(f"there is no account {account!r}")
-        return table
+        return self._rate_tables[account][0]

@@ -25,7 +25,7 @@ from drawdown.client.notice_watch import NoticeStream, notices_request
 from drawdown.client.recorder import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, Recorder, RecorderOptions
 from drawdown.client.reservation_session import ReservationSession
 from drawdown.client.rpc_errors import error_of, retry_after_s
-from drawdown.client.scales import Scales
+from drawdown.client.scales import Scales, changes_prices
 from drawdown.client.stream_recorder import StreamRecorder
 from drawdown.client.tls import Tls
 from drawdown.client.usage_event import SealedEvent, encode_event, event_from, on_own_clocks, seal
@@ -245,7 +245,11 @@ class Connection(LedgerReads, Database):
     def execute_json(self, group: bytes) -> tuple[int, bytes]:
         """``execute`` for many commands: a JSON array in, ``(seq, JSON array of outcomes)`` out."""
         request = admin_pb2.ExecuteCommandsRequest(commands_json=group)
-        response = self._call(self._admin.ExecuteCommands, request)
+        try:
+            response = self._call(self._admin.ExecuteCommands, request)
+        finally:
+            if changes_prices(group):
+                self._scales.prices_changed()
         return response.seq, response.outcomes_json
 
     def _query(self, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -258,7 +262,11 @@ class Connection(LedgerReads, Database):
     def control(self, request: Request) -> Any:
         """Answer a call of the control plane; in effect when it returns. Repeated while that can help."""
         method = self._channel.unary_unary(over_grpc.path_of(request))
-        return over_grpc.decoded(request, self._call(method, over_grpc.encoded(request)))
+        try:
+            return over_grpc.decoded(request, self._call(method, over_grpc.encoded(request)))
+        finally:
+            if request.right != "read":
+                self._scales.prices_changed()
 
     def balance(self, account: str, credit_type: str, at: InstantLike | None = None) -> Balance:
         """One pool, now or as of an instant (from the journal). Raises ``AccountNotFoundError``."""

@@ -10,7 +10,7 @@ import abc
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -19,6 +19,7 @@ import msgspec
 
 from drawdown.client.backoff import Backoff
 from drawdown.client.rpc_errors import error_of
+from drawdown.errors import DrawdownError
 from drawdown.model import Balance, EntitlementChange
 
 TellsT = TypeVar("TellsT", bound=Balance | EntitlementChange)
@@ -89,22 +90,29 @@ class StreamWatch(Watch[TellsT]):
             if self._call is None:
                 self._call = self._open_stream()
             response = next(self._call, None)
-        except grpc.RpcError as failure:
-            self._call = None
-            error = error_of(failure)
-            if self._closed:
+            if response is not None:
+                self._backoff.reset()
+                # It may have to read the catalog for that.
+                told = list(self._decode(response))
+                self._waiting.extend(tells for tells in told if self._news.remember(tells))
                 return
-            if not error.retryable:
+        except grpc.RpcError as failure:
+            error = error_of(failure)
+            if not self._closed and not error.retryable:
+                self._end_call()
                 raise error from failure
-            response = None
-        if response is None:
-            # It ended, or broke: ask again.
-            self._call = None
-            if not self._closed:
-                time.sleep(self._backoff.next_s())
-            return
-        self._backoff.reset()
-        self._waiting.extend(tells for tells in self._decode(response) if self._news.remember(tells))
+        except DrawdownError as error:
+            if not error.retryable:
+                raise
+        # It ended, broke or cannot be read now: ask again, so that nothing is missed.
+        self._end_call()
+        if not self._closed:
+            time.sleep(self._backoff.next_s())
+
+    def _end_call(self) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            call.cancel()
 
     def close(self) -> None:
         """End the watch. A second call changes nothing."""
@@ -114,7 +122,11 @@ class StreamWatch(Watch[TellsT]):
             call.cancel()
 
 
-async def stream_watch(open_stream: Callable[[], Any], decode: Decode[TellsT]) -> AsyncIterator[TellsT]:
+async def stream_watch(
+    open_stream: Callable[[], Any],
+    decode: Decode[TellsT],
+    before_decode: Callable[[], Awaitable[None]] | None = None,
+) -> AsyncIterator[TellsT]:
     """The same for asyncio: end it by leaving the loop over it, or by ``aclose()``."""
     news: News[TellsT] = News()
     backoff = Backoff(delay_s_max=2.0)
@@ -123,6 +135,8 @@ async def stream_watch(open_stream: Callable[[], Any], decode: Decode[TellsT]) -
         try:
             async for response in call:
                 backoff.reset()
+                if before_decode is not None:
+                    await before_decode()
                 for tells in decode(response):
                     if news.remember(tells):
                         yield tells
@@ -130,6 +144,9 @@ async def stream_watch(open_stream: Callable[[], Any], decode: Decode[TellsT]) -
             error = error_of(failure)
             if not error.retryable:
                 raise error from failure
+        except DrawdownError as error:
+            if not error.retryable:
+                raise
         finally:
             call.cancel()
         await asyncio.sleep(backoff.next_s())
