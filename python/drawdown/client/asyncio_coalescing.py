@@ -23,7 +23,7 @@ from google.protobuf.message import DecodeError
 from drawdown.client.asyncio_recorder import AioRecorder
 from drawdown.client.recorder import RecorderOptions, UsageException
 from drawdown.client.usage_event import SealedEvent
-from drawdown.errors import DrawdownError, InternalError, UnavailableError
+from drawdown.errors import InternalError, UnavailableError
 from drawdown.model.check_question import wrong_question
 from drawdown.v1 import entitlement_pb2
 
@@ -124,7 +124,8 @@ class CheckCoalescer:
         except asyncio.CancelledError:
             self._fail(batch, UnavailableError("the connection was closed", definite=True))
             raise
-        except DrawdownError as error:
+        except Exception as error:
+            # Whatever it is: nobody else ends the wait of those who asked.
             self._fail(batch, error)
         else:
             for (_, future), result in zip(batch, results, strict=True):
@@ -132,7 +133,7 @@ class CheckCoalescer:
                     future.set_result(result)
 
     @staticmethod
-    def _fail(batch: list[_Asked], error: DrawdownError) -> None:
+    def _fail(batch: list[_Asked], error: Exception) -> None:
         for _, future in batch:
             if not future.done():
                 future.set_exception(error)

@@ -107,7 +107,8 @@ class AioConnection(
         self._timeout_s = timeout_s
         self._metadata = channels.metadata_of(api_key)
         self._retries = RetryBudget()
-        self._channel = channels.open_aio_channel(target, channels.tls_of(tls, root_certificates))
+        opened = channels.open_aio_channel(target, channels.tls_of(tls, root_certificates))
+        self._channel: Any = channels.ClosableChannel(opened)
         self._record_usage = self._channel.unary_unary(channels.RECORD_USAGE)
         self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
         self._raw_batch_check = self._channel.unary_unary(channels.BATCH_CHECK)
@@ -132,6 +133,10 @@ class AioConnection(
             try:
                 left = max(0.001, deadline - loop.time())
                 return await method(request, timeout=left, metadata=self._metadata)
+            except asyncio.CancelledError:
+                if channels.task_is_cancelled():
+                    raise
+                raise UnavailableError("the connection was closed before the answer came") from None
             except grpc.RpcError as failure:
                 error = error_of(failure)
                 # An earlier attempt may have been applied, whatever is said of this one.

@@ -15,7 +15,7 @@ from typing import Any, Self
 import grpc
 
 from drawdown.client.backoff import Backoff
-from drawdown.client.channel import STREAM_USAGE
+from drawdown.client.channel import STREAM_USAGE, task_is_cancelled
 from drawdown.client.recorder import (
     BatchBuilder,
     PendingBatch,
@@ -217,7 +217,7 @@ class AioRecorder:
         self._sent = 0
         try:
             call = self._stream_usage(metadata=self._metadata)
-        except grpc.aio.UsageError:
+        except PreconditionError:
             raise self._closed() from None
         writer = asyncio.create_task(self._write(call))
         try:
@@ -228,8 +228,7 @@ class AioRecorder:
         except grpc.RpcError as failure:
             return error_of(failure)
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if task_is_cancelled():
                 raise
             # Nobody cancels this task: it was the call, by the end of its connection.
             raise self._closed() from None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import grpc
 
 from drawdown.client.tls import Tls
-from drawdown.errors import InvalidRequestError
+from drawdown.errors import InvalidRequestError, PreconditionError
 
 STREAM_USAGE = "/drawdown.v1.UsageService/StreamUsage"
 RECORD_USAGE = "/drawdown.v1.UsageService/RecordUsage"
@@ -69,3 +71,53 @@ def tls_of(tls: Tls | None, root_certificates: bytes | None) -> Tls | None:
     if tls is None and root_certificates is not None:
         return Tls(root_certificates=root_certificates)
     return tls
+
+
+class ClosableChannel:
+    """A channel, of threads or asyncio, whose calls raise ``PreconditionError`` once it is closed.
+
+    gRPC has words of its own for that, one in each form and none of them a failed call.
+    """
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+        self._closed = False
+        self.unary_unary = self._guarded(channel.unary_unary)
+        self.unary_stream = self._guarded(channel.unary_stream)
+        self.stream_unary = self._guarded(channel.stream_unary)
+        self.stream_stream = self._guarded(channel.stream_stream)
+
+    def _guarded(self, method_of: Callable[..., Callable[..., Any]]) -> Callable[..., Callable[..., Any]]:
+        def made(*args: Any, **kwargs: Any) -> Callable[..., Any]:
+            method = method_of(*args, **kwargs)
+
+            def call(*args: Any, **kwargs: Any) -> Any:
+                try:
+                    return method(*args, **kwargs)
+                except (ValueError, grpc.aio.UsageError):
+                    if not self._closed:
+                        raise
+                    raise closed_connection() from None
+
+            return call
+
+        return made
+
+    def close(self) -> Any:
+        """Close the channel; for asyncio to be awaited."""
+        self._closed = True
+        return self._channel.close()
+
+
+def closed_connection() -> PreconditionError:
+    """What a call on a closed connection raises: nothing was sent."""
+    return PreconditionError(
+        "this connection was closed: open another and repeat", reason="CONNECTION_CLOSED", definite=True
+    )
+
+
+def task_is_cancelled() -> bool:
+    """In asyncio, where something raised ``CancelledError``: whether it is this task, and not a call alone
+    that ended with its connection."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

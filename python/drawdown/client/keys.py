@@ -24,7 +24,7 @@ class RemoteKeys:
     """The keys behind ``AdminService``. Needs the right ``admin``. Nothing is repeated by itself."""
 
     def __init__(self, target: str, api_key: str | None, tls: Tls | None = None) -> None:
-        self._channel = channels.open_channel(target, tls)
+        self._channel: Any = channels.ClosableChannel(channels.open_channel(target, tls))
         self._metadata = channels.metadata_of(api_key)
         self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
 

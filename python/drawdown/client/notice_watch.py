@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 
 from drawdown.client.backoff import Backoff
+from drawdown.client.channel import task_is_cancelled
 from drawdown.client.rpc_errors import error_of
 from drawdown.client.watch import Watch
 from drawdown.errors import InvalidRequestError, UnavailableError
@@ -107,6 +108,9 @@ async def _notices(
             error = error_of(failure)
             if not error.retryable:
                 raise error from failure
+        except asyncio.CancelledError:
+            if task_is_cancelled():
+                raise
         finally:
             call.cancel()
         await asyncio.sleep(backoff.next_s())

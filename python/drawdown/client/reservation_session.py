@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import Any
 
 import grpc
 
+from drawdown.client.channel import closed_connection, task_is_cancelled
 from drawdown.client.rpc_errors import error_of
+from drawdown.errors import UnavailableError
 from drawdown.model import new_event_id
 from drawdown.v1 import entitlement_pb2
 
 OPEN_S_MAX = 10.0
+
+
+def _not_opened() -> UnavailableError:
+    return UnavailableError(
+        f"the server did not begin to keep reservations within {OPEN_S_MAX:g} s: nothing was reserved; "
+        "try again",
+        definite=True,
+    )
 
 
 class ReservationSession:
@@ -33,11 +44,14 @@ class ReservationSession:
                 request = entitlement_pb2.KeepReservationsRequest(session_id=self._session_id)
                 call = self._stub.KeepReservations(request, metadata=self._metadata)
                 # A server that does not answer must not hold the caller for ever.
+                until = time.monotonic() + OPEN_S_MAX
                 giving_up = threading.Timer(OPEN_S_MAX, call.cancel)
                 giving_up.start()
                 try:
                     next(call)
                 except grpc.RpcError as failure:
+                    if time.monotonic() >= until:
+                        raise _not_opened() from None
                     raise error_of(failure) from failure
                 finally:
                     giving_up.cancel()
@@ -72,11 +86,17 @@ class AioReservationSession:
                 try:
                     async with asyncio.timeout(OPEN_S_MAX):
                         await call.read()
-                except (grpc.RpcError, TimeoutError) as failure:
+                except grpc.RpcError as failure:
                     call.cancel()
-                    if isinstance(failure, grpc.RpcError):
-                        raise error_of(failure) from failure
-                    raise
+                    raise error_of(failure) from failure
+                except TimeoutError:
+                    call.cancel()
+                    raise _not_opened() from None
+                except asyncio.CancelledError:
+                    call.cancel()
+                    if task_is_cancelled():
+                        raise
+                    raise closed_connection() from None
                 self._call = call
             return self._session_id
 

@@ -197,8 +197,7 @@ class StreamRecorder(Recorder):
             connection = self._connection
         try:
             call = self._stream_usage(self._requests(connection), metadata=self._metadata)
-        except ValueError:
-            # gRPC's word for a channel that was closed.
+        except PreconditionError:
             raise connection_closed(definite=not self._unacknowledged) from None
         try:
             for ack in call:

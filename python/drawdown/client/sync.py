@@ -83,7 +83,8 @@ class Connection(LedgerReads, Database):
         self._timeout_s = timeout_s
         self._metadata = channels.metadata_of(api_key)
         self._retries = RetryBudget()
-        self._channel = channels.open_channel(target, channels.tls_of(tls, root_certificates))
+        opened = channels.open_channel(target, channels.tls_of(tls, root_certificates))
+        self._channel: Any = channels.ClosableChannel(opened)
         self._record_usage = self._channel.unary_unary(channels.RECORD_USAGE)
         self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
         self._entitlement = entitlement_pb2_grpc.EntitlementServiceStub(self._channel)

@@ -18,6 +18,7 @@ import grpc
 import msgspec
 
 from drawdown.client.backoff import Backoff
+from drawdown.client.channel import task_is_cancelled
 from drawdown.client.rpc_errors import error_of
 from drawdown.errors import DrawdownError
 from drawdown.model import Balance, EntitlementChange
@@ -146,6 +147,9 @@ async def stream_watch(
                 raise error from failure
         except DrawdownError as error:
             if not error.retryable:
+                raise
+        except asyncio.CancelledError:
+            if task_is_cancelled():
                 raise
         finally:
             call.cancel()
