@@ -1,12 +1,14 @@
-"""Calls on a connection that was closed, or whose server says nothing: they end, in errors of ours."""
+"""Calls on a connection that was closed, and closing one whose server does not answer: both end at once."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import drawdown
@@ -14,6 +16,8 @@ import drawdown.aio
 import pytest
 from drawdown.cli.server_process import ServerProcess
 from drawdown.client import reservation_session
+
+from .conftest import prepare
 
 
 @contextmanager
@@ -114,6 +118,42 @@ def test_a_call_under_way_when_its_connection_is_closed_is_told(server: ServerPr
     balance, watch = asyncio.run(story())
     assert isinstance(balance, drawdown.UnavailableError) and not balance.definite
     assert isinstance(watch, drawdown.PreconditionError) and watch.reason == "CONNECTION_CLOSED"
+
+
+@pytest.fixture
+def gone(tmp_path: Path) -> Iterator[ServerProcess]:
+    """A server of its own, for tests that take it away."""
+    with ServerProcess(tmp_path / "data") as process:
+        with drawdown.connect(process.target) as db:
+            prepare(db)
+            db.create_account("a")
+        yield process
+
+
+@pytest.mark.parametrize("way", ["timeout", "cancelled"])
+def test_a_close_does_not_wait_for_a_server_that_is_gone(gone: ServerProcess, way: str) -> None:
+    """One record has no answer and never gets one: its task is told so, and the close takes its own time."""
+
+    async def story() -> object:
+        db = drawdown.aio.connect(gone.target, timeout_s=0.5 if way == "timeout" else 60)
+        await db.record("a", "calls")
+        gone.kill()
+        lost = asyncio.create_task(db.record("a", "calls"))
+        await asyncio.sleep(0.05)
+        closing = asyncio.create_task(db.close())
+        await asyncio.sleep(0.05)
+        if way == "cancelled":
+            closing.cancel()
+        done, _ = await asyncio.wait([closing], timeout=10)
+        assert done == {closing}
+        with pytest.raises(asyncio.CancelledError if way == "cancelled" else drawdown.UnavailableError):
+            await closing
+        return (await asyncio.gather(lost, return_exceptions=True))[0]
+
+    begun = time.monotonic()
+    lost = asyncio.run(story())
+    assert isinstance(lost, drawdown.UnavailableError) and not lost.definite
+    assert time.monotonic() - begun < 10
 
 
 @pytest.mark.parametrize("form", ["threads", "awaited"])

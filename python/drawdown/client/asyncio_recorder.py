@@ -137,14 +137,22 @@ class AioRecorder:
         """Flush and end the stream. A second call changes nothing."""
         if self._closing:
             return
+        ended_well = False
         try:
             await self.flush()
-        finally:
-            self._closing = True
-            self._notify()
+            self._end()
             if self._task is not None:
-                # How it ended was told by the flush.
                 await asyncio.wait([self._task])
+            ended_well = True
+        finally:
+            self._end()
+            if self._task is not None and not ended_well:
+                # Whoever closes has waited enough: without this the task would go on for ``retry_s``.
+                self._task.cancel()
+
+    def _end(self) -> None:
+        self._closing = True
+        self._notify()
 
     async def __aenter__(self) -> Self:
         return self
