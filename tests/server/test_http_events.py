@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import drawdown
 import pytest
@@ -30,6 +31,11 @@ decimals = 3
 optional = true
 
 [cloudevents."com.example.request".requests]
+
+[cloudevents."com.example.pause".seconds]
+quantity = "$.length"
+decimals = 3
+optional = true
 """
 
 
@@ -202,6 +208,33 @@ def test_binary_mode_and_base64_and_plain_json(http: Http) -> None:
     assert http.events(same).result["status"] == "DUPLICATE"
     assert http.events(event("plain"), "application/json").result["status"] == "OK"
     assert http.events([event("plain")], "application/json").json["duplicates"] == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "charged"),
+    [
+        ({"data": {"meter": "tokens", "quantity": 3}}, "3"),
+        ({"type": "com.example.pause", "data": {"length": 2}}, "0.002"),
+    ],
+)
+def test_a_whole_event_is_read_from_its_body_whatever_headers_say(
+    http: Http, changes: dict[str, Any], charged: str
+) -> None:
+    """Read as data, an event of our own type was refused, and of one that may lack it the usage was lost."""
+    told = {
+        "ce-specversion": "1.0",
+        "ce-id": "header",
+        "ce-source": "/header",
+        "ce-type": changes.get("type", "t"),
+    }
+    told |= {"ce-subject": "acme", "ce-time": datetime.now(UTC).isoformat(), "Content-Type": EVENT}
+    whole = event(f"whole-{charged}", **changes)
+    answer = http.ask("POST", "/v1/events", json.dumps(whole).encode(), told)
+    assert (answer.status, answer.result["status"], answer.result["charged"]) == (200, "OK", charged)
+    assert http.events(whole).result["status"] == "DUPLICATE"
+    told["Content-Type"] = BATCH
+    answer = http.ask("POST", "/v1/events", json.dumps([whole]).encode(), told)
+    assert answer.json["duplicates"] == 1
 
 
 @pytest.mark.parametrize("identifier", ["%FF", "%FE", "a%C3", "%ED%A0%80"])

@@ -69,9 +69,12 @@ class _Later:
 def _events_of(headers: Mapping[str, str], body: bytes) -> tuple[bool, Sequence[Any]]:
     """Whether one event came by itself, and a reader of each event."""
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if "ce-specversion" in headers or "ce-id" in headers:
+    # The type says which mode it is, whatever stands beside: what passes events on may add headers to whole
+    # ones, and of those the body is no data.
+    whole = content_type.startswith("application/cloudevents")
+    if not whole and ("ce-specversion" in headers or "ce-id" in headers):
         return True, [lambda: from_headers(headers, body)]
-    if not content_type.startswith("application/cloudevents") and content_type != "application/json":
+    if not whole and content_type != "application/json":
         raise HttpRefusal(
             415,
             f"content-type: {content_type[:64]!r}; give {STRUCTURED}, {BATCHED}, application/json, or "
