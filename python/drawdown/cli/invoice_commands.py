@@ -12,6 +12,7 @@ from drawdown.cli.command_group import CommandGroup
 from drawdown.cli.invoice_table import InvoiceArgument, show_invoice, what_for
 from drawdown.cli.options import AccountArgument, DatabaseOptions, JsonOption, instant_from
 from drawdown.cli.output import console, print_json, print_table
+from drawdown.cli.written_output import writing
 from drawdown.errors import InvalidRequestError
 
 invoices = CommandGroup(help="What is owed: lines, totals, pages.")
@@ -162,7 +163,8 @@ def render(
         raise InvalidRequestError(f"output: {file.name!r} is neither FILE.html nor FILE.pdf", field="output")
     with options.open() as database:
         page = database.render_invoice(invoice_id, form, locale=locale)
-    file.write_bytes(page)
+    with writing(file):
+        file.write_bytes(page)
     console.print(f"written to {file}", markup=False)
 
 

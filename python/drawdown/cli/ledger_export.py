@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from drawdown.cli.written_output import writing
 from drawdown.errors import InvalidRequestError
 from drawdown.model import LedgerEntry
 from drawdown.model.credits import decimal_text
@@ -158,14 +159,24 @@ WRITERS: Final[dict[str, Callable[[Path], EntryWriter]]] = {
 def export(entries: Iterable[LedgerEntry], path: Path, advanced: Callable[[], None] = lambda: None) -> int:
     """Write every entry to ``path`` in the form its suffix names; how many there were.
 
-    The file appears under its name only when it is complete. Raises ``InvalidRequestError`` for a
-    suffix that is not one of ``.csv``, ``.jsonl``, ``.ndjson``, ``.parquet``.
+    The file appears under its name only when it is complete. Raises ``InvalidRequestError`` for a file
+    that cannot be written, and a suffix that is not one of ``.csv``, ``.jsonl``, ``.ndjson``, ``.parquet``.
     """
     kind = WRITERS.get(path.suffix.lower())
     if kind is None:
         raise InvalidRequestError(
             f"output: {path.name} is not one of {', '.join(sorted(WRITERS))}", field="output"
         )
+    with writing(path):
+        return _export(entries, path, kind, advanced)
+
+
+def _export(
+    entries: Iterable[LedgerEntry],
+    path: Path,
+    kind: Callable[[Path], EntryWriter],
+    advanced: Callable[[], None],
+) -> int:
     unfinished = path.with_name(path.name + ".part")
     writer = kind(unfinished)
     count = 0
@@ -175,8 +186,8 @@ def export(entries: Iterable[LedgerEntry], path: Path, advanced: Callable[[], No
             count += 1
             advanced()
         writer.close()
+        unfinished.replace(path)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
-    unfinished.replace(path)
     return count

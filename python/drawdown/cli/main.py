@@ -37,6 +37,7 @@ from drawdown.cli import (
 )
 from drawdown.cli.command_group import CommandGroup
 from drawdown.cli.exit_codes import INTERNAL, MEANINGS, UNAVAILABLE, exit_code_of
+from drawdown.cli.written_output import Commands, reader_is_gone
 from drawdown.errors import DrawdownError
 
 app = CommandGroup(
@@ -45,6 +46,7 @@ app = CommandGroup(
     epilog="Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in MEANINGS.items()) + ".",
     add_completion=False,
     pretty_exceptions_enable=False,
+    cls=Commands,
 )
 
 
@@ -103,11 +105,14 @@ def main() -> None:
     """Run one command; errors are one sentence on standard error and an exit code."""
     try:
         app()
+    except SystemExit as ended:
+        # A reader that has gone: the command did its work, and what it told was not read.
+        if reader_is_gone() and not ended.code:
+            sys.exit(UNAVAILABLE)
+        raise
     except DrawdownError as error:
         typer.echo(f"error: {error.message}", err=True)
         sys.exit(exit_code_of(error))
-    except BrokenPipeError:
-        sys.exit(UNAVAILABLE)
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         sys.exit(130)

@@ -17,7 +17,14 @@ from drawdown.cli import exit_codes
 from drawdown.model import CommandResult
 from drawdown.model.ids import visible
 
-console = Console(highlight=False)
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """What reads standard output has gone: ``main`` tells by its exit code, which would be 1 here."""
+        raise BrokenPipeError
+
+
+console = _Console(highlight=False)
 
 
 def print_json(value: Any) -> None:

@@ -15,6 +15,7 @@ import typer
 
 from drawdown.cli.chart import Panel, bar_chart
 from drawdown.cli.output import console, print_json, print_table
+from drawdown.cli.written_output import writing
 from drawdown.errors import InvalidRequestError
 from drawdown.model.money import Money
 
@@ -62,7 +63,8 @@ def check_file(file: Path | None) -> None:
 def show(report: ReportText, *, file: Path | None, as_csv: bool, as_json: bool) -> None:
     """Print the report, or write it to the file."""
     if file is not None:
-        _write(report, file)
+        with writing(file):
+            _write(report, file)
         console.print(f"written to {file}", markup=False)
     elif as_json:
         print_json(report.value)
