@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from datetime import UTC, datetime
+from typing import Any
 
 import drawdown
 import pytest
@@ -50,6 +51,32 @@ def test_what_has_no_id_and_no_time_takes_the_accounts_own_clock(database: Datab
         assert database.balance(account, "credits").available == 3
         events = database.ledger(account, kinds=["usage"], oldest_first=True)
         assert [each.received_at.month for each in events] == [3, 4]
+
+
+def test_an_own_clock_is_known_also_from_commands_given_as_mappings(
+    database: Database, server: ServerProcess
+) -> None:
+    """Stamped with the clock of this machine their usage would be years too early, or too late."""
+    begin, later = (int(datetime(2040, month, 1, tzinfo=UTC).timestamp()) * 1_000_000 for month in (3, 4))
+
+    def group(account: str) -> list[dict[str, Any]]:
+        grant = {"grant_id": "g", "credit_type": "credits", "amount": "5"}
+        return [
+            {"type": "create_account", "account": account, "test_clock": begin},
+            {"type": "create_grant", "account": account, "grant": grant},
+        ]
+
+    async def story() -> tuple[str, str]:
+        async with drawdown.aio.connect(server.target) as db:
+            await db.execute(group("awaited-mapping"))
+            first = await db.record("awaited-mapping", "calls")
+            await db.execute([{"type": "advance_clock", "account": "awaited-mapping", "to": later}])
+            return first.status, (await db.record("awaited-mapping", "calls")).status
+
+    account = f"mapping-{type(database).__name__}"
+    assert all(each.status == "OK" for each in database.execute(group(account)))
+    assert database.record(account, "calls").status == "OK"
+    assert asyncio.run(story()) == ("OK", "OK")
 
 
 def test_an_event_from_a_mapping_knows_its_fields() -> None:

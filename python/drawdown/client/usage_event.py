@@ -75,12 +75,18 @@ def seal(event: UsageEvent, scale_of: ScaleOf, *, stamps: bool = True) -> Sealed
 
 def on_own_clocks(group: Iterable[commands.Command | Mapping[str, Any]]) -> set[str]:
     """Accounts that a group puts on a clock of their own, or moves: no clock of ours says their time."""
-    return {
-        each.account
-        for each in group
-        if isinstance(each, commands.AdvanceClock)
-        or (isinstance(each, commands.CreateAccount) and each.test_clock is not None)
-    }
+    return {account for account in map(_on_own_clock, group) if account is not None}
+
+
+def _on_own_clock(command: commands.Command | Mapping[str, Any]) -> str | None:
+    """The account of a command that says its time, however the command is written."""
+    if isinstance(command, Mapping):
+        kind, account, test_clock = (command.get(name) for name in ("type", "account", "test_clock"))
+        says = kind == "advance_clock" or (kind == "create_account" and test_clock is not None)
+        return account if says and isinstance(account, str) else None
+    if isinstance(command, commands.CreateAccount):
+        return None if command.test_clock is None else command.account
+    return command.account if isinstance(command, commands.AdvanceClock) else None
 
 
 def seal_fields(
