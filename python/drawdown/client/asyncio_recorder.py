@@ -15,13 +15,12 @@ from typing import Any, Self
 import grpc
 
 from drawdown.client.backoff import Backoff
-from drawdown.client.channel import STREAM_USAGE, task_is_cancelled
+from drawdown.client.channel import STREAM_USAGE, closed_connection, task_is_cancelled
 from drawdown.client.recorder import (
     BatchBuilder,
     PendingBatch,
     RecorderOptions,
     RecorderTotals,
-    connection_closed,
     settle,
 )
 from drawdown.client.rpc_errors import error_of
@@ -247,7 +246,7 @@ class AioRecorder:
             self._sent = 0
 
     def _closed(self) -> PreconditionError:
-        return connection_closed(definite=not self._unacknowledged)
+        return closed_connection(definite=not self._unacknowledged)
 
     async def _write(self, call: Any) -> None:
         try:

@@ -109,10 +109,12 @@ class ClosableChannel:
         return self._channel.close()
 
 
-def closed_connection() -> PreconditionError:
-    """What a call on a closed connection raises: nothing was sent."""
+def closed_connection(*, definite: bool = True) -> PreconditionError:
+    """What a call on a closed connection raises; not definite where a recorder had sent something."""
     return PreconditionError(
-        "this connection was closed: open another and repeat", reason="CONNECTION_CLOSED", definite=True
+        "this connection was closed: open another and repeat; close recorders before their connection",
+        reason="CONNECTION_CLOSED",
+        definite=definite,
     )
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from drawdown.client.usage_event import ScaleOf, SealedEvent, encode_event, seal_fields
 from drawdown.engine import BatchEncoder
-from drawdown.errors import InvalidRequestError, PreconditionError
+from drawdown.errors import InvalidRequestError
 from drawdown.model import AmountLike, InstantLike
 
 BATCH_EVENTS_MAX = 65_536
@@ -157,15 +157,6 @@ def settle(batch: PendingBatch, ack: Ack, totals: RecorderTotals, options: Recor
                 seq=seq,
             )
         )
-
-
-def connection_closed(*, definite: bool) -> PreconditionError:
-    """What a recorder ends with whose connection was closed; definite where it had nothing in hand."""
-    return PreconditionError(
-        "the connection of this recorder was closed: close recorders first, and open another connection",
-        reason="CONNECTION_CLOSED",
-        definite=definite,
-    )
 
 
 class Recorder(abc.ABC):

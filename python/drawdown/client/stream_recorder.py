@@ -15,13 +15,12 @@ from collections.abc import Collection, Iterator
 import grpc
 
 from drawdown.client.backoff import Backoff
-from drawdown.client.channel import STREAM_USAGE
+from drawdown.client.channel import STREAM_USAGE, closed_connection
 from drawdown.client.recorder import (
     BatchBuilder,
     PendingBatch,
     Recorder,
     RecorderOptions,
-    connection_closed,
     settle,
 )
 from drawdown.client.rpc_errors import error_of
@@ -198,7 +197,7 @@ class StreamRecorder(Recorder):
         try:
             call = self._stream_usage(self._requests(connection), metadata=self._metadata)
         except PreconditionError:
-            raise connection_closed(definite=not self._unacknowledged) from None
+            raise closed_connection(definite=not self._unacknowledged) from None
         try:
             for ack in call:
                 self._acknowledge(ack)
