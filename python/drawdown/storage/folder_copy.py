@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from drawdown import errors
+from drawdown.storage.recovery_gap import FILE as RECOVERY_GAP
 from drawdown.storage.small_file import OWNER_ONLY, sync_folder
 
 _STEP_BYTES: Final = 1 << 20
@@ -104,10 +105,12 @@ class FolderCopy:
 def beside_the_engine(folder: Path) -> Iterator[Path]:
     """Small files of a data folder that no journal can make anew: whoever copies a folder takes them along.
 
-    Offsets of replayed traces, the book of each payment provider, keys with their pepper, and the audit log.
+    Offsets of replayed traces, what a restore left open, the book of each payment provider, keys with their
+    pepper, and the audit log.
     """
-    if (folder / "replay.json").exists():
-        yield folder / "replay.json"
+    for name in ("replay.json", RECOVERY_GAP):
+        if (folder / name).exists():
+            yield folder / name
     yield from sorted(folder.glob("payments-*.jsonl"))
     for path in sorted((folder / "access").glob("*")):
         if path.is_file() and path.name != "LOCK":

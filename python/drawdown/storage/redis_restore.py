@@ -13,6 +13,7 @@ import redis.exceptions
 
 from drawdown import errors
 from drawdown.engine import Restore
+from drawdown.storage.recovery_gap import ANYWHERE, RecoveryGap, close_gap
 from drawdown.storage.redis_client import Client, open_client
 from drawdown.storage.redis_layout import (
     FORMAT,
@@ -131,7 +132,7 @@ def _restore(client: Client, layout: Layout, data: str, progress: Progress) -> R
             f"its manifest says {manifest.accounts}"
         )
     _feed_runs(client, layout, manifest, restore, progress)
-    facts = restore.finish(unseal(GLOBAL, global_image, layout.global_image(generation)))
+    facts = _finished(restore, unseal(GLOBAL, global_image, layout.global_image(generation)), manifest, data)
     return RestoreReport(
         store_id=manifest.store_id,
         generation=generation,
@@ -141,6 +142,23 @@ def _restore(client: Client, layout: Layout, data: str, progress: Progress) -> R
         accounts=facts.get("accounts", accounts),
         digest=facts["digest"],
     )
+
+
+def _finished(restore: Restore, global_image: bytes, manifest: Manifest, data: str) -> dict[str, Any]:
+    """The folder can be opened when this returns, and never without the note of what it may lack."""
+    folder, recovery_seq = Path(data), manifest.snapshot_seq
+    RecoveryGap(recovery_seq=recovery_seq, end_seq=ANYWHERE).write(folder)
+    try:
+        facts = restore.finish(global_image)
+    except BaseException:
+        close_gap(folder)
+        raise
+    end_seq = int(facts["first_seq"]) - 1
+    if end_seq > recovery_seq:
+        RecoveryGap(recovery_seq=recovery_seq, end_seq=end_seq).write(folder)
+    else:
+        close_gap(folder)
+    return facts
 
 
 def _feed_runs(

@@ -37,6 +37,7 @@ from drawdown.runtime.control.recovering import RESTORES, recover_from
 from drawdown.runtime.control.registry import CALLS
 from drawdown.runtime.control.signing_up import accounts_made, signups_of
 from drawdown.runtime.control.step import Step, account_closed
+from drawdown.storage.recovery_gap import close_gap, gap_of
 from drawdown.storage.sql import SqlDatabase
 
 _log = logging.getLogger("drawdown.control")
@@ -104,8 +105,11 @@ class ControlPlane:
 
     def recover(self, recovered_seq: int) -> None:
         """Bring the engine to where the database is: commands not delivered, or forgotten by a restore."""
-        again = recover_from(self, recovered_seq)
+        gap = None if self.folder is None else gap_of(self.folder)
+        again = recover_from(self, recovered_seq, gap)
         waiting = self.delivery.deliver()
+        if gap is not None and self.folder is not None:
+            close_gap(self.folder)
         if waiting:
             _log.info("commands issued at the start", extra={"forgotten": again, "groups": waiting})
 

@@ -6,6 +6,9 @@
     database    ─────────────────┼── commands ─ commands ─ commands
                                  └─→ issued again, in their order
 
+Out of a remote snapshot the engine stands at the last image of an account, and has of what it was told since
+the snapshot's recovery point a part only: that is issued again too, and does nothing where it is known.
+
 The engine's journal goes on from the recovery point under positions that it gave out before, so whatever
 is named by a position gets a new name, and cursors beyond it stand at it. The step is one transaction:
 a crash in its midst, or among the commands that follow, goes on at the next start.
@@ -19,6 +22,7 @@ import msgspec
 from drawdown import errors
 from drawdown.model.commands import CreateAccount, encode_group
 from drawdown.model.instants import optional_us
+from drawdown.storage.recovery_gap import RecoveryGap
 from drawdown.storage.sql.finished import COMMANDS_FORGOTTEN
 from drawdown.storage.sql.work import Work
 
@@ -34,24 +38,25 @@ CHANGES: Final = "changes"
 _CURSORS: Final = (CROSSINGS, CHANGES)
 
 
-def recover_from(plane: "ControlPlane", recovered_seq: int) -> int:
+def recover_from(plane: "ControlPlane", recovered_seq: int, gap: RecoveryGap | None = None) -> int:
     """What the engine forgot waits to be issued again; answers how many groups.
 
     Raises ``PreconditionError`` where some of it is not kept any more; nothing changed.
     """
+    known_seq = recovered_seq if gap is None else min(recovered_seq, gap.recovery_seq)
     with plane.sql.transaction() as work:
         cursors = {name: work.series.cursor(name) for name in _CURSORS}
-        if max(work.outbox.last_seq(), *cursors.values()) <= recovered_seq:
+        if work.outbox.last_seq() <= known_seq and max(cursors.values()) <= recovered_seq:
             return 0
         forgotten = work.series.cursor(COMMANDS_FORGOTTEN)
-        if forgotten > recovered_seq:
+        if forgotten > known_seq:
             raise errors.PreconditionError(
-                f"the engine stands at journal position {recovered_seq}, but the control plane no longer has "
-                f"all its commands from before {forgotten} (setting finished_retention_s): restore a later "
-                "state of the engine, or engine and rows together from one backup",
+                f"the engine knows all up to journal position {known_seq}, but the control plane no longer "
+                f"has all its commands from before {forgotten} (setting finished_retention_s): restore a "
+                "later state of the engine, or engine and rows together from one backup",
                 reason="COMMANDS_FORGOTTEN",
             )
-        again = work.outbox.issue_again(recovered_seq)
+        again = work.outbox.issue_again(recovered_seq, (known_seq, 0 if gap is None else gap.end_seq))
         for name, position in cursors.items():
             work.series.move_cursor(name, min(position, recovered_seq))
         for each in work.recharges.find():

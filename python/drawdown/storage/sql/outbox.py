@@ -30,7 +30,13 @@ _GROUPS: Final = (
     .limit(sa.bindparam("at_most"))
 )
 _WAITING: Final = _GROUPS.where(is_in(outbox.c.state, WAITING))
-_FORGOTTEN: Final = sa.and_(outbox.c.state == DONE, outbox.c.seq > sa.bindparam("above"))
+_FORGOTTEN: Final = sa.and_(
+    outbox.c.state == DONE,
+    sa.or_(
+        outbox.c.seq > sa.bindparam("above"),
+        sa.and_(outbox.c.seq > sa.bindparam("gap_above"), outbox.c.seq <= sa.bindparam("gap_end")),
+    ),
+)
 _AGAIN: Final = (
     sa.update(outbox).where(_FORGOTTEN).values(state=WAITING, seq=None, outcomes=None, delivered_at=None)
 )
@@ -99,11 +105,15 @@ class Outbox:
         self.write_out()
         return int(self._connection.execute(_LAST).scalar_one() or 0)
 
-    def issue_again(self, above_seq: int) -> int:
-        """Whatever was delivered above this position waits once more, in its old order; answers how many."""
+    def issue_again(self, above_seq: int, gap: tuple[int, int] = (0, 0)) -> int:
+        """Whatever was delivered above this position waits once more, in its old order; answers how many.
+
+        So does what was delivered above the first position of ``gap`` and up to its second.
+        """
         self.write_out()
         self._pending.wrote()
-        return int(self._connection.execute(_AGAIN, {"above": above_seq}).rowcount)
+        bound = {"above": above_seq, "gap_above": gap[0], "gap_end": gap[1]}
+        return int(self._connection.execute(_AGAIN, bound).rowcount)
 
     def waiting_accounts(self) -> list[str]:
         """Whose groups wait, but for those that a waiting group creates."""
