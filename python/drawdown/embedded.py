@@ -225,13 +225,13 @@ class EmbeddedDatabase(Database):
 
     def execute(self, group: Sequence[commands.Command | Mapping[str, Any]]) -> tuple[CommandResult, ...]:
         """Apply commands as one atomic group: all or nothing, durable when this returns."""
-        self._before(commands.encode_group(group))
-        return tuple(self.engine.execute(group))
+        seq, outcomes = self.execute_json(commands.encode_group(group))
+        return tuple(answers.outcomes_from_json(outcomes, seq))
 
     def execute_json(self, group: bytes) -> tuple[int, bytes]:
         """``execute`` for many commands: a JSON array in, ``(seq, JSON array of outcomes)`` out."""
-        self._before(group)
-        return self.engine.execute_json(group)
+        self._require_own_process()
+        return (self._plane or self.engine).execute_json(group)
 
     def control(self, request: Request) -> Any:
         """Answer a call of the control plane; its database is opened by the first."""
@@ -249,11 +249,6 @@ class EmbeddedDatabase(Database):
                 "nothing was applied; open databases in processes that are started, not forked",
                 definite=True,
             )
-
-    def _before(self, group: bytes) -> None:
-        self._require_own_process()
-        if self._plane is not None:
-            self._plane.before(group)
 
     def _control_plane(self) -> ControlPlane:
         """The control plane, opened on first use: who only counts usage has no SQL database."""

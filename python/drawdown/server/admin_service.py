@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from drawdown import errors
-from drawdown.engine import Engine
+from drawdown.engine import Engine, answers
 from drawdown.model import commands
 from drawdown.model.api_key import check_overlap
 from drawdown.model.instants import now_us
@@ -15,7 +15,7 @@ from drawdown.server import convert
 from drawdown.server.access import Principal, Right
 from drawdown.server.api_keys import api_key_message
 from drawdown.server.raw_surface import permitted_query, require_commands, shown_answer
-from drawdown.server.refusals import apply, require_visible
+from drawdown.server.refusals import applied, require_visible
 from drawdown.storage.key_file import KeyFile
 from drawdown.v1 import admin_pb2 as pb
 
@@ -48,14 +48,14 @@ class AdminService:
         *,
         snapshot_now: Callable[[bool], "SnapshotPassReport"] | None,
         server_stats: Callable[[], dict[str, Any]],
-        before: Callable[..., None],
+        execute: Callable[..., tuple[int, bytes]],
         keys: KeyFile,
     ) -> None:
-        """``before`` does what the control plane has to do ahead of a group of commands."""
+        """``execute`` is the engine's ``execute_json`` with what the control plane has to do around it."""
         self._engine = engine
         self._snapshot_now = snapshot_now
         self._server_stats = server_stats
-        self._before = before
+        self._execute = execute
         self._keys = keys
 
     def SnapshotNow(self, request: pb.SnapshotNowRequest, _: Principal) -> pb.SnapshotNowResponse:
@@ -98,8 +98,11 @@ class AdminService:
 
     def AdvanceClock(self, request: pb.AdvanceClockRequest, principal: Principal) -> pb.AdvanceClockResponse:
         command = commands.AdvanceClock(account=request.account_id, to=convert.instant_us(request.to, "to"))
-        self._before(commands.encode_group([command]), account_prefix=principal.account_prefix)
-        return pb.AdvanceClockResponse(seq=apply(self._engine, command, principal).seq)
+        seq, outcomes = self._execute(
+            commands.encode_group([command]), account_prefix=principal.account_prefix
+        )
+        (result,) = answers.outcomes_from_json(outcomes, seq)
+        return pb.AdvanceClockResponse(seq=applied(result).seq)
 
     def CreateApiKey(self, request: pb.CreateApiKeyRequest, principal: Principal) -> pb.CreateApiKeyResponse:
         rights = rights_from(request.rights)
@@ -135,10 +138,7 @@ class AdminService:
         self, request: pb.ExecuteCommandsRequest, principal: Principal
     ) -> pb.ExecuteCommandsResponse:
         require_commands(request.commands_json, principal)
-        self._before(request.commands_json, account_prefix=principal.account_prefix)
-        seq, outcomes = self._engine.execute_json(
-            request.commands_json, account_prefix=principal.account_prefix
-        )
+        seq, outcomes = self._execute(request.commands_json, account_prefix=principal.account_prefix)
         return pb.ExecuteCommandsResponse(outcomes_json=outcomes, seq=seq)
 
     def Query(self, request: pb.QueryRequest, principal: Principal) -> pb.QueryResponse:

@@ -251,7 +251,7 @@ class Server:
                     app.engine,
                     snapshot_now=None if app.snapshotter is None else app.snapshotter.take_now,
                     server_stats=self.stats,
-                    before=app.control.before,
+                    execute=app.control.execute_json,
                     keys=self._control.keys,
                 ),
             ),

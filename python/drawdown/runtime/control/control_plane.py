@@ -24,12 +24,13 @@ from drawdown.billing.page import Party
 from drawdown.billing.retrying import retries_from
 from drawdown.billing.totals import NoTax, TaxRule
 from drawdown.engine import Engine
+from drawdown.model.commands import AdvanceClock
 from drawdown.model.instants import us_from_instant
 from drawdown.model.request import Request
 from drawdown.model.request_check import check_request
 from drawdown.notices import AddressPolicy
 from drawdown.payments import ManualProvider, PaymentProvider
-from drawdown.runtime.control.delivery import Delivery
+from drawdown.runtime.control.delivery import Delivery, is_refused
 from drawdown.runtime.control.fault_points import pass_point
 from drawdown.runtime.control.job_runner import JobRunner
 from drawdown.runtime.control.recharge_thresholds import with_recharge_thresholds
@@ -152,19 +153,24 @@ class ControlPlane:
         with self.sql.transaction() as work:
             return read(Step(self, work))
 
-    def before(self, group: bytes, *, account_prefix: str = "") -> None:
-        """What must happen before the engine takes a group of commands from outside.
+    def execute_json(self, group: bytes, *, account_prefix: str = "") -> tuple[int, bytes]:
+        """A group of commands from outside, as the engine's ``execute_json`` takes it.
 
         An account's own clock does not jump: the jobs that fall due on its way are done first, in order.
         Raises the fault of a job that failed: the clock stands where it was due, repeat to go on.
         """
         if not _may_have(group, _CLOCK):
-            return
-        for each in _commands_in(group):
-            if each.get("type") == "advance_clock" and str(each.get("account", "")).startswith(
-                account_prefix
-            ):
-                self._live_through(each)
+            return self.engine.execute_json(group, account_prefix=account_prefix)
+        lived = [self._live_through(each) for each in _commands_in(group) if _moves(each, account_prefix)]
+        announced = self._announce([each for each in lived if each is not None])
+        try:
+            seq, outcomes = self.engine.execute_json(group, account_prefix=account_prefix)
+        except (errors.InvalidRequestError, errors.PreconditionError):
+            # After any other fault it may be applied: the next start looks.
+            self.delivery.answered(announced, self.engine.durable_seq(), refused=True)
+            raise
+        self.delivery.answered(announced, seq, refused=is_refused(outcomes))
+        return seq, outcomes
 
     def _refuse_closed(self, group: bytes, account_prefix: str) -> None:
         """Raises ``PreconditionError`` where a caller's group would give a closed account of his life."""
@@ -198,23 +204,28 @@ class ControlPlane:
                         extra={"account": account, "plan": request.plan_id},
                     )
 
-    def _live_through(self, command: dict[str, Any]) -> None:
+    def _live_through(self, command: dict[str, Any]) -> AdvanceClock | None:
+        """Answers what is left for the caller's own command to do, which follows at once."""
         account, to = command.get("account"), command.get("to")
         if not isinstance(account, str) or not isinstance(to, int):
-            return
+            return None
         with self._advancing:
             try:
                 clock = self.engine.account(account).test_clock
             except errors.AccountNotFoundError:
-                return
+                return None
             if clock is None:
-                return
+                return None
             stands_us = self.jobs.live_through(account, us_from_instant(clock), to)
-            with self.sql.transaction() as work:
-                is_known = work.profiles.get(account=account) is not None
-            if is_known and stands_us < to:
-                # The caller's own command follows at once, and moves the clock the rest of the way.
-                self.jobs.note_clock(account, to, self.engine.applied_seq() + 1)
+        return AdvanceClock(account=account, to=to) if stands_us < to else None
+
+    def _announce(self, clocks: list[AdvanceClock]) -> list[int]:
+        """A restored engine's clocks have to go the same way, between the same commands; answers the rows."""
+        if not clocks:
+            return []
+        with self.sql.transaction() as work:
+            known = [each for each in clocks if work.profiles.get(account=each.account) is not None]
+            return [work.outbox.announce(each.account, [each]) for each in known]
 
     def stats(self) -> dict[str, Any]:
         """Figures for metrics."""
@@ -235,6 +246,12 @@ class ControlPlane:
 def _may_have(group: bytes, kinds: frozenset[str]) -> bool:
     """Whether commands of these kinds may stand in the group: an escape in it may spell any."""
     return b"\\" in group or any(kind.encode() in group for kind in kinds)
+
+
+def _moves(command: dict[str, Any], account_prefix: str) -> bool:
+    """Whether it is for the clock of an account that the caller may see."""
+    is_advance = command.get("type") == "advance_clock"
+    return is_advance and str(command.get("account", "")).startswith(account_prefix)
 
 
 def _commands_in(group: bytes) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -48,6 +48,14 @@ class Delivery:
                 delivered = self._deliver_all(groups)
                 count += len(groups)
 
+    def answered(self, announced: Sequence[int], seq: int, *, refused: bool) -> None:
+        """The engine has answered, at ``seq``, the group that these rows of the outbox were announced for."""
+        if not announced:
+            return
+        with self._sql.transaction() as work:
+            answer = [DeliveredGroup(row, seq, "[]", refused) for row in announced]
+            work.outbox.delivered(answer, self._engine.now_us())
+
     @contextmanager
     def resting(self) -> Iterator[None]:
         """Nothing is on its way to the engine inside the block."""
@@ -66,11 +74,16 @@ class Delivery:
         seq, outcomes = self._engine.apply_json(group.commands)
         pass_point("group.applied")
         text = outcomes.decode()
-        is_refused = any(each.status not in _APPLIED for each in _outcomes.decode(outcomes))
-        if is_refused:
+        refused = is_refused(outcomes)
+        if refused:
             self.refused += 1
             _log.error(
                 "the engine refused a command of the control plane",
                 extra={"account": group.account, "outbox": group.row, "outcomes": text[:500]},
             )
-        return DeliveredGroup(group.row, seq, text, is_refused)
+        return DeliveredGroup(group.row, seq, text, refused)
+
+
+def is_refused(outcomes: bytes) -> bool:
+    """Whether the engine applied nothing of the group that it answered so."""
+    return any(each.status not in _APPLIED for each in _outcomes.decode(outcomes))

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from drawdown import errors
-from drawdown.model.commands import CreateAccount, encode_group
-from drawdown.model.instants import optional_us
+from drawdown.model.commands import AdvanceClock, CreateAccount, encode_group
+from drawdown.model.instants import optional_us, us_from_instant
 from drawdown.storage.recovery_gap import RecoveryGap
 from drawdown.storage.sql.finished import COMMANDS_FORGOTTEN
+from drawdown.storage.sql.outbox import DeliveredGroup
 from drawdown.storage.sql.work import Work
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ CROSSINGS: Final = "crossings"
 CHANGES: Final = "changes"
 # How far readers of the journal have read.
 _CURSORS: Final = (CROSSINGS, CHANGES)
+_advances = msgspec.json.Decoder(tuple[AdvanceClock])
 
 
 def recover_from(plane: "ControlPlane", recovered_seq: int, gap: RecoveryGap | None = None) -> int:
@@ -45,6 +47,7 @@ def recover_from(plane: "ControlPlane", recovered_seq: int, gap: RecoveryGap | N
     """
     known_seq = recovered_seq if gap is None else min(recovered_seq, gap.recovery_seq)
     with plane.sql.transaction() as work:
+        _settle_announced(plane, work, recovered_seq)
         cursors = {name: work.series.cursor(name) for name in _CURSORS}
         if work.outbox.last_seq() <= known_seq and max(cursors.values()) <= recovered_seq:
             return 0
@@ -71,6 +74,20 @@ def recover_from(plane: "ControlPlane", recovered_seq: int, gap: RecoveryGap | N
         extra={"recovery_point": recovered_seq, "groups": again, "restores": plane.restores},
     )
     return again
+
+
+def _settle_announced(plane: "ControlPlane", work: Work, recovered_seq: int) -> None:
+    """What callers had under way when the process ended holds if the engine has it, and else never was."""
+    settled = []
+    for group in work.outbox.announced():
+        (command,) = _advances.decode(group.commands)
+        try:
+            clock = plane.engine.account(command.account).test_clock
+        except errors.AccountNotFoundError:
+            clock = None
+        is_there = clock is not None and us_from_instant(clock) >= command.to
+        settled.append(DeliveredGroup(group.row, recovered_seq, "[]", not is_there))
+    work.outbox.delivered(settled, plane.now_us())
 
 
 def _make_accounts(plane: "ControlPlane", work: Work) -> None:

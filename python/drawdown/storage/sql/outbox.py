@@ -3,6 +3,9 @@
 ``waiting`` → ``done`` (the engine applied it, or had before) or ``refused`` (a rule of the engine was
 against it; the outcome says which). Delivery twice is harmless: every command carries an id. After a
 restore what was delivered above the engine's recovery point waits once more.
+
+``announced`` → ``done`` or ``refused``: a caller's command that takes the same way to the engine without us.
+One that is still announced at a start was under way when the process ended, and nobody was answered.
 """
 
 from collections.abc import Sequence
@@ -19,6 +22,7 @@ from drawdown.storage.sql.pending import Pending
 from drawdown.storage.sql.tables.flow import outbox
 
 WAITING: Final = "waiting"
+ANNOUNCED: Final = "announced"
 DONE: Final = "done"
 REFUSED: Final = "refused"
 
@@ -30,6 +34,10 @@ _GROUPS: Final = (
     .limit(sa.bindparam("at_most"))
 )
 _WAITING: Final = _GROUPS.where(is_in(outbox.c.state, WAITING))
+# By the index over positions: what has none is little.
+_ANNOUNCED: Final = sa.select(outbox.c.row, outbox.c.account, outbox.c.commands).where(
+    outbox.c.seq.is_(None), outbox.c.state == ANNOUNCED
+)
 _FORGOTTEN: Final = sa.and_(
     outbox.c.state == DONE,
     sa.or_(
@@ -99,6 +107,22 @@ class Outbox:
         row = {"account": account, "commands": encode_group(group).decode(), "state": DONE}
         self._connection.execute(_INSERT, {**row, "seq": seq, "outcomes": "[]", "delivered_at": at_us})
         self._pending.wrote()
+
+    def announce(self, account: str, group: Sequence[Command]) -> int:
+        """A caller's commands are about to go to the engine: kept for a restore; answers the row.
+
+        It has its place among the groups from now on, and counts once ``delivered`` says that they are done.
+        """
+        self.write_out()
+        row = {"account": account, "commands": encode_group(group).decode(), "state": ANNOUNCED}
+        inserted = self._connection.execute(_INSERT, row).inserted_primary_key
+        assert inserted is not None
+        self._pending.wrote()
+        return int(inserted[0])
+
+    def announced(self) -> list[OutboxGroup]:
+        """What was announced and never said to be done or refused."""
+        return self._groups(_ANNOUNCED, {})
 
     def last_seq(self) -> int:
         """The highest journal position that a group was delivered at; 0 where there was none."""
