@@ -131,6 +131,35 @@ def test_a_receiver_that_is_gone_parks_and_a_disabled_one_hears_nothing(
     assert own.webhook_deliveries("other").deliveries == ()
 
 
+def test_what_is_redelivered_during_an_attempt_is_sent_once_more(own: Database, receiver: Receiver) -> None:
+    """The attempt that was under way says nothing about the one that was asked for."""
+    own.create_webhook_endpoint("hook", receiver.url, kinds=["payment.succeeded"])
+    receiver.answers.append((410, {}, b""))
+    receiver.answering.clear()
+    own.buy_pack(ACCOUNT, "pack", purchase_id="p")
+    wait_until(lambda: receiver.got)
+    (under_way,) = own.webhook_deliveries("hook").deliveries
+    assert own.redeliver("hook", under_way.notice_id).state == "pending"
+    receiver.answering.set()
+    wait_until(lambda: own.webhook_deliveries("hook", state="delivered").deliveries, 10.0)
+    assert len(receiver.got) == 2
+
+
+def test_an_old_url_that_is_gone_parks_nothing_that_a_new_one_has_not_had(
+    own: Database, receiver: Receiver
+) -> None:
+    own.create_webhook_endpoint("hook", receiver.url, kinds=["payment.succeeded"])
+    receiver.answers.append((410, {}, b""))
+    receiver.answering.clear()
+    own.buy_pack(ACCOUNT, "pack", purchase_id="p")
+    wait_until(lambda: receiver.got)
+    with Receiver() as moved:
+        own.update_webhook_endpoint("hook", url=moved.url)
+        receiver.answering.set()
+        wait_until(lambda: own.webhook_deliveries("hook", state="delivered").deliveries, 10.0)
+        assert (len(receiver.got), len(moved.got)) == (1, 1)
+
+
 def test_while_a_secret_is_rotated_both_verify(own: Database, receiver: Receiver) -> None:
     """After the overlap only the new one does; no list ever shows a secret."""
     old = own.create_webhook_endpoint("hook", receiver.url, kinds=["payment.succeeded"]).secret

@@ -19,6 +19,9 @@ class Receiver:
         """Between two bytes of an answer's body."""
         self.headers_trickle_s = 0.0
         """Between two headers."""
+        self.answering = threading.Event()
+        """While it is clear, nobody gets an answer."""
+        self.answering.set()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -28,6 +31,7 @@ class Receiver:
             def do_POST(self) -> None:
                 length = int(self.headers.get("content-length", "0"))
                 outer.got.append((self.rfile.read(length), dict(self.headers.items())))
+                outer.answering.wait(10)
                 status, headers, body = outer.answers.pop(0) if outer.answers else (204, {}, b"")
                 self.send_response(status)
                 for name, value in headers.items():

@@ -136,8 +136,12 @@ class Webhooks:
         outcome = self._attempt(held, found[1])
         self._standing.note(endpoint_id, time.monotonic() - began, delivered=outcome.delivered)
         with self._plane.sql.transaction() as work:
+            known = work.webhooks.deliveries.get(endpoint_id=endpoint_id, notice_id=delivery.notice_id)
+            held_now = work.webhooks.endpoints.get(endpoint_id=endpoint_id)
             tried = after_attempt(delivery, outcome, _instant(self._plane), self._schedule)
-            work.webhooks.send(tried)
+            # Redelivered meanwhile it begins anew, and another URL has not been tried: it stays due.
+            if known == delivery and (tried.state != "parked" or _goes_the_same_way(held, held_now)):
+                work.webhooks.send(tried)
         return True
 
     def _attempt(self, held: HeldEndpoint, notice: Notice) -> Delivery:
@@ -158,6 +162,12 @@ def new_delivery(held: HeldEndpoint, notice: Notice, now: datetime) -> WebhookDe
         next_attempt_at=now,
         changed_at=now,
     )
+
+
+def _goes_the_same_way(one: HeldEndpoint, other: HeldEndpoint | None) -> bool:
+    if other is None:
+        return False
+    return (one.endpoint.url, one.endpoint.enabled) == (other.endpoint.url, other.endpoint.enabled)
 
 
 def _instant(plane: ControlPlane) -> datetime:
