@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from drawdown.errors import ForbiddenAddressError, InvalidRequestError, UnauthenticatedError
@@ -21,6 +22,7 @@ from drawdown.notices import (
     matches,
     new_secret,
     next_attempt,
+    sender,
     signed_request,
     verify,
 )
@@ -127,6 +129,58 @@ def test_floods_trickles_and_silence_end(receiver: Receiver) -> None:
     assert not slow.delivered and slow.duration_ms < 2000 and "within 0.3 s" in slow.error
     refused = WebhookSender(LOOPBACK).post("http://127.0.0.1:9/", b"{}", {})
     assert not refused.delivered and refused.status is None and not refused.is_final
+
+
+class _Cut(threading.Event):
+    """Set once the time of an attempt is up and whatever it waited for has been shut down."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__()
+        cut = sender._PlainConnection.cut
+
+        def cutting(connection: sender._PlainConnection) -> None:
+            cut(connection)
+            self.set()
+
+        monkeypatch.setattr(sender._PlainConnection, "cut", cutting)
+
+
+def test_an_attempt_whose_time_is_up_while_it_connects_ends_there(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing could be shut down yet: else it would last as long as the receiver likes to trickle."""
+    cut, connect = _Cut(monkeypatch), socket.create_connection
+
+    def late(address: tuple[str, int], timeout: float) -> socket.socket:
+        opened = connect(address, timeout)
+        assert cut.wait(10)
+        return opened
+
+    monkeypatch.setattr(socket, "create_connection", late)
+    found = WebhookSender(LOOPBACK, timeout_s=0.2).post(receiver.url, b"{}", {})
+    assert not found.delivered and "within 0.2 s" in found.error
+    assert not receiver.got
+
+
+def test_an_attempt_whose_time_is_up_while_tls_begins_ends_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plain socket is TLS's by then, and shutting it down does nothing."""
+    cut = _Cut(monkeypatch)
+
+    class Late(ssl.SSLContext):
+        def wrap_socket(self, *given: Any, **named: Any) -> ssl.SSLSocket:
+            wrapped = super().wrap_socket(*given, **named)
+            assert cut.wait(10)
+            return wrapped
+
+    trusted = Late(ssl.PROTOCOL_TLS_CLIENT)
+    trusted.load_verify_locations(CERTIFICATES / "ca.pem")
+    shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    shown.load_cert_chain(CERTIFICATES / "server.pem", CERTIFICATES / "server.key")
+    with Receiver(shown) as receiver:
+        url = f"https://localhost:{receiver.port}/hook"
+        found = WebhookSender(LOOPBACK, context=trusted, timeout_s=0.2).post(url, b"{}", {})
+        assert not found.delivered and "within 0.2 s" in found.error
+        assert not receiver.got
 
 
 def test_what_a_receiver_says_is_kept_without_controls() -> None:

@@ -45,7 +45,14 @@ class _PlainConnection(http.client.HTTPConnection):
         self.is_cut = False
 
     def connect(self) -> None:
-        self._open = self.sock = socket.create_connection((self._address, self.port), self.timeout)
+        self._wait_on(socket.create_connection((self._address, self.port), self.timeout))
+
+    def _wait_on(self, opened: socket.socket) -> None:
+        """From now on ``cut`` ends what waits for this socket. Raises ``TimeoutError`` if it has come."""
+        self._open = self.sock = opened
+        # It found none to shut down, or the one before, and comes only once.
+        if self.is_cut:
+            raise TimeoutError
 
     def cut(self) -> None:
         """From another thread: end whatever this one waits for, also where every byte comes in time."""
@@ -67,7 +74,7 @@ class _TlsConnection(_PlainConnection):
         wrapped = self._context.wrap_socket(
             self.sock, server_hostname=self.host, do_handshake_on_connect=False
         )
-        self._open = self.sock = wrapped
+        self._wait_on(wrapped)
         wrapped.do_handshake()
 
 
