@@ -136,6 +136,28 @@ def test_a_clock_advanced_to_the_very_instant_of_a_job_is_not_taken_for_a_restor
         assert database._control_plane().restores == 0
 
 
+def test_who_was_given_a_transfer_is_made_again(tmp_path: Path, db_url: str) -> None:
+    """By no group of its own: what it has came out of another's, metadata reads like a command or not."""
+    data, kept = tmp_path / "data", tmp_path / "kept"
+    with opened(data, db_url) as database:
+        prepare(database)
+        for account in ("old", "older"):
+            database.create_account(account, customer_id="c")
+        database.create_grant("old", "credits", "100", grant_id="g")
+        database.create_grant("older", "credits", "9", grant_id="g", metadata={"type": "create_account"})
+    keep_engine(data, kept)
+    with opened(data, db_url) as database:
+        for giver in ("old", "older"):
+            taker = f"after {giver}"
+            database.create_account(taker, customer_id="c")
+            database.transfer(giver, from_account=giver, to_account=taker, credit_type="credits", credits="4")
+        expected = state(database)
+    put_back(data, kept)
+    with opened(data, db_url) as database:
+        assert database._control_plane().delivery.refused == 0
+        assert state(database) == expected
+
+
 def test_a_crash_among_them_goes_on(
     forgotten: tuple[Path, str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

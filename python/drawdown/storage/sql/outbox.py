@@ -34,6 +34,9 @@ _GROUPS: Final = (
     .limit(sa.bindparam("at_most"))
 )
 _WAITING: Final = _GROUPS.where(is_in(outbox.c.state, WAITING))
+_WAITING_COMMANDS: Final = (
+    sa.select(outbox.c.commands).where(is_in(outbox.c.state, WAITING)).execution_options(yield_per=1_024)
+)
 # By the index over positions: what has none is little.
 _ANNOUNCED: Final = sa.select(outbox.c.row, outbox.c.account, outbox.c.commands).where(
     outbox.c.seq.is_(None), outbox.c.state == ANNOUNCED
@@ -76,6 +79,16 @@ class DeliveredGroup(msgspec.Struct, frozen=True):
     seq: int
     outcomes: str
     refused: bool
+
+
+class _Addressed(msgspec.Struct, frozen=True):
+    """Of a command: what it is, and for whom."""
+
+    type: str
+    account: str = ""
+
+
+_addressed = msgspec.json.Decoder(list[_Addressed])
 
 
 class Outbox:
@@ -140,17 +153,14 @@ class Outbox:
         return int(self._connection.execute(_AGAIN, bound).rowcount)
 
     def waiting_accounts(self) -> list[str]:
-        """Whose groups wait, but for those that a waiting group creates."""
+        """Whom commands of waiting groups are for, but for those that a waiting group creates."""
         self.write_out()
-        creates = outbox.c.commands.contains('"type":"create_account"', autoescape=True)
-        found = self._connection.execute(
-            sa.select(outbox.c.account)
-            .where(is_in(outbox.c.state, WAITING))
-            .group_by(outbox.c.account)
-            .having(sa.func.max(sa.case((creates, 1), else_=0)) == 0)
-            .order_by(outbox.c.account)
-        )
-        return [account for (account,) in found]
+        named: set[str] = set()
+        created: set[str] = set()
+        for (group,) in self._connection.execute(_WAITING_COMMANDS):
+            for command in _addressed.decode(group):
+                (created if command.type == "create_account" else named).add(command.account)
+        return sorted(named - created)
 
     def _groups(self, statement: sa.Select[Any], bound: dict[str, int]) -> list[OutboxGroup]:
         self.write_out()
