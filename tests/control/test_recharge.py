@@ -91,6 +91,18 @@ def test_buying_never_overwrites_the_purchase_of_a_recharge(db: Database, name: 
     assert db.purchases(account) == (recharged,)
 
 
+def test_no_purchase_of_a_callers_keeps_a_recharge_from_beginning(db: Database, name: Name) -> None:
+    """Ids of recharges follow from what they are for, so anybody could have taken the next."""
+    account = topped(db, name)
+    db.create_account(name("other"), customer_id=name("customer"))
+    db.subscribe(name("other"), name("plan"), subscription_id=name("others"))
+    with pytest.raises(InvalidRequestError, match="begins like the id of an automatic recharge") as raised:
+        db.top_up(name("other"), "credits", "3", purchase_id=f"recharge:{account}:credits:set.1")
+    assert raised.value.field == "purchase_id"
+    db.set_recharge(account, "credits", threshold="5", to="20")
+    assert settled(db, account, 1) == [Decimal(20)]
+
+
 @pytest.mark.behaviour("S3-30", "S2-12", "S2-10")
 def test_the_purchase_is_the_target_less_the_balance_at_the_trigger(db: Database, name: Name) -> None:
     """From 6 to 3: 17. At exactly the threshold it fires."""

@@ -14,6 +14,9 @@ _INVOICE_ID_CHARACTERS_MAX: Final = 160
 # Ids of invoices begin so; those that callers choose do not.
 INVOICE_PREFIXES: Final = ("inv:", "inv.purchase:", "inv.refund:", "inv.change:")
 
+# Purchases that an automatic recharge begins; callers' do not begin so.
+RECHARGE_PREFIX: Final = "recharge:"
+
 
 def derived(prefix: str, *parts: object) -> str:
     """``prefix:part:part…`` while that is short, else prefix and a 160-bit digest of the parts."""
@@ -52,6 +55,11 @@ def further_invoice_id(first: str, subscription_id: str) -> str:
 def purchase_invoice_id(purchase_id: str) -> str:
     """The invoice that a purchase has of its own."""
     return derived("inv.purchase", purchase_id)
+
+
+def recharge_purchase_id(account: str, credit_type: str, cause: str) -> str:
+    """The purchase of an automatic recharge: one for each cause."""
+    return derived(RECHARGE_PREFIX.removesuffix(":"), account, credit_type, cause)
 
 
 def refund_note_id(purchase_id: str) -> str:

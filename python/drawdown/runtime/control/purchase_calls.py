@@ -44,7 +44,7 @@ from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step, refusal
 from drawdown.storage.sql.tables.payments import purchase as purchase_table
 from drawdown.subscriptions.entitling import in_force
-from drawdown.subscriptions.identifiers import lane_of
+from drawdown.subscriptions.identifiers import RECHARGE_PREFIX, lane_of
 
 if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
@@ -66,6 +66,7 @@ def create_purchase(step: Step, request: CreatePurchase) -> Purchase:
     if not step.work.first_time(request, request.purchase_id, exists=known is not None):
         step.run_now(lane_of_purchase(request.purchase_id))
         return step.work.purchase(request.purchase_id)
+    _require_free_id(request.purchase_id)
     step.open_profile(request.account)
     purchase = _pack(step, request) if request.pack_id else _top_up(step, request)
     if request.bill_later:
@@ -81,6 +82,15 @@ def create_purchase(step: Step, request: CreatePurchase) -> Purchase:
             field="payment_method",
         )
     return begun
+
+
+def _require_free_id(purchase_id: str) -> None:
+    """Raises ``InvalidRequestError`` where an automatic recharge could have the id: it would never begin."""
+    if purchase_id.startswith(RECHARGE_PREFIX):
+        raise errors.InvalidRequestError(
+            f"purchase_id: {purchase_id!r} begins like the id of an automatic recharge; choose another",
+            field="purchase_id",
+        )
 
 
 def _require_later_invoice(step: Step, purchase: Purchase) -> None:

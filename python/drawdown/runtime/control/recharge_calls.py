@@ -31,7 +31,7 @@ from drawdown.runtime.control.registry import carries_out, handles
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.jobs import StoredJob
 from drawdown.subscriptions.calendar import first_of_next_month, zone_of
-from drawdown.subscriptions.identifiers import derived, lane_of
+from drawdown.subscriptions.identifiers import lane_of, recharge_purchase_id
 
 if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
@@ -178,7 +178,7 @@ def _begin(step: Step, found: Recharge, present: Decimal, cause: str) -> Purchas
     credits = recharge.credits_to_buy(rule, present, None if pack is None else pack.amount)
     if credits <= 0:
         return None
-    purchase_id = derived("recharge", account, credit_type, cause)
+    purchase_id = recharge_purchase_id(account, credit_type, cause)
     if step.work.purchases.get(purchase_id=purchase_id) is not None:
         return None
     purchase = _purchase(step, rule, credits, purchase_id)
