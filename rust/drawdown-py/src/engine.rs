@@ -6,8 +6,8 @@ use crate::values::{Check, Recorded};
 use drawdown_core::{CheckOutcome, CheckQuestion, Rights, Status, StoreKey, Subject, UsageEvent, command_json};
 use drawdown_node::Node;
 use drawdown_wire::{
-    AckBuilder, CheckAnswer, CheckDecoder, CheckRequest, EventInput, ResultDetail, UsageBatchDecoder, batch_check_response,
-    check_response,
+    AckBuilder, CheckAnswer, CheckDecoder, CheckRequest, EventInput, ResultDetail, UsageBatchDecoder,
+    batch_check_response, check_response,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
