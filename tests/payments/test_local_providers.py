@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,6 +104,78 @@ def test_the_book_survives_a_crash(
     path.write_bytes(b"nonsense\n" + path.read_bytes())
     with pytest.raises(CorruptDataError, match="line 1"):
         kind(path)
+
+
+# Between k1 and k3 the file may grow by 40 bytes only, as on a full disk. In a process of its own: the
+# limit is of a whole process.
+FULL_DISK = """
+import os, resource, sys
+from pathlib import Path
+from drawdown.payments import ManualProvider
+from tests.payments.test_local_providers import request
+path = Path(sys.argv[1])
+provider = ManualProvider(path)
+provider.charge(request("k1"))
+free = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 40, free[1]))
+try:
+    provider.charge(request("k2"))
+    sys.exit("written beyond the limit")
+except OSError:
+    pass
+resource.setrlimit(resource.RLIMIT_FSIZE, free)
+assert provider.find_charge("k2") is None
+assert provider.charge(request("k3")).reference == "ch_000002"
+"""
+
+
+def test_a_line_that_the_disk_took_in_part_is_taken_back(tmp_path: Path) -> None:
+    path = tmp_path / "charges.jsonl"
+    subprocess.run([sys.executable, "-c", FULL_DISK, str(path)], check=True)
+    again = ManualProvider(path)
+    found = [again.find_charge(key) for key in ("k1", "k2", "k3")]
+    assert [each and each.reference for each in found] == ["ch_000001", None, "ch_000002"]
+    assert again.charge(request("k2")).reference == "ch_000003"
+
+
+def test_a_line_that_was_not_flushed_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "charges.jsonl"
+    provider = ManualProvider(path)
+    provider.charge(request("k1"))
+    before = path.read_bytes()
+    flush, failures = os.fsync, [OSError(errno.EIO, "no flush")]
+
+    def failing_once(descriptor: int) -> None:
+        if failures:
+            raise failures.pop()
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", failing_once)
+    with pytest.raises(OSError, match="no flush"):
+        provider.charge(request("k2"))
+    assert provider.find_charge("k2") is None and path.read_bytes() == before
+    assert provider.charge(request("k3")).reference == "ch_000002"
+    assert ManualProvider(path).find_charge("k3") is not None
+
+
+def test_nothing_is_written_behind_a_line_that_could_not_be_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "charges.jsonl"
+    provider = ManualProvider(path)
+    provider.charge(request("k1"))
+
+    def failing(descriptor: int) -> None:
+        raise OSError(errno.EIO, "no flush")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", failing)
+        with pytest.raises(OSError, match="no flush"):
+            provider.charge(request("k2"))
+    with pytest.raises(UnavailableError, match=r"charges\.jsonl.*start again"):
+        provider.charge(request("k3"))
+    assert provider.charge(request("k1")).reference == "ch_000001"
+    assert ManualProvider(path).charge(request("k3")).key == "k3"
 
 
 def test_money_given_back_is_at_most_what_came() -> None:

@@ -9,13 +9,20 @@ written and flushed to disk before it is answered, and the last line about a key
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from pathlib import Path
 
 import msgspec
 
-from drawdown.errors import CorruptDataError, InvalidRequestError, NotFoundError, PreconditionError
+from drawdown.errors import (
+    CorruptDataError,
+    InvalidRequestError,
+    NotFoundError,
+    PreconditionError,
+    UnavailableError,
+)
 from drawdown.model.money import zero
 from drawdown.payments.provider import Charge, ChargeState, PaymentRequest, Refund, RefundRequest
 
@@ -36,6 +43,7 @@ class ChargeBook:
         self._charges: dict[str, Charge] = {}
         self._by_reference: dict[str, str] = {}
         self._refunds: dict[str, Refund] = {}
+        self._may_end_torn = False
         if path is not None and path.exists():
             self._read(path)
 
@@ -60,11 +68,42 @@ class ChargeBook:
 
     def _write(self, line: _Line) -> None:
         if self._path is not None:
-            with self._path.open("ab") as file:
-                file.write(msgspec.json.encode(line) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+            self._append(self._path, msgspec.json.encode(line) + b"\n")
         self._remember(line)
+
+    def _append(self, path: Path, text: bytes) -> None:
+        """The text is on disk, or, with ``OSError``, the file is as long as it was.
+
+        Raises ``UnavailableError`` where an earlier line could not be taken back: none is readable behind it.
+        """
+        if self._may_end_torn:
+            raise UnavailableError(
+                f"{path.name}: an earlier line failed and could not be taken back from the file; see to its "
+                "disk, then start again"
+            )
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            size = os.fstat(descriptor).st_size
+            try:
+                left = memoryview(text)
+                while left:
+                    left = left[os.write(descriptor, left) :]
+                os.fsync(descriptor)
+            except BaseException:
+                self._take_back(descriptor, size)
+                raise
+        finally:
+            os.close(descriptor)
+
+    def _take_back(self, descriptor: int, size: int) -> None:
+        # Also a whole line that was not flushed: nobody was told of it, so memory does without it, and the
+        # file must too, or the next charge would get its reference. A crash before this is flushed may bring
+        # it back; then the same key, asked again, is answered with it.
+        self._may_end_torn = True
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, size)
+            os.fsync(descriptor)
+            self._may_end_torn = False
 
     def charge(
         self, request: PaymentRequest, state: ChargeState, reason: str = "", action_url: str = ""
