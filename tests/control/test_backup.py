@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import threading
@@ -11,12 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import drawdown
+import msgspec
 import pytest
 from drawdown import errors
+from drawdown.cli.replay_offsets import ReplayOffsets
 from drawdown.cli.server_process import ServerProcess
 from drawdown.client.interface import Database
-from drawdown.engine import verify_folder
+from drawdown.config import ProcessConfig
+from drawdown.engine import Restore, salvage_folder, verify_folder
+from drawdown.runtime.control.opening import open_provider
 from drawdown.storage.backup import restore_from_backup
+from drawdown.storage.sql import open_sql
 
 from tests.storage.valkey import ValkeyProcess
 
@@ -109,6 +115,65 @@ def test_beside_running_usage(tmp_path: Path) -> None:
     assert taken[-1].seq > taken[0].seq
 
 
+@pytest.fixture
+def usual_umask() -> Iterator[None]:
+    """What most services run under: everybody may read what does not say otherwise."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def open_to_others(folder: Path) -> list[Path]:
+    """What somebody else could read: files of any mode but their owner's, and the folder if he may enter."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(files) >= 5, "the folder is not what this test is about"
+    return [path for path in (folder, *files) if stat.S_IMODE(path.stat().st_mode) & 0o077]
+
+
+@pytest.mark.usefixtures("usual_umask")
+def test_a_data_folder_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    """Secrets of webhooks and what customers are called are in it: new, restored, and of an older version."""
+    data, again = tmp_path / "data", tmp_path / "again"
+    with opened(data) as database:
+        before(database)
+        ReplayOffsets(data).write("trace", 1)
+        assert (data / "control.sqlite3-wal").exists()
+        assert open_to_others(data) == []
+        database.take_backup(tmp_path / "backup")
+    assert open_to_others(tmp_path / "backup") == []
+    restore_from_backup(tmp_path / "backup", again)
+    assert open_to_others(again) == []
+    for path in again.glob("control.sqlite3*"):
+        path.chmod(0o644)
+    for path in again.glob("payments-*"):
+        path.chmod(0o664)
+    with opened(again):
+        assert open_to_others(again) == []
+
+
+@pytest.mark.usefixtures("usual_umask")
+def test_folders_made_of_damaged_or_remote_ones_are_their_owners_only(tmp_path: Path) -> None:
+    with opened(tmp_path / "data") as database:
+        before(database)
+        store_id = database._control_plane().engine.store_id()
+    salvage_folder(str(tmp_path / "data"), str(tmp_path / "salvaged"))
+    assert stat.S_IMODE((tmp_path / "salvaged").stat().st_mode) == 0o700
+    manifest = {"store_id": store_id, "epoch": 1, "snapshot_seq": 5}
+    Restore(str(tmp_path / "restored"), msgspec.json.encode(manifest))
+    assert stat.S_IMODE((tmp_path / "restored").stat().st_mode) == 0o700
+
+
+def test_what_root_makes_beside_a_service_is_the_services(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can act for another user")
+    tmp_path.chmod(0o700)
+    os.chown(tmp_path, 65534, 65534)
+    open_sql("", str(tmp_path)).close()
+    open_provider(ProcessConfig(data=str(tmp_path)))
+    made = {path.name: path.stat().st_uid for path in tmp_path.iterdir()}
+    assert made == {"control.sqlite3": 65534, "payments-manual.jsonl": 65534}
+
+
 def test_a_backup_is_whole_or_none(tmp_path: Path) -> None:
     """A changed byte, a missing file, an unfinished backup: refused by name, and nothing is left behind."""
     with opened(tmp_path / "data") as database:
@@ -119,9 +184,7 @@ def test_a_backup_is_whole_or_none(tmp_path: Path) -> None:
                 database.take_backup(destination)
             assert raised.value.field == "destination"
     backup = tmp_path / "backup"
-    assert not [
-        path for path in backup.rglob("*") if path.is_file() and stat.S_IMODE(path.stat().st_mode) & 0o077
-    ]
+    assert open_to_others(backup) == []
     victims = [
         next(backup.glob("engine/seg-*")),
         backup / "engine" / "META",

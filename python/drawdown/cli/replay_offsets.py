@@ -7,10 +7,10 @@ It is written, and flushed to disk, before the first event that uses it.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from drawdown.errors import CorruptDataError
+from drawdown.storage.small_file import replace_file
 
 FILE_NAME = "replay.json"
 # The newest row of a mapped trace lies this far in the past: never ahead of the server's clock.
@@ -41,18 +41,7 @@ class ReplayOffsets:
         """Keep an offset; on disk when this returns."""
         known = self._read_all()
         known[content_hash] = {"offset_us": offset_us}
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        written = self._path.with_suffix(".new")
-        with written.open("w", encoding="utf-8") as file:
-            json.dump(known, file, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        written.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_file(self._path, json.dumps(known, indent=1, sort_keys=True).encode())
 
     def _read_all(self) -> dict[str, dict[str, int]]:
         try:

@@ -16,6 +16,7 @@ import msgspec
 from drawdown import _engine, errors, model
 from drawdown.engine import answers
 from drawdown.engine.ledger_reads import LedgerReads
+from drawdown.engine.new_folder import owner_only_if_new
 from drawdown.engine.snapshots import SnapshotReader
 from drawdown.engine.translate import translating
 from drawdown.model import commands
@@ -66,11 +67,11 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
 
     @classmethod
     def open(cls, path: str, settings: Mapping[str, Any] | None = None) -> "Engine":
-        """Lock the folder, recover and be ready; the folder is created if it is absent or empty.
+        """Lock the folder, recover and be ready; a folder that is absent is created, open to its owner only.
 
         Raises ``FolderLockedError``, ``CorruptDataError``, ``InvalidRequestError`` (a setting).
         """
-        with translating():
+        with translating(), owner_only_if_new(path):
             return cls(_engine.Engine.open(path, msgspec.json.encode(dict(settings or {}))))
 
     def close(self) -> None:

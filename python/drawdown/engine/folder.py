@@ -1,10 +1,12 @@
 """Data folders that no engine has open: verify one, salvage one, or rebuild one from a remote snapshot."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
 
 from drawdown import _engine
+from drawdown.engine.new_folder import owner_only_if_new
 from drawdown.engine.translate import translating
 
 
@@ -29,7 +31,8 @@ def salvage_folder(source: str, target: str | None = None) -> dict[str, Any]:
     Raises ``CorruptDataError`` where nothing can be salvaged, ``PreconditionError`` where the target is not
     empty, ``FolderLockedError`` while a process owns one of the folders.
     """
-    with translating():
+    new_folder = nullcontext() if target is None else owner_only_if_new(target)
+    with translating(), new_folder:
         report: dict[str, Any] = msgspec.json.decode(_engine.salvage_folder(source, target))
     return report
 
@@ -41,7 +44,7 @@ class Restore:
     """
 
     def __init__(self, path: str, manifest: bytes) -> None:
-        with translating():
+        with translating(), owner_only_if_new(path):
             self._restore = _engine.restore_begin(path, manifest)
 
     def keys(self, run: bytes) -> None:

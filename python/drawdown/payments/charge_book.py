@@ -81,7 +81,7 @@ class ChargeBook:
                 f"{path.name}: an earlier line failed and could not be taken back from the file; see to its "
                 "disk, then start again"
             )
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             size = os.fstat(descriptor).st_size
             try:

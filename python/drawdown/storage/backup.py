@@ -94,6 +94,8 @@ def restore_from_backup(backup: Path, data: Path, db: str = "") -> RestoredBacku
     require_empty(data, "data")
     existed = data.exists()
     try:
+        # Here, as the first file may lie in a folder of its own, above which the umask would hold.
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
         for each in manifest.files:
             copied = copy_file(_within(backup / ENGINE, each.name), _within(data, each.name))
             if copied != (each.size, each.digest):

@@ -11,6 +11,7 @@ from drawdown.notices import AddressPolicy
 from drawdown.notices.grant_life import lead_times
 from drawdown.payments import ManualProvider, PaymentProvider, ScriptedProvider
 from drawdown.runtime.control.control_plane import ControlPlane
+from drawdown.storage.small_file import keep_to_owner
 from drawdown.storage.sql import open_sql
 
 
@@ -53,10 +54,10 @@ def open_provider(process: ProcessConfig) -> PaymentProvider:
 
     Raises ``ConfigError`` where a key or Stripe's library is missing.
     """
-    if process.payments == "manual":
-        return ManualProvider(Path(process.data) / "payments-manual.jsonl")
-    if process.payments == "test":
-        return ScriptedProvider(Path(process.data) / "payments-test.jsonl")
+    if process.payments in ("manual", "test"):
+        book = Path(process.data) / f"payments-{process.payments}.jsonl"
+        keep_to_owner(book)
+        return ManualProvider(book) if process.payments == "manual" else ScriptedProvider(book)
     if not process.stripe_api_key:
         raise ConfigError("payments is stripe, but there is no stripe_api_key", field="stripe_api_key")
     try:

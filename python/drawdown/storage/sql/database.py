@@ -16,6 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
 from drawdown import errors
+from drawdown.storage.small_file import close_to_others, keep_to_owner
 from drawdown.storage.sql.wakes import Wakes
 from drawdown.storage.sql.work import Work
 
@@ -135,7 +136,10 @@ def open_sql(db: str, folder: str) -> SqlDatabase:
 
 
 def open_engine(url: str) -> sqlalchemy.Engine:
-    """Connections as the control plane wants them. Raises ``ConfigError`` for a URL it cannot use."""
+    """Connections as the control plane wants them; SQLite's file is readable by its owner only.
+
+    Raises ``ConfigError`` for a URL it cannot use.
+    """
     try:
         engine = sqlalchemy.create_engine(url)
     except (sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError, ModuleNotFoundError) as raised:
@@ -143,9 +147,19 @@ def open_engine(url: str) -> sqlalchemy.Engine:
     if engine.dialect.name not in ("sqlite", "postgresql"):
         raise errors.ConfigError(f"db: {engine.dialect.name} is not SQLite or PostgreSQL", field="db")
     if engine.dialect.name == "sqlite":
+        _keep_to_owner(engine.url.database or "")
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _keep_to_owner(database: str) -> None:
+    """There are secrets of webhooks in it. SQLite gives -wal and -shm, when it makes them, the same mode."""
+    if not database or database == ":memory:" or database.startswith("file:"):
+        return
+    keep_to_owner(Path(database))
+    for beside in (f"{database}-wal", f"{database}-shm"):
+        close_to_others(Path(beside))
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
