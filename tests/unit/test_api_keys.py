@@ -2,6 +2,8 @@
 
 import json
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -239,3 +241,44 @@ def test_an_audit_log_that_cannot_be_written_is_an_error_in_the_log(
     (tmp_path / "access").write_text("in the way")
     AuditFile(tmp_path).append(durable=True, call="x")
     assert "the audit log cannot be written" in caplog.text
+
+
+# The disk has room for 20 bytes of the line "two", then for all. In a process of its own: the limit is of a
+# whole process.
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from drawdown.storage.audit_file import AuditFile
+log = AuditFile(Path(sys.argv[1]))
+log.append(durable=True, call="one")
+free = resource.getrlimit(resource.RLIMIT_FSIZE)
+size = (Path(sys.argv[1]) / "access" / "audit.jsonl").stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, free[1]))
+log.append(durable=True, call="two")
+resource.setrlimit(resource.RLIMIT_FSIZE, free)
+log.append(durable=True, call="three")
+"""
+
+
+def test_a_line_that_the_disk_took_in_part_is_told_of_and_spoils_no_other(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path)], check=True, capture_output=True, text=True
+    )
+    assert "the audit log cannot be written" in ran.stderr
+    lines = (tmp_path / "access" / "audit.jsonl").read_bytes().splitlines()
+    assert [json.loads(line)["call"] for line in lines] == ["one", "three"]
+
+
+def test_a_line_cut_by_a_crash_spoils_no_other(tmp_path: Path) -> None:
+    log = AuditFile(tmp_path)
+    log.append(durable=True, call="one")
+    log.close()
+    path = tmp_path / "access" / "audit.jsonl"
+    with path.open("ab") as file:
+        file.write(b'{"at":"2026-')
+    for call in ("two", "three"):
+        log.append(durable=True, call=call)
+    one, cut, two, three = path.read_bytes().splitlines()
+    assert [json.loads(line)["call"] for line in (one, two, three)] == ["one", "two", "three"]
+    assert cut == b'{"at":"2026-'
+    log.close()

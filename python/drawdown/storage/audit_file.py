@@ -4,7 +4,9 @@
 ``audit-<UTC time>.jsonl`` and a new one begun. Nothing is ever removed here. Refused calls are in it too.
 """
 
+import contextlib
 import datetime
+import errno
 import json
 import logging
 import os
@@ -45,12 +47,32 @@ class AuditFile:
         encoded = json.dumps(line, separators=(",", ":")).replace("\x7f", "\\u007f").encode() + b"\n"
         try:
             with self._lock:
-                self._make_room(len(encoded), at)
-                self._size += os.write(self._descriptor, encoded)
-                if durable:
-                    os.fdatasync(self._descriptor)
+                self._append(encoded, at, durable)
         except OSError as raised:
             _log.error("the audit log cannot be written", exc_info=raised, extra=line)
+
+    def _append(self, line: bytes, at: datetime.datetime, durable: bool) -> None:
+        try:
+            self._make_room(len(line), at)
+            self._write(line)
+            if durable:
+                os.fdatasync(self._descriptor)
+        except OSError:
+            # What the file now ends in is looked at when the next line opens it.
+            self._close()
+            raise
+
+    def _write(self, line: bytes) -> None:
+        written = os.write(self._descriptor, line)
+        if written == len(line):
+            self._size += written
+            return
+        # The disk is full. The piece goes, unless another process has written behind it.
+        end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+        with contextlib.suppress(OSError):
+            if os.fstat(self._descriptor).st_size == end:
+                os.ftruncate(self._descriptor, end - written)
+        raise OSError(errno.ENOSPC, f"{written} of {len(line)} bytes were written", str(self._path))
 
     def _make_room(self, count: int, at: datetime.datetime) -> None:
         if self._descriptor >= 0 and self._size + count > FILE_BYTES_MAX:
@@ -58,10 +80,13 @@ class AuditFile:
             self._path.rename(self._path.with_name(f"audit-{at:%Y%m%dT%H%M%S.%f}.jsonl"))
         if self._descriptor < 0:
             make_folder(self._path.parent)
-            flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+            flags = os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, OWNER_ONLY)
             give_to_owner_of(self._path.parent, self._descriptor)
             self._size = os.fstat(self._descriptor).st_size
+            if self._size and os.pread(self._descriptor, 1, self._size - 1) != b"\n":
+                # Cut by a crash: what follows is no part of it.
+                self._write(b"\n")
 
     def _close(self) -> None:
         if self._descriptor >= 0:
