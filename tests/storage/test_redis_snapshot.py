@@ -284,6 +284,29 @@ def test_a_missing_part_refuses_the_restore(valkey: ValkeyProcess, tmp_path: Pat
     restore_from_redis(valkey.url, str(tmp_path / "whole"))
 
 
+def test_a_restore_that_failed_is_made_again_by_the_same_call(valkey: ValkeyProcess, tmp_path: Path) -> None:
+    with open_engine(tmp_path / "data") as engine:
+        populate(engine, 3)
+        snapshotter(engine, valkey.url).take_now(False)
+        digest = engine.digest()
+    client, key = valkey.client(), LAYOUT.accounts(1, 0)
+    image = client.hget(key, "0")
+    client.hdel(key, "0")
+    into = tmp_path / "into"
+    try:
+        restore_from_redis(valkey.url, str(into))
+        raise AssertionError("an image is missing")
+    except errors.SnapshotIncompleteError:
+        assert {path.suffix for path in into.iterdir()} == {"", ".tmp"}
+        client.hset(key, "0", image)
+        # Here and not behind: who has the error at hand keeps no lock by it.
+        assert restore_from_redis(valkey.url, str(into)).digest == digest
+    with open_engine(into) as again:
+        assert again.digest() == digest
+    with pytest.raises(errors.InvalidRequestError, match="not empty"):
+        restore_from_redis(valkey.url, str(into))
+
+
 def test_damaged_bytes_refuse_the_restore_and_name_the_key(valkey: ValkeyProcess, tmp_path: Path) -> None:
     with open_engine(tmp_path / "data") as engine:
         populate(engine, 3)

@@ -40,12 +40,20 @@ def salvage_folder(source: str, target: str | None = None) -> dict[str, Any]:
 class Restore:
     """Rebuilds an empty folder from the parts of a remote snapshot: images, then keys, then ``finish``.
 
-    Until ``finish`` has returned the folder is not an engine's; start again with an empty one.
+    Until ``finish`` has returned the folder is not an engine's; another ``Restore`` may begin in it once this
+    one has let go of it, at the end of its block.
     """
 
     def __init__(self, path: str, manifest: bytes) -> None:
         with translating(), owner_only_if_new(path):
             self._restore = _engine.restore_begin(path, manifest)
+
+    def __enter__(self) -> "Restore":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # The lock goes with it: an error that someone keeps would keep this object, too.
+        del self._restore
 
     def keys(self, run: bytes) -> None:
         """Take one run of dedupe keys. Raises ``CorruptDataError``."""

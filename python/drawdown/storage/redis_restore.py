@@ -69,12 +69,14 @@ def restore_from_redis(
 ) -> RestoreReport:
     """Rebuild the folder ``data``, which must be absent or empty, from the snapshot in Redis.
 
+    After an error of the store the same call may be made again: what this one left is no obstacle.
+
     The folder has the store's identity and starts at the snapshot's recovery point. Raises
     ``SnapshotIncompleteError`` (a part is missing), ``SnapshotUnavailableError`` (try again),
     ``InvalidRequestError`` (the folder is not empty), ``CorruptDataError`` (a damaged part).
     """
     folder = Path(data)
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and not all(map(_left_by_a_restore, folder.iterdir())):
         raise errors.InvalidRequestError(
             f"data: {data} is not empty; restore into a new folder and keep this one", field="data"
         )
@@ -85,6 +87,11 @@ def restore_from_redis(
             return _restore(client, Layout(namespace), data, report)
         finally:
             client.close()
+
+
+def _left_by_a_restore(path: Path) -> bool:
+    """What the engine, too, takes for empty: a lock, and files that never got their names."""
+    return path.is_file() and (path.name == "LOCK" or path.suffix == ".tmp")
 
 
 class _reading:
@@ -124,15 +131,16 @@ def _restore(client: Client, layout: Layout, data: str, progress: Progress) -> R
     global_image = client.get(layout.global_image(generation))
     if global_image is None:
         raise errors.SnapshotIncompleteError(f"{layout.global_image(generation)} is missing")
-    restore = Restore(data, msgspec.json.encode(manifest))
-    accounts = _feed_images(client, layout, manifest, restore, progress)
-    if accounts < manifest.accounts:
-        raise errors.SnapshotIncompleteError(
-            f"generation {generation} of {layout.tag} has {accounts} account images, "
-            f"its manifest says {manifest.accounts}"
-        )
-    _feed_runs(client, layout, manifest, restore, progress)
-    facts = _finished(restore, unseal(GLOBAL, global_image, layout.global_image(generation)), manifest, data)
+    with Restore(data, msgspec.json.encode(manifest)) as restore:
+        accounts = _feed_images(client, layout, manifest, restore, progress)
+        if accounts < manifest.accounts:
+            raise errors.SnapshotIncompleteError(
+                f"generation {generation} of {layout.tag} has {accounts} account images, "
+                f"its manifest says {manifest.accounts}"
+            )
+        _feed_runs(client, layout, manifest, restore, progress)
+        global_image = unseal(GLOBAL, global_image, layout.global_image(generation))
+        facts = _finished(restore, global_image, manifest, data)
     return RestoreReport(
         store_id=manifest.store_id,
         generation=generation,
