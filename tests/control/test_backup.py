@@ -20,8 +20,10 @@ from drawdown.cli.server_process import ServerProcess
 from drawdown.client.interface import Database
 from drawdown.config import ProcessConfig
 from drawdown.engine import Restore, salvage_folder, verify_folder
+from drawdown.model.rights import Right
 from drawdown.runtime.control.opening import open_provider
 from drawdown.storage.backup import restore_from_backup
+from drawdown.storage.key_file import KeyFile
 from drawdown.storage.sql import open_sql
 
 from tests.storage.valkey import ValkeyProcess
@@ -134,6 +136,7 @@ def open_to_others(folder: Path) -> list[Path]:
 def test_a_data_folder_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     """Secrets of webhooks and what customers are called are in it: new, restored, and of an older version."""
     data, again = tmp_path / "data", tmp_path / "again"
+    KeyFile(data).create("first", {Right.READ})
     with opened(data) as database:
         before(database)
         ReplayOffsets(data).write("trace", 1)

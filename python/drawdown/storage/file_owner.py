@@ -11,10 +11,14 @@ from drawdown.errors import PreconditionError
 
 
 def make_folder(folder: Path) -> None:
-    """The folder is there, open to its owner only; a new one belongs to the owner of the one it is in."""
+    """The folder is there, open to its owner only; a new one belongs to the owner of the one it is in.
+
+    The one it is in is open to its owner only, too, where it is new: a data folder in which keys are made
+    before a server starts.
+    """
     if folder.is_dir():
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
