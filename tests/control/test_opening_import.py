@@ -284,9 +284,10 @@ def test_a_crash_in_the_midst_is_finished_at_the_next_start(tmp_path: Path, db_u
         plane.delivery.deliver = die  # type: ignore[method-assign]
         with pytest.raises(KeyboardInterrupt):
             database.import_opening(opening(lambda stem: stem))
-        plane.delivery.deliver = deliver  # type: ignore[method-assign]
+        # The scheduler would deliver too, as soon as it can.
         with pytest.raises(errors.NotFoundError):
             database.account("a")
+        plane.delivery.deliver = deliver  # type: ignore[method-assign]
     with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as database:
         assert database.balance("a", "credits").available == Decimal("15.5")
         assert {each.state for each in database.import_opening(opening(lambda stem: stem)).actions} == {

@@ -82,3 +82,30 @@ def test_free_credits_wait_for_no_payment(db: Database, name: Name) -> None:
     published(db, name("plan"), signup_grant=GIFT)
     assert db.subscribe(name("a"), name("plan"), subscription_id=name("s")).state == "pending"
     assert db.balance(name("a"), "credits").available == Decimal(25)
+
+
+def test_nobody_takes_the_id_of_another_accounts_sign_up(own: Database) -> None:
+    """It follows from product and account: a subscription under it kept the new account from its plan."""
+    with own as db:
+        db.create_product("start", "Start", signup_plan="free")
+        free_plan(db, "free", "start")
+        db.create_account("mine", test_clock=START)
+        published(db, "paid")
+        for taken in ("signup:start:victim", "signup:x"):
+            with pytest.raises(drawdown.InvalidRequestError) as refused:
+                db.subscribe("mine", "free", subscription_id=taken)
+            assert refused.value.field == "subscription_id"
+        row = {
+            "kind": "subscription",
+            "subscription_id": "signup:start:victim",
+            "account": "mine",
+            "plan_id": "free",
+            "started_at": "2026-01-15",
+        }
+        imported = db.import_opening([row], dry_run=True)
+        assert [(each.field, "sign-up" in each.message) for each in imported.problems] == [
+            ("subscription_id", True)
+        ]
+        for account in ("victim", "mine"):
+            assert db.create_account(account, test_clock=START)
+            assert [each.plan_id for each in db.subscriptions(account)] == ["free"]

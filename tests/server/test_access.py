@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import drawdown
 import grpc
 import pytest
 from drawdown.client.rpc_errors import retry_after_s
@@ -190,6 +191,22 @@ def test_every_call_that_changes_something_is_in_the_audit_log(keyed: Keyed, bou
     assert not [line for line in audit_lines(keyed) if line["call"].endswith("/GetAccount")]
     assert granted[-1]["subjects"] == {"grant.grant_id": "noted", "grant.credit_type": "credits"}
     assert lines[-1]["subjects"] == {"grant_id": "welcome"}
+
+
+def test_the_audit_log_names_the_account_of_every_call(keyed: Keyed) -> None:
+    """Calls of the control plane call it otherwise than those of the engine."""
+    with drawdown.connect(keyed.server.address, api_key=keyed.admin_text) as database:
+        for account in ("a-giver", "a-taker"):
+            database.create_account(account, customer_id="a-both")
+        database.create_grant("a-giver", "credits", "5", grant_id="g")
+        database.transfer(
+            "a-move", from_account="a-giver", to_account="a-taker", credit_type="credits", credits="1"
+        )
+        database.close_account("a-taker", confirm=True)
+    lines = {line["call"]: line for line in audit_lines(keyed)}
+    assert lines["AccountService/CloseAccount"]["account"] == "a-taker"
+    moved = next(line for call, line in lines.items() if call.endswith("/TransferCredits"))["subjects"]
+    assert (moved["from_account"], moved["to_account"]) == ("a-giver", "a-taker")
 
 
 def test_the_audit_log_names_commands_and_the_accounts_they_are_for(keyed: Keyed, bound: Calls) -> None:

@@ -146,3 +146,21 @@ def test_a_command_to_a_foreign_account_that_is_closed_is_as_to_an_absent_one(
         found.append(answer(bound, "AdminService/ExecuteCommands", request, {"account": account}))
     assert found[0] == found[1]
     assert b"ACCOUNT_UNKNOWN" in found[0][1]
+
+
+def test_a_customer_with_accounts_beyond_the_prefix_is_not_erased(bound: Calls, keyed: Keyed) -> None:
+    """What of it stands there is nobody's to erase afterwards, and the accounts may be open."""
+    with drawdown.connect(keyed.server.address, api_key=keyed.admin_text) as database:
+        database.put_customer("a-shared", name="Ada")
+        for account in ("a-of-shared", "b-of-shared"):
+            database.create_account(account, customer_id="a-shared")
+            database.close_account(account, confirm=True)
+        with pytest.raises(grpc.RpcError) as failure:
+            bound.call(
+                "AccountService/EraseCustomer",
+                housekeeping_pb2.EraseCustomerRequest(customer_id="a-shared", confirm=True),
+            )
+        assert failure.value.code() == Code.FAILED_PRECONDITION
+        assert "b-of-shared" not in failure.value.details()
+        assert database.customer("a-shared").name == "Ada"
+        assert database.erase_customer("a-shared", confirm=True).accounts == ("a-of-shared", "b-of-shared")

@@ -20,7 +20,8 @@ REFUSALS_PER_S: Final = 10
 NAMED_MAX: Final = 16
 NAME_MAX: Final = 128
 # Fields that name something and are nobody's personal data, besides those that end in _id and _ids.
-_NAMES: Final = frozenset({"key", "table", "meter", "credit_type"})
+_ACCOUNTS: Final = ("account_id", "account")
+_NAMES: Final = frozenset({"key", "table", "meter", "credit_type", "account", "from_account", "to_account"})
 
 AuditedCall = Callable[[str], None]
 
@@ -104,7 +105,7 @@ def _facts(path: str, context: Credential) -> dict[str, Any]:
 
 
 def _account_of(request: message.Message | None) -> str:
-    return str(getattr(request, "account_id", ""))
+    return next((str(getattr(request, each)) for each in _ACCOUNTS if hasattr(request, each)), "")
 
 
 def _subjects(request: message.Message | None) -> dict[str, Any]:
@@ -115,7 +116,7 @@ def _subjects(request: message.Message | None) -> dict[str, Any]:
         return _commands(request.commands_json)  # type: ignore[attr-defined]
     found: dict[str, str] = {}
     for place, text in _ids(request):
-        if place != "account_id" and len(found) < NAMED_MAX:
+        if place not in _ACCOUNTS and len(found) < NAMED_MAX:
             found[place] = text[:NAME_MAX]
     return {"subjects": found} if found else {}
 

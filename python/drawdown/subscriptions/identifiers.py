@@ -16,6 +16,8 @@ INVOICE_PREFIXES: Final = ("inv:", "inv.purchase:", "inv.refund:", "inv.change:"
 
 # Purchases that an automatic recharge begins; callers' do not begin so.
 RECHARGE_PREFIX: Final = "recharge:"
+# Subscriptions that an account begins with; callers' of another account do not begin so.
+SIGNUP_PREFIX: Final = "signup:"
 
 
 def derived(prefix: str, *parts: object) -> str:
@@ -25,6 +27,11 @@ def derived(prefix: str, *parts: object) -> str:
         return text
     digest = hashlib.blake2b("\x00".join(map(str, parts)).encode(), digest_size=20)
     return f"{prefix}:{digest.hexdigest()}"
+
+
+def signup_id(product_id: str, account: str) -> str:
+    """The subscription that a new account gets of a product which names a plan."""
+    return derived(SIGNUP_PREFIX.removesuffix(":"), product_id, account)
 
 
 def grant_id(subscription_id: str, epoch: int, number: int) -> str:

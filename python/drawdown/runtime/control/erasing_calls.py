@@ -19,13 +19,14 @@ COMPACT_JOB: Final = "customer.compact"
 _SHOWN: Final = 5
 
 
-def _accounts_of(plane: "ControlPlane", request: EraseCustomer, account_prefix: str) -> list[str]:
-    """Every account of the customer, those included that the control plane never met."""
+def _accounts_of(plane: "ControlPlane", request: EraseCustomer, _: str) -> list[str]:
+    """Every account of the customer, those included that the control plane never met, and those beyond the
+    caller's prefix."""
     found: list[str] = []
     after: str | None = None
     more = True
     while more:
-        page, more = plane.engine.accounts(prefix=account_prefix, after=after)
+        page, more = plane.engine.accounts(after=after)
         found += [each.account for each in page if (each.customer or each.account) == request.customer_id]
         after = page[-1].account if page else None
         more = more and bool(page)
@@ -34,7 +35,7 @@ def _accounts_of(plane: "ControlPlane", request: EraseCustomer, account_prefix: 
 
 @handles(EraseCustomer, before=_accounts_of)
 def erase_customer(step: Step, request: EraseCustomer) -> Erasure:
-    """Raises ``PreconditionError`` while an account of the customer is open."""
+    """Raises ``PreconditionError`` while an account of the customer is open, or out of the caller's reach."""
     customer_id = request.customer_id
     if not customer_id.startswith(step.account_prefix):
         raise unknown_customer(customer_id)
@@ -45,6 +46,12 @@ def erase_customer(step: Step, request: EraseCustomer) -> Erasure:
     if not request.confirm:
         raise errors.InvalidRequestError(
             "confirm: erasing a customer cannot be undone; set confirm", field="confirm"
+        )
+    if not all(each.startswith(step.account_prefix) for each in accounts):
+        raise errors.PreconditionError(
+            "the customer has accounts that this key does not reach: erase it with one that does",
+            reason="ACCOUNTS_OUT_OF_REACH",
+            field="customer_id",
         )
     alive = [each for each in accounts if each not in step.plane.closed_accounts]
     if alive:

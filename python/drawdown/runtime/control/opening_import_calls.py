@@ -11,6 +11,7 @@ from drawdown.runtime.control.open_subscription_steps import begin_open, check_o
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.subscriptions.customer import AccountProfile, Customer
+from drawdown.subscriptions.identifiers import SIGNUP_PREFIX
 from drawdown.subscriptions.opening_rows import (
     IMPORT_ROWS_MAX,
     KINDS,
@@ -150,6 +151,12 @@ class _Import:
                     field="subscription_id",
                 )
             return "known"
+        if opened.subscription_id.startswith(SIGNUP_PREFIX):
+            raise errors.InvalidRequestError(
+                f"subscription_id: {opened.subscription_id!r} begins like the id of a plan given at sign-up; "
+                "choose another",
+                field="subscription_id",
+            )
         new_account = opened.account in self._accounts
         now = self.step.real_now() if new_account else self.step.now_of(opened.account)
         check_open(self.step, opened, self._customer_of(opened.account), now)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from drawdown.catalog.product import Product
-from drawdown.subscriptions.identifiers import derived
+from drawdown.subscriptions.identifiers import signup_id
 from drawdown.subscriptions.requests import Subscribe
 
 _APPLIED = frozenset({"OK", "DUPLICATE"})
@@ -28,7 +28,7 @@ def signups_of(account: str, products: Iterable[Product]) -> list[Subscribe]:
     return [
         Subscribe(
             account=account,
-            subscription_id=derived("signup", each.product_id, account),
+            subscription_id=signup_id(each.product_id, account),
             plan_id=each.signup_plan,
             product_id=each.product_id,
         )

@@ -19,7 +19,7 @@ from drawdown.runtime.control.subscription_steps import (
 )
 from drawdown.storage.sql.tables.subscriptions import subscription as subscription_table
 from drawdown.subscriptions.bounds import check_bounds
-from drawdown.subscriptions.identifiers import lane_of
+from drawdown.subscriptions.identifiers import SIGNUP_PREFIX, lane_of, signup_id
 from drawdown.subscriptions.renewing import check_currency, period_charges
 from drawdown.subscriptions.requests import GetSubscription, ListSubscriptions, Subscribe, Subscriptions
 from drawdown.subscriptions.starting import Start, begin, begin_last, check_start, trial_job
@@ -42,6 +42,7 @@ def subscribe(step: Step, request: Subscribe) -> Subscription:
     known = step.work.subscriptions.get(subscription_id=request.subscription_id)
     if not step.work.first_time(request, request.subscription_id, exists=known is not None):
         return step.work.subscription(request.subscription_id)
+    _require_free_id(request)
     step.open_profile(request.account)
     plan = plan_in_force(step, request.plan_id)
     start = Start(request=request, plan=plan, customer=customer, now=step.now_of(request.account))
@@ -62,6 +63,16 @@ def subscribe(step: Step, request: Subscribe) -> Subscription:
         step.decision.job(trial_job(subscription))
         return subscription
     return begin_paying(step, subscription, plan)
+
+
+def _require_free_id(request: Subscribe) -> None:
+    """Raises ``InvalidRequestError`` where another account is to get the id at its sign-up."""
+    taken = request.subscription_id
+    if taken.startswith(SIGNUP_PREFIX) and taken != signup_id(request.product_id, request.account):
+        raise errors.InvalidRequestError(
+            f"subscription_id: {taken!r} begins like the id of a plan given at sign-up; choose another",
+            field="subscription_id",
+        )
 
 
 def begin_paying(step: Step, subscription: Subscription, plan: Plan) -> Subscription:
