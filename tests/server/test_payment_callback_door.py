@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 
@@ -104,6 +106,29 @@ def test_only_small_bodies_are_read(shop: Shop) -> None:
     status, said = shop.say(b"x" * (300 << 10), {})
     assert (status, said["field"]) == (413, "body")
     assert shop.http.ask("GET", PATH).status == 405
+
+
+@pytest.mark.parametrize("tricklers", [16, 64])
+def test_bodies_that_never_come_whole_do_not_keep_the_provider_out(shop: Shop, tricklers: int) -> None:
+    """Whoever can connect may begin as many as he likes; the oldest of too many are told to go."""
+    purchase = f"beside-{tricklers}"
+    assert shop.buy(purchase) == "action_required"
+    host, _, port = shop.http.address.rpartition(":")
+    begun = f"POST {PATH} HTTP/1.1\r\nHost: shop\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+    with ExitStack() as open_sockets:
+        sockets = [
+            open_sockets.enter_context(socket.create_connection((host, int(port)), timeout=20))
+            for _ in range(tricklers)
+        ]
+        for each in sockets:
+            each.sendall(begun.encode())
+            # Told to go on: the server is waiting for this body.
+            assert each.recv(64).startswith(b"HTTP/1.1 100 ")
+            each.sendall(b"{")
+        status, said = shop.say(*shop.provider().finish(f"purchase:{purchase}"))
+        assert (status, said.get("state")) == (200, "granted"), said
+        answer = b"".join(iter(lambda: sockets[0].recv(4096), b""))
+        assert answer.startswith(b"HTTP/1.1 408 ") and b"connection: close" in answer.lower()
 
 
 def signed(body: bytes, secret: str) -> dict[str, str]:

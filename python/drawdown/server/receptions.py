@@ -1,11 +1,12 @@
-"""Messages of unary calls while they are received: each has so long, and where told so, only so many at once.
+"""Messages under way, of unary calls and of strangers: each has so long, and where told only so many at once.
 
 gRPC keeps what has come of a message until it is whole. A caller that sends all but the end would have
 ``message_bytes_max`` of this process for as long as it likes, once per call.
 """
 
 import asyncio
-from typing import Final
+from collections.abc import Awaitable
+from typing import Final, TypeVar
 
 import grpc
 
@@ -16,6 +17,8 @@ from drawdown.server.context import Context
 RECEIVED_WITHIN_S: Final = 30.0
 # How often is looked for those that take longer.
 LOOK_S: Final = 1.0
+
+_MessageT = TypeVar("_MessageT")
 
 
 class Receptions:
@@ -41,8 +44,18 @@ class Receptions:
     async def message(self, context: Context) -> bytes:
         """The one message of the call.
 
-        Raises ``InvalidRequestError`` where the call ends without one, and ``OverloadedError`` where the
-        message takes too long or, being the oldest of too many, was cut off. Nothing was applied then.
+        Raises ``InvalidRequestError`` where the call ends without one, and what ``whole`` raises.
+        """
+        message: bytes = await self.whole(context.read())
+        if message is grpc.aio.EOF:
+            raise errors.InvalidRequestError("the call carries no message")
+        return message
+
+    async def whole(self, receiving: Awaitable[_MessageT]) -> _MessageT:
+        """What is received, once it is whole.
+
+        Raises ``OverloadedError`` where that takes too long or, being the oldest of too many, was cut off.
+        Nothing was applied then.
         """
         task = asyncio.current_task()
         assert task is not None
@@ -52,7 +65,7 @@ class Receptions:
         if self._looking is None:
             self._looking = self._loop.call_later(LOOK_S, self._look)
         try:
-            message: bytes = await context.read()
+            return await receiving
         except asyncio.CancelledError:
             if task not in self._cut_off:
                 raise
@@ -63,9 +76,6 @@ class Receptions:
         finally:
             self._began.pop(task, None)
             self._cut_off.discard(task)
-        if message is grpc.aio.EOF:
-            raise errors.InvalidRequestError("the call carries no message")
-        return message
 
     def _cut(self, task: asyncio.Task[object]) -> None:
         del self._began[task]

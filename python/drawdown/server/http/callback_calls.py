@@ -1,14 +1,18 @@
 """``POST /v1/payments/callback``: the payment provider's word, believed for its signature and nothing else.
 
 The provider has no key of ours. So this path asks for none, takes small bodies only, and has threads and a
-bound of its own: a flood of forgeries keeps no usage waiting.
+bound of its own: a flood of forgeries keeps no usage waiting. A body counts against that bound once it is
+whole; of those that are still to come few are waited for, and the oldest of too many is cut off: the
+provider's own comes in one piece.
 """
 
+import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import msgspec
+from starlette.requests import Request
 
 from drawdown import errors
 from drawdown.billing.purchase_requests import CallbackAnswer, ProviderCallback
@@ -16,17 +20,21 @@ from drawdown.runtime.control.control_plane import ControlPlane
 from drawdown.server.access import Principal, Right
 from drawdown.server.audit import Audit
 from drawdown.server.http.problem import HttpRefusal
-from drawdown.server.http.request import HttpCredential
+from drawdown.server.http.request import HttpCredential, body_of
+from drawdown.server.receptions import Receptions
 
 # An event of a provider is a few KiB.
 BODY_BYTES_MAX: Final = 256 << 10
 IN_HAND_MAX: Final = 16
+# Bodies that are received at once, and how long each may take.
+RECEIVED_AT_ONCE: Final = 16
+RECEIVED_WITHIN_S: Final = 5.0
 THREADS: Final = 2
 _RPC: Final = ProviderCallback.rpc
 
 
 class CallbackCalls:
-    """Takes callbacks to the control plane."""
+    """Takes callbacks to the control plane. Made on the running loop."""
 
     def __init__(self, plane: ControlPlane, audit: Audit) -> None:
         self._plane = plane
@@ -34,6 +42,16 @@ class CallbackCalls:
         self._caller = Principal(name=f"provider {plane.provider.name}", rights=frozenset())
         self.executor = ThreadPoolExecutor(THREADS, thread_name_prefix="http-callback")
         self.in_hand = 0
+        self._receptions = Receptions(
+            asyncio.get_running_loop(), at_once=RECEIVED_AT_ONCE, within_s=RECEIVED_WITHIN_S
+        )
+
+    async def body(self, request: Request, bytes_max: int) -> bytes:
+        """The whole body. Raises ``HttpRefusal``: as ``body_of``, and 408 where it was cut off."""
+        try:
+            return await self._receptions.whole(body_of(request, min(bytes_max, BODY_BYTES_MAX)))
+        except errors.OverloadedError as cut:
+            raise HttpRefusal(408, f"body: {cut.message}; send it again in one piece", field="body") from cut
 
     def admit(self) -> None:
         """Raises ``OverloadedError``: the provider sends it again."""

@@ -27,7 +27,7 @@ from drawdown.server.access import Access, Principal
 from drawdown.server.call_queue import LARGE_BYTES
 from drawdown.server.durability import Durability
 from drawdown.server.http import check_calls, problem, usage_calls
-from drawdown.server.http.callback_calls import BODY_BYTES_MAX, CallbackCalls
+from drawdown.server.http.callback_calls import CallbackCalls
 from drawdown.server.http.problem import HttpRefusal
 from drawdown.server.http.request import HttpCredential, body_of
 from drawdown.server.usage_service import UsageService, draining
@@ -149,10 +149,10 @@ class HttpCalls:
         return await self._durable(seq, answer)
 
     async def _callback(self, request: Request) -> Response:
+        body = await self._callbacks.body(request, self._bytes_max)
         self._callbacks.admit()
         self._callbacks.in_hand += 1
         try:
-            body = await body_of(request, min(self._bytes_max, BODY_BYTES_MAX))
             credential, headers = HttpCredential(request), dict(request.headers)
             answer = await asyncio.get_running_loop().run_in_executor(
                 self._callbacks.executor, lambda: self._callbacks.answered(credential, headers, body)

@@ -66,6 +66,9 @@ def of_fault(raised: BaseException) -> Response:
     if wait_s := retry_after_s(fault):
         # Whole seconds are all that the header knows.
         headers["retry-after"] = str(math.ceil(wait_s))
+    if status == 408:
+        # The rest of that request may still come: it is not the beginning of another one.
+        headers["connection"] = "close"
     if status == 401:
         headers["www-authenticate"] = "Bearer"
     return Response(msgspec.json.encode(about), status, headers, CONTENT_TYPE)
