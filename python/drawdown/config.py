@@ -84,7 +84,7 @@ class ProcessConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         Meta(
             pattern="^(auto|keys|open)$",
             description="keys: every call needs an API key or a known client certificate; open: none, on "
-            "loopback only; auto: keys off loopback and where the folder has keys at start",
+            "loopback only; auto: keys off loopback, and once the folder has had a key",
         ),
     ] = "auto"
     api_key_pepper_file: Annotated[

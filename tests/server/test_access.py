@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import drawdown
@@ -16,7 +17,7 @@ from drawdown.client.rpc_errors import retry_after_s
 from drawdown.engine import decode_ack
 from drawdown.model.rights import Right
 from drawdown.storage.key_file import KeyFile
-from drawdown.v1 import admin_pb2, grant_pb2, usage_pb2
+from drawdown.v1 import account_pb2, admin_pb2, grant_pb2, usage_pb2
 
 from tests.server.calls import Calls, batch, error_info, set_up
 from tests.server.http_calls import Http
@@ -340,6 +341,81 @@ def test_on_loopback_keys_are_needed_where_the_folder_has_some(tmp_path: Path) -
         calls = Calls(server.address)
         assert code_of(calls, "BatchCheck") == Code.OK
         calls.close()
+
+
+def test_the_first_key_closes_a_server_that_began_without_keys(tmp_path: Path) -> None:
+    """Calls, streams that are open and both doors; the key itself is let in, for its rights alone."""
+    data = tmp_path / "data"
+    with serving(data, http="127.0.0.1:0") as server:
+        nobody, misspelt = Calls(server.address), Calls(server.address, "nonsense")
+        set_up(nobody)
+        http = Http(server.announced["http"])
+        check = "/v1/check?account=acme&meter=tokens"
+        assert (code_of(misspelt, "BatchCheck"), http.ask("GET", check).status) == (Code.OK, 200)
+
+        def batches() -> Iterator[usage_pb2.UsageBatch]:
+            yield batch(0, ("before-0", 0))
+            _, made.text = KeyFile(data).create("reader", {Right.READ})
+            eventually(lambda: code_of(nobody, "BatchCheck") == Code.UNAUTHENTICATED, "keys are needed")
+            yield batch(1, ("after-0", 0))
+
+        made = SimpleNamespace(text="")
+        # Ended as at a drain: what was taken is acknowledged, what comes after is not taken.
+        assert [ack.applied for ack in nobody.stream(batches())] == [1]
+        for calls in (nobody, misspelt):
+            for call in ("UsageService/RecordUsage", "AccountService/CreateAccount", "AdminService/GetStats"):
+                with pytest.raises(grpc.RpcError) as failure:
+                    calls.raw(call, b"")
+                assert failure.value.code() == Code.UNAUTHENTICATED
+        assert http.ask("GET", check).status == 401
+        reader = Calls(server.address, made.text)
+        assert code_of(reader, "BatchCheck") == Code.OK
+        with pytest.raises(grpc.RpcError) as failure:
+            reader.raw("UsageService/RecordUsage", usage("acme", "by-reader"))
+        assert failure.value.code() == Code.PERMISSION_DENIED
+        assert Http(server.announced["http"], made.text).ask("GET", check).status == 200
+        for calls in (nobody, misspelt, reader):
+            calls.close()
+
+
+def test_a_watch_without_a_key_ends_when_the_first_key_is_made(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with serving(data) as server:
+        nobody = Calls(server.address)
+        set_up(nobody)
+        watching = nobody.channel.unary_stream("/drawdown.v1.AccountService/WatchBalances")(
+            account_pb2.WatchBalancesRequest(account_ids=["acme"]).SerializeToString(), timeout=30
+        )
+        next(watching)
+        _, text = KeyFile(data).create("root", set(Right))
+        eventually(lambda: code_of(nobody, "BatchCheck") == Code.UNAUTHENTICATED, "keys are needed")
+        root = Calls(server.address, text)
+        root.call(
+            "GrantService/CreateGrant",
+            grant_pb2.CreateGrantRequest(
+                account_id="acme",
+                grant=grant_pb2.GrantContent(grant_id="unseen", credit_type="credits", amount="1"),
+            ),
+        )
+        with pytest.raises(grpc.RpcError) as failure:
+            list(watching)
+        assert failure.value.code() == Code.UNAUTHENTICATED
+        root.close()
+        nobody.close()
+
+
+def test_a_server_that_was_told_to_be_open_stays_so(tmp_path: Path) -> None:
+    """Neither at the first key nor at a later start."""
+    data = tmp_path / "data"
+    with serving(data, access="open") as server, serving(tmp_path / "other") as other:
+        # The other one shows that the time for it has passed.
+        for folder in (data, tmp_path / "other"):
+            KeyFile(folder).create("app", {Right.READ})
+        calls, others = Calls(server.address), Calls(other.address)
+        eventually(lambda: code_of(others, "BatchCheck") == Code.UNAUTHENTICATED, "keys are needed")
+        assert code_of(calls, "BatchCheck") == Code.OK
+        calls.close()
+        others.close()
 
 
 def test_the_pure_python_backend_of_protobuf_is_refused(tmp_path: Path) -> None:

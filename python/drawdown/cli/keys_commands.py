@@ -85,8 +85,9 @@ def create(
 ) -> None:
     """Make a key and print its text, which is stored nowhere and cannot be shown again.
 
-    A running server accepts a new key within a second. Hand the text over safely; a lost one cannot be
-    found again, only rotated.
+    A running server accepts a new key within a second, and from the folder's first one on takes no call
+    without (unless it was started with access=open). Hand the text over safely; a lost one cannot be found
+    again, only rotated.
     """
     if days is not None and expires_at is not None:
         raise InvalidRequestError("days: give --days or --expires-at, not both", field="days")

@@ -79,6 +79,10 @@ class Access:
         """Whether everybody who can connect may do everything."""
         return self._ring is None
 
+    def need_keys(self, ring: KeyRing) -> None:
+        """From here on every call needs a live key of the ring, also of those let in without one before."""
+        self._ring = ring
+
     def principal(self, context: Credential, right: Right, call: str) -> Principal:
         """The caller of ``call``, who holds ``right``; it counts against the key's rate.
 
@@ -122,9 +126,10 @@ class Access:
     def pause_s(self, caller: Principal) -> float:
         """Count one call and answer 0; or seconds until the next one may be taken.
 
-        Raises ``UnauthenticatedError`` once the key was revoked or has expired.
+        Raises ``UnauthenticatedError`` once the key was revoked or has expired, or there are keys now and the
+        caller has none.
         """
-        if self._ring is None or not caller.key_id:
+        if self._ring is None:
             return 0.0
         held = self._ring.live(caller.key_id)
         if held is None:
@@ -132,8 +137,8 @@ class Access:
         return held.wait_s(time.monotonic_ns())
 
     def require_live(self, caller: Principal) -> None:
-        """Raises ``UnauthenticatedError`` once the key was revoked or has expired; counts nothing."""
-        if self._ring is not None and caller.key_id and self._ring.live(caller.key_id) is None:
+        """Raises ``UnauthenticatedError`` as ``pause_s``; counts nothing."""
+        if self._ring is not None and self._ring.live(caller.key_id) is None:
             raise _unknown()
 
     def _held(self, ring: KeyRing, context: Credential) -> HeldKey:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from drawdown.storage.key_file import KeyFile
 
 _log = logging.getLogger("drawdown.server")
 
-# A revoked key is refused at the latest after this.
+# A revoked key is refused, and a folder's first key makes every call need one, at the latest after this.
 REFRESH_S: Final = 1.0
 REFRESHES_PER_WRITE: Final = 60
 
@@ -29,27 +30,39 @@ class AccessControl:
         data = Path(config.data)
         self.keys = KeyFile(data, config.api_key_pepper_file)
         self.audit = Audit(AuditFile(data))
-        self.ring = KeyRing(self.keys) if keys_needed(config, self.keys) else None
-        self.access = Access(self.ring, self.audit.stranger)
+        needed = keys_needed(config, self.keys)
+        self.ring = None if config.access == "open" else KeyRing(self.keys)
+        self.access = Access(self.ring if needed else None, self.audit.stranger)
         self._upkeep: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin the upkeep."""
+    def start(self, keys_needed_now: Callable[[], None]) -> None:
+        """Begin the upkeep; it calls ``keys_needed_now`` once a server that began open is so no longer."""
         if self.ring is None:
             return
-        if not len(self.ring):
+        if not self.access.is_open and not len(self.ring):
             _log.warning("callers need keys and there are none: make one with 'drawdown keys create'")
-        self._upkeep = asyncio.get_running_loop().create_task(self._keep_up(self.ring))
+        self._upkeep = asyncio.get_running_loop().create_task(self._keep_up(self.ring, keys_needed_now))
 
-    async def _keep_up(self, ring: KeyRing) -> None:
+    async def _keep_up(self, ring: KeyRing, keys_needed_now: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
         turn = 0
         while True:
             await asyncio.sleep(REFRESH_S)
             ring.refresh_or_log()
+            if self.access.is_open and self._folder_has_keys():
+                _log.warning("the data folder has API keys now: from here on every call needs one")
+                self.access.need_keys(ring)
+                keys_needed_now()
             turn += 1
             if turn % REFRESHES_PER_WRITE == 0:
                 await loop.run_in_executor(None, ring.write_last_used, ring.take_last_used())
+
+    def _folder_has_keys(self) -> bool:
+        try:
+            return self.keys.version() is not None
+        except OSError:
+            # What may not be looked at is there.
+            return True
 
     def close(self) -> None:
         """End the upkeep; what is known of last use is kept."""
@@ -61,7 +74,7 @@ class AccessControl:
 
 
 def keys_needed(config: ProcessConfig, keys: KeyFile) -> bool:
-    """Whether every call needs a key: always off loopback, and where the folder has keys.
+    """Whether every call needs a key from the start: always off loopback, and where the folder has keys.
 
     Raises ``ConfigError`` for ``access=open`` off loopback.
     """

@@ -24,17 +24,18 @@ class MethodTable(grpc.GenericRpcHandler):
 
     To the functions that gRPC generates for a service the table is the server they add handlers to; those
     are handlers of services open to everybody, and go through ``opened`` first.
+
+    What is added again is served so from the next call on.
     """
 
     def __init__(
         self,
         arrivals: Arrivals | None = None,
-        opened: Opened | None = None,
         open_calls: OpenCalls | None = None,
     ) -> None:
         self._by_path: dict[str, Handler] = {}
         self._arrivals = arrivals
-        self._opened = opened
+        self.opened: Opened | None = None
         self._open_calls = open_calls
 
     def add(self, service: str, handlers: Mapping[str, Handler]) -> None:
@@ -44,7 +45,7 @@ class MethodTable(grpc.GenericRpcHandler):
 
     def add_registered_method_handlers(self, service: str, handlers: dict[str, Any]) -> None:
         """``add``, under the name that generated code calls."""
-        self.add(service, handlers if self._opened is None else self._opened(handlers))
+        self.add(service, handlers if self.opened is None else self.opened(handlers))
 
     def add_generic_rpc_handlers(self, handlers: Iterable[grpc.GenericRpcHandler]) -> None:
         """Nothing: generated code gives the same handlers as registered ones."""

@@ -210,7 +210,7 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
         app.start()
-        self._control.start()
+        self._control.start(self._need_keys)
         await self._listener.start()
         if self._http is not None:
             await self._http.start()
@@ -264,25 +264,34 @@ class Server:
                 {"KeepReservations": grpc.unary_stream_rpc_method_handler(self._keeper.keep_reservations)},
             ),
         ]
-        registered = _merged(hot + streams + [self._typed.handler_of(service) for service in typed])
-        gate = self._gate()
-        table = MethodTable(self._arrivals, None if gate is None else gate.open, self._open_calls)
-        for name, handlers in registered.items():
+        self._handlers = _merged(hot + streams + [self._typed.handler_of(service) for service in typed])
+        self._table = MethodTable(self._arrivals, self._open_calls)
+        self._fill_table()
+        return self._table, list(self._handlers)
+
+    def _fill_table(self) -> None:
+        table, gate = self._table, self._gate()
+        table.opened = None if gate is None else gate.open
+        for name, handlers in self._handlers.items():
             table.add(name, handlers if gate is None else gate.behind(name, handlers))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, table)
-        names = list(registered)
         # Reflection reads descriptors of every file from the default pool; importing them fills it.
         assert usage_pb2.DESCRIPTOR.package == entitlement_pb2.DESCRIPTOR.package
         if self._config.process.reflection:
-            shown = (*names, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            shown = (*self._handlers, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
                 reflection.aio.ReflectionServicer(shown), table
             )
-        return table, names
+
+    def _need_keys(self) -> None:
+        """The folder's first key was made: methods as if the server had been started with it."""
+        self._handlers[usage_service.SERVICE].update(self._usage.handlers())
+        self._fill_table()
+        self._usage.end_streams()
 
     def _gate(self) -> Gate | None:
         """``None`` where everybody who can connect may do everything."""
-        if self._control.ring is None:
+        if self._control.access.is_open:
             return None
         return Gate(
             self._control.access,

@@ -371,6 +371,10 @@ class UsageService:
         """Take no further batches; open streams flush their acks and end with OK."""
         self._draining = True
         self.senders.close()
+        self.end_streams()
+
+    def end_streams(self) -> None:
+        """Open streams take no further batches, flush their acks and end with OK; clients open new ones."""
         for stream in tuple(self.streams):
             stream.stop()
 
