@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -10,7 +11,7 @@ import msgspec
 
 from drawdown import errors
 from drawdown.billing import recharge
-from drawdown.billing.purchase import Purchase
+from drawdown.billing.purchase import Purchase, check_purchase
 from drawdown.billing.recharge import RechargeRule, RechargeStanding
 from drawdown.billing.recharge_requests import GetRecharge, Recharge, SetRecharge
 from drawdown.model import commands
@@ -35,6 +36,8 @@ from drawdown.subscriptions.identifiers import lane_of, recharge_purchase_id
 
 if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
+
+_log = logging.getLogger("drawdown.control")
 
 CAP_JOB: Final = "recharge.caps"
 
@@ -142,7 +145,7 @@ def next_recharge(step: Step, job: StoredJob, _: object) -> None:
     if found is not None and found.standing.purchase_id == purchase.purchase_id:
         standing = recharge.ended(found.standing, "granted", purchase.asked, purchase.payment_method)
         step.work.recharges.put(msgspec.structs.replace(found, standing=standing))
-        evaluate(step, purchase.account, purchase.credit_type, cause=job.key)
+        _evaluate_or_tell(step, purchase.account, purchase.credit_type, cause=job.key)
 
 
 def evaluate_crossing(step: Step, crossing: Crossing) -> Purchase | None:
@@ -171,7 +174,8 @@ def evaluate(step: Step, account: str, credit_type: str, *, cause: str) -> Purch
 def _begin(step: Step, found: Recharge, present: Decimal, cause: str) -> Purchase | None:
     """A recharge with ``present`` available; the same cause never begins two."""
     rule = found.rule
-    if not rule.enabled:
+    # One at a time; that another could not be bought is no failure while one is on its way.
+    if not rule.enabled or found.standing.state in ("in_flight", "action_required"):
         return None
     account, credit_type = rule.account, rule.credit_type
     pack = step.work.packs.get(pack_id=rule.pack_id) if rule.pack_id else None
@@ -243,7 +247,24 @@ def _cap_job(step: Step, rule: RechargeRule, month: datetime) -> Job:
 @carries_out(CAP_JOB)
 def caps_begin_anew(step: Step, job: StoredJob, _: object) -> None:
     """A month has begun: a recharge that its caps held back may be due."""
-    evaluate(step, job.payload["account"], job.payload["credit_type"], cause=job.key)
+    _evaluate_or_tell(step, job.payload["account"], job.payload["credit_type"], cause=job.key)
+
+
+def _evaluate_or_tell(step: Step, account: str, credit_type: str, *, cause: str) -> None:
+    """As ``evaluate``; what cannot be bought is a recharge that failed, told once a period.
+
+    A job that raised would be tried for ever, and with it whatever waits in its lane: the renewals.
+    """
+    try:
+        evaluate(step, account, credit_type, cause=cause)
+    except (errors.PreconditionError, errors.NotFoundError, errors.InvalidRequestError) as fault:
+        found = step.work.recharges.get(account=account, credit_type=credit_type)
+        if found is None:
+            return
+        _log.warning("a recharge could not begin: %s", fault, extra={"account": account})
+        currency = step.customer_of(account).currency
+        standing = recharge.in_period(found.standing, _month_of(step, account), currency)
+        _hold_back(step, found, standing, fault.reason)
 
 
 def _purchase(step: Step, rule: RechargeRule, credits: Decimal, purchase_id: str) -> Purchase:
@@ -259,7 +280,7 @@ def _purchase(step: Step, rule: RechargeRule, credits: Decimal, purchase_id: str
         top_up = top_up_of(step, rule.account, rule.credit_type)
         price = price_in(top_up.prices, step, rule.account, "the top-up").of(credits)
         lifetime = top_up.lifetime if expires_at is None else None
-    return Purchase(
+    purchase = Purchase(
         purchase_id=purchase_id,
         account=rule.account,
         customer_id=customer.customer_id,
@@ -274,6 +295,9 @@ def _purchase(step: Step, rule: RechargeRule, credits: Decimal, purchase_id: str
         expires_at=expires_at,
         lifetime=lifetime,
     )
+    # Here, not as it begins: by then the rule would be in flight with a purchase that is none.
+    check_purchase(purchase)
+    return purchase
 
 
 def _month_of(step: Step, account: str) -> datetime:
