@@ -199,6 +199,23 @@ def test_a_change_whose_payment_is_declined_does_not_happen(
     assert [each.state for each in db.invoices(account)] == ["paid", "void"]
 
 
+def test_an_upgrade_whose_payment_is_declined_leaves_the_planned_downgrade(
+    db: Database, account: str, name: Name, small: str, large: str
+) -> None:
+    """From 40 to 10 at the period's end, and an upgrade to 200 before that: declined, 10 are due then."""
+    published(db, name("huge"), credits="5000", fee="200", proration="both")
+    db.subscribe(account, large, subscription_id=name("sub"))
+    db.change_plan(name("sub"), small, change_id="down", when="period_end")
+    declined = db.change_plan(name("sub"), name("huge"), change_id="up", payment_method="test_decline")
+    assert (declined.plan_id, declined.payment_method) == (large, "test_ok")
+    assert declined.planned_change is not None
+    assert (declined.planned_change.change_id, declined.planned_change.plan_id) == ("down", small)
+    db.advance_clock(account, EDGE)
+    renewed = max(db.invoices(account), key=lambda invoice: invoice.number)
+    assert (renewed.state, renewed.due) == ("paid", Money(1000, "USD"))
+    assert (db.subscription(name("sub")).plan_id, db.balance(account, "credits").available) == (small, 100)
+
+
 def test_a_change_twice_is_one(db: Database, account: str, name: Name, small: str, large: str) -> None:
     db.subscribe(account, small, subscription_id=name("sub"))
     for _ in range(3):

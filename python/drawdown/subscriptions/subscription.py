@@ -28,6 +28,8 @@ class PlannedChange(Value, frozen=True):
     """The invoice that must be paid first; empty: it waits for the period's end."""
     former_payment_method: str = ""
     """What the subscription had before: it stays where the change is not paid."""
+    replaced: "PlannedChange | None" = None
+    """What was planned for the period's end before: so it is again where the change is not paid."""
 
 
 class LeftPrice(Value, frozen=True):

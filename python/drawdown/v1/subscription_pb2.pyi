@@ -265,7 +265,7 @@ class OwnGrant(_message.Message):
     def __init__(self, grant_id: _Optional[str] = ..., credit_type: _Optional[str] = ..., amount: _Optional[str] = ..., period: _Optional[_Union[_values_pb2.Period, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., priority: _Optional[int] = ..., cost: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., kind: _Optional[str] = ..., rolled: _Optional[int] = ..., plan_key: _Optional[str] = ...) -> None: ...
 
 class PlannedChange(_message.Message):
-    __slots__ = ("change_id", "plan_id", "version", "quantity", "policy", "asked_at", "invoice_id", "former_payment_method")
+    __slots__ = ("change_id", "plan_id", "version", "quantity", "policy", "asked_at", "invoice_id", "former_payment_method", "replaced")
     CHANGE_ID_FIELD_NUMBER: _ClassVar[int]
     PLAN_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -274,6 +274,7 @@ class PlannedChange(_message.Message):
     ASKED_AT_FIELD_NUMBER: _ClassVar[int]
     INVOICE_ID_FIELD_NUMBER: _ClassVar[int]
     FORMER_PAYMENT_METHOD_FIELD_NUMBER: _ClassVar[int]
+    REPLACED_FIELD_NUMBER: _ClassVar[int]
     change_id: str
     plan_id: str
     version: int
@@ -282,7 +283,8 @@ class PlannedChange(_message.Message):
     asked_at: _timestamp_pb2.Timestamp
     invoice_id: str
     former_payment_method: str
-    def __init__(self, change_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., version: _Optional[int] = ..., quantity: _Optional[int] = ..., policy: _Optional[str] = ..., asked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., invoice_id: _Optional[str] = ..., former_payment_method: _Optional[str] = ...) -> None: ...
+    replaced: PlannedChange
+    def __init__(self, change_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., version: _Optional[int] = ..., quantity: _Optional[int] = ..., policy: _Optional[str] = ..., asked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., invoice_id: _Optional[str] = ..., former_payment_method: _Optional[str] = ..., replaced: _Optional[_Union[PlannedChange, _Mapping]] = ...) -> None: ...
 
 class Segment(_message.Message):
     __slots__ = ("since", "amount", "credit_type")

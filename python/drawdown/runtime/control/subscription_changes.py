@@ -97,7 +97,8 @@ def change_plan(step: Step, request: ChangePlan) -> Subscription:
     target = work_out(step, subscription, planned, now)
     _require_taken(step, subscription, planned, target, now)
     if target.due_now().minor > 0 and plan.release == "on_payment":
-        return ask_to_pay(step, subscription, planned, target, now)
+        waits = msgspec.structs.replace(planned, replaced=subscription.planned_change)
+        return ask_to_pay(step, subscription, waits, target, now)
     return apply_change(step, subscription, planned, already_charged=False)
 
 
@@ -435,11 +436,11 @@ def _credits(
 
 
 def drop_change(step: Step, subscription: Subscription, planned: PlannedChange) -> None:
-    """The change does not happen, nor what came with it; its invoice is void."""
+    """The change does not happen, nor what came with it; its invoice is void, what it replaced stands."""
     step.work.subscriptions.put(
         msgspec.structs.replace(
             subscription,
-            planned_change=None,
+            planned_change=planned.replaced,
             seen=(*subscription.seen, planned.change_id),
             payment_method=planned.former_payment_method or subscription.payment_method,
         )
