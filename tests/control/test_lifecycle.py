@@ -100,6 +100,28 @@ def test_paused_past_the_period_begins_a_new_one_when_resumed(db: Database, acco
     assert len(db.invoices(account)) == 3
 
 
+@pytest.mark.parametrize("rhythm", ["monthly", "yearly"])
+def test_what_was_planned_for_the_end_of_a_period_begins_when_a_pause_over_it_ends(
+    db: Database, account: str, name: Name, rhythm: str
+) -> None:
+    """From 100 to 10: resumed ten days after the edge, the new period costs 10 and has its credits."""
+    published(db, name("large"), fee="100")
+    published(db, name("small"), fee="10", credits="50", billing_period=rhythm)
+    db.subscribe(account, name("large"), subscription_id=name("sub"))
+    db.advance_clock(account, MIDDLE)
+    db.change_plan(name("sub"), name("small"), change_id="down", when="period_end")
+    db.pause_subscription(name("sub"))
+    later = FEBRUARY_END + timedelta(days=10)
+    db.advance_clock(account, later)
+    resumed = db.resume_subscription(name("sub"))
+    assert (resumed.plan_id, resumed.planned_change) == (name("small"), None)
+    assert resumed.billing.start == later
+    assert [each.due for each in db.invoices(account)] == [Money(10_000, "USD"), Money(1_000, "USD")]
+    assert db.balance(account, "credits").available == Decimal(50)
+    told = [each.data["change_id"] for each in db.notices(account, kinds=["subscription.changed"]).notices]
+    assert told == ["down"]
+
+
 @pytest.mark.behaviour("S0-22")
 @pytest.mark.parametrize("overage", [False, True])
 def test_a_period_that_ended_in_a_pause_owes_what_it_owes(

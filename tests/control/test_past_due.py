@@ -344,3 +344,20 @@ def test_the_schedule_is_counted_from_the_first_failure_and_makes_up_for_nothing
     for invoice_id in ("inv:acme:1", "retry.x:inv", "inv"):
         for attempts in (0, 1, 12):
             assert attempt_of(attempt_key(invoice_id, attempts)) == (invoice_id, attempts)
+
+
+def test_paid_after_its_period_it_goes_on_with_what_was_planned_for_the_end(
+    tmp_path: Path, db_url: str
+) -> None:
+    """From 100 to 10: what begins with the late payment is a period of 10."""
+    with own(tmp_path, db_url, after_retries="stay") as db:
+        declining(db, "acme", as_is, fee="100")
+        published(db, "small", fee="10", credits="50")
+        db.advance_clock("acme", EDGE)
+        unpaid = newest(db, "acme").invoice_id
+        db.change_plan("sub", "small", change_id="down", when="period_end")
+        db.advance_clock("acme", NEXT_EDGE + DAY)
+        assert (db.subscription("sub").state, db.subscription("sub").plan_id) == ("past_due", "plan")
+        db.mark_invoice_paid(unpaid)
+        assert (db.subscription("sub").plan_id, db.subscription("sub").planned_change) == ("small", None)
+        assert (newest(db, "acme").invoice_id != unpaid, newest(db, "acme").due) == (True, usd(10))

@@ -15,7 +15,7 @@ from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_calls import begin_paying
 from drawdown.runtime.control.subscription_changes import drop_change
 from drawdown.runtime.control.subscription_hooks import PAID_JOB, UNPAID_JOB
-from drawdown.runtime.control.subscription_lifecycle import begin_anew, end
+from drawdown.runtime.control.subscription_lifecycle import begin_anew, end, on_planned_plan
 from drawdown.runtime.control.subscription_steps import (
     entitle,
     follow_services,
@@ -24,7 +24,6 @@ from drawdown.runtime.control.subscription_steps import (
     plan_of,
     put_roll_job,
     tell,
-    tell_change,
 )
 from drawdown.storage.sql.jobs import StoredJob
 from drawdown.subscriptions.arrears import Arrears
@@ -104,16 +103,7 @@ def _change_at_edge(
     assert planned is not None
     old_plan = plan_of(step, subscription)
     plan = step.work.plan(planned.plan_id, planned.version)
-    changed = msgspec.structs.replace(
-        subscription,
-        plan_id=plan.plan_id,
-        version=plan.version,
-        quantity=planned.quantity,
-        planned_change=None,
-        seen=(*subscription.seen, planned.change_id),
-    )
-    tell_change(step, changed, "changed", planned)
-    entitle(step, changed, old_plan)
+    changed = on_planned_plan(step, subscription, planned)
     if same_rhythm(old_plan, plan):
         open_period(step, changed, plan, number, owed)
     else:

@@ -26,6 +26,7 @@ from drawdown.runtime.control.subscription_steps import (
     open_period,
     plan_of,
     tell,
+    tell_change,
 )
 from drawdown.runtime.control.unused_time import unused_time
 from drawdown.subscriptions.arrears import Arrears
@@ -34,7 +35,7 @@ from drawdown.subscriptions.identifiers import derived, lane_of
 from drawdown.subscriptions.requests import Cancel, Pause, Resume, SetAutoRenew
 from drawdown.subscriptions.servicing import extended, with_all_billed
 from drawdown.subscriptions.starting import lay_schedules
-from drawdown.subscriptions.subscription import Subscription
+from drawdown.subscriptions.subscription import PlannedChange, Subscription, on_plan
 
 
 def _reread(step: Step, request: Cancel | Pause | Resume | SetAutoRenew) -> Subscription:
@@ -171,13 +172,32 @@ def resume(step: Step, request: Resume) -> Subscription:
 
 
 def go_on_anew(step: Step, subscription: Subscription, now: datetime) -> Subscription:
-    """Its period is over: a new one begins now, whose invoice has what the one before still owes."""
+    """Its period is over: a new one begins now, whose invoice has what the one before still owes.
+
+    What was planned for the end of that period begins with it.
+    """
     plan = plan_of(step, subscription)
     number = max(0, subscription.billing_next - 1)
     owed = arrears(step, subscription, plan, number, subscription.billing.edge(number + 1))
     waiting = (*subscription.waiting_charges, *owed.charges)
     begun = msgspec.structs.replace(subscription, waiting_charges=waiting, left_plans=(), left_prices=())
-    return begin_anew(step, begun, plan, now, owed.arrears)
+    planned = begun.planned_change
+    if planned is not None and not planned.invoice_id:
+        begun = on_planned_plan(step, begun, planned)
+    return begin_anew(step, begun, plan_of(step, begun), now, owed.arrears)
+
+
+def on_planned_plan(step: Step, subscription: Subscription, planned: PlannedChange) -> Subscription:
+    """The subscription on the plan that was planned for the end of its period; the change is told."""
+    old_plan, plan = plan_of(step, subscription), step.work.plan(planned.plan_id, planned.version)
+    changed = msgspec.structs.replace(
+        on_plan(subscription, plan, planned.quantity),
+        planned_change=None,
+        seen=(*subscription.seen, planned.change_id),
+    )
+    tell_change(step, changed, "changed", planned)
+    entitle(step, changed, old_plan)
+    return changed
 
 
 def begin_anew(
