@@ -269,3 +269,63 @@ def test_without_proration_a_short_first_period_is_a_whole_one(db: Database, nam
     db.subscribe(name("account"), name("plan"), subscription_id=name("sub"))
     assert db.invoices(name("account"))[0].due == Money(2000, "USD")
     assert db.balance(name("account"), "credits").available == Decimal(1000)
+
+
+@pytest.mark.behaviour("S4-6")
+@pytest.mark.parametrize("order", [("licence", "paid"), ("paid", "licence")])
+def test_what_waits_for_approval_waits_beside_what_is_paid_at_once(
+    db: Database, account: str, name: Name, order: tuple[str, str]
+) -> None:
+    """Two subscriptions of one instant, whichever came first, and again when they renew."""
+    small = credits(amount="5")
+    published(db, name("paid"), fee="10", credits=small)
+    published(db, name("licence"), fee="500", credits=credits(amount="7000"), release="on_approval")
+    for plan in order:
+        db.subscribe(account, name(plan), subscription_id=name(f"on-{plan}"))
+    for edge in (START, datetime(2026, 2, 28, tzinfo=UTC)):
+        db.advance_clock(account, edge)
+        paid, draft = sorted(
+            (each for each in db.invoices(account) if each.created_at == edge),
+            key=lambda each: each.gross.minor,
+        )
+        assert (paid.state, paid.due, draft.state, draft.due) == (
+            "paid",
+            Money(1000, "USD"),
+            "draft",
+            Money(50000, "USD"),
+        )
+        assert db.balance(account, "credits").available == Decimal(5)
+        db.approve_invoice(draft.invoice_id)
+        assert db.invoice(draft.invoice_id).state == "paid"
+        assert db.balance(account, "credits").available == Decimal(7005)
+
+
+def test_all_that_waits_for_approval_of_a_period_is_on_one_invoice(
+    db: Database, account: str, name: Name
+) -> None:
+    published(db, name("licence"), release="on_approval")
+    for each in ("one", "other"):
+        db.subscribe(account, name("licence"), subscription_id=name(each))
+    (draft,) = db.invoices(account)
+    assert (draft.state, draft.due) == ("draft", Money(4000, "USD"))
+    assert db.balance(account, "credits").available == 0
+    db.approve_invoice(draft.invoice_id)
+    assert db.balance(account, "credits").available == Decimal(2000)
+
+
+def test_after_a_change_later_credits_wait_for_the_invoice_that_the_plan_before_had(
+    db: Database, account: str, name: Name
+) -> None:
+    """The year was approved, and is to be paid outside; the plan that it goes on with waits for that."""
+    db.put_customer(name("customer"))
+    year = {"billing_period": "yearly", "fee": "500"}
+    published(db, name("licence"), release="on_approval", credits=credits(amount="7000"), **year)
+    published(db, name("paid"), credits=credits(amount="5"), **year)
+    db.subscribe(account, name("licence"), subscription_id=name("sub"))
+    (draft,) = db.invoices(account)
+    db.approve_invoice(draft.invoice_id)
+    db.change_plan(name("sub"), name("paid"), change_id=name("change"))
+    db.advance_clock(account, datetime(2026, 3, 31, tzinfo=UTC))
+    assert db.balance(account, "credits").available == 0
+    db.mark_invoice_paid(draft.invoice_id)
+    assert db.balance(account, "credits").available == Decimal(5)

@@ -51,6 +51,12 @@ def invoice_id(account: str, boundary: datetime, currency: str) -> str:
     return derived("inv", account, f"{day}T{time}Z", currency)
 
 
+def approval_invoice_id(regular: str) -> str:
+    """Beside the regular invoice of a period, the one with what waits for approval."""
+    # With a dot: ``further_invoice_id`` puts a caller's id behind a colon.
+    return f"{regular}.approval"
+
+
 def further_invoice_id(first: str, subscription_id: str) -> str:
     """Beside an invoice that is final, of a subscription that begins at the same instant."""
     text = f"{first}:{subscription_id}"

@@ -10,7 +10,7 @@ from drawdown.runtime.control.arrears_steps import has_overage, since_begun
 from drawdown.runtime.control.invoice_closing import since_looked_back
 from drawdown.storage.sql.jobs import StoredJob
 from drawdown.storage.sql.work import Work
-from drawdown.subscriptions.identifiers import further_invoice_id, invoice_id
+from drawdown.subscriptions.identifiers import approval_invoice_id, further_invoice_id, invoice_id
 
 
 def bring_renewals(work: Work, jobs: list[StoredJob]) -> None:
@@ -21,8 +21,9 @@ def bring_renewals(work: Work, jobs: list[StoredJob]) -> None:
         subscription = work.subscriptions.get(subscription_id=job.payload["subscription_id"])
         if subscription is not None:
             accounts.append(subscription.account)
-            first = invoice_id(subscription.account, job.due_at, subscription.currency)
-            invoices += [(first,), (further_invoice_id(first, subscription.subscription_id),)]
+            regular = invoice_id(subscription.account, job.due_at, subscription.currency)
+            for first in (regular, approval_invoice_id(regular)):
+                invoices += [(first,), (further_invoice_id(first, subscription.subscription_id),)]
             plan = work.plans.get(plan_id=subscription.plan_id, version=subscription.version)
             if plan is not None and (has_overage(plan) or plan.minimum_spend):
                 ended[subscription.account] = subscription.billing.period(

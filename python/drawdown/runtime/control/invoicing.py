@@ -7,7 +7,8 @@
     advance asked for → credits released       the rest is asked for
 
 One invoice per account, billing period and currency: so what is due in advance is not an invoice of its own
-but a payment before the invoice is final. Where no usage is priced behind, nothing waits.
+but a payment before the invoice is final. Where no usage is priced behind, nothing waits. Only plans that are
+released on approval have theirs beside it, which is final when somebody approves it.
 """
 
 from datetime import datetime
@@ -28,7 +29,7 @@ from drawdown.storage.sql import tables
 from drawdown.subscriptions.arrears import Arrears
 from drawdown.subscriptions.calendar import Period
 from drawdown.subscriptions.charge import Charge
-from drawdown.subscriptions.identifiers import further_invoice_id, invoice_id, lane_of
+from drawdown.subscriptions.identifiers import approval_invoice_id, further_invoice_id, invoice_id, lane_of
 from drawdown.subscriptions.renewing import IN_ADVANCE, period_stem
 from drawdown.subscriptions.subscription import Subscription
 
@@ -44,18 +45,34 @@ def invoice_of_period(step: Step, subscription: Subscription, period: Period) ->
     It is the account's for the period, the one beside it where that was final, or that of the change which
     began the period. ``None``: the period is settled elsewhere.
     """
-    first = invoice_id(subscription.account, period.start, subscription.currency)
-    regular = step.work.invoices.get(invoice_id=first)
     number = max(0, subscription.billing.number_at(period.start))
     stem = f"{period_stem(subscription, number)}:"
-    if regular is not None and any(line.line_id.startswith(stem) for line in regular.lines):
-        return regular
-    further = further_invoice_id(first, subscription.subscription_id)
-    found = step.work.invoices.get(invoice_id=further)
-    if found is None and number == 0 and subscription.epoch > 0:
+    plan = step.work.plan(subscription.plan_id, subscription.version)
+    regular: Invoice | None = None
+    for first in _first_ids(subscription, plan, period):
+        invoice = step.work.invoices.get(invoice_id=first)
+        if invoice is not None and any(line.line_id.startswith(stem) for line in invoice.lines):
+            return invoice
+        further = step.work.invoices.get(invoice_id=further_invoice_id(first, subscription.subscription_id))
+        if further is not None:
+            return further
+        regular = regular or invoice
+    found: Invoice | None = None
+    if number == 0 and subscription.epoch > 0:
         lines = (invoice_with_line(step, subscription, f"{stem}{kind}") for kind in IN_ADVANCE)
         found = next((each for each in lines if each is not None), None)
     return found or regular
+
+
+def _first_ids(subscription: Subscription, plan: Plan, period: Period) -> tuple[str, str]:
+    """The account's invoices of the period: first the plan's own, then the one a plan before it may have.
+
+    What waits for approval has one of its own: it must not become final with what only waits for payment,
+    nor hold that up.
+    """
+    regular = invoice_id(subscription.account, period.start, subscription.currency)
+    approval = approval_invoice_id(regular)
+    return (approval, regular) if plan.release == "on_approval" else (regular, approval)
 
 
 def must_wait(plan: Plan, invoice: Invoice | None) -> bool:
@@ -95,10 +112,12 @@ def add_lines(
 ) -> Invoice:
     """The charges are on the account's invoice of the period, which is made on the first of them.
 
+    Those of a plan released on approval are on one that nothing makes final but the approval.
+
     With ``own_id`` they are on an invoice of that id, for what is charged in the midst of a period. With
     ``arrears`` it waits for usage of those periods.
     """
-    first = own_id or invoice_id(subscription.account, period.start, subscription.currency)
+    first = own_id or _first_ids(subscription, plan, period)[0]
     known = step.work.invoices.get(invoice_id=first)
     profile = step.profile(subscription.account)
     if known is None or known.state != "draft" or known.advance is not None:
