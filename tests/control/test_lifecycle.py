@@ -85,6 +85,37 @@ def test_paused_and_resumed_within_the_paid_period(db: Database, account: str, n
     assert db.balance(account, "credits").available == Decimal(1000)
 
 
+@pytest.mark.parametrize("resumed_on", [MARCH_END, datetime(2026, 4, 2, tzinfo=UTC)])
+def test_credits_that_are_paid_for_come_when_a_pause_over_their_cadence_ends(
+    db: Database, account: str, name: Name, resumed_on: datetime
+) -> None:
+    """A year of 100 a month, paid for at once: at the very edge or after it, and once each."""
+    monthly = {
+        "credit_type": "credits",
+        "amount": "100",
+        "cadence": "monthly",
+        "prices": [{"currency": "USD", "amount": "1"}],
+    }
+    published(db, name("plan"), fee="0", billing_period="yearly", credits=monthly)
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.advance_clock(account, datetime(2026, 3, 20, tzinfo=UTC))
+    db.pause_subscription(name("sub"))
+    db.advance_clock(account, resumed_on)
+    assert db.balance(account, "credits").available == 0
+    for _ in range(2):
+        db.resume_subscription(name("sub"))
+        assert db.balance(account, "credits").available == Decimal(100)
+        db.pause_subscription(name("sub"))
+    # Over two edges: what the first of them would have given has expired by the second.
+    db.advance_clock(account, datetime(2026, 6, 2, tzinfo=UTC))
+    db.resume_subscription(name("sub"))
+    assert db.balance(account, "credits").available == Decimal(100)
+    db.advance_clock(account, datetime(2027, 1, 30, tzinfo=UTC))
+    assert db.balance(account, "credits").available == Decimal(100)
+    assert len(db.grants(account)) == 11
+    assert [each.due for each in db.invoices(account)] == [Money(1200, "USD")]
+
+
 def test_paused_past_the_period_begins_a_new_one_when_resumed(db: Database, account: str, name: Name) -> None:
     published(db, name("plan"))
     db.subscribe(account, name("plan"), subscription_id=name("sub"))

@@ -112,13 +112,16 @@ def _change_at_edge(
 
 @carries_out(GRANT_JOB, bring=bring_renewals)
 def make_next_grant(step: Step, job: StoredJob, _: object) -> None:
-    """The next cadence's credits; none while it is paused, nor past a period that nobody paid for."""
+    """The next cadence's credits; none while it is paused, nor past a period that nobody paid for.
+
+    What a resumption made before this job's turn is not made again.
+    """
     subscription = _subject(step, job)
     if subscription is None:
         return
     number = job.payload["number"]
     waits_on = subscription.state == "past_due" and subscription.has_period_at(job.due_at)
-    if subscription.state == "active" or waits_on:
+    if number >= subscription.grant_next and (subscription.state == "active" or waits_on):
         make_grant(step, subscription, plan_of(step, subscription), number)
         return
     following = grant_job(subscription, number + 1)

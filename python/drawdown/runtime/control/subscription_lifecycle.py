@@ -30,8 +30,9 @@ from drawdown.runtime.control.subscription_steps import (
 )
 from drawdown.runtime.control.unused_time import unused_time
 from drawdown.subscriptions.arrears import Arrears
-from drawdown.subscriptions.calendar import Period
+from drawdown.subscriptions.calendar import Period, lifetime_end
 from drawdown.subscriptions.identifiers import derived, lane_of
+from drawdown.subscriptions.renewing import grants_in, lifetime_of
 from drawdown.subscriptions.requests import Cancel, Pause, Resume, SetAutoRenew
 from drawdown.subscriptions.servicing import extended, with_all_billed
 from drawdown.subscriptions.starting import lay_schedules
@@ -149,7 +150,7 @@ def pause(step: Step, request: Pause) -> Subscription:
 
 @handles(Resume, reread=_reread)
 def resume(step: Step, request: Resume) -> Subscription:
-    """In the period that is paid it goes on; after that a new one begins now."""
+    """In the period that is paid it goes on, with its credits; after that a new one begins now."""
     subscription = subscription_for(step, request.subscription_id)
     if subscription.state in ("active", "past_due", "trialing"):
         return subscription
@@ -165,10 +166,26 @@ def resume(step: Step, request: Resume) -> Subscription:
     if subscription.unpaid_invoice_id:
         behind = step.work.subscriptions.put(msgspec.structs.replace(active, state="past_due"))
         entitle(step, behind)
-        return behind
+        return _make_missed_grants(step, behind, now)
     if subscription.has_period_at(now):
-        return step.work.subscriptions.put(active)
+        return _make_missed_grants(step, step.work.subscriptions.put(active), now)
     return go_on_anew(step, active, now)
+
+
+def _make_missed_grants(step: Step, subscription: Subscription, now: datetime) -> Subscription:
+    """Cadences of the open period that began in the pause are charged in it: those that last are granted."""
+    plan = plan_of(step, subscription)
+    grants = subscription.grants
+    if grants is None or plan.credits is None or not subscription.has_period_at(now):
+        return subscription
+    lifetime = lifetime_of(plan.credits.lifetime)
+    for number in grants_in(subscription, subscription.period_at(now)):
+        if number < subscription.grant_next or grants.edge(number) > now:
+            continue
+        expires_at = lifetime_end(grants, number, lifetime)
+        if expires_at is None or expires_at > now:
+            subscription = make_grant(step, subscription, plan, number)
+    return subscription
 
 
 def go_on_anew(step: Step, subscription: Subscription, now: datetime) -> Subscription:
