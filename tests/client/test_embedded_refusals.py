@@ -73,7 +73,7 @@ def test_a_close_that_cannot_release_gives_the_folder_back_all_the_same(
     def refuse(*_: object) -> None:
         raise refusal
 
-    monkeypatch.setattr(database.engine, "execute", refuse)
+    monkeypatch.setattr(database.engine, "execute_json", refuse)
     database.close()
     database.close()
     (told,) = [each.getMessage() for each in caplog.records if each.name == "drawdown.client"]
