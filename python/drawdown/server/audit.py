@@ -19,8 +19,9 @@ REFUSALS_PER_S: Final = 10
 # Of what one call concerns: so many ids and commands are named, and each so far.
 NAMED_MAX: Final = 16
 NAME_MAX: Final = 128
-# Fields that name something and are nobody's personal data, besides those that end in _id and _ids.
+# What a call is for, as the engine's calls name it and as the control plane's do.
 _ACCOUNTS: Final = ("account_id", "account")
+# Fields that name something and are nobody's personal data, besides those that end in _id and _ids.
 _NAMES: Final = frozenset({"key", "table", "meter", "credit_type", "account", "from_account", "to_account"})
 
 AuditedCall = Callable[[str], None]
