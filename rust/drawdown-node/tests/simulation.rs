@@ -34,7 +34,9 @@ use faults::Folder;
 use model::*;
 use seen::Seen;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZero;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use stories::Stories;
 use sums::{ACCOUNTS, Sums};
 use support::remote::Remote;
@@ -212,30 +214,70 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-#[test]
-fn in_no_life_is_an_answer_taken_back() {
-    let (first, seeds) = (number("DRAWDOWN_SIMULATION_FIRST", 1), number("DRAWDOWN_SIMULATION_SEEDS", 100));
-    let mut seen = Seen::default();
-    for seed in first..first + seeds {
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let wrote = [run_sums(seed, &mut seen), run_stories(seed, &mut seen)];
-            if seeds <= 100 || seed % TWICE == 0 {
-                let mut again = Seen::default();
-                let wrote_again = [run_sums(seed, &mut again), run_stories(seed, &mut again)];
-                assert_eq!(wrote, wrote_again, "the same lives wrote other bytes");
-                seen.note("lived twice: the same bytes");
-            }
-        }));
-        if let Err(panic) = outcome {
-            eprintln!("failing seed: {seed} (DRAWDOWN_SIMULATION_FIRST={seed} DRAWDOWN_SIMULATION_SEEDS=1)");
-            std::panic::resume_unwind(panic);
+/// The seeds still to be lived, which the threads take one by one; none after a failure.
+struct Seeds {
+    next: AtomicU64,
+    first: u64,
+    end: u64,
+}
+
+impl Seeds {
+    fn is_every_one_twice(&self) -> bool {
+        self.end - self.first <= 100
+    }
+
+    fn take(&self) -> Option<u64> {
+        let seed = self.next.fetch_add(1, Ordering::Relaxed);
+        let lived = seed.saturating_sub(self.first);
+        if seed < self.end && lived > 0 && lived.is_multiple_of(TOLD) {
+            println!("{lived} seeds");
         }
-        if (seed + 1 - first).is_multiple_of(TOLD) {
-            println!("{} seeds", seed + 1 - first);
+        (seed < self.end).then_some(seed)
+    }
+
+    /// All of them, as far as this thread comes; what it met.
+    fn live(&self) -> Seen {
+        let mut seen = Seen::default();
+        while let Some(seed) = self.take() {
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.live_one(seed, &mut seen)));
+            if let Err(panic) = outcome {
+                self.next.store(self.end, Ordering::Relaxed);
+                eprintln!("failing seed: {seed} (DRAWDOWN_SIMULATION_FIRST={seed} DRAWDOWN_SIMULATION_SEEDS=1)");
+                std::panic::resume_unwind(panic);
+            }
+        }
+        seen
+    }
+
+    fn live_one(&self, seed: u64, seen: &mut Seen) {
+        let wrote = [run_sums(seed, seen), run_stories(seed, seen)];
+        if self.is_every_one_twice() || seed.is_multiple_of(TWICE) {
+            let mut again = Seen::default();
+            let wrote_again = [run_sums(seed, &mut again), run_stories(seed, &mut again)];
+            assert_eq!(wrote, wrote_again, "the same lives wrote other bytes");
+            seen.note("lived twice: the same bytes");
         }
     }
+}
+
+#[test]
+fn in_no_life_is_an_answer_taken_back() {
+    let (first, count) = (number("DRAWDOWN_SIMULATION_FIRST", 1), number("DRAWDOWN_SIMULATION_SEEDS", 100));
+    let seeds = Seeds { next: AtomicU64::new(first), first, end: first + count };
+    let mut seen = Seen::default();
+    // A world is its thread's alone, so that as many are lived at once as there are processors.
+    std::thread::scope(|scope| {
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let lived: Vec<_> = (0..threads).map(|_| scope.spawn(|| seeds.live())).collect();
+        for one in lived {
+            match one.join() {
+                Ok(met) => seen.add(&met),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
     seen.print();
-    let least = if seeds >= 10_000 { 100 } else { 1 };
+    let least = if count >= 10_000 { 100 } else { 1 };
     let rare = seen.rarer_than(least);
-    assert!(seeds < 100 || rare.is_empty(), "of {} less than {least} times: {rare:?}", seen.kinds());
+    assert!(count < 100 || rare.is_empty(), "of {} less than {least} times: {rare:?}", seen.kinds());
 }

@@ -77,6 +77,13 @@ impl Seen {
         *self.0.get_mut(what).unwrap_or_else(|| panic!("{what} is not on the list")) += 1;
     }
 
+    /// What another met besides.
+    pub fn add(&mut self, other: &Seen) {
+        for (what, times) in &other.0 {
+            *self.0.get_mut(what).expect("both begin with the same list") += times;
+        }
+    }
+
     pub fn kinds(&self) -> usize {
         self.0.len()
     }
