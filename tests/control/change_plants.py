@@ -49,7 +49,7 @@ CHANGE_PLANTS = (
     Plant(
         "a-preview-forgets-overage",
         "S0-6",
-        "runtime/control/subscription_changes.py",
+        "runtime/control/change_calls.py",
         "charges=(*target.charges, *target.waiting, *leaving.charges, *ahead),",
         "charges=(*target.charges, *target.waiting),",
         "tests/control/test_change_preview.py::test_it_lists_the_overage_so_far",
