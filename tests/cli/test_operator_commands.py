@@ -108,6 +108,7 @@ def test_rules_of_an_account(shop: Run) -> None:
     refused = shop("account", "rate-table", "acme", "nothing")
     assert (refused.code, "default, special" in refused.err) == (64, True), refused.err
     done(shop, "account", "period-edge", "acme", "2026-02-20")
+    assert "no usage period" in done(shop, "account", "period-edge", "acme", "2026-02-20", "--withdrawn")
     done(shop, "grant", "acme", "7", "--id", "later", "--pending")
     assert found(shop, "balance", "acme")[0]["available"] == "100"
     done(shop, "release", "acme", "later")

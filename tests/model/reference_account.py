@@ -180,7 +180,8 @@ class Account:
         return max(fitting)[2]
 
     def period_start(self, at: int) -> int:
-        """§3: calendar months in UTC; from the first edge on only edges begin periods."""
+        """§3: calendar months in UTC; from the first edge on only edges begin periods, and the first comes
+        with the start of the month that is open."""
         begun = [edge for edge in self.edges if edge <= at]
         return max(begun) if begun else month_start(at)
 

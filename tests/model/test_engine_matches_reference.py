@@ -169,9 +169,10 @@ class EngineAndReference(HoldsAndCorrections):
         else:
             ahead = st.sampled_from([5 * MINUTE, 5 * MINUTE + 1, HOUR, DAY])
             at = account.now + data.draw(ahead, "at")
-            if at in account.edges:
-                return
-            command = {"type": "set_period_edge", **of, "at": at}
+            withdrawn = at in account.edges or (bool(account.edges) and data.draw(st.booleans(), "withdrawn"))
+            if withdrawn and data.draw(st.booleans(), "told"):
+                at = data.draw(st.sampled_from(account.edges), "edge")
+            command = {"type": "set_period_edge", **of, "at": at, "withdrawn": withdrawn}
         self.both.execute(command)
 
     @rule(data=st.data())

@@ -68,3 +68,33 @@ def test_an_event_without_a_time_takes_the_accounts_clock(tiered: World) -> None
     tiered.use("bytes", 10)
     tiered.do(advance(JULY))
     assert tiered.use("bytes", 10).charged == 1_000
+
+
+def test_no_month_ends_the_period_that_is_open_when_the_first_edge_is_told(tiered: World) -> None:
+    """From then on only edges begin periods: a cap or a package of the first billing period counts once."""
+    edge = JULY + 10 * DAY
+    assert tiered.use("bytes", 10).charged == 1_000
+    tiered.do({"type": "set_period_edge", "account": "acme", "at": edge})
+    for at in (JULY - 1, JULY, JULY + 9 * DAY):
+        tiered.do(advance(at))
+        assert tiered.use("bytes", 10).charged == 0
+    tiered.do(advance(edge))
+    assert tiered.use("bytes", 10).charged == 1_000
+
+
+def test_an_edge_that_is_withdrawn_begins_no_period(tiered: World) -> None:
+    first, second = ({"type": "set_period_edge", "account": "acme", "at": NOON + n * DAY} for n in (1, 2))
+    tiered.do(first, second)
+    assert tiered.use("bytes", 10).charged == 1_000
+    assert tiered.try_do({**first, "withdrawn": True}) == ["OK"]
+    assert tiered.try_do({**first, "withdrawn": True}) == ["DUPLICATE"]
+    tiered.do(advance(NOON + DAY))
+    assert tiered.use("bytes", 10).charged == 0
+    tiered.do(advance(NOON + 2 * DAY))
+    assert tiered.use("bytes", 10).charged == 1_000
+
+
+def test_an_edge_that_has_begun_a_period_is_withdrawn_no_more(tiered: World) -> None:
+    edge = {"type": "set_period_edge", "account": "acme", "at": NOON + DAY}
+    tiered.do(edge, advance(NOON + DAY - 5 * MINUTE))
+    assert tiered.try_do({**edge, "withdrawn": True}) == ["INVALID"]

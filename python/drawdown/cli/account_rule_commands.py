@@ -80,14 +80,16 @@ def period_edge(
     account: AccountArgument,
     at: Annotated[str, typer.Argument(help="Instant in the future.")],
     *,
+    withdrawn: Annotated[bool, typer.Option(help="It is not to end then after all.")] = False,
     options: DatabaseOptions,
     json: JsonOption = False,
 ) -> None:
     """End the account's usage period at an instant. Subscriptions do this automatically."""
     instant = _instant(at, "at")
     with options.open() as database:
-        result = database.set_period_edge(account, instant)
-        print_result(result, f"a usage period of {account} begins at {text_of(instant)}", json)
+        result = database.set_period_edge(account, instant, withdrawn=withdrawn)
+        begins = "no usage period" if withdrawn else "a usage period"
+        print_result(result, f"{begins} of {account} begins at {text_of(instant)}", json)
 
 
 def features(

@@ -119,9 +119,9 @@ class CommandMethods(abc.ABC, Generic[AnswerT]):
         """The account's prices are this table's for event times from ``valid_from`` (default now) on."""
         return self._one(commands.assign_rate_table(account, table, valid_from=valid_from))
 
-    def set_period_edge(self, account: str, at: InstantLike) -> AnswerT:
-        """A billing period of the account ends and the next begins at ``at``."""
-        return self._one(commands.set_period_edge(account, at))
+    def set_period_edge(self, account: str, at: InstantLike, *, withdrawn: bool = False) -> AnswerT:
+        """A billing period of the account ends and the next begins at ``at``; ``withdrawn``: it does not."""
+        return self._one(commands.set_period_edge(account, at, withdrawn=withdrawn))
 
     def advance_clock(self, account: str, to: InstantLike) -> AnswerT:
         """Move a test-clock account's time forward."""

@@ -134,6 +134,7 @@ class AssignRateTable(_Command, frozen=True, tag="assign_rate_table"):
 class SetPeriodEdge(_Command, frozen=True, tag="set_period_edge"):
     account: str
     at: int
+    withdrawn: bool = False
 
 
 class AdvanceClock(_Command, frozen=True, tag="advance_clock"):
@@ -403,9 +404,9 @@ def advance_clock(account: str, to: InstantLike) -> AdvanceClock:
     return AdvanceClock(account=account, to=us_from_instant(to, "to"))
 
 
-def set_period_edge(account: str, at: InstantLike) -> SetPeriodEdge:
-    """A billing period of the account ends and the next begins at this instant."""
-    return SetPeriodEdge(account=account, at=us_from_instant(at, "at"))
+def set_period_edge(account: str, at: InstantLike, *, withdrawn: bool = False) -> SetPeriodEdge:
+    """A billing period of the account ends and the next begins at this instant, or ``withdrawn`` does not."""
+    return SetPeriodEdge(account=account, at=us_from_instant(at, "at"), withdrawn=withdrawn)
 
 
 def assign_rate_table(account: str, table: str, *, valid_from: InstantLike | None = None) -> AssignRateTable:

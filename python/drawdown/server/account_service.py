@@ -105,7 +105,11 @@ class AccountService:
     def SetPeriodEdge(
         self, request: pb.SetPeriodEdgeRequest, principal: Principal
     ) -> pb.SetPeriodEdgeResponse:
-        command = commands.SetPeriodEdge(account=request.account_id, at=convert.instant_us(request.at, "at"))
+        command = commands.SetPeriodEdge(
+            account=request.account_id,
+            at=convert.instant_us(request.at, "at"),
+            withdrawn=request.withdrawn,
+        )
         result = apply(self._engine, command, principal)
         return pb.SetPeriodEdgeResponse(already_existed=result.status == "DUPLICATE", seq=result.seq)
 

@@ -75,10 +75,17 @@ def _policy_of(
     )
 
 
-def edge_commands(account: str, billing: Schedule, number: int, now: datetime) -> list[commands.Command]:
-    """The next edges of the account's usage periods behind period ``number``, as one group."""
+def edges_ahead(billing: Schedule, number: int, now: datetime) -> list[datetime]:
+    """The next edges behind period ``number``, those that can still be told to the engine or withdrawn."""
     edges = [billing.edge(number + ahead) for ahead in range(1, EDGES_AHEAD + 1)]
-    return [commands.set_period_edge(account, edge) for edge in edges if (edge - now).total_seconds() > 600]
+    return [edge for edge in edges if (edge - now).total_seconds() > 600]
+
+
+def edge_commands(
+    account: str, edges: Sequence[datetime], *, withdrawn: bool = False
+) -> list[commands.Command]:
+    """The account's usage periods begin at these instants, or after all do not; as one group."""
+    return [commands.set_period_edge(account, edge, withdrawn=withdrawn) for edge in edges]
 
 
 def rate_table_name(plan: Plan) -> str:

@@ -132,12 +132,14 @@ class AssignRateTableResponse(_message.Message):
     def __init__(self, already_existed: _Optional[bool] = ..., seq: _Optional[int] = ...) -> None: ...
 
 class SetPeriodEdgeRequest(_message.Message):
-    __slots__ = ("account_id", "at")
+    __slots__ = ("account_id", "at", "withdrawn")
     ACCOUNT_ID_FIELD_NUMBER: _ClassVar[int]
     AT_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
     account_id: str
     at: _timestamp_pb2.Timestamp
-    def __init__(self, account_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    withdrawn: bool
+    def __init__(self, account_id: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., withdrawn: _Optional[bool] = ...) -> None: ...
 
 class SetPeriodEdgeResponse(_message.Message):
     __slots__ = ("already_existed", "seq")

@@ -11,6 +11,7 @@ use crate::entry::{
 };
 use crate::execute::{Done, Group, Refusal, absent_account, absent_customer, check_id, policy_number, shown};
 use crate::instant::check_date;
+use crate::period::month_start;
 use crate::threshold::{THRESHOLDS_MAX, parse_percent};
 
 /// Of an account that names none.
@@ -94,7 +95,8 @@ impl Engine {
         check_date("at", Some(c.at))?;
         let number = self.touch(&c.account, group)?;
         let account = &self.accounts[number as usize];
-        if account.period_edges().binary_search(&c.at).is_ok() {
+        let is_first = account.period_edges().is_empty();
+        if account.period_edges().binary_search(&c.at).is_ok() != c.withdrawn {
             return Ok(Done::duplicate());
         }
         // Events of up to the margin ahead may already count in the period that is open.
@@ -104,10 +106,15 @@ impl Engine {
                 format!("a period edge must lie after {earliest}, the present plus the margin for early events");
             return Err(Refusal::invalid("at", reason));
         }
-        if account.period_edges().len() >= EDGES_MAX {
+        if account.period_edges().len() > EDGES_MAX && !c.withdrawn {
             return Err(Refusal::invalid("at", format!("the account has {EDGES_MAX} period edges, the most allowed")));
         }
-        self.emit_in(Control::PeriodEdgeSet(PeriodEdgeSet { account: number, at: c.at }), group);
+        let set = |at: i64| Control::PeriodEdgeSet(PeriodEdgeSet { account: number, at, withdrawn: c.withdrawn });
+        if is_first {
+            // No month ends the period that is open: it goes on, under its own start, until the first edge.
+            self.emit_in(set(month_start(earliest)), group);
+        }
+        self.emit_in(set(c.at), group);
         Ok(Done::ok())
     }
 

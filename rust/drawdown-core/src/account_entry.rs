@@ -37,6 +37,9 @@ pub struct PeriodEdgeSet {
     pub account: u32,
     #[prost(sint64, tag = "2")]
     pub at: i64,
+    /// The edge is no more. Absent in older journals.
+    #[prost(bool, tag = "3")]
+    pub withdrawn: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

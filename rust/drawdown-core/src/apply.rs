@@ -257,8 +257,10 @@ pub fn apply_account(
         Control::RateTableAssigned(e) => assign_table(account, catalog.intern_table(&e.table), e.valid_from),
         Control::PeriodEdgeSet(e) => {
             let edges = &mut account.extra_mut().period_edges;
-            if let Err(at) = edges.binary_search(&e.at) {
-                edges.insert(at, e.at);
+            match edges.binary_search(&e.at) {
+                Ok(at) if e.withdrawn => drop(edges.remove(at)),
+                Err(at) if !e.withdrawn => edges.insert(at, e.at),
+                _ => {}
             }
         }
         Control::ClockAdvanced(e) => {

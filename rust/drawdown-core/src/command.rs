@@ -152,6 +152,9 @@ pub struct AssignRateTable {
 pub struct SetPeriodEdge {
     pub account: String,
     pub at: i64,
+    /// The edge is not to come after all.
+    #[serde(default)]
+    pub withdrawn: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

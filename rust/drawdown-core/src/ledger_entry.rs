@@ -258,7 +258,10 @@ impl LedgerNames {
                 entry.fact("rate_table", e.table.as_str());
                 entry.fact("valid_from", (e.valid_from != i64::MIN).then_some(e.valid_from));
             }
-            Control::PeriodEdgeSet(e) => entry.fact("at", e.at),
+            Control::PeriodEdgeSet(e) => {
+                entry.fact("at", e.at);
+                entry.fact("withdrawn", e.withdrawn);
+            }
             Control::ClockAdvanced(e) => entry.fact("to", e.to),
             Control::SuspensionSet(_) => {}
             Control::PolicySet(e) => policy_facts(e, entry),

@@ -1,5 +1,5 @@
 //! Usage periods of an account (semantics §3): the calendar month in UTC until its first edge
-//! is set, from then on only edges begin periods.
+//! is set, from then on only edges begin periods: the first comes with the start of the month that is open.
 
 const DAY_US: i64 = 86_400_000_000;
 

@@ -21,6 +21,7 @@ from drawdown.runtime.control.subscription_steps import (
     put_roll_job,
     release_with,
     tell_change,
+    withdraw_edges,
 )
 from drawdown.runtime.control.unused_time import as_paid, charged_for, unused_time
 from drawdown.subscriptions.calendar import Period
@@ -178,6 +179,7 @@ def apply_change(
     tell_change(step, changed, "changed", planned)
     changed = step.work.subscriptions.put(changed)
     if target.fresh_period:
+        withdraw_edges(step, subscription)
         changed = follow_period(step, changed, 0)
         go_on_delivering(step, changed, planned.change_id, now)
         following = grant_job(changed, 1)

@@ -27,6 +27,7 @@ from drawdown.runtime.control.subscription_steps import (
     plan_of,
     tell,
     tell_change,
+    withdraw_edges,
 )
 from drawdown.runtime.control.unused_time import unused_time
 from drawdown.subscriptions.arrears import Arrears
@@ -102,6 +103,7 @@ def _give_back_unused(step: Step, subscription: Subscription, plan: Plan, now: d
 def end(step: Step, subscription: Subscription, at: datetime) -> Subscription:
     """Nothing happens to it any more; what it still owes is on an invoice of its own."""
     tell(step, subscription, "ended", "")
+    withdraw_edges(step, subscription)
     plan = plan_of(step, subscription)
     charges = made_deliveries(step, subscription)
     owed: tuple[Arrears, ...] = ()
@@ -222,6 +224,7 @@ def begin_anew(
 ) -> Subscription:
     """Schedules are laid from ``start``; its first period opens and its first grant is made."""
     anew = with_schedules(subscription, plan, start)
+    withdraw_edges(step, subscription)
     follow_services(step, anew, start)
     anew = open_period(step, anew, plan, 0, arrears)
     return make_grant(step, anew, plan, 0)

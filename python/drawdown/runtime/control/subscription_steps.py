@@ -19,6 +19,7 @@ from drawdown.subscriptions.charge import Charge
 from drawdown.subscriptions.entitling import (
     assign_command,
     edge_commands,
+    edges_ahead,
     in_force,
     merged_table,
     policy_commands,
@@ -101,12 +102,36 @@ def open_period(
 def follow_period(step: Step, subscription: Subscription, number: int) -> Subscription:
     """Period ``number`` is open: its edges are told to the engine, the next opening is put down."""
     now = step.now_of(subscription.account)
-    edges = edge_commands(subscription.account, subscription.billing, number, now)
+    edges = edges_ahead(subscription.billing, number, now)
     if edges:
-        step.decision.command(subscription.account, *edges)
+        step.decision.command(subscription.account, *edge_commands(subscription.account, edges))
     opened = msgspec.structs.replace(subscription, billing_next=max(subscription.billing_next, number + 1))
     step.decision.job(period_job(opened, number + 1))
     return step.work.subscriptions.put(opened)
+
+
+def withdraw_edges(step: Step, subscription: Subscription) -> None:
+    """The billing periods that were ahead of it do not come: no usage period begins with them, or the cap and
+    the tiers of what follows would begin anew in its midst. Another subscription's stay.
+    """
+    account, now = subscription.account, step.now_of(subscription.account)
+    ours = _edges_told(subscription, now)
+    others = [each for each in step.work.subscriptions.find(account=account) if each.live]
+    theirs = {
+        edge
+        for each in others
+        if each.subscription_id != subscription.subscription_id
+        for edge in _edges_told(each, now)
+    }
+    edges = [edge for edge in ours if edge not in theirs]
+    if edges:
+        step.decision.command(account, *edge_commands(account, edges, withdrawn=True))
+
+
+def _edges_told(subscription: Subscription, now: datetime) -> list[datetime]:
+    if not subscription.billing_next:
+        return []
+    return edges_ahead(subscription.billing, subscription.billing_next - 1, now)
 
 
 def deliveries_ahead(step: Step, subscription: Subscription, period: Period) -> list[Charge]:

@@ -20,7 +20,7 @@ pub enum AccountOp {
     Advance(usize, Step),
     Table(usize, usize, Option<i64>),
     /// A usage period begins so far from the present.
-    Edge(usize, i64),
+    Edge(usize, i64, bool),
     /// From the grant counted back from the newest, so many hundredths of what it has free.
     Transfer {
         from: usize,
@@ -50,7 +50,8 @@ pub fn account_op() -> impl Strategy<Value = AccountOp> {
         2 => (0..3usize, -20 * DAY..40 * DAY).prop_map(|(account, ahead)| AccountOp::Create(account, ahead)),
         6 => (account(), step).prop_map(|(account, step)| AccountOp::Advance(account, step)),
         1 => (0..4usize, 0..TABLES.len(), from).prop_map(|(account, table, from)| AccountOp::Table(account, table, from)),
-        2 => (0..4usize, edge).prop_map(|(account, ahead)| AccountOp::Edge(account, ahead)),
+        3 => (0..4usize, edge, proptest::bool::weighted(0.3))
+            .prop_map(|(account, ahead, withdrawn)| AccountOp::Edge(account, ahead, withdrawn)),
         4 => (0..4usize, 0..4usize, 0..12usize, 1..110i64).prop_map(|(from, to, grant, hundredths)| {
             AccountOp::Transfer { from, to, grant: grant / 2, hundredths }
         }),
@@ -78,11 +79,17 @@ impl<T: Told> Story<T> {
                     json!({"type": "assign_rate_table", "account": account, "table": table, "valid_from": from});
                 self.command(command, expected);
             }
-            AccountOp::Edge(account, ahead) => {
+            AccountOp::Edge(account, ahead, withdrawn) => {
                 let account = ACCOUNTS[account];
-                let at = self.ledger.now_of(account) + ahead;
-                let expected = self.ledger.set_edge(account, at);
-                self.command(json!({"type": "set_period_edge", "account": account, "at": at}), expected);
+                let mut at = self.ledger.now_of(account) + ahead;
+                if withdrawn {
+                    // Mostly one that there is.
+                    let told = self.ledger.accounts.get(account).and_then(|known| known.edges.last().copied());
+                    at = told.filter(|_| ahead % 2 == 0).unwrap_or(at);
+                }
+                let expected = self.ledger.set_edge(account, at, withdrawn);
+                let command = json!({"type": "set_period_edge", "account": account, "at": at, "withdrawn": withdrawn});
+                self.command(command, expected);
             }
             AccountOp::Transfer { from, to, grant, hundredths } => {
                 self.transfer(ACCOUNTS[from], ACCOUNTS[to], grant, hundredths);

@@ -81,16 +81,24 @@ impl Ledger {
         "NO_CHANGE"
     }
 
-    pub fn set_edge(&mut self, id: &str, at: i64) -> &'static str {
+    /// The first comes with the start of the month that is open.
+    pub fn set_edge(&mut self, id: &str, at: i64, withdrawn: bool) -> &'static str {
         let earliest = self.now_of(id) + 5 * MINUTE;
         let Some(account) = self.accounts.get_mut(id) else { return "ACCOUNT_UNKNOWN" };
-        if account.edges.contains(&at) {
+        if account.edges.contains(&at) != withdrawn {
             return "DUPLICATE";
         }
         if at <= earliest {
             return "INVALID";
         }
-        account.edges.push(at);
+        if withdrawn {
+            account.edges.retain(|edge| *edge != at);
+        } else {
+            if account.edges.is_empty() {
+                account.edges.push(month_of(earliest));
+            }
+            account.edges.push(at);
+        }
         "OK"
     }
 

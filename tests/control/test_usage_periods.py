@@ -1,0 +1,99 @@
+"""The billing period is what caps and tiers count in (semantics §3, §5.4), from its first day on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from drawdown.client.interface import Database
+
+from .conftest import START
+from .plans import published
+
+Name = Callable[[str], str]
+CAP = Decimal(50)
+MID_MONTH = datetime(2026, 1, 20, tzinfo=UTC)
+YEAR = timedelta(days=365)
+
+
+def sold(db: Database, name: Name, plan: str, billing_period: str) -> str:
+    """A plan of ten credits a month that may go 50 past zero in a billing period."""
+    published(
+        db,
+        name(plan),
+        credits={"credit_type": "credits", "amount": "10", "cadence": "monthly"},
+        billing_period=billing_period,
+        overage={"prices": [{"currency": "USD", "model": "per_unit", "amount": "0.02"}], "cap": str(CAP)},
+    )
+    return name(plan)
+
+
+def on_clock(db: Database, name: Name, at: datetime) -> str:
+    db.put_customer(name("customer"), payment_method="test_ok")
+    account = name("late-starter")
+    db.create_account(account, customer_id=name("customer"), test_clock=at)
+    return account
+
+
+def past_zero(db: Database, account: str, days: list[datetime]) -> Decimal:
+    """Credits past zero taken on these days, of which each uses up what is granted and asks for 45 more."""
+    taken = Decimal(0)
+    for day in days:
+        db.advance_clock(account, day)
+        free = db.balance(account, "credits").available
+        asked = max(free, Decimal(0)) + 45
+        result = db.record(account, credit_type="credits", credits=asked, event_id=f"{day:%Y-%m-%d}")
+        taken += 45 if result.status == "OK" else 0
+    return taken
+
+
+def test_a_cap_holds_once_in_the_first_billing_period(db: Database, name: Name) -> None:
+    """Months that turn within it begin nothing anew: of either year 45 of 50 past zero are taken."""
+    account = on_clock(db, name, MID_MONTH)
+    db.subscribe(account, sold(db, name, "yearly", "yearly"), subscription_id=name("sub"))
+    days = [datetime(2026 + month // 12, month % 12 + 1, 25, tzinfo=UTC) for month in range(24)]
+    assert [past_zero(db, account, days[:12]), past_zero(db, account, days[12:])] == [45, 45]
+
+
+def test_a_month_that_turns_in_the_first_billing_period_is_no_new_one(db: Database, name: Name) -> None:
+    account = on_clock(db, name, MID_MONTH)
+    db.subscribe(account, sold(db, name, "monthly", "monthly"), subscription_id=name("sub"))
+    days = [MID_MONTH + timedelta(days=day) for day in (1, 15, 30)]
+    assert past_zero(db, account, days) == 45
+    assert past_zero(db, account, [MID_MONTH + timedelta(days=32)]) == 45
+
+
+def test_a_change_of_rhythm_withdraws_the_edges_that_were_ahead(db: Database, name: Name) -> None:
+    """Monthly to yearly: the edges of the months that do not come cut the year's cap no more."""
+    account = on_clock(db, name, START)
+    db.subscribe(account, sold(db, name, "monthly", "monthly"), subscription_id=name("sub"))
+    changed_at = START + timedelta(days=10)
+    db.advance_clock(account, changed_at)
+    db.change_plan(name("sub"), sold(db, name, "yearly", "yearly"), change_id="longer")
+    days = [changed_at + timedelta(days=1 + 30 * month) for month in range(12)]
+    assert past_zero(db, account, days) == 45
+    assert past_zero(db, account, [changed_at + YEAR + timedelta(days=1)]) == 45
+
+
+def test_the_edges_of_a_subscription_that_ended_do_not_cut_the_next(db: Database, name: Name) -> None:
+    account = on_clock(db, name, START)
+    monthly = sold(db, name, "monthly", "monthly")
+    db.subscribe(account, monthly, subscription_id=name("first"))
+    db.advance_clock(account, START + timedelta(days=5))
+    db.cancel_subscription(name("first"), when="now")
+    db.subscribe(account, monthly, subscription_id=name("second"))
+    days = [START + timedelta(days=day) for day in (6, 20, 32)]
+    assert past_zero(db, account, days) == 45
+
+
+def test_the_edges_of_another_subscription_stay(db: Database, name: Name) -> None:
+    """Two of one rhythm, one of them ended: the other's next period begins with its own cap."""
+    account = on_clock(db, name, START)
+    monthly = sold(db, name, "monthly", "monthly")
+    for which in ("first", "second"):
+        db.subscribe(account, monthly, subscription_id=name(which))
+    db.advance_clock(account, START + timedelta(days=5))
+    db.cancel_subscription(name("first"), when="now")
+    assert past_zero(db, account, [START + timedelta(days=6)]) == 45
+    assert past_zero(db, account, [START + timedelta(days=29)]) == 45
