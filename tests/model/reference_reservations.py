@@ -102,7 +102,7 @@ def plan_settle(
     hold: Reservation, pool: Pool, charge: int, *, period: int, now: int, refuse_extra: bool
 ) -> Settlement:
     """§6: own held parts, then free grants, then held headroom, what is left an ordinary charge."""
-    if refuse_extra and charge > hold.held + hold.headroom:
+    if refuse_extra and charge > hold.held + hold.headroom + hold.uncovered:
         missing = charge - hold.held - hold.headroom
         raise Refused("INSUFFICIENT", shortfall=missing, available=pool.available(now))
     own = min(charge, hold.held)

@@ -174,6 +174,13 @@ def test_a_refused_extra_changes_nothing_and_the_hold_stays_open(world: World) -
     assert world.of("g") == ("exhausted", 0, 500)
 
 
+def test_what_was_reserved_settles_also_where_an_extra_is_refused(world: World) -> None:
+    """Under ``partial`` the hold was what there was: all that was asked for is no more than that."""
+    world.do(policy("partial"), create_grant("g", "2"), reserve("r", 5))
+    assert facts(world, settle("r", 6, refuse_extra=True), "shortfall")[0] == "INSUFFICIENT"
+    assert facts(world, settle("r", 5, refuse_extra=True), "charged", "uncovered") == ("OK", 200, 300)
+
+
 def test_the_flag_to_refuse_an_extra_is_not_content(world: World) -> None:
     world.do(create_grant("g", "5"), reserve("r", 4), settle("r", 2))
     assert world.try_do(settle("r", 2, refuse_extra=True)) == ["DUPLICATE"]

@@ -251,7 +251,8 @@ impl Engine {
         let (now, amount) = (account.now(self.stamp), settled.charge.amount);
         let (held, headroom) = (open.held(), open.headroom.amount());
         let extra = (amount - held).max(0).saturating_sub(headroom).max(0);
-        if extra > 0 && refuse_extra {
+        // What the hold could not cover, under `partial`, is not more than was asked for.
+        if extra > open.uncovered && refuse_extra {
             return Err(Refused { status: Status::Insufficient, shortfall: Some(extra) });
         }
         let own = amount.min(held);

@@ -255,7 +255,7 @@ impl Ledger {
         };
         let (held, period) = (hold.held(), known.period_of(now));
         let above = (charge - held - hold.headroom).max(0);
-        if above > 0 && refuse_extra {
+        if above > hold.uncovered && refuse_extra {
             return HoldAnswer { shortfall: Some(above), ..HoldAnswer::only("INSUFFICIENT") };
         }
         let own = charge.min(held);
