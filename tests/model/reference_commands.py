@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from tests.model.reference_account import Account, Policy, Pool
+from tests.model.reference_account import Account, Policy, Pool, month_start
 from tests.model.reference_corrections import correct
 from tests.model.reference_grants import Grant
 from tests.model.reference_hold_commands import release, reserve, settle
@@ -110,10 +110,17 @@ def _assign_rate_table(ledger: ReferenceLedger, command: Command) -> Facts:
 def _set_period_edge(ledger: ReferenceLedger, command: Command) -> Facts:
     check_dates(command, "at")
     account = account_of(ledger, command)
-    if command["at"] in account.edges:
+    withdrawn = command.get("withdrawn", False)
+    if (command["at"] in account.edges) != withdrawn:
         return {"status": "DUPLICATE"}
-    if command["at"] <= account.now + ledger.settings.future_margin:
+    earliest = account.now + ledger.settings.future_margin
+    if command["at"] <= earliest:
         raise Refused("INVALID", "at")
+    if withdrawn:
+        account.edges.remove(command["at"])
+        return {"status": "OK"}
+    if not account.edges:
+        account.edges.append(month_start(earliest))
     account.edges.append(command["at"])
     return {"status": "OK"}
 
@@ -223,13 +230,21 @@ def _grant_from(
         scope=None if scope is None else frozenset(scope),
         pending=sent.get("pending", False),
         created=ledger.steps,
-        content=copy.deepcopy(sent),
+        content=_content_of(sent),
     )
     if grant.scope is not None and any(meter not in ledger.meters for meter in grant.scope):
         raise Refused("METER_UNKNOWN", "scope")
     if grant.ends <= grant.effective_at:
         raise Refused("INVALID", "expires_at")
     return account.pool(grant.credit_type), grant
+
+
+def _content_of(sent: dict[str, Any]) -> dict[str, Any]:
+    """What makes it the same grant; a scope is a set."""
+    content = copy.deepcopy(sent)
+    if content.get("scope") is not None:
+        content["scope"] = sorted(set(content["scope"]))
+    return content
 
 
 def _add_grant(ledger: ReferenceLedger, pool: Pool, grant: Grant) -> None:
@@ -247,7 +262,7 @@ def _create_grant(ledger: ReferenceLedger, command: Command) -> Facts:
     account = account_of(ledger, command)
     known = account.find_grant_content(sent["grant_id"])
     if known is not None:
-        return _repeated(known == sent)
+        return _repeated(known == _content_of(sent))
     amount = units_of(ledger, sent["credit_type"], sent["amount"], "amount")
     pool, grant = _grant_from(ledger, account, sent, amount)
     _add_grant(ledger, pool, grant)
@@ -337,7 +352,7 @@ def _void_and_replace(ledger: ReferenceLedger, command: Command) -> Facts:
         olds[grant_id] = old
     known = [account.find_grant_content(sent["grant_id"]) for sent in command["create"]]
     if known and all(content is not None for content in known):
-        return _repeated(known == command["create"])
+        return _repeated(known == [_content_of(sent) for sent in command["create"]])
     if any(content is not None for content in known):
         raise Refused("CONFLICT", "create")
     amounts, moved = _replacement_amounts(ledger, command, olds)
@@ -345,7 +360,7 @@ def _void_and_replace(ledger: ReferenceLedger, command: Command) -> Facts:
     for sent, amount in zip(command["create"], amounts, strict=True):
         pool, grant = _grant_from(ledger, account, sent, amount)
         if amount == 0:
-            pool.unmade_grants[sent["grant_id"]] = copy.deepcopy(sent)
+            pool.unmade_grants[sent["grant_id"]] = _content_of(sent)
         else:
             _add_grant(ledger, pool, grant)
     for pool in account.pools.values():

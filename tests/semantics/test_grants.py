@@ -10,6 +10,20 @@ from tests.model.reference_prices import I64_MAX
 from tests.model.worlds import DAY, HOUR, NOON, SECOND, World, advance, create_grant, suspend, void
 
 
+def test_a_scope_is_a_set(world: World) -> None:
+    """In whatever order its meters are sent, and how often: the same content."""
+    world.do(create_grant("g", "10", scope=["calls", "bytes"]))
+    for same in (["bytes", "calls"], ["calls", "bytes", "calls"]):
+        assert world.try_do(create_grant("g", "10", scope=same)) == ["DUPLICATE"]
+    assert world.try_do(create_grant("g", "10", scope=["calls"])) == ["CONFLICT"]
+
+
+def test_a_meter_of_the_scope_is_no_key_of_the_metadata(world: World) -> None:
+    world.do(create_grant("g", "10", scope=["bytes", "calls", "seats"]))
+    other = create_grant("g", "10", scope=["bytes"], metadata={"calls": "seats"})
+    assert world.try_do(other) == ["CONFLICT"]
+
+
 @pytest.mark.behaviour("S1-15")
 @pytest.mark.parametrize(
     "change",

@@ -8,7 +8,7 @@ use crate::grant::{Grant, NEVER, PENDING, VOIDED};
 use crate::instant::check_date;
 use crate::left_grants::{LeftGrant, left_id_hash};
 use crate::status::Status;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const TEXT_BYTES_MAX: usize = 1_024;
 const METADATA_MAX: usize = 32;
@@ -188,7 +188,8 @@ impl Engine {
         }
     }
 
-    /// Content as sent, with a number normalised to smallest units so that "1" equals "1.0".
+    /// Content as sent, with a number normalised to smallest units so that "1" equals "1.0", and a scope as the
+    /// set that it is.
     fn grant_fingerprint(&self, input: &GrantInput, amount: Option<i64>) -> u64 {
         let key = &self.key;
         let mut f = key.fingerprint(4, input.credit_type.as_bytes(), amount.unwrap_or(-1), input.effective_at);
@@ -206,9 +207,12 @@ impl Engine {
             &[u8::from(input.scope.is_some())],
         ];
         let texts = [input.name.as_deref().unwrap_or(""), &input.source_reference, &input.cost_currency, &input.reason];
-        let scope = input.scope.iter().flatten().map(String::as_bytes);
+        let scope: BTreeSet<&[u8]> = input.scope.iter().flatten().map(String::as_bytes).collect();
+        // No id has such bytes: where the keys of the scope end, those of the metadata begin.
+        let keys = (scope.len() as u32).to_le_bytes();
+        let between = (!scope.is_empty() && !input.metadata.is_empty()).then_some(keys.as_slice());
         let metadata = input.metadata.iter().flat_map(|(k, v)| [k.as_bytes(), v.as_bytes()]);
-        let parts = numbers.into_iter().chain(texts.map(str::as_bytes)).chain(scope).chain(metadata);
+        let parts = numbers.into_iter().chain(texts.map(str::as_bytes)).chain(scope).chain(between).chain(metadata);
         parts.fold(f, |f, part| key.fold_bytes(f, part))
     }
 
