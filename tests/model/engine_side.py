@@ -94,16 +94,15 @@ class EngineSide:
     def grants(self, account: str) -> dict[str, GrantView]:
         """Every grant of the account, by id."""
         found: dict[str, GrantView] = {}
-        after: str | None = None
+        page = {"type": "grants", "account": account, "limit": 7}
         while True:
-            page = {"type": "grants", "account": account, "limit": 100}
-            answer = self.query(**(page if after is None else {**page, "after": after}))
+            answer = self.query(**page)
             for grant in answer["grants"]:
                 assert grant["grant_id"] not in found, "a grant was listed twice"
                 found[grant["grant_id"]] = GrantView(*(grant[name] for name in GrantView.__annotations__))
-                after = grant["grant_id"]
-            if not answer["more"]:
+            if answer["next"] is None:
                 return found
+            page["after"] = answer["next"]
 
     def reservations(self, account: str) -> dict[str, HoldView]:
         """Every open hold of the account, by id."""

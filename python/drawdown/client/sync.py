@@ -283,22 +283,14 @@ class Connection(LedgerReads, Database):
 
     def grants(self, account: str, credit_type: str | None = None) -> list[Grant]:
         """All grants of the account, in burn-down order."""
-        found: list[Grant] = []
-        more = True
-        while more:
-            seq, answer = self._query(
-                {
-                    "type": "grants",
-                    "account": account,
-                    "credit_type": credit_type,
-                    "after": found[-1].grant_id if found else None,
-                    "limit": GRANTS_PER_PAGE,
-                }
-            )
-            page = [answers.grant(each, seq) for each in answer["grants"]]
-            found += page
-            more = bool(page) and bool(answer.get("more"))
-        return found
+        wanted = {"type": "grants", "account": account, "credit_type": credit_type, "limit": GRANTS_PER_PAGE}
+        seq, answer = self._query(wanted)
+        found = answers.grants(answer, seq)
+        while answer.get("next"):
+            seq, answer = self._query({**wanted, "after": answer["next"]})
+            # One that left memory between two pages may be on both.
+            found |= answers.grants(answer, seq)
+        return list(found.values())
 
     def account(self, account: str) -> Account:
         """The account itself. Raises ``AccountNotFoundError``."""

@@ -86,6 +86,12 @@ _GRANT_AS_IS = (
 )
 
 
+def grants(answer: dict[str, Any], seq: int) -> dict[str, model.Grant]:
+    """A page of grants, by id, in their order."""
+    page = (grant(each, seq) for each in answer["grants"])
+    return {each.grant_id: each for each in page}
+
+
 def grant(answer: dict[str, Any], seq: int) -> model.Grant:
     """One grant with how far it has been used."""
     scale = answer["scale"]

@@ -241,11 +241,12 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
         after: str | None = None,
         limit: int = PAGE,
         ended: bool = True,
-    ) -> tuple[list[model.Grant], bool]:
-        """At most ``limit`` grants behind grant id ``after``, and whether more follow.
+    ) -> tuple[list[model.Grant], str | None]:
+        """At most ``limit`` grants, and what the next page is ``after``; ``None``: there is none.
 
         In burn-down order; behind them those that ended and have left memory, in the order in which they
-        left, unless ``ended`` is false: these are read from the journal kept.
+        left, unless ``ended`` is false: these are read from the journal kept. None is missing; one that
+        leaves memory between two pages may be on both.
         """
         seq, answer = self._query(
             {
@@ -257,21 +258,18 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
                 "ended": ended,
             }
         )
-        return [answers.grant(each, seq) for each in answer["grants"]], bool(answer.get("more", False))
+        return [answers.grant(each, seq) for each in answer["grants"]], answer.get("next")
 
     def grants(
         self, account: str, *, credit_type: str | None = None, ended: bool = True
     ) -> list[model.Grant]:
         """Every grant of the account, as ``grants_page``. Raises ``AccountNotFoundError``."""
-        found: list[model.Grant] = []
-        after: str | None = None
-        more = True
-        while more:
-            page, more = self.grants_page(account, credit_type=credit_type, after=after, ended=ended)
-            found += page
-            after = page[-1].grant_id if page else None
-            more = more and after is not None
-        return found
+        page, after = self.grants_page(account, credit_type=credit_type, ended=ended)
+        found = {each.grant_id: each for each in page}
+        while after is not None:
+            page, after = self.grants_page(account, credit_type=credit_type, after=after, ended=ended)
+            found |= {each.grant_id: each for each in page}
+        return list(found.values())
 
     def grant(self, account: str, grant_id: str) -> model.Grant:
         """One grant. Raises ``AccountNotFoundError``, ``GrantNotFoundError``.

@@ -8,7 +8,7 @@ from drawdown.model import commands
 from drawdown.model.command_methods import confirm_void
 from drawdown.server import convert
 from drawdown.server.access import Principal, Right
-from drawdown.server.pages import page_of, page_size
+from drawdown.server.pages import page_size
 from drawdown.server.refusals import apply, require_visible
 from drawdown.v1 import grant_pb2 as pb
 
@@ -44,17 +44,22 @@ class GrantService:
         return pb.GetGrantResponse(grant=convert.grant_message(grant), seq=grant.seq)
 
     def ListGrants(self, request: pb.ListGrantsRequest, principal: Principal) -> pb.ListGrantsResponse:
-        grants, more = self._engine.grants_page(
-            require_visible(request.account_id, principal),
-            credit_type=request.credit_type or None,
-            after=page_of(request.page_token),
-            limit=page_size(request.page_size),
-        )
+        account, size = require_visible(request.account_id, principal), page_size(request.page_size)
+        try:
+            grants, following = self._engine.grants_page(
+                account,
+                credit_type=request.credit_type or None,
+                after=request.page_token or None,
+                limit=size,
+            )
+        except errors.InvalidRequestError as refused:
+            what = "page_token: not one that this call gave"
+            raise errors.InvalidRequestError(what, field="page_token") from refused
         seq = grants[0].seq if grants else self._engine.durable_seq()
         self._engine.wait_durable(seq)
         return pb.ListGrantsResponse(
             grants=[convert.grant_message(each) for each in grants],
-            next_page_token=grants[-1].grant_id if more and grants else "",
+            next_page_token=following or "",
             seq=seq,
         )
 

@@ -1,6 +1,7 @@
 //! A grant: an immutable allocation of credits, and the burn-down order (semantics §4).
 
 use crate::command::{Category, Source};
+use crate::grant_cursor::BurnKey;
 use crate::id::SmallId;
 use std::collections::BTreeMap;
 
@@ -150,7 +151,7 @@ impl Grant {
 
     /// Sorts by the burn-down order: priority, expiry (never last), promotional before paid,
     /// narrower scope (`all` last), effective time, creation. Total: `number` is unique.
-    pub fn burn_key(&self, scope_width: u32) -> (u8, i64, bool, u32, i64, u32) {
+    pub fn burn_key(&self, scope_width: u32) -> BurnKey {
         (self.priority, self.expires_at, self.flags & PROMOTIONAL == 0, scope_width, self.effective_at, self.number)
     }
 

@@ -6,21 +6,19 @@ use crate::changes::Change;
 use crate::engine::Engine;
 use crate::entry::GrantsLeft;
 use crate::grant::VOIDED;
+use crate::grant_cursor::GrantCursor;
 use crate::image::grant_with_scope;
 use crate::left_grants::{LeftGrant, left_id_hash};
 use serde_json::Value;
 
 impl Engine {
     /// Grants of the account that have left memory, of one credit type or of all, in the order in which they
-    /// left; with `after` only those behind the one of this id.
-    pub fn left_grants(&self, account: &str, credit_type: Option<&str>, after: Option<&str>) -> Vec<LeftGrant> {
+    /// left; where a page of them ended, only those behind.
+    pub fn left_grants(&self, account: &str, credit_type: Option<&str>, behind: Option<GrantCursor>) -> Vec<LeftGrant> {
         let Some(number) = self.find_account(account) else { return Vec::new() };
         let mut found = self.left_grants_of(&self.accounts[number as usize], credit_type);
-        let Some(after_id) = after else { return found };
-        match self.left_grant(account, after_id) {
-            Some(after) => found.retain(|left| (left.seq, left.number()) > (after.seq, after.number())),
-            None if self.accounts[number as usize].grant(after_id).is_none() => found.clear(),
-            None => {}
+        if let Some(GrantCursor::Left { seq, number }) = behind {
+            found.retain(|left| (left.seq, left.number()) > (seq, number));
         }
         found
     }

@@ -7,6 +7,7 @@ use crate::check::pool_at;
 use crate::command::{Category, PolicyKind};
 use crate::engine::Engine;
 use crate::grant::{Grant, NEVER};
+use crate::grant_cursor::{BurnKey, GrantCursor};
 use crate::status::Status;
 use crate::threshold::{absolute_of, percent_text, percents_of};
 use serde_json::{Value, json};
@@ -29,6 +30,7 @@ impl Engine {
         let text = |field: &str| request[field].as_str();
         let needed = |field: &str| text(field).ok_or_else(|| format!("the query needs a text field '{field}'"));
         let stamp = self.stamp.max(stamp_us);
+        let behind = text("after").filter(|_| text("type") == Some("grants")).map(str::parse).transpose()?;
         match needed("type")? {
             "balance" => Ok(self.query_balance(needed("account")?, needed("credit_type")?, stamp)),
             "balances" => self.on_account(needed("account")?, |engine, account| {
@@ -38,7 +40,7 @@ impl Engine {
             }),
             "grants" => self.on_account(needed("account")?, |engine, account| {
                 let limit = request["limit"].as_u64().unwrap_or(1_000).clamp(1, 100_000) as usize;
-                engine.grants_json(account, text("credit_type"), text("after"), limit, stamp)
+                engine.grants_json(account, text("credit_type"), behind, limit, stamp)
             }),
             "grant" => {
                 let grant_id = needed("grant_id")?;
@@ -119,23 +121,31 @@ impl Engine {
         &self,
         account: &Account,
         credit_type: Option<&str>,
-        after: Option<&str>,
+        behind: Option<GrantCursor>,
         limit: usize,
         stamp: i64,
     ) -> Value {
         let wanted = credit_type.map(|name| self.catalog.credit_type_id(name));
         let now = account.now(stamp);
-        let pools = account.pools().filter(|pool| wanted.is_none_or(|w| w == Some(pool.credit_type)));
-        let mut grants = pools.flat_map(|pool| {
+        let (first, key) = match behind {
+            None => (None, None),
+            Some(GrantCursor::Present { credit_type, key }) => (Some(credit_type), Some(key)),
+            Some(GrantCursor::Left { .. }) => return json!({"grants": [], "next": null}),
+        };
+        let pools = account.pools().skip_while(|pool| first.is_some_and(|first| first != pool.credit_type));
+        let pools = pools.filter(|pool| wanted.is_none_or(|wanted| wanted == Some(pool.credit_type)));
+        let mut places = pools.flat_map(|pool| {
             let pool = pool_at(self, account, pool.credit_type, now).expect("its own pool").into_owned();
-            pool.grants.iter().map(|g| self.grant_json(account, pool.credit_type, g, now)).collect::<Vec<_>>()
+            let credit_type = pool.credit_type;
+            let place = |grant: Grant| (credit_type, grant.burn_key(self.catalog.scopes.width(grant.scope)), grant);
+            pool.grants.into_iter().map(place).collect::<Vec<_>>()
         });
-        if let Some(after) = after {
-            // An id that is not there leaves nothing to follow it.
-            grants.find(|g| g["grant_id"] == after);
-        }
-        let page: Vec<Value> = grants.by_ref().take(limit).collect();
-        json!({"grants": page, "more": grants.next().is_some()})
+        let is_behind = |place: &(u16, BurnKey, Grant)| key.is_none_or(|key| first != Some(place.0) || place.1 > key);
+        let page: Vec<_> = places.by_ref().filter(is_behind).take(limit).collect();
+        let last = page.last().filter(|_| places.next().is_some());
+        let next = last.map(|(credit_type, key, _)| GrantCursor::Present { credit_type: *credit_type, key: *key });
+        let shown = page.iter().map(|(credit_type, _, grant)| self.grant_json(account, *credit_type, grant, now));
+        json!({"grants": shown.collect::<Vec<_>>(), "next": next.map(|next| next.to_string())})
     }
 
     fn one_grant_json(&self, account: &Account, credit_type: u16, grant_id: &str, stamp: i64) -> Value {

@@ -6,7 +6,7 @@ use crate::ledger_indexer::with_indexes;
 use crate::ledger_reader::{LedgerReader, Wanted};
 use crate::node::Node;
 use drawdown_core::entry::{Control, GrantsLeft};
-use drawdown_core::{Fact, LeftGrant};
+use drawdown_core::{Fact, GrantCursor, LeftGrant};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -15,33 +15,37 @@ pub(crate) const GRANTS_MAX: u64 = 100_000;
 
 impl Node {
     /// `grants`: in burn-down order, then those that have left memory in the order in which they did, unless
-    /// `ended` is false. `grant`: the one of `grant_id`, wherever it is.
+    /// `ended` is false; one that leaves between two pages may come on both. `grant`: the one of `grant_id`,
+    /// wherever it is.
     pub(crate) fn query_grants(&self, request: &Value) -> Result<(u64, Result<Value, String>), NodeError> {
         let text = |field: &str| request[field].as_str();
         let account = text("account").unwrap_or("");
         let limit = request["limit"].as_u64().unwrap_or(1_000).clamp(1, GRANTS_MAX) as usize;
         let is_one = request["type"] == "grant";
+        let behind = text("after").and_then(|after| after.parse().ok());
         let asked = self.read_at(|engine, stamp| {
             let left = match text("grant_id").filter(|_| is_one) {
                 Some(grant_id) => engine.left_grant(account, grant_id).into_iter().collect(),
                 None if is_one || request["ended"] == false => Vec::new(),
-                None => engine.left_grants(account, text("credit_type"), text("after")),
+                None => engine.left_grants(account, text("credit_type"), behind),
             };
             (engine.query(request, stamp), left, engine.find_account(account))
         });
         let (seq, (answer, mut left, number)) = asked.map_err(halted)?;
         let (mut answer, number) = match (answer, number) {
-            (Ok(answer), Some(number)) if !left.is_empty() && answer["more"] != true => (answer, number),
+            (Ok(answer), Some(number)) if !left.is_empty() && answer["next"].is_null() => (answer, number),
             (answer, _) => return Ok((seq, answer)),
         };
         let room = limit - answer["grants"].as_array().map_or(0, Vec::len).min(limit);
-        let is_cut = left.len() > room;
+        // Nothing is before those that left: a page that ended with the last present one goes on with the first.
+        let last = left[..room.min(left.len())].last().map_or((0, 0), |grant| (grant.seq, grant.number()));
+        let next = (left.len() > room).then(|| GrantCursor::Left { seq: last.0, number: last.1 }.to_string());
         left.truncate(room);
         let found = self.read_left_grants(number, &left)?;
         let is_lost = found.len() < left.len();
         let mut found = found.into_iter().map(|(_, grant)| grant);
         if !is_one {
-            answer["more"] = is_cut.into();
+            answer["next"] = next.into();
             answer["grants"].as_array_mut().into_iter().for_each(|grants| grants.extend(found.by_ref()));
         } else if let Some(grant) = found.next() {
             answer = json!({"grant": grant});

@@ -229,7 +229,7 @@ impl Question<'_> {
         let shown: Option<Vec<Value>> =
             left.iter().map(|grant| replay.left_grant_json(grant, entries.get(&grant.seq)?)).collect();
         let Some(shown) = shown else { return Ok(self.beyond("a grant that had ended by that instant")) };
-        if answer["more"] == true {
+        if !answer["next"].is_null() {
             let what = format!("account '{}' has more than {GRANTS_MAX} grants, too many for one answer", self.account);
             return Err(LedgerError::Invalid(what));
         }
