@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -10,8 +11,10 @@ from pathlib import Path
 import drawdown
 import msgspec
 import pytest
-from drawdown import errors
+from drawdown import aio, errors
+from drawdown.cli.server_process import ServerProcess
 from drawdown.client.interface import Database
+from drawdown.model import commands
 from drawdown.model.money import Money
 
 from .conftest import SMALL, START, prepare
@@ -93,6 +96,50 @@ def test_a_closed_account_does_nothing_any_more(db: Database, account: str, name
     db.advance_clock(account, START + timedelta(days=100))
     assert len(db.invoices(account)) == before
     assert db.balance(account, "credits").available == 0
+
+
+def used_and_closed(db: Database, account: str) -> None:
+    """Of 100 credits 60 were used by the event ``used``; the rest was voided by the closing."""
+    db.create_grant(account, "credits", "100", grant_id="bought")
+    assert db.record(account, credit_type="credits", credits="60", event_id="used", time=START)
+    db.close_account(account, confirm=True)
+
+
+def test_a_correction_gives_a_closed_account_no_new_grant(db: Database, account: str) -> None:
+    """Whichever way it comes; a plain one goes on, and what returns is forfeited."""
+    used_and_closed(db, account)
+    asked = commands.correct(account, "used", credits="10", regrant=True)
+    written = f'"account":"{account}","event_id":"used","credits":"10"'
+    refused: list[Callable[[], object]] = [
+        lambda: db.correct(account, "used", credits="10", regrant=True),
+        lambda: db.correct(account, "used", cancel=True, regrant=True),
+        lambda: db.execute([commands.set_policy(account, "credits", "partial"), asked]),
+        lambda: db.execute_json(f'[{{"type":"correct",{written},"regrant":true}}]'.encode()),
+        lambda: db.execute_json(f'[{{{written},"re\\u0067rant":true,"type":"correct"}}]'.encode()),
+    ]
+    for each in refused:
+        with pytest.raises(errors.PreconditionError, match="correct without regrant") as raised:
+            each()
+        assert (raised.value.reason, raised.value.field) == ("ACCOUNT_CLOSED", "regrant")
+    assert db.usage_event(account, "used").corrections == ()
+    done = db.correct(account, "used", credits="10")
+    assert (done.status, done.returned, done.available) == ("OK", Decimal(50), Decimal(0))
+    assert [each.state for each in db.grants(account)] == ["voided"]
+    assert db.verify(account).holds
+
+
+def test_an_awaited_correction_gives_a_closed_account_no_new_grant(server: ServerProcess, name: Name) -> None:
+    with drawdown.connect(server.target) as plain:
+        plain.create_account(name("account"), test_clock=START)
+        used_and_closed(plain, name("account"))
+
+    async def corrected() -> str:
+        async with aio.connect(server.target) as db:
+            with pytest.raises(errors.PreconditionError, match="correct without regrant"):
+                await db.correct(name("account"), "used", credits="10", regrant=True)
+            return (await db.correct(name("account"), "used", credits="10")).status
+
+    assert asyncio.run(corrected()) == "OK"
 
 
 def test_an_open_hold_ends_as_it_would(db: Database, account: str) -> None:

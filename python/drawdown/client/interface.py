@@ -226,7 +226,8 @@ class Database(CommandMethods[CommandResult], ControlMethods):
 
         Only the difference moves. With a ``correction_id`` a repeat is ``DUPLICATE``; without one,
         correcting to what holds already is. ``regrant`` makes a new grant of what would return to a
-        voided or expired one. Raises ``InvalidRequestError``.
+        voided or expired one. Raises ``InvalidRequestError``, ``PreconditionError`` (``regrant`` for an
+        account that is closed).
         """
         return self._correct(
             commands.correct(

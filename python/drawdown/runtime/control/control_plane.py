@@ -37,7 +37,7 @@ from drawdown.runtime.control.recharge_thresholds import with_recharge_threshold
 from drawdown.runtime.control.recovering import RESTORES, recover_from
 from drawdown.runtime.control.registry import CALLS
 from drawdown.runtime.control.signing_up import accounts_made, signups_of
-from drawdown.runtime.control.step import Step, account_closed
+from drawdown.runtime.control.step import Step, account_closed, closed_to_regrants
 from drawdown.storage.recovery_gap import close_gap, gap_of
 from drawdown.storage.sql import SqlDatabase
 
@@ -45,6 +45,8 @@ _log = logging.getLogger("drawdown.control")
 
 JOBS_PER_CALL: Final = 1_000
 _LIFE_GIVING: Final = frozenset({"resume_account", "create_grant", "void_and_replace"})
+# A field, not a command: corrections without it give nobody a grant.
+_REGRANT: Final = frozenset({"regrant"})
 _CLOCK: Final = frozenset({"advance_clock"})
 _MAKING: Final = frozenset({"create_account"})
 
@@ -174,13 +176,16 @@ class ControlPlane:
 
     def _refuse_closed(self, group: bytes, account_prefix: str) -> None:
         """Raises ``PreconditionError`` where a caller's group would give a closed account of his life."""
-        if not self.closed_accounts or not _may_have(group, _LIFE_GIVING):
+        if not self.closed_accounts or not _may_have(group, _LIFE_GIVING | _REGRANT):
             return
         for each in _commands_in(group):
-            gives = str(each.get("type")) in _LIFE_GIVING and each.get("create") != []
             account = str(each.get("account"))
             # A foreign one is not there; the engine says so.
-            if gives and account in self.closed_accounts and account.startswith(account_prefix):
+            if account not in self.closed_accounts or not account.startswith(account_prefix):
+                continue
+            if each.get("type") == "correct" and each.get("regrant") is True:
+                raise closed_to_regrants(account)
+            if str(each.get("type")) in _LIFE_GIVING and each.get("create") != []:
                 raise account_closed(account)
 
     def _sign_up_new(self, group: bytes, outcomes: bytes) -> None:

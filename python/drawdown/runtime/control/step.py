@@ -153,6 +153,15 @@ def account_closed(account: str) -> errors.PreconditionError:
     )
 
 
+def closed_to_regrants(account: str) -> errors.PreconditionError:
+    """What it answers to a correction that would make a new grant."""
+    return errors.PreconditionError(
+        f"regrant: account {account[:128]!r} is closed for good and gets no grant; correct without regrant",
+        reason="ACCOUNT_CLOSED",
+        field="regrant",
+    )
+
+
 def refusal(result: CommandResult) -> errors.DrawdownError:
     """The fault that stands for a refusal by a rule of the engine."""
     message = result.reason or f"the engine refused: {result.status}"
