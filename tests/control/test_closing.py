@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing as closed_at_end
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -176,6 +179,36 @@ def test_closed_stays_closed_over_a_restart(tmp_path: Path, db_url: str) -> None
         pytest.raises(errors.PreconditionError, match="closed for good"),
     ):
         database.resume_account("acme")
+
+
+@contextmanager
+def no_closing_is_stored(data: Path) -> Iterator[None]:
+    """The database refuses the row of a closing, after all that is decided before it."""
+    with closed_at_end(sqlite3.connect(data / "control.sqlite3", isolation_level=None)) as connection:
+        connection.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON account_closing BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+        yield
+        connection.execute("DROP TRIGGER full")
+
+
+def test_an_account_whose_closing_failed_is_open(tmp_path: Path) -> None:
+    """It is resumed and given credits, and its customer stays; closed again, it is closed."""
+    with drawdown.open(tmp_path / "data", **SMALL) as database:
+        prepare(database)
+        database.put_customer("person", name="Ada")
+        database.create_account("acme", customer_id="person")
+        with no_closing_is_stored(tmp_path / "data"), pytest.raises(errors.DrawdownError, match="full"):
+            database.close_account("acme", confirm=True)
+        with pytest.raises(errors.PreconditionError, match="acme"):
+            database.erase_customer("person", confirm=True)
+        assert database.customer("person").name == "Ada"
+        assert database.resume_account("acme")
+        assert database.create_grant("acme", "credits", "1", grant_id="g")
+        closing = database.close_account("acme", confirm=True)
+        assert [each.credits for each in closing.lines] == [Decimal(1)]
+        with pytest.raises(errors.PreconditionError, match="closed for good"):
+            database.create_grant("acme", "credits", "1", grant_id="late")
 
 
 WHO = {

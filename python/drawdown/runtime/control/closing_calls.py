@@ -64,6 +64,8 @@ def close_account(step: Step, request: CloseAccount) -> AccountClosing:
                 field="remainder",
             )
         return known
+    # Before its grants are read: what is given afterwards would not be voided.
+    step.plane.closed_accounts.begin_closing(account)
     step.require(account, SuspendAccount(account=account))
     now = step.now_of(account)
     grants = step.engine.grants(account)
@@ -83,7 +85,6 @@ def close_account(step: Step, request: CloseAccount) -> AccountClosing:
     )
     step.work.profiles.put(msgspec.structs.replace(profile, closed=True))
     step.decision.job(closing_job(closing, unpaid))
-    step.plane.closed_accounts.add(account)
     return step.work.closings.put(closing)
 
 

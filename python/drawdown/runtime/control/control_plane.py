@@ -30,6 +30,7 @@ from drawdown.model.request import Request
 from drawdown.model.request_check import check_request
 from drawdown.notices import AddressPolicy
 from drawdown.payments import ManualProvider, PaymentProvider
+from drawdown.runtime.control.closed_accounts import ClosedAccounts
 from drawdown.runtime.control.delivery import Delivery, is_refused
 from drawdown.runtime.control.fault_points import pass_point
 from drawdown.runtime.control.job_runner import JobRunner
@@ -99,8 +100,8 @@ class ControlPlane:
         self.delivery = Delivery(engine, sql)
         self.jobs = JobRunner(self)
         self._advancing = threading.RLock()
+        self.closed_accounts = ClosedAccounts(sql)
         with sql.transaction() as work:
-            self.closed_accounts = {each.account for each in work.closings.find()}
             self.restores = work.series.cursor(RESTORES)
         engine.guard = self._refuse_closed
         engine.completion = partial(with_recharge_thresholds, sql)
@@ -132,6 +133,8 @@ class ControlPlane:
         check_request(request, request.as_they_are)
         prior = None if call.before is None else call.before(self, request, account_prefix)
         with self.sql.transaction() as work:
+            # Inside, as a handler's own commands are asked about too.
+            self.closed_accounts.settle(work)
             step = Step(self, work, account_prefix=account_prefix)
             step.prior = prior
             answer = call.handler(step, request)
