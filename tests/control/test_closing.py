@@ -145,6 +145,21 @@ def test_an_awaited_correction_gives_a_closed_account_no_new_grant(server: Serve
     assert asyncio.run(corrected()) == "OK"
 
 
+def test_what_a_correction_returns_to_a_grant_used_up_before_the_closing_is_forfeited(
+    db: Database, account: str
+) -> None:
+    """It was exhausted when the account was closed: the closing has no line for it, and it stays closed."""
+    db.create_grant(account, "credits", "100", grant_id="gone", cost_minor=1000, cost_currency="USD")
+    assert db.record(account, credit_type="credits", credits="100", event_id="used", time=START)
+    closing = db.close_account(account, remainder="pay_out", confirm=True)
+    assert (closing.grants, closing.lines, closing.payouts) == ((), (), ())
+    done = db.correct(account, "used", credits="10")
+    assert (done.status, done.returned, done.available) == ("OK", Decimal(90), Decimal(0))
+    (grant,) = db.grants(account)
+    assert (grant.state, grant.burned, grant.voided) == ("voided", Decimal(10), Decimal(90))
+    assert db.verify(account).holds
+
+
 def test_an_open_hold_ends_as_it_would(db: Database, account: str) -> None:
     """What is held stays with its reservation; what returns is forfeited."""
     db.create_grant(account, "credits", "100", grant_id="g", cost_minor=1000, cost_currency="USD")

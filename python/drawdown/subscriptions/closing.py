@@ -23,8 +23,9 @@ from drawdown.subscriptions.identifiers import lane_of
 REMAINDERS: Final = ("forfeit", "pay_out")
 CLOSING_JOB: Final = "account.closing"
 VOID_REASON: Final = "account closed"
-# What has nothing left, or nothing that is still the account's, needs no void.
 _OPEN_STATES: Final = frozenset({"active", "scheduled", "pending"})
+# An exhausted one has nothing left, but a correction gives back to it. What has expired is over.
+_VOIDED_STATES: Final = _OPEN_STATES | {"exhausted"}
 
 
 class ClosingLine(Value, frozen=True):
@@ -96,12 +97,17 @@ def check_close(request: CloseAccount) -> None:
 
 
 def voids_of(account: str, grants: Iterable[Grant]) -> list[VoidGrant]:
-    """Every open grant is voided, in one step."""
+    """Every grant that has or may get back credits is voided, in one step."""
     return [
         VoidGrant(account=account, grant_id=each.grant_id, reason=VOID_REASON)
         for each in grants
-        if each.state in _OPEN_STATES
+        if each.state in _VOIDED_STATES
     ]
+
+
+def open_grants(grants: Iterable[Grant]) -> tuple[str, ...]:
+    """The ids of those that have credits left, now or later."""
+    return tuple(each.grant_id for each in grants if each.state in _OPEN_STATES)
 
 
 def closing_job(closing: AccountClosing, unpaid: Iterable[str]) -> Job:

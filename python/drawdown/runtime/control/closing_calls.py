@@ -23,6 +23,7 @@ from drawdown.subscriptions.closing import (
     check_close,
     closed,
     closing_job,
+    open_grants,
     voids_of,
 )
 from drawdown.subscriptions.identifiers import lane_of
@@ -72,7 +73,9 @@ def close_account(step: Step, request: CloseAccount) -> AccountClosing:
     unpaid = _unpaid(step, account, grants)
     _end_subscriptions(step, account)
     _end_recharges(step, account)
-    voids = voids_of(account, step.engine.grants(account))
+    # Without those that left memory: nothing returns to them.
+    standing = step.engine.grants(account, ended=False)
+    voids = voids_of(account, standing)
     if voids:
         step.decision.command(account, *voids)
     closing = AccountClosing(
@@ -81,7 +84,7 @@ def close_account(step: Step, request: CloseAccount) -> AccountClosing:
         remainder=request.remainder,
         closed_at=now,
         reason=request.reason,
-        grants=tuple(each.grant_id for each in voids),
+        grants=open_grants(standing),
     )
     step.work.profiles.put(msgspec.structs.replace(profile, closed=True))
     step.decision.job(closing_job(closing, unpaid))
