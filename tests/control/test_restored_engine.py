@@ -11,7 +11,9 @@ import drawdown
 import msgspec
 import pytest
 from drawdown.embedded import EmbeddedDatabase
+from drawdown.runtime.control import delivery
 from drawdown.runtime.control.delivery import Delivery
+from drawdown.storage.recovery_gap import RecoveryGap
 
 from .conftest import SMALL, START, prepare
 from .plans import published
@@ -158,28 +160,58 @@ def test_who_was_given_a_transfer_is_made_again(tmp_path: Path, db_url: str) -> 
         assert state(database) == expected
 
 
+def killed_after(groups: tuple[int, ...], data: Path, db_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starts that end when so many groups are delivered."""
+    deliver_one = Delivery._deliver_one
+    left = 0
+
+    def dying(self: Delivery, group: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        return deliver_one(self, group)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Delivery, "_deliver_one", dying)
+        for allowed in groups:
+            left = allowed
+            with pytest.raises(KeyboardInterrupt):
+                opened(data, db_url)
+
+
 def test_a_crash_among_them_goes_on(
     forgotten: tuple[Path, str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed after each few groups, as often as it takes."""
     data, db_url, expected = forgotten
-    deliver_one = Delivery._deliver_one
-    left = [0]
-
-    def dying(self: Delivery, group: Any) -> Any:
-        left[0] -= 1
-        if left[0] < 0:
-            raise KeyboardInterrupt
-        return deliver_one(self, group)
-
-    monkeypatch.setattr(Delivery, "_deliver_one", dying)
-    for allowed in (0, 1, 3, 7):
-        left[0] = allowed
-        with pytest.raises(KeyboardInterrupt):
-            opened(data, db_url)
-    monkeypatch.setattr(Delivery, "_deliver_one", deliver_one)
+    killed_after((0, 1, 3, 7), data, db_url, monkeypatch)
     with opened(data, db_url) as database:
         assert state(database) == expected
+        assert database._control_plane().restores == 1
+
+
+def test_a_crash_among_what_a_snapshot_may_lack_keeps_the_order(
+    tmp_path: Path, db_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the engine was found to have is not issued once more, behind what came after it."""
+    data, kept = tmp_path / "data", tmp_path / "kept"
+    with opened(data, db_url) as database:
+        before(database)
+        end_seq = database.engine.durable_seq()
+    keep_engine(data, kept)
+    with opened(data, db_url) as database:
+        database.advance_clock("old", START + timedelta(days=70))
+        expected = state(database)
+    put_back(data, kept)
+    # The last renewal, which this engine has.
+    RecoveryGap(recovery_seq=end_seq - 5, end_seq=end_seq).write(data)
+    # Each is noted before the next is on its way.
+    monkeypatch.setattr(delivery, "_GROUPS_AT_ONCE", 1)
+    killed_after((6,), data, db_url, monkeypatch)
+    with opened(data, db_url) as database:
+        assert state(database) == expected
+        assert "refused" not in caplog.text
         assert database._control_plane().restores == 1
 
 

@@ -7,7 +7,7 @@
 
 Each account is as of its own image, taken between the recovery point S and the last of them, E. The engine
 goes on behind E; what it was told between S and E is in some accounts and not in others, so whoever kept it
-tells it again (``runtime/control/recovering.py``). Until that is done the file says so::
+tells it again (``runtime/control/recovering.py``). Until that is noted where it is kept, the file says so::
 
     {"recovery_seq": 5, "end_seq": 7}
 """
@@ -51,6 +51,6 @@ def gap_of(folder: Path) -> RecoveryGap | None:
 
 
 def close_gap(folder: Path) -> None:
-    """Everything in it was told again."""
+    """Everything in it waits to be told again, whatever becomes of the process."""
     (folder / FILE).unlink(missing_ok=True)
     sync_folder(folder)

@@ -111,9 +111,11 @@ class ControlPlane:
         """Bring the engine to where the database is: commands not delivered, or forgotten by a restore."""
         gap = None if self.folder is None else gap_of(self.folder)
         again = recover_from(self, recovered_seq, gap)
-        waiting = self.delivery.deliver()
         if gap is not None and self.folder is not None:
+            # All of it waits in the rows now. Open for longer, a crash would issue what is delivered by then
+            # once more, behind what came after it.
             close_gap(self.folder)
+        waiting = self.delivery.deliver()
         if waiting:
             _log.info("commands issued at the start", extra={"forgotten": again, "groups": waiting})
 
