@@ -188,6 +188,45 @@ def test_amounts_beyond_the_scale_are_refused_when_published(db: Database, name:
     assert raised.value.field == "credits.amount"
 
 
+@pytest.mark.parametrize(
+    ("settings", "at_zero"),
+    [
+        ({"kind": "hard"}, ("hard", None)),
+        ({"kind": "partial"}, ("partial", None)),
+        ({"kind": "overdraft", "limit": "0"}, ("overdraft", Decimal(0))),
+        ({"kind": "overdraft", "limit": "50.5"}, ("overdraft", Decimal("50.5"))),
+    ],
+)
+def test_every_policy_at_zero_that_a_plan_takes_is_in_force_for_its_subscriber(
+    db: Database, account: str, name: Name, settings: dict[str, Any], at_zero: tuple[str, Decimal | None]
+) -> None:
+    """What the engine would refuse is refused of the plan, so nobody pays for what is never served."""
+    published(db, name("plan"), at_zero=settings)
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    balance = db.balance(account, "credits")
+    assert (balance.policy, balance.policy_limit) == at_zero
+    assert db.record(account, "calls", quantity=1).status == "OK"
+
+
+@pytest.mark.parametrize("amount", ["0.001", "100000000000000000"])
+@pytest.mark.parametrize("field", ["at_zero.limit", "overage.cap"])
+def test_a_limit_beyond_the_credit_type_is_refused_when_published(
+    db: Database, name: Name, field: str, amount: str
+) -> None:
+    """More decimals than the type has, or more than a balance can hold; the plan stays a draft."""
+    settings: dict[str, Any] = {
+        "at_zero.limit": {"at_zero": {"kind": "overdraft", "limit": amount}},
+        "overage.cap": {"overage": {"prices": _TWENTY, "cap": amount}},
+    }[field]
+    minutes = {"credit_type": "minutes", "amount": "1", "cadence": "monthly"}
+    plan_id = f"{name('plan')}-{field}-{amount}"
+    db.create_plan(**paid_plan(plan_id, credits=minutes, **settings))
+    with pytest.raises(drawdown.InvalidRequestError) as raised:
+        db.publish_plan(plan_id)
+    assert raised.value.field == field
+    assert db.plan(plan_id).state == "draft"
+
+
 def test_a_rate_of_an_unknown_meter_is_refused_when_published(db: Database, name: Name) -> None:
     db.create_plan(**paid_plan(name("plan"), rates=[{"meter": "nothing", "credits": "1"}]))
     with pytest.raises(drawdown.NotFoundError):
@@ -206,6 +245,12 @@ def test_a_rate_of_an_unknown_meter_is_refused_when_published(db: Database, name
         ({"credits": {"credit_type": "credits", "amount": "1", "cadence": "daily"}}, "credits.cadence"),
         ({"trial": {"days": 0}}, "trial.days"),
         ({"at_zero": {"kind": "soft"}}, "at_zero.kind"),
+        ({"at_zero": {"kind": "overdraft"}}, "at_zero.limit"),
+        ({"at_zero": {"kind": "overdraft", "limit": "-5"}}, "at_zero.limit"),
+        ({"at_zero": {"kind": "hard", "limit": "5"}}, "at_zero.limit"),
+        ({"at_zero": {"kind": "partial", "limit": "5"}}, "at_zero.limit"),
+        ({"at_zero": {"kind": "overdraft", "limit": "5"}, "credits": None, "type": "custom"}, "at_zero.kind"),
+        ({"overage": {"prices": _TWENTY}, "credits": None, "type": "custom"}, "overage"),
         ({"colour": "red"}, "colour"),
     ],
 )

@@ -207,6 +207,7 @@ def check_plan(plan: Plan) -> None:
         if getattr(plan, charge) is not None:
             check_prices(getattr(plan, charge).prices, f"{charge}.prices")
     if plan.overage is not None:
+        _require(plan.credits is not None, "overage", "a plan with credits says past which ones")
         _require(plan.overage.cap is None or plan.overage.cap >= 0, "overage.cap", "not negative")
     check_meter_rates(plan.rates, "rates")
     if plan.credits is not None:
@@ -214,19 +215,12 @@ def check_plan(plan: Plan) -> None:
     if plan.top_up is not None:
         _check_top_up(plan.top_up)
     if plan.trial is not None:
-        _require(1 <= plan.trial.days <= 3_660, "trial.days", "a trial has 1–3660 days")
-        _require(plan.trial.end in TRIAL_ENDS, "trial.end", f"one of {', '.join(TRIAL_ENDS)}")
-        _require(plan.trial.credits >= 0, "trial.credits", "not negative")
+        _check_trial(plan.trial)
     if plan.signup_grant is not None:
         _require(plan.credits is not None, "signup_grant", "a plan with credits says of which type")
         _require(plan.signup_grant.amount > 0, "signup_grant.amount", "more than 0")
         check_lifetime(plan.signup_grant.lifetime, "signup_grant.lifetime")
-    _require(plan.at_zero.kind in POLICY_KINDS, "at_zero.kind", f"one of {', '.join(POLICY_KINDS)}")
-    _require(
-        plan.at_zero.kind != "overage" or plan.overage is not None,
-        "at_zero.kind",
-        "overage needs its charge: set overage",
-    )
+    _check_at_zero(plan)
     _require(not (plan.rates and plan.rate_card), "rate_card", "give rates or a rate card, not both")
 
 
@@ -237,6 +231,31 @@ def _check_free(plan: Plan) -> None:
         fixed["credits.prices"] = plan.credits.prices
     for field, prices in fixed.items():
         _require(all(price.is_free for price in prices), field, "a free plan has none; its type is paid then")
+
+
+def _check_trial(trial: Trial) -> None:
+    _require(1 <= trial.days <= 3_660, "trial.days", "a trial has 1–3660 days")
+    _require(trial.end in TRIAL_ENDS, "trial.end", f"one of {', '.join(TRIAL_ENDS)}")
+    _require(trial.credits >= 0, "trial.credits", "not negative")
+
+
+def _check_at_zero(plan: Plan) -> None:
+    """The engine takes the policy: it refuses one with the wrong limit together with all that entitles."""
+    kind, limit = plan.at_zero.kind, plan.at_zero.limit
+    _require(kind in POLICY_KINDS, "at_zero.kind", f"one of {', '.join(POLICY_KINDS)}")
+    _require(
+        kind != "overage" or plan.overage is not None, "at_zero.kind", "overage needs its charge: set overage"
+    )
+    _require(
+        kind == "hard" or plan.credits is not None,
+        "at_zero.kind",
+        f"{kind} is of the plan's credits, and this plan has none: set credits, or leave at_zero out",
+    )
+    if kind == "overdraft":
+        _require(limit is not None, "at_zero.limit", "overdraft has a limit in credits: set it")
+        _require(limit is None or limit >= 0, "at_zero.limit", "not negative")
+    else:
+        _require(limit is None, "at_zero.limit", f"only overdraft has one, not {kind}: leave it out")
 
 
 def check_meter_rates(rates: Sequence[MeterRate], field: str) -> None:

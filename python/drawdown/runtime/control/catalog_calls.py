@@ -105,6 +105,8 @@ def published(
     plan: Plan, scale_of: Callable[[str], int], card_of: Callable[[str], RateCard]
 ) -> tuple[Plan, list[Command]]:
     """The draft in force: a card it names is pinned to its present version, its rates are the engine's."""
+    # Drafts of earlier versions of the program were stored by fewer rules.
+    check_plan(plan)
     check_publishable(plan)
     plan = _check_scales(plan, scale_of)
     if plan.rate_card:

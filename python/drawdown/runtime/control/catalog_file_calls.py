@@ -244,15 +244,6 @@ def _pack(step: Step, pack: Pack, known: Known) -> Entry:
 
 
 def _plan(step: Step, plan: Plan, known: Known) -> Entry:
-    check_plan(plan)
-    if plan.product_id not in known.products:
-        raise errors.NotFoundError(
-            f"plans: {plan.plan_id!r} names product {plan.product_id!r}, which there is not",
-            reason="PRODUCT_UNKNOWN",
-            field="product_id",
-        )
-    if plan.state == "published":
-        check_publishable(plan)
     versions = step.work.plans.find(plan_id=plan.plan_id, order="version")
     latest = versions[-1] if versions else None
     # Nobody begins on an older version of what is archived either.
@@ -264,11 +255,26 @@ def _plan(step: Step, plan: Plan, known: Known) -> Entry:
         action = "archive"
     change = CatalogChange(kind="plan", id=plan.plan_id, action=action, fields=fields, differences=details)
     if action == "keep":
+        # By whatever rules it was taken: a dump loads where it came from.
         return Entry(change)
+    _check_file_plan(plan, known)
     becomes, group = _becomes(latest, wanted, plan.state, bool(fields), known)
     if plan.state == "archived" and latest is not None and latest.version != becomes.version:
         left.append(latest)
     return Entry(change, group, partial(_store_plan, step, becomes, left))
+
+
+def _check_file_plan(plan: Plan, known: Known) -> None:
+    """Whether the plan can be taken in its state. Raises as creating and publishing it do."""
+    check_plan(plan)
+    if plan.product_id not in known.products:
+        raise errors.NotFoundError(
+            f"plans: {plan.plan_id!r} names product {plan.product_id!r}, which there is not",
+            reason="PRODUCT_UNKNOWN",
+            field="product_id",
+        )
+    if plan.state == "published":
+        check_publishable(plan)
 
 
 def _store_plan(step: Step, plan: Plan, left: list[Plan]) -> None:
