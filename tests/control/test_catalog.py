@@ -244,6 +244,8 @@ def test_a_rate_of_an_unknown_meter_is_refused_when_published(db: Database, name
         ({"credits": {"credit_type": "credits", "amount": "0", "cadence": "monthly"}}, "credits.amount"),
         ({"credits": {"credit_type": "credits", "amount": "1", "cadence": "daily"}}, "credits.cadence"),
         ({"trial": {"days": 0}}, "trial.days"),
+        ({"trial": {"days": 7, "credits": "5"}, "credits": None, "type": "custom"}, "trial.credits"),
+        ({"rates": [{"meter": "calls", "credits": "2"}, {"meter": "calls", "credits": "7"}]}, "rates"),
         ({"at_zero": {"kind": "soft"}}, "at_zero.kind"),
         ({"at_zero": {"kind": "overdraft"}}, "at_zero.limit"),
         ({"at_zero": {"kind": "overdraft", "limit": "-5"}}, "at_zero.limit"),

@@ -215,7 +215,7 @@ def check_plan(plan: Plan) -> None:
     if plan.top_up is not None:
         _check_top_up(plan.top_up)
     if plan.trial is not None:
-        _check_trial(plan.trial)
+        _check_trial(plan.trial, plan.credits)
     if plan.signup_grant is not None:
         _require(plan.credits is not None, "signup_grant", "a plan with credits says of which type")
         _require(plan.signup_grant.amount > 0, "signup_grant.amount", "more than 0")
@@ -233,10 +233,13 @@ def _check_free(plan: Plan) -> None:
         _require(all(price.is_free for price in prices), field, "a free plan has none; its type is paid then")
 
 
-def _check_trial(trial: Trial) -> None:
+def _check_trial(trial: Trial, charge: CreditsCharge | None) -> None:
     _require(1 <= trial.days <= 3_660, "trial.days", "a trial has 1–3660 days")
     _require(trial.end in TRIAL_ENDS, "trial.end", f"one of {', '.join(TRIAL_ENDS)}")
     _require(trial.credits >= 0, "trial.credits", "not negative")
+    _require(
+        trial.credits == 0 or charge is not None, "trial.credits", "a plan with credits says of which type"
+    )
 
 
 def _check_at_zero(plan: Plan) -> None:
@@ -259,7 +262,11 @@ def _check_at_zero(plan: Plan) -> None:
 
 
 def check_meter_rates(rates: Sequence[MeterRate], field: str) -> None:
-    """Raises ``InvalidRequestError`` naming the rate; meters and tiers are the engine's to judge."""
+    """Each meter and match has one price.
+
+    Raises ``InvalidRequestError`` naming the rate; meters and tiers are the engine's to judge.
+    """
+    seen: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
     for index, rate in enumerate(rates):
         prices = [rate.credits, *(tier.credits for tier in rate.tiers)]
         _require(
@@ -268,6 +275,13 @@ def check_meter_rates(rates: Sequence[MeterRate], field: str) -> None:
             "a price is not negative",
         )
         _require(rate.per > 0, f"{field}[{index}].per", "more than 0")
+        key = (rate.meter, tuple(sorted(rate.match.items())))
+        if key in seen:
+            raise InvalidRequestError(
+                f"{field}[{index}]: meter {rate.meter!r} with the same match occurs twice; keep one of them",
+                field=field,
+            )
+        seen.add(key)
 
 
 def _check_credits(charge: CreditsCharge) -> None:

@@ -29,11 +29,3 @@ def check_card(card: RateCard) -> None:
     if not card.rates:
         raise InvalidRequestError("rates: a card needs at least one", field="rates")
     check_meter_rates(card.rates, "rates")
-    seen: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
-    for number, rate in enumerate(card.rates):
-        key = (rate.meter, tuple(sorted(rate.match.items())))
-        if key in seen:
-            raise InvalidRequestError(
-                f"rates[{number}]: meter {rate.meter!r} with the same match occurs twice", field="rates"
-            )
-        seen.add(key)
