@@ -1,5 +1,6 @@
 """A plan: everything that a subscription to it does, fixed once it is published (semantics §9)."""
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
@@ -22,6 +23,7 @@ TRIAL_ENDS: Final = ("convert", "end")
 # Of whatever calendar steps: what lies beyond has no date.
 COUNT_MAX: Final = 1_000
 LIFETIME_UNITS: Final = ("day", "week", "month", "year")
+_CARD_VERSION: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
 class Lifetime(Value, frozen=True):
@@ -144,7 +146,7 @@ class Plan(Value, frozen=True):
     rates: tuple[MeterRate, ...] = ()
     """The meters that the plan entitles to; usage of another is ``NOT_ENTITLED``."""
     rate_card: str = ""
-    """A rate card by name instead of ``rates``; publishing pins its present version."""
+    """A card instead of ``rates``: ``card@2``, or by name, and publishing pins its present version."""
     features: dict[str, str] = {}
     """Features that are not metered: ``"true"`` or a value."""
     trial: Trial | None = None
@@ -222,6 +224,12 @@ def check_plan(plan: Plan) -> None:
         check_lifetime(plan.signup_grant.lifetime, "signup_grant.lifetime")
     _check_at_zero(plan)
     _require(not (plan.rates and plan.rate_card), "rate_card", "give rates or a rate card, not both")
+    _, at, version = plan.rate_card.partition("@")
+    _require(
+        not at or _CARD_VERSION.fullmatch(version) is not None,
+        "rate_card",
+        f"{plan.rate_card[:128]!r} names no version; write card@2, or card for the newest",
+    )
 
 
 def _check_free(plan: Plan) -> None:

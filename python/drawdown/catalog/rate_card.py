@@ -1,7 +1,7 @@
 """A rate card: prices of meters in credits under a name, one version after the other.
 
-A plan that names a card pins the version of the day on which it is published; later versions are for
-plans published later.
+A plan that names a card pins the version of the day on which it is published, or the one that it names as
+``card@2``; later versions are for plans published later.
 """
 
 from drawdown.catalog.plan import MeterRate, check_meter_rates

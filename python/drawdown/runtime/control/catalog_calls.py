@@ -30,6 +30,7 @@ from drawdown.model.ids import check_id
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.tables.catalog import plan as plan_table
+from drawdown.storage.sql.tables.catalog import rate_card as card_table
 from drawdown.subscriptions.entitling import rate_commands, rate_table_name
 
 
@@ -62,8 +63,8 @@ def create_plan(step: Step, request: CreatePlan) -> Plan:
     The same content as the latest version answers that; an id whose latest version is a draft of other
     content is ``ALREADY_EXISTS``.
     """
+    check_plan(request.plan)
     wanted = as_written(request.plan)
-    check_plan(wanted)
     if step.work.products.get(product_id=wanted.product_id) is None:
         raise errors.NotFoundError(
             f"there is no product {wanted.product_id!r}; create it first",
@@ -72,7 +73,7 @@ def create_plan(step: Step, request: CreatePlan) -> Plan:
         )
     latest = latest_plan(step, wanted.plan_id)
     if latest is not None:
-        if as_written(latest) == wanted:
+        if as_written(latest) == priced_like(latest, wanted):
             return latest
         if latest.state == "draft":
             raise errors.AlreadyExistsError(
@@ -95,7 +96,7 @@ def publish_plan(step: Step, request: PublishPlan) -> Plan:
         raise errors.PreconditionError(
             f"plan {plan.plan_id!r} is archived; create its next version", reason="PLAN_ARCHIVED"
         )
-    plan, group = published(plan, step.engine.scale, partial(latest_card, step))
+    plan, group = published(plan, step.engine.scale, partial(card_named, step))
     if group:
         step.command_if_taken("", *group)
     return step.work.plans.put(plan)
@@ -104,7 +105,10 @@ def publish_plan(step: Step, request: PublishPlan) -> Plan:
 def published(
     plan: Plan, scale_of: Callable[[str], int], card_of: Callable[[str], RateCard]
 ) -> tuple[Plan, list[Command]]:
-    """The draft in force: a card it names is pinned to its present version, its rates are the engine's."""
+    """The draft in force: priced by the card it names, in its newest version where it names none.
+
+    Its rates are the engine's.
+    """
     # Drafts of earlier versions of the program were stored by fewer rules.
     check_plan(plan)
     check_publishable(plan)
@@ -198,8 +202,7 @@ def list_packs(step: Step, request: ListPacks) -> Packs:
 
 
 def as_written(plan: Plan) -> Plan:
-    """The plan as its author wrote it, without what publishing sets."""
-    card, _, pinned = plan.rate_card.partition("@")
+    """The plan as its author wrote it, without what publishing sets but for the version of its card."""
     return msgspec.structs.replace(
         plan,
         version=1,
@@ -207,16 +210,27 @@ def as_written(plan: Plan) -> Plan:
         rate_table="",
         rate_credit_type="",
         credit_scale=9,
-        rate_card=card,
-        rates=() if pinned else plan.rates,
+        rates=() if plan.rate_card else plan.rates,
     )
 
 
-def latest_card(step: Step, card_id: str) -> RateCard:
-    """The newest version. Raises ``NotFoundError``."""
-    found = step.work.rate_cards.find(card_id=card_id, order="version", descending=True, limit=1)
+def priced_like(there: Plan, wanted: Plan) -> Plan:
+    """``wanted`` with the card's version that ``there`` was published with, where it asks for no other.
+
+    A card that has moved on changes no plan; who wants its new prices names the version.
+    """
+    if there.rate_table and wanted.rate_card and wanted.rate_card == there.rate_card.partition("@")[0]:
+        return msgspec.structs.replace(wanted, rate_card=there.rate_card)
+    return wanted
+
+
+def card_named(step: Step, name: str) -> RateCard:
+    """The newest version of a card, or the one that ``card@2`` says. Raises ``NotFoundError``."""
+    card_id, _, version = name.partition("@")
+    where = [card_table.c.version == int(version)] if version else []
+    found = step.work.rate_cards.find(*where, card_id=card_id, order="version", descending=True, limit=1)
     if not found:
-        raise unknown_card(card_id)
+        raise unknown_card(name)
     return found[0]
 
 

@@ -25,7 +25,7 @@ from drawdown.catalog.requests import DumpCatalog, ListRateCards, LoadCatalog, P
 from drawdown.model.commands import Command, CreateCreditType, CreateMeter
 from drawdown.model.credits import require_scale, units_from_credits
 from drawdown.model.results import Meter
-from drawdown.runtime.control.catalog_calls import as_written, published, unknown_card
+from drawdown.runtime.control.catalog_calls import as_written, priced_like, published, unknown_card
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step, refusal
 from drawdown.subscriptions.entitling import card_commands
@@ -45,6 +45,7 @@ class Known(NamedTuple):
 
     scales: dict[str, int]
     cards: dict[str, RateCard]
+    """Every version by ``card@2``, and the newest by its name too."""
     products: set[str]
 
     def scale_of(self, credit_type: str) -> int:
@@ -57,11 +58,11 @@ class Known(NamedTuple):
             )
         return self.scales[credit_type]
 
-    def card_of(self, card_id: str) -> RateCard:
-        """The newest version of a card. Raises ``NotFoundError``."""
-        if card_id not in self.cards:
-            raise unknown_card(card_id)
-        return self.cards[card_id]
+    def card_of(self, name: str) -> RateCard:
+        """The newest version of a card, or the one that ``card@2`` says. Raises ``NotFoundError``."""
+        if name not in self.cards:
+            raise unknown_card(name)
+        return self.cards[name]
 
 
 @handles(PutRateCard)
@@ -146,11 +147,14 @@ def _check_once(entries: Sequence[Entry]) -> None:
 def _known(step: Step, content: CatalogContent) -> Known:
     """With the file as it will be."""
     scales = {each.name: each.scale for each in step.engine.catalog().credit_types}
-    cards = {card.card_id: card for card in step.work.rate_cards.find(order="row")}
+    cards: dict[str, RateCard] = {}
+    for card in step.work.rate_cards.find(order="row"):
+        cards[card.card_id] = cards[f"{card.card_id}@{card.version}"] = card
     for card in content.rate_cards:
         latest, wanted = cards.get(card.card_id), _card_as_written(card)
         if latest is None or _card_as_written(latest) != wanted:
-            cards[card.card_id] = _version_after(latest, wanted)
+            version = _version_after(latest, wanted)
+            cards[card.card_id] = cards[f"{card.card_id}@{version.version}"] = version
     return Known(
         {**scales, **{each.name: each.scale for each in content.credit_types}},
         cards,
@@ -248,8 +252,10 @@ def _plan(step: Step, plan: Plan, known: Known) -> Entry:
     latest = versions[-1] if versions else None
     # Nobody begins on an older version of what is archived either.
     left = [each for each in versions[:-1] if plan.state == "archived" and each.state != "archived"]
-    wanted = as_written(plan)
-    fields, details = _compared(None if latest is None else as_written(latest), wanted)
+    # Rates beside a card are not dropped unseen: they differ from what is there, and are refused.
+    wanted = msgspec.structs.replace(as_written(plan), rates=plan.rates)
+    same = wanted if latest is None else priced_like(latest, wanted)
+    fields, details = _compared(None if latest is None else as_written(latest), same)
     action = _plan_action(latest, plan, fields)
     if left and action == "keep":
         action = "archive"
@@ -332,5 +338,10 @@ def dump_catalog(step: Step, request: DumpCatalog) -> CatalogContent:
         rate_cards=tuple(_card_as_written(card) for card in cards.values()),
         products=tuple(step.work.products.find()),
         packs=tuple(step.work.packs.find()),
-        plans=tuple(msgspec.structs.replace(as_written(plan), state=plan.state) for plan in plans.values()),
+        plans=tuple(_dumped(plan) for plan in plans.values()),
     )
+
+
+def _dumped(plan: Plan) -> Plan:
+    card = plan.rate_card.partition("@")[0] if plan.rate_table else plan.rate_card
+    return msgspec.structs.replace(as_written(plan), state=plan.state, rate_card=card)

@@ -1,0 +1,61 @@
+"""Which version of a rate card prices a plan, by calls and by catalog files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import drawdown
+import msgspec
+import pytest
+from drawdown.client.interface import Database
+
+from .plans import paid_plan, published
+from .test_catalog_file import actions
+
+Name = Callable[[str], str]
+
+
+def test_a_plan_that_names_a_version_of_its_card_has_that_versions_prices(db: Database, name: Name) -> None:
+    """By the call and by a file; with no version named it keeps the one it has until the version is named."""
+    for credits in ("2", "30"):
+        db.put_rate_card(name("card"), rates=[{"meter": "calls", "credits": credits}])
+    card = {"rates": [], "rate_card": f"{name('card')}@1"}
+    plan = published(db, name("plan"), **card)
+    assert (plan.rate_card, plan.rates[0].credits) == (f"{name('card')}@1", 2)
+    assert db.create_plan(**paid_plan(name("plan"), **{**card, "rate_card": name("card")})) == plan
+    written = {**msgspec.to_builtins(plan), "plan_id": name("file"), "rates": []}
+    assert actions(db.load_catalog({"plans": [written]})) == {f"plan {name('file')}": "create"}
+    assert db.plan(name("file")).rates == plan.rates
+
+    for wanted, action in ((f"{name('card')}@2", "new_version"), (name("card"), "keep")):
+        (change,) = db.load_catalog({"plans": [{**written, "rate_card": wanted}]}).changes
+        assert change.action == action
+        there = db.plan(name("file"))
+        assert (there.version, there.rate_card, there.rates[0].credits) == (2, f"{name('card')}@2", 30)
+    assert published(db, name("plan"), **{**card, "rate_card": f"{name('card')}@2"}).version == 2
+
+
+@pytest.mark.parametrize(
+    ("version", "rates", "error"),
+    [
+        ("3", [], drawdown.NotFoundError),
+        ("01", [], drawdown.InvalidRequestError),
+        ("newest", [], drawdown.InvalidRequestError),
+        ("1", [{"meter": "calls", "credits": "7"}], drawdown.InvalidRequestError),
+    ],
+)
+def test_a_card_that_cannot_price_the_plan_is_refused(
+    db: Database, name: Name, version: str, rates: list[Any], error: type[drawdown.DrawdownError]
+) -> None:
+    """A version that there is not, what is no version, and prices of the plan's own beside the card's."""
+    db.put_rate_card(name("card"), rates=[{"meter": "calls", "credits": "2"}])
+    settings = {"rates": rates, "rate_card": f"{name('card')}@{version}"}
+    with pytest.raises(error) as raised:
+        published(db, name("plan"), **settings)
+    assert raised.value.field == "rate_card"
+    written = {**paid_plan(name("file"), **settings), "product_id": "ai", "state": "published"}
+    del written["product"]
+    with pytest.raises(error) as raised:
+        db.load_catalog({"plans": [written]})
+    assert raised.value.field == "rate_card"
