@@ -59,3 +59,35 @@ def test_a_card_that_cannot_price_the_plan_is_refused(
     with pytest.raises(error) as raised:
         db.load_catalog({"plans": [written]})
     assert raised.value.field == "rate_card"
+
+
+@pytest.mark.parametrize("state", ["published", "draft"])
+def test_a_dry_run_shows_the_prices_that_a_new_version_takes_from_its_card(
+    db: Database, name: Name, state: str
+) -> None:
+    """The file changes the description only; the card has moved on, and the new version with it."""
+    db.put_rate_card(name("card"), rates=[{"meter": "calls", "credits": "2"}])
+    plan = published(db, name("plan"), rates=[], rate_card=name("card"))
+    db.put_rate_card(name("card"), credit_type="minutes", rates=[{"meter": "calls", "credits": "200"}])
+    wanted = {**msgspec.to_builtins(plan), "description": "For teams", "rate_card": name("card"), "rates": []}
+    content = {"plans": [{**wanted, "state": state}]}
+    would = db.load_catalog(content, dry_run=True)
+    (change,) = would.changes
+    assert set(change.fields) == {"description", "rate_card", "rates", "rate_credit_type"}
+    found = {each.place: (each.before, each.after) for each in change.differences}
+    assert found == {
+        "description": ("", '"For teams"'),
+        "rate_card": (f'"{name("card")}@1"', f'"{name("card")}@2"'),
+        "rates[0].credits": ('"2"', '"200"'),
+        "rate_credit_type": ('"credits"', '"minutes"'),
+    }
+    assert db.load_catalog(content).changes == would.changes
+    assert db.plans(plan.product_id)[-1].version == 2
+
+
+def test_a_dry_run_shows_no_prices_where_the_card_stayed(db: Database, name: Name) -> None:
+    db.put_rate_card(name("card"), rates=[{"meter": "calls", "credits": "2"}])
+    plan = published(db, name("plan"), rates=[], rate_card=name("card"))
+    wanted = {**msgspec.to_builtins(plan), "description": "For teams", "rate_card": name("card"), "rates": []}
+    (change,) = db.load_catalog({"plans": [wanted]}, dry_run=True).changes
+    assert change.fields == ("description",)

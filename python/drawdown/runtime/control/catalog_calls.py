@@ -114,19 +114,23 @@ def published(
     check_publishable(plan)
     plan = _check_scales(plan, scale_of)
     if plan.rate_card:
-        card = card_of(plan.rate_card)
-        plan = msgspec.structs.replace(
-            plan,
-            rates=card.rates,
-            rate_card=f"{card.card_id}@{card.version}",
-            rate_credit_type=card.credit_type,
-        )
+        plan = priced_by(card_of(plan.rate_card), plan)
     group: list[Command] = []
     if plan.rates:
         table = rate_table_name(plan)
         group = rate_commands(table, plan)
         plan = msgspec.structs.replace(plan, rate_table=table)
     return msgspec.structs.replace(plan, state="published"), group
+
+
+def priced_by(card: RateCard, plan: Plan) -> Plan:
+    """The plan with the prices of this version of a card."""
+    return msgspec.structs.replace(
+        plan,
+        rates=card.rates,
+        rate_card=f"{card.card_id}@{card.version}",
+        rate_credit_type=card.credit_type,
+    )
 
 
 def _check_scales(plan: Plan, scale_of: Callable[[str], int]) -> Plan:

@@ -25,7 +25,7 @@ from drawdown.catalog.requests import DumpCatalog, ListRateCards, LoadCatalog, P
 from drawdown.model.commands import Command, CreateCreditType, CreateMeter
 from drawdown.model.credits import require_scale, units_from_credits
 from drawdown.model.results import Meter
-from drawdown.runtime.control.catalog_calls import as_written, priced_like, published, unknown_card
+from drawdown.runtime.control.catalog_calls import as_written, priced_by, priced_like, published, unknown_card
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step, refusal
 from drawdown.subscriptions.entitling import card_commands
@@ -63,6 +63,18 @@ class Known(NamedTuple):
         if name not in self.cards:
             raise unknown_card(name)
         return self.cards[name]
+
+    def shown(self, plan: Plan) -> Plan:
+        """The plan as written, with the prices that it has or would be published with."""
+        priced = plan
+        if plan.rate_card in self.cards and not plan.rate_table:
+            priced = priced_by(self.cards[plan.rate_card], plan)
+        return msgspec.structs.replace(
+            as_written(plan),
+            rate_card=priced.rate_card,
+            rates=priced.rates,
+            rate_credit_type=priced.rate_credit_type,
+        )
 
 
 @handles(PutRateCard)
@@ -255,16 +267,18 @@ def _plan(step: Step, plan: Plan, known: Known) -> Entry:
     # Rates beside a card are not dropped unseen: they differ from what is there, and are refused.
     wanted = msgspec.structs.replace(as_written(plan), rates=plan.rates)
     same = wanted if latest is None else priced_like(latest, wanted)
-    fields, details = _compared(None if latest is None else as_written(latest), same)
-    action = _plan_action(latest, plan, fields)
+    differs = latest is not None and as_written(latest) != same
+    action = _plan_action(latest, plan, differs)
     if left and action == "keep":
         action = "archive"
-    change = CatalogChange(kind="plan", id=plan.plan_id, action=action, fields=fields, differences=details)
     if action == "keep":
         # By whatever rules it was taken: a dump loads where it came from.
-        return Entry(change)
+        return Entry(CatalogChange(kind="plan", id=plan.plan_id, action=action))
     _check_file_plan(plan, known)
-    becomes, group = _becomes(latest, wanted, plan.state, bool(fields), known)
+    becomes, group = _becomes(latest, wanted, plan.state, differs, known)
+    # A new version of a plan may bring its card's new prices, which the file need not name.
+    fields, details = _compared(None if latest is None else known.shown(latest), known.shown(becomes))
+    change = CatalogChange(kind="plan", id=plan.plan_id, action=action, fields=fields, differences=details)
     if plan.state == "archived" and latest is not None and latest.version != becomes.version:
         left.append(latest)
     return Entry(change, group, partial(_store_plan, step, becomes, left))
@@ -290,10 +304,10 @@ def _store_plan(step: Step, plan: Plan, left: list[Plan]) -> None:
     step.work.plans.put(plan)
 
 
-def _plan_action(latest: Plan | None, plan: Plan, fields: tuple[str, ...]) -> str:
+def _plan_action(latest: Plan | None, plan: Plan, differs: bool) -> str:
     if latest is None:
         return "create"
-    if fields:
+    if differs:
         return "change" if latest.state == "draft" else "new_version"
     if latest.state == plan.state or plan.state == "draft":
         return "keep"
