@@ -253,6 +253,7 @@ def test_a_rate_of_an_unknown_meter_is_refused_when_published(db: Database, name
         ({"at_zero": {"kind": "partial", "limit": "5"}}, "at_zero.limit"),
         ({"at_zero": {"kind": "overdraft", "limit": "5"}, "credits": None, "type": "custom"}, "at_zero.kind"),
         ({"overage": {"prices": _TWENTY}, "credits": None, "type": "custom"}, "overage"),
+        ({"state": "publised"}, "state"),
         ({"colour": "red"}, "colour"),
     ],
 )
@@ -261,6 +262,14 @@ def test_bad_content_names_its_field(db: Database, name: Name, content: dict[str
         db.create_plan(**paid_plan(name("plan"), **content))
     assert raised.value.field == field
     assert not [plan for plan in db.plans() if plan.plan_id == name("plan")]
+
+
+def test_a_pack_takes_the_words_for_its_state_only(db: Database, name: Name) -> None:
+    price = [{"currency": "USD", "amount": "5"}]
+    with pytest.raises(drawdown.InvalidRequestError) as raised:
+        db.create_pack(name("pack"), name="P", amount="5", prices=price, state="Archived")
+    assert raised.value.field == "state"
+    assert name("pack") not in {each.pack_id for each in db.packs()}
 
 
 def test_the_same_content_is_the_same_however_it_is_written(db: Database, account: str, name: Name) -> None:

@@ -10,6 +10,7 @@ from drawdown.model.ids import check_id
 from drawdown.model.money import Money
 from drawdown.model.request import Value
 
+STATES: Final = ("published", "archived")
 SCHEDULES: Final = ("one_off", "weekly", "monthly")
 
 
@@ -45,5 +46,9 @@ def check_pack(pack: Pack) -> None:
         raise InvalidRequestError("category: paid or promotional", field="category")
     if not 1 <= pack.priority <= 100:
         raise InvalidRequestError("priority: 1–100", field="priority")
+    if pack.state not in STATES:
+        raise InvalidRequestError(
+            f"state: {pack.state[:128]!r} is not one of {', '.join(STATES)}", field="state"
+        )
     check_lifetime(pack.lifetime, "lifetime")
     check_prices(pack.prices, "prices")

@@ -11,6 +11,7 @@ from drawdown.model.commands import POLICY_KINDS
 from drawdown.model.ids import check_id
 from drawdown.model.request import Value
 
+STATES: Final = ("draft", "published", "archived")
 TYPES: Final = ("free", "paid", "custom")
 BILLING_MODELS: Final = ("recurring", "one_off")
 BILLING_PERIODS: Final = ("monthly", "yearly")
@@ -182,6 +183,7 @@ def version_of(plan_key: str) -> tuple[str, int]:
 
 
 _CLOSED: Final = (
+    ("state", STATES),
     ("type", TYPES),
     ("billing_model", BILLING_MODELS),
     ("billing_period", BILLING_PERIODS),
@@ -198,9 +200,7 @@ def check_plan(plan: Plan) -> None:
     check_id(plan.product_id, "product_id")
     _require(bool(plan.name), "name", "a plan has a name")
     _require("@" not in plan.plan_id, "plan_id", "'@' separates id and version")
-    for field, allowed in _CLOSED:
-        value = getattr(plan, field)
-        _require(value in allowed, field, f"{value!r} is not one of {', '.join(allowed)}")
+    check_words(plan)
     for field in ("base_fee", "minimum_spend"):
         check_prices(getattr(plan, field), field)
     if plan.type == "free":
@@ -230,6 +230,13 @@ def check_plan(plan: Plan) -> None:
         "rate_card",
         f"{plan.rate_card[:128]!r} names no version; write card@2, or card for the newest",
     )
+
+
+def check_words(plan: Plan) -> None:
+    """Settings with a closed list hold one of its words. Raises ``InvalidRequestError`` naming the field."""
+    for field, allowed in _CLOSED:
+        value = getattr(plan, field)
+        _require(value in allowed, field, f"{value[:128]!r} is not one of {', '.join(allowed)}")
 
 
 def _check_free(plan: Plan) -> None:

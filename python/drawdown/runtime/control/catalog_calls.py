@@ -94,7 +94,9 @@ def publish_plan(step: Step, request: PublishPlan) -> Plan:
         return plan
     if plan.state == "archived":
         raise errors.PreconditionError(
-            f"plan {plan.plan_id!r} is archived; create its next version", reason="PLAN_ARCHIVED"
+            f"plan {plan.plan_id!r} is archived; create its next version with other content,"
+            " or load it as published from a catalog file",
+            reason="PLAN_ARCHIVED",
         )
     plan, group = published(plan, step.engine.scale, partial(card_named, step))
     if group:

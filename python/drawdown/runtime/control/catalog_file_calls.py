@@ -1,8 +1,6 @@
 """The catalog from and to a file, and rate cards."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
 import msgspec
 
@@ -11,70 +9,22 @@ from drawdown.catalog.catalog_file import (
     CatalogChange,
     CatalogContent,
     CatalogDiff,
-    CatalogDifference,
     CreditTypeEntry,
     MeterEntry,
-    differences,
-    differing,
 )
 from drawdown.catalog.pack import Pack, check_pack
-from drawdown.catalog.plan import Plan, check_plan, check_publishable
 from drawdown.catalog.product import Product
 from drawdown.catalog.rate_card import RateCard, check_card
 from drawdown.catalog.requests import DumpCatalog, ListRateCards, LoadCatalog, PutRateCard, RateCards
-from drawdown.model.commands import Command, CreateCreditType, CreateMeter
+from drawdown.model.commands import CreateCreditType, CreateMeter
 from drawdown.model.credits import require_scale, units_from_credits
 from drawdown.model.results import Meter
-from drawdown.runtime.control.catalog_calls import as_written, priced_by, priced_like, published, unknown_card
+from drawdown.runtime.control.catalog_file_entry import Entry, Known, compared
+from drawdown.runtime.control.catalog_file_plans import dumped_plan, plan_entry
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step, refusal
 from drawdown.subscriptions.entitling import card_commands
 from drawdown.subscriptions.identifiers import derived
-
-
-class Entry(NamedTuple):
-    """One thing of a file: what becomes of it, what the engine is told, and what is stored with that."""
-
-    change: CatalogChange
-    commands: Sequence[Command] = ()
-    store: Callable[[], object] = bool
-
-
-class Known(NamedTuple):
-    """What plans and packs may name: what there is, and what the file brings."""
-
-    scales: dict[str, int]
-    cards: dict[str, RateCard]
-    """Every version by ``card@2``, and the newest by its name too."""
-    products: set[str]
-
-    def scale_of(self, credit_type: str) -> int:
-        """Decimals of a credit type. Raises ``NotFoundError``."""
-        if credit_type not in self.scales:
-            raise errors.NotFoundError(
-                f"there is no credit type {credit_type[:128]!r}; name it under credit_types",
-                reason="CREDIT_TYPE_UNKNOWN",
-                field="credit_type",
-            )
-        return self.scales[credit_type]
-
-    def card_of(self, name: str) -> RateCard:
-        """The newest version of a card, or the one that ``card@2`` says. Raises ``NotFoundError``."""
-        if name not in self.cards:
-            raise unknown_card(name)
-        return self.cards[name]
-
-    def shown(self, plan: Plan) -> Plan:
-        """The plan as written, with the prices that it has or would be published with."""
-        priced = plan
-        if plan.rate_card in self.cards and not plan.rate_table:
-            priced = priced_by(self.cards[plan.rate_card], plan)
-        return msgspec.structs.replace(
-            as_written(plan),
-            rate_card=priced.rate_card,
-            rates=priced.rates,
-            rate_credit_type=priced.rate_credit_type,
-        )
 
 
 @handles(PutRateCard)
@@ -130,7 +80,7 @@ def load_catalog(step: Step, request: LoadCatalog) -> CatalogDiff:
         *(_rate_card(step, each) for each in content.rate_cards),
         *(_product(step, each) for each in content.products),
         *(_pack(step, each, known) for each in content.packs),
-        *(_plan(step, each, known) for each in content.plans),
+        *(plan_entry(step, each, known) for each in content.plans),
     ]
     _check_once(entries)
     changing = [entry for entry in entries if entry.change.action != "keep"]
@@ -218,16 +168,11 @@ def _meter_as_written(entry: MeterEntry) -> Meter:
     )
 
 
-def _compared(there: Any, wanted: Any) -> tuple[tuple[str, ...], tuple[CatalogDifference, ...]]:
-    """Fields and values that differ; of what is new, none."""
-    return ((), ()) if there is None else (differing(there, wanted), differences(there, wanted))
-
-
 def _rate_card(step: Step, card: RateCard) -> Entry:
     check_card(card)
     latest = _latest_card(step, card.card_id)
     wanted = _card_as_written(card)
-    fields, details = _compared(None if latest is None else _card_as_written(latest), wanted)
+    fields, details = compared(None if latest is None else _card_as_written(latest), wanted)
     action = "create" if latest is None else "new_version" if fields else "keep"
     change = CatalogChange(
         kind="rate_card", id=card.card_id, action=action, fields=fields, differences=details
@@ -241,7 +186,7 @@ def _product(step: Step, product: Product) -> Entry:
     if not product.product_id or not product.name:
         raise errors.InvalidRequestError("products: each has product_id and name", field="name")
     known = step.work.products.get(product_id=product.product_id)
-    fields, details = _compared(known, product)
+    fields, details = compared(known, product)
     action = "create" if known is None else "change" if fields else "keep"
     change = CatalogChange(
         kind="product", id=product.product_id, action=action, fields=fields, differences=details
@@ -253,79 +198,10 @@ def _pack(step: Step, pack: Pack, known: Known) -> Entry:
     check_pack(pack)
     units_from_credits(pack.amount, known.scale_of(pack.credit_type), "amount")
     there = step.work.packs.get(pack_id=pack.pack_id)
-    fields, details = _compared(there, pack)
+    fields, details = compared(there, pack)
     action = "create" if there is None else "change" if fields else "keep"
     change = CatalogChange(kind="pack", id=pack.pack_id, action=action, fields=fields, differences=details)
     return Entry(change, store=lambda: step.work.packs.put(pack))
-
-
-def _plan(step: Step, plan: Plan, known: Known) -> Entry:
-    versions = step.work.plans.find(plan_id=plan.plan_id, order="version")
-    latest = versions[-1] if versions else None
-    # Nobody begins on an older version of what is archived either.
-    left = [each for each in versions[:-1] if plan.state == "archived" and each.state != "archived"]
-    # Rates beside a card are not dropped unseen: they differ from what is there, and are refused.
-    wanted = msgspec.structs.replace(as_written(plan), rates=plan.rates)
-    same = wanted if latest is None else priced_like(latest, wanted)
-    differs = latest is not None and as_written(latest) != same
-    action = _plan_action(latest, plan, differs)
-    if left and action == "keep":
-        action = "archive"
-    if action == "keep":
-        # By whatever rules it was taken: a dump loads where it came from.
-        return Entry(CatalogChange(kind="plan", id=plan.plan_id, action=action))
-    _check_file_plan(plan, known)
-    becomes, group = _becomes(latest, wanted, plan.state, differs, known)
-    # A new version of a plan may bring its card's new prices, which the file need not name.
-    fields, details = _compared(None if latest is None else known.shown(latest), known.shown(becomes))
-    change = CatalogChange(kind="plan", id=plan.plan_id, action=action, fields=fields, differences=details)
-    if plan.state == "archived" and latest is not None and latest.version != becomes.version:
-        left.append(latest)
-    return Entry(change, group, partial(_store_plan, step, becomes, left))
-
-
-def _check_file_plan(plan: Plan, known: Known) -> None:
-    """Whether the plan can be taken in its state. Raises as creating and publishing it do."""
-    check_plan(plan)
-    if plan.product_id not in known.products:
-        raise errors.NotFoundError(
-            f"plans: {plan.plan_id!r} names product {plan.product_id!r}, which there is not",
-            reason="PRODUCT_UNKNOWN",
-            field="product_id",
-        )
-    if plan.state == "published":
-        check_publishable(plan)
-
-
-def _store_plan(step: Step, plan: Plan, left: list[Plan]) -> None:
-    """The version is there, and those it leaves are archived."""
-    for each in left:
-        step.work.plans.put(msgspec.structs.replace(each, state="archived"))
-    step.work.plans.put(plan)
-
-
-def _plan_action(latest: Plan | None, plan: Plan, differs: bool) -> str:
-    if latest is None:
-        return "create"
-    if differs:
-        return "change" if latest.state == "draft" else "new_version"
-    if latest.state == plan.state or plan.state == "draft":
-        return "keep"
-    return "publish" if plan.state == "published" else "archive"
-
-
-def _becomes(
-    latest: Plan | None, wanted: Plan, state: str, differs: bool, known: Known
-) -> tuple[Plan, list[Command]]:
-    """The version that the file asks for, in its state, and what the engine is told of it."""
-    plan, group = wanted if latest is None else latest, list[Command]()
-    if latest is not None and differs:
-        plan = msgspec.structs.replace(wanted, version=latest.version + (latest.state != "draft"))
-    if state in ("published", "archived") and plan.state == "draft":
-        plan, group = published(plan, known.scale_of, known.card_of)
-    if state == "archived":
-        plan = msgspec.structs.replace(plan, state="archived")
-    return plan, group
 
 
 @handles(DumpCatalog)
@@ -352,10 +228,5 @@ def dump_catalog(step: Step, request: DumpCatalog) -> CatalogContent:
         rate_cards=tuple(_card_as_written(card) for card in cards.values()),
         products=tuple(step.work.products.find()),
         packs=tuple(step.work.packs.find()),
-        plans=tuple(_dumped(plan) for plan in plans.values()),
+        plans=tuple(dumped_plan(plan) for plan in plans.values()),
     )
-
-
-def _dumped(plan: Plan) -> Plan:
-    card = plan.rate_card.partition("@")[0] if plan.rate_table else plan.rate_card
-    return msgspec.structs.replace(as_written(plan), state=plan.state, rate_card=card)
