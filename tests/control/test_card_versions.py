@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import drawdown
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 from drawdown.client.interface import Database
 
+from .conftest import SMALL, prepare
 from .plans import paid_plan, published
 from .test_catalog_file import actions
 
@@ -91,3 +93,36 @@ def test_a_dry_run_shows_no_prices_where_the_card_stayed(db: Database, name: Nam
     wanted = {**msgspec.to_builtins(plan), "description": "For teams", "rate_card": name("card"), "rates": []}
     (change,) = db.load_catalog({"plans": [wanted]}, dry_run=True).changes
     assert change.fields == ("description",)
+
+
+def test_a_dump_has_elsewhere_the_prices_that_it_has_here(tmp_path: Path) -> None:
+    """Though the card has moved on, in another credit type too; here the dump changes nothing."""
+    with (
+        drawdown.open(tmp_path / "one", **SMALL) as first,
+        drawdown.open(tmp_path / "two", **SMALL) as second,
+    ):
+        prepare(first)
+        for card, types in (("own", ["credits", "credits"]), ("other", ["minutes", "credits"])):
+            for credit_type, credits in zip(types, ("2", "200"), strict=True):
+                rates = [{"meter": "calls", "credits": credits}]
+                first.put_rate_card(card, credit_type=credit_type, rates=rates)
+                if credits == "2":
+                    published(first, card, rates=[], rate_card=card)
+                    first.create_plan(**paid_plan(f"{card}-draft", rates=[], rate_card=f"{card}@1"))
+        published(first, "newest", rates=[], rate_card="own")
+        content = msgspec.to_builtins(first.dump_catalog())
+        assert not actions(first.load_catalog(content))
+        second.load_catalog(content)
+        assert not actions(second.load_catalog(content))
+        for plan_id, credits, burns in (
+            ("own", 2, "credits"),
+            ("other", 2, "minutes"),
+            ("newest", 200, "credits"),
+            ("own-draft", 2, "credits"),
+            ("other-draft", 2, "minutes"),
+        ):
+            if plan_id.endswith("draft"):
+                second.publish_plan(plan_id)
+            there = second.plan(plan_id)
+            assert (there.rates[0].credits, there.burns, there.state) == (credits, burns, "published")
+        assert second.plan("newest").rate_card == "own@1"

@@ -166,9 +166,14 @@ class Plan(Value, frozen=True):
     rate_table: str = ""
     """The engine's rate table of this version, set when it is published."""
     rate_credit_type: str = ""
-    """What its rates burn, where a rate card says so; empty: the type of its credits."""
+    """What its rates burn, where a rate card or a file says so; empty: the type of its credits."""
     credit_scale: int = 9
     """Decimals of the credit type, set when it is published; shares of credits are rounded to it."""
+
+    @property
+    def burns(self) -> str:
+        """The credit type of its rates."""
+        return self.rate_credit_type or ("credits" if self.credits is None else self.credits.credit_type)
 
     @property
     def key(self) -> str:

@@ -20,6 +20,11 @@ class RateCard(Value, frozen=True):
     rate_table: str = ""
     """The engine's rate table of this version; accounts can be assigned to it directly."""
 
+    @property
+    def key(self) -> str:
+        """Id and version, as a plan names it."""
+        return f"{self.card_id}@{self.version}"
+
 
 def check_card(card: RateCard) -> None:
     """Raises ``InvalidRequestError`` naming the field; two rates of one meter and match are one too many."""

@@ -132,7 +132,7 @@ class LoadCatalog(Request, frozen=True):
 
 
 class DumpCatalog(Request, frozen=True):
-    """The catalog as a file has it: the newest versions."""
+    """The catalog as a file has it: of each plan what is on sale, else its newest version."""
 
     rpc = "CatalogService/DumpCatalog"
     right = "read"

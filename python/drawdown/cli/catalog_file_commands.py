@@ -124,7 +124,7 @@ def dump(
     *,
     options: DatabaseOptions,
 ) -> None:
-    """Print the catalog as a file that ``load`` takes."""
+    """Print the catalog as a file that ``load`` takes; drafts of a next version stay behind."""
     with options.open() as database:
         content = database.dump_catalog()
     typer.echo(text_of(content, form), nl=False)

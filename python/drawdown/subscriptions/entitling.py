@@ -95,9 +95,7 @@ def rate_table_name(plan: Plan) -> str:
 
 def rate_commands(table: str, plan: Plan) -> list[commands.Command]:
     """The plan's rates as the engine's; they never change under this name."""
-    own = plan.credits.credit_type if plan.credits is not None else "credits"
-    credit_type = plan.rate_credit_type or own
-    return [_rate_command(table, credit_type, rate) for rate in plan.rates]
+    return [_rate_command(table, plan.burns, rate) for rate in plan.rates]
 
 
 def card_commands(table: str, card: RateCard) -> list[commands.Command]:

@@ -130,7 +130,7 @@ def priced_by(card: RateCard, plan: Plan) -> Plan:
     return msgspec.structs.replace(
         plan,
         rates=card.rates,
-        rate_card=f"{card.card_id}@{card.version}",
+        rate_card=card.key,
         rate_credit_type=card.credit_type,
     )
 
@@ -214,19 +214,23 @@ def as_written(plan: Plan) -> Plan:
         version=1,
         state="draft",
         rate_table="",
-        rate_credit_type="",
+        rate_credit_type="" if plan.rate_card else plan.rate_credit_type,
         credit_scale=9,
         rates=() if plan.rate_card else plan.rates,
     )
 
 
 def priced_like(there: Plan, wanted: Plan) -> Plan:
-    """``wanted`` with the card's version that ``there`` was published with, where it asks for no other.
+    """``wanted`` with the card's version that prices ``there``, where it asks for no other prices.
 
     A card that has moved on changes no plan; who wants its new prices names the version.
     """
-    if there.rate_table and wanted.rate_card and wanted.rate_card == there.rate_card.partition("@")[0]:
+    card, _, version = there.rate_card.partition("@")
+    if version and there.rate_table and wanted.rate_card == card:
         return msgspec.structs.replace(wanted, rate_card=there.rate_card)
+    is_same = bool(wanted.rates) and (wanted.rates, wanted.burns) == (there.rates, there.burns)
+    if version and is_same and not wanted.rate_card:
+        return msgspec.structs.replace(wanted, rate_card=there.rate_card, rates=(), rate_credit_type="")
     return wanted
 
 

@@ -20,7 +20,7 @@ from drawdown.model.commands import CreateCreditType, CreateMeter
 from drawdown.model.credits import require_scale, units_from_credits
 from drawdown.model.results import Meter
 from drawdown.runtime.control.catalog_file_entry import Entry, Known, compared
-from drawdown.runtime.control.catalog_file_plans import dumped_plan, plan_entry
+from drawdown.runtime.control.catalog_file_plans import dumped_plans, plan_entry
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step, refusal
 from drawdown.subscriptions.entitling import card_commands
@@ -111,12 +111,12 @@ def _known(step: Step, content: CatalogContent) -> Known:
     scales = {each.name: each.scale for each in step.engine.catalog().credit_types}
     cards: dict[str, RateCard] = {}
     for card in step.work.rate_cards.find(order="row"):
-        cards[card.card_id] = cards[f"{card.card_id}@{card.version}"] = card
+        cards[card.card_id] = cards[card.key] = card
     for card in content.rate_cards:
         latest, wanted = cards.get(card.card_id), _card_as_written(card)
         if latest is None or _card_as_written(latest) != wanted:
             version = _version_after(latest, wanted)
-            cards[card.card_id] = cards[f"{card.card_id}@{version.version}"] = version
+            cards[card.card_id] = cards[version.key] = version
     return Known(
         {**scales, **{each.name: each.scale for each in content.credit_types}},
         cards,
@@ -206,10 +206,10 @@ def _pack(step: Step, pack: Pack, known: Known) -> Entry:
 
 @handles(DumpCatalog)
 def dump_catalog(step: Step, request: DumpCatalog) -> CatalogContent:
-    """What ``LoadCatalog`` would find nothing to change in."""
+    """What ``LoadCatalog`` would find nothing to change in, and makes the same prices elsewhere."""
     catalog = step.engine.catalog()
-    cards = {card.card_id: card for card in step.work.rate_cards.find(order="row")}
-    plans = {plan.plan_id: plan for plan in step.work.plans.find(order="row")}
+    versions = {card.key: card for card in step.work.rate_cards.find(order="row")}
+    cards = {card.card_id: card for card in versions.values()}
     return CatalogContent(
         credit_types=tuple(
             CreditTypeEntry(name=each.name, scale=each.scale) for each in catalog.credit_types
@@ -228,5 +228,5 @@ def dump_catalog(step: Step, request: DumpCatalog) -> CatalogContent:
         rate_cards=tuple(_card_as_written(card) for card in cards.values()),
         products=tuple(step.work.products.find()),
         packs=tuple(step.work.packs.find()),
-        plans=tuple(dumped_plan(plan) for plan in plans.values()),
+        plans=dumped_plans(step.work.plans.find(order="row"), versions),
     )

@@ -45,11 +45,15 @@ class Known(NamedTuple):
             raise unknown_card(name)
         return self.cards[name]
 
-    def shown(self, plan: Plan) -> Plan:
-        """The plan as written, with the prices that it has or would be published with."""
-        priced = plan
+    def priced(self, plan: Plan) -> Plan:
+        """The plan with the prices that it has or would be published with."""
         if plan.rate_card in self.cards and not plan.rate_table:
-            priced = priced_by(self.cards[plan.rate_card], plan)
+            return priced_by(self.cards[plan.rate_card], plan)
+        return plan
+
+    def shown(self, plan: Plan) -> Plan:
+        """The plan as written, and its prices."""
+        priced = self.priced(plan)
         return msgspec.structs.replace(
             as_written(plan),
             rate_card=priced.rate_card,
