@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,8 @@ catalogs = CommandGroup(help="The catalog as a file.")
 products = CommandGroup(help="Families of plans; made by a catalog file.")
 rate_cards = CommandGroup(help="Prices of meters under a name, by version.")
 plans = CommandGroup(help="What is sold.")
+
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,18})", re.ASCII)
 
 
 def content_of(path: Path) -> dict[str, Any]:
@@ -63,10 +66,27 @@ def _from_yaml(text: str, path: Path) -> dict[str, Any]:
 
 def _exact_loader(yaml: Any) -> Any:
     class ExactLoader(yaml.SafeLoader):  # type: ignore[misc]
-        """Plain data only, and no floats."""
+        """Plain data only, numbers as they are written, and each key once."""
+
+        def compose_mapping_node(self, anchor: Any) -> Any:
+            node = super().compose_mapping_node(anchor)
+            seen: set[str] = set()
+            for key in (key for key, _ in node.value if isinstance(key.value, str) and key.value != "<<"):
+                if key.value in seen:
+                    raise yaml.composer.ComposerError(
+                        None, None, f"key {key.value!r} occurs twice; keep one of them", key.start_mark
+                    )
+                seen.add(key.value)
+            return node
 
     ExactLoader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: node.value)
+    ExactLoader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: _whole(node.value))
     return ExactLoader
+
+
+def _whole(text: str) -> int | str:
+    """YAML reads 010 as 8, and 1:30 as 90; whoever writes a price means neither."""
+    return int(text) if _WHOLE.fullmatch(text) else text
 
 
 def text_of(content: msgspec.Struct, form: str) -> str:

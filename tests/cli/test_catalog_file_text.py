@@ -1,0 +1,62 @@
+"""What a YAML catalog says is what stands in it, as in TOML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from drawdown.cli.catalog_file_commands import content_of
+from drawdown.errors import InvalidRequestError
+
+
+@pytest.fixture
+def said(tmp_path: Path) -> Any:
+    """The content of a catalog with this text."""
+    path = tmp_path / "catalog.yaml"
+
+    def content(text: str) -> dict[str, Any]:
+        path.write_text(text, "utf-8")
+        return content_of(path)
+
+    return content
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "products:\n- {product_id: one}\npacks: []\nproducts:\n- {product_id: two}\n",
+        "packs:\n- pack_id: ten\n  amount: 10\n  amount: 20\n",
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_with_its_line(said: Any, text: str) -> None:
+    """Neither section is lost unseen, and neither price."""
+    with pytest.raises(InvalidRequestError, match=r"occurs twice(?s:.)*line 4") as raised:
+        said(text)
+    assert raised.value.field == "file"
+
+
+def test_an_anchor_may_be_merged_and_its_values_replaced(said: Any) -> None:
+    """Keys that come from elsewhere are no repetition, wherever the anchor stands."""
+    text = "x: {y: &pack {<<: &price {currency: USD, amount: 3}, amount: 4}}\nz: {<<: *pack, amount: 5}\n"
+    assert said(text) == {
+        "x": {"y": {"currency": "USD", "amount": 4}},
+        "z": {"currency": "USD", "amount": 5},
+    }
+
+
+@pytest.mark.parametrize(
+    ("number", "reads"),
+    [
+        ("10", 10),
+        ("-3", -3),
+        ("010", "010"),
+        ("0x10", "0x10"),
+        ("1:30", "1:30"),
+        ("2.50", "2.50"),
+        ("1e3", "1e3"),
+    ],
+)
+def test_a_number_is_never_read_as_another(said: Any, number: str, reads: Any) -> None:
+    """Whole numbers as such, all else as its text, which the field it is for judges."""
+    assert said(f"amount: {number}\n") == {"amount": reads}
