@@ -50,6 +50,24 @@ def test_an_import_sets_a_rate_per_model_and_meter_and_reports_repeats(run: Run,
     assert (again["rates"], again["new_rates"]) == (5, 0)
 
 
+@pytest.mark.parametrize("where", [["--table", "default"], ["--card", "card"]])
+def test_a_price_is_the_same_however_many_zeros_it_has(run: Run, tmp_path: Path, where: list[str]) -> None:
+    """Twice in one file, and in the next file: nothing is new, and no rate stands there twice."""
+    file = tmp_path / "prices.json"
+    short, long = (
+        f'{{"id": "m", "input": {price}, "output": {other}, "input_cached": null}}'
+        for price, other in (("2.5", "10"), ("2.50", '"010.0"'))
+    )
+    file.write_text(f'{{"prices": [{short}, {long}]}}')
+    report = run("rate", "import", file, *where, "--json").json()
+    assert (report["rates"], report["new_rates"], report["repeated"]) == (2, 2, ["m"])
+    file.write_text(f'{{"prices": [{long}]}}')
+    again = run("rate", "import", file, *where, "--per", "1000000.0", "--json").json()
+    assert (again["rates"], again["new_rates"]) == (2, 0)
+    tables = run("rate", "list", "--json").json()
+    assert [len(each["rates"]) for each in tables] == [2]
+
+
 def test_a_dry_run_changes_nothing(run: Run, price_file: Path) -> None:
     """It reads, checks and reports."""
     report = run("rate", "import", price_file, "--dry-run", "--json").json()

@@ -98,4 +98,11 @@ def _credits(value: Any, where: str, column: str) -> str:
         raise InvalidRequestError(f"{where}: {value!r} is not a price", field=column) from None
     if text.startswith("-"):
         raise InvalidRequestError(f"{where}: {text} is negative", field=column)
-    return text
+    return shortest(text)
+
+
+def shortest(number: str) -> str:
+    """The same decimal without zeros that say nothing: the same price is the same text, as 2.5 is 2.50."""
+    whole, _, fraction = number.partition(".")
+    fraction = fraction.rstrip("0")
+    return (whole.lstrip("0") or "0") + (f".{fraction}" if fraction else "")

@@ -12,7 +12,7 @@ import typer
 from drawdown.catalog.plan import MeterRate
 from drawdown.cli.options import DatabaseOptions, JsonOption, instant_from, pairs_from
 from drawdown.cli.output import console, print_json
-from drawdown.cli.price_list import PriceList, read_price_list
+from drawdown.cli.price_list import PriceList, read_price_list, shortest
 from drawdown.client.interface import Database
 from drawdown.errors import InvalidRequestError, PreconditionError
 from drawdown.model import Catalog, InstantLike, commands, decimal_text
@@ -218,7 +218,7 @@ def import_command(
         shared: dict[str, Any] = {
             "credit_type": credit_type,
             "dimension": dimension,
-            "per": decimal_text(per, "per"),
+            "per": shortest(decimal_text(per, "per")),
             "dry_run": dry_run,
         }
         if card:
