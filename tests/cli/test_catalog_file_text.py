@@ -9,6 +9,8 @@ import pytest
 from drawdown.cli.catalog_file_commands import content_of
 from drawdown.errors import InvalidRequestError
 
+from .conftest import CATALOG, Run
+
 
 @pytest.fixture
 def said(tmp_path: Path) -> Any:
@@ -60,3 +62,17 @@ def test_an_anchor_may_be_merged_and_its_values_replaced(said: Any) -> None:
 def test_a_number_is_never_read_as_another(said: Any, number: str, reads: Any) -> None:
     """Whole numbers as such, all else as its text, which the field it is for judges."""
     assert said(f"amount: {number}\n") == {"amount": reads}
+
+
+@pytest.mark.parametrize("is_empty", [False, True])
+def test_a_dry_run_leaves_no_folder_behind(run: Run, tmp_path: Path, is_empty: bool) -> None:
+    """The file is judged against nothing; a folder that is not there stays so, and an empty one empty."""
+    file, data = tmp_path / "catalog.toml", tmp_path / "shop"
+    if is_empty:
+        data.mkdir()
+    file.write_text(CATALOG, "utf-8")
+    assert "Would change" in run("catalog", "load", file, "--data", data, "--dry-run").out
+    file.write_text(CATALOG.replace('cadence = "monthly"', 'cadence = "daily"'), "utf-8")
+    wrong = run("catalog", "load", file, "--data", data, "--dry-run")
+    assert wrong.code != 0 and "credits.cadence" in wrong.err
+    assert data.exists() == is_empty and not (is_empty and list(data.iterdir()))

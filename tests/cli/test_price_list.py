@@ -72,7 +72,31 @@ def test_a_dry_run_changes_nothing(run: Run, price_file: Path) -> None:
     """It reads, checks and reports."""
     report = run("rate", "import", price_file, "--dry-run", "--json").json()
     assert (report["rates"], report["new_rates"], report["dry_run"]) == (5, 0, True)
+    run("credit-type", "create", "gems")
+    report = run("rate", "import", price_file, "--dry-run", "--json").json()
+    assert (report["rates"], report["new_rates"], report["dry_run"]) == (5, 0, True)
     assert run("meter", "list", "--json").json() == []
+
+
+@pytest.mark.parametrize("where", [["--table", "default"], ["--card", "card"]])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_dry_run_is_judged_as_the_import_is_and_makes_no_folder(
+    run: Run, tmp_path: Path, where: list[str], is_there: bool
+) -> None:
+    """A price that no rate can hold ends both alike; what was not there is not there afterwards."""
+    file, data = tmp_path / "prices.json", tmp_path / "none"
+    good = '{"id": "m", "input": 2.5, "output": 10, "input_cached": null}'
+    file.write_text(f'{{"prices": [{good.replace("2.5", "0.0000000000000000001")}]}}')
+    if is_there:
+        run("credit-type", "create", "gems", "--data", data)
+    wrong = run("rate", "import", file, *where, "--data", data, "--dry-run")
+    assert (data.exists(), wrong.out) == (is_there, "")
+    file.write_text(f'{{"prices": [{good}]}}')
+    assert "would set 2 rates" in run("rate", "import", file, *where, "--data", data, "--dry-run").out
+    assert data.exists() == is_there
+    file.write_text(f'{{"prices": [{good.replace("2.5", "0.0000000000000000001")}]}}')
+    real = run("rate", "import", file, *where, "--data", data)
+    assert (wrong.code, wrong.err) == (real.code, real.err) and wrong.code != 0
 
 
 @pytest.mark.parametrize(

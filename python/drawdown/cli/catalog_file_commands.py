@@ -110,7 +110,7 @@ def load(
 ) -> None:
     """Change the catalog to what a file says; what the file leaves out stays."""
     content = content_of(file)
-    with options.open(create=True) as database:
+    with options.open_to(dry_run=dry_run) as database:
         diff = database.load_catalog(content, dry_run=dry_run)
     if json:
         print_json(diff)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -61,6 +64,24 @@ class DatabaseOptions(msgspec.Struct, frozen=True):
         if self.target is not None:
             return connect_target(self.target, self.api_key)
         return open_folder(self.folder, create=create)
+
+    @contextmanager
+    def open_to(self, *, dry_run: bool) -> Iterator[Database]:
+        """The database, made where it is absent; a dry run is judged by an empty one that nobody keeps."""
+        self.check()
+        folder = self.folder
+        is_empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+        if self.target is not None or not (dry_run and is_empty):
+            with self.open(create=True) as database:
+                yield database
+            return
+        from drawdown.embedded import open as open_embedded
+
+        with (
+            TemporaryDirectory(prefix="drawdown-dry-run-") as apart,
+            open_embedded(apart, reserve_bytes=0) as database,
+        ):
+            yield database
 
 
 def open_folder(folder: Path, *, create: bool = False) -> Database:

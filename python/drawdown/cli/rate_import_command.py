@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -15,7 +15,7 @@ from drawdown.cli.output import console, print_json
 from drawdown.cli.price_list import PriceList, read_price_list, shortest
 from drawdown.client.interface import Database
 from drawdown.errors import InvalidRequestError, PreconditionError
-from drawdown.model import Catalog, InstantLike, commands, decimal_text
+from drawdown.model import Catalog, CommandResult, InstantLike, commands, decimal_text
 
 DEFAULT_COLUMNS = {
     "input": "input_tokens",
@@ -79,7 +79,12 @@ def import_prices(
         )
         for price in prices.prices
     ]
-    new_rates, warnings = (0, ()) if dry_run else _set(database, group, first_rate)
+    if dry_run:
+        # The engine judges the group, and takes none of it: a grant without an id is refused always.
+        _require_taken(group, database.execute([*group, commands.release_grant("", "")]))
+        new_rates, warnings = 0, tuple[str, ...]()
+    else:
+        new_rates, warnings = _set(database, group, first_rate)
     return ImportReport(
         table=table,
         credit_type=credit_type,
@@ -163,15 +168,19 @@ def _facts(rate: MeterRate) -> tuple[Any, ...]:
 
 def _set(database: Database, group: list[commands.Command], first_rate: int) -> tuple[int, tuple[str, ...]]:
     results = database.execute(group)
-    for command, result in zip(group, results, strict=True):
+    _require_taken(group, results)
+    rates = results[first_rate:]
+    texts = [each.facts.get("warning") for each in rates]
+    return sum(each.status == "OK" for each in rates), tuple(str(text) for text in texts if text)
+
+
+def _require_taken(group: Sequence[commands.Command], results: Sequence[CommandResult]) -> None:
+    for command, result in zip(group, results, strict=False):
         if not result.applied and result.status != "NOT_APPLIED":
             raise PreconditionError(
                 f"nothing was imported: {command} was refused: {result.status} {result.reason}".strip(),
                 reason=result.status,
             )
-    rates = results[first_rate:]
-    texts = [each.facts.get("warning") for each in rates]
-    return sum(each.status == "OK" for each in rates), tuple(str(text) for text in texts if text)
 
 
 def columns_from(texts: list[str] | None) -> Mapping[str, str]:
@@ -214,7 +223,7 @@ def import_command(
         raise InvalidRequestError(
             "card: has versions, which plans pin, instead of --valid-from and --table", field="card"
         )
-    with options.open(create=True) as database:
+    with options.open_to(dry_run=dry_run) as database:
         shared: dict[str, Any] = {
             "credit_type": credit_type,
             "dimension": dimension,
