@@ -241,6 +241,8 @@ def test_a_rate_of_an_unknown_meter_is_refused_when_published(db: Database, name
         ({"base_fee": [{"currency": "USD", "amount": "-1"}]}, "base_fee[0]"),
         ({"base_fee": [{"currency": "USD", "amount": "1"}, {"currency": "USD", "amount": "2"}]}, "base_fee"),
         ({"base_fee": [{"currency": "USD", "model": "tiered"}]}, "base_fee[0].tiers"),
+        ({"base_fee": [{"currency": "USD", "amount": "5.005"}]}, "base_fee[0].amount"),
+        ({"base_fee": [{"currency": "JPY", "amount": "5.5"}]}, "base_fee[0].amount"),
         ({"credits": {"credit_type": "credits", "amount": "0", "cadence": "monthly"}}, "credits.amount"),
         ({"credits": {"credit_type": "credits", "amount": "1", "cadence": "daily"}}, "credits.cadence"),
         ({"trial": {"days": 0}}, "trial.days"),
@@ -270,6 +272,27 @@ def test_a_pack_takes_the_words_for_its_state_only(db: Database, name: Name) -> 
         db.create_pack(name("pack"), name="P", amount="5", prices=price, state="Archived")
     assert raised.value.field == "state"
     assert name("pack") not in {each.pack_id for each in db.packs()}
+
+
+@pytest.mark.parametrize("model", ["flat", "per_unit", "tiered"])
+def test_a_pack_costs_what_its_price_says(db: Database, name: Name, model: str) -> None:
+    """Half a cent cannot be charged: refused, where the pack was sold for less than it says."""
+
+    def content(amount: str) -> dict[str, Any]:
+        price: dict[str, Any] = {"currency": "USD", "model": model, "amount": amount}
+        if model == "tiered":
+            price = {"currency": "USD", "model": model, "tiers": [{"unit_price": amount}]}
+        pack_id = f"{name('pack')}-{model}"
+        return {"pack_id": pack_id, "name": "P", "credit_type": "credits", "amount": "5", "prices": [price]}
+
+    for take in (
+        lambda: db.create_pack(**content("5.005")),
+        lambda: db.load_catalog({"packs": [content("5.005")]}),
+    ):
+        with pytest.raises(drawdown.InvalidRequestError) as raised:
+            take()
+        assert raised.value.field == "prices[0].amount"
+    assert db.load_catalog({"packs": [content("5.010")]}).applied
 
 
 def test_the_same_content_is_the_same_however_it_is_written(db: Database, account: str, name: Name) -> None:

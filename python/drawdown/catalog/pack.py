@@ -52,3 +52,5 @@ def check_pack(pack: Pack) -> None:
         )
     check_lifetime(pack.lifetime, "lifetime")
     check_prices(pack.prices, "prices")
+    for number, price in enumerate(pack.prices):
+        price.check_whole(Decimal(1), f"prices[{number}].amount")

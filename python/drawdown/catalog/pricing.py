@@ -75,6 +75,21 @@ class Price(Value, frozen=True):
                 f"{field}.tiers: needed for tiered and volume, and for nothing else", field=f"{field}.tiers"
             )
         self._check_tiers(field)
+        if self.model == "flat":
+            self.check_whole(Decimal(1), f"{field}.amount")
+
+    def check_whole(self, quantity: Decimal, field: str) -> None:
+        """What ``quantity`` costs can be charged as it is, with nothing rounded off.
+
+        Raises ``InvalidRequestError`` naming ``field``.
+        """
+        price, decimals = self._exact(Fraction(quantity)), decimals_of(self.currency)
+        if (price * 10**decimals).denominator != 1:
+            raise InvalidRequestError(
+                f"{field}: {self.currency} has {decimals} decimals, and this price needs more;"
+                " round it to what is charged",
+                field=field,
+            )
 
     def _check_tiers(self, field: str) -> None:
         edges = [tier.up_to for tier in self.tiers]

@@ -8,7 +8,7 @@ import msgspec
 from drawdown import errors
 from drawdown.catalog.pack import Pack, check_pack
 from drawdown.catalog.plan import Plan, check_plan, check_publishable
-from drawdown.catalog.product import Product
+from drawdown.catalog.product import Product, check_product
 from drawdown.catalog.rate_card import RateCard
 from drawdown.catalog.requests import (
     ArchivePlan,
@@ -26,7 +26,6 @@ from drawdown.catalog.requests import (
 )
 from drawdown.model.commands import Command
 from drawdown.model.credits import units_from_credits
-from drawdown.model.ids import check_id
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.tables.catalog import plan as plan_table
@@ -38,9 +37,7 @@ from drawdown.subscriptions.entitling import rate_commands, rate_table_name
 def create_product(step: Step, request: CreateProduct) -> Product:
     """A product is known by its id; the answer is the product as it stands."""
     product = request.product
-    check_id(product.product_id, "product_id")
-    if not product.name:
-        raise errors.InvalidRequestError("name: a product has a name", field="name")
+    check_product(product)
     known = step.work.products.get(product_id=product.product_id)
     if known is not None and known == product:
         return known

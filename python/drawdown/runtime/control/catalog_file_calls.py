@@ -13,12 +13,13 @@ from drawdown.catalog.catalog_file import (
     MeterEntry,
 )
 from drawdown.catalog.pack import Pack, check_pack
-from drawdown.catalog.product import Product
+from drawdown.catalog.product import Product, check_product
 from drawdown.catalog.rate_card import RateCard, check_card
 from drawdown.catalog.requests import DumpCatalog, ListRateCards, LoadCatalog, PutRateCard, RateCards
 from drawdown.model.commands import CreateCreditType, CreateMeter
 from drawdown.model.credits import require_scale, units_from_credits
 from drawdown.model.results import Meter
+from drawdown.runtime.control.catalog_calls import latest_plan
 from drawdown.runtime.control.catalog_file_entry import Entry, Known, compared
 from drawdown.runtime.control.catalog_file_plans import dumped_plans, plan_entry
 from drawdown.runtime.control.registry import handles
@@ -78,7 +79,7 @@ def load_catalog(step: Step, request: LoadCatalog) -> CatalogDiff:
         *(_credit_type(step, each) for each in content.credit_types),
         *(_meter(step, each) for each in content.meters),
         *(_rate_card(step, each) for each in content.rate_cards),
-        *(_product(step, each) for each in content.products),
+        *(_product(step, each, content) for each in content.products),
         *(_pack(step, each, known) for each in content.packs),
         *(plan_entry(step, each, known) for each in content.plans),
     ]
@@ -182,24 +183,38 @@ def _rate_card(step: Step, card: RateCard) -> Entry:
     return Entry(change, commands, lambda: step.work.rate_cards.put(version))
 
 
-def _product(step: Step, product: Product) -> Entry:
-    if not product.product_id or not product.name:
-        raise errors.InvalidRequestError("products: each has product_id and name", field="name")
+def _product(step: Step, product: Product, content: CatalogContent) -> Entry:
     known = step.work.products.get(product_id=product.product_id)
     fields, details = compared(known, product)
     action = "create" if known is None else "change" if fields else "keep"
+    if action != "keep":
+        check_product(product)
+        _check_signup_plan(step, product, content)
     change = CatalogChange(
         kind="product", id=product.product_id, action=action, fields=fields, differences=details
     )
     return Entry(change, store=lambda: step.work.products.put(product))
 
 
+def _check_signup_plan(step: Step, product: Product, content: CatalogContent) -> None:
+    plan_id = product.signup_plan
+    in_file = plan_id in {each.plan_id for each in content.plans}
+    if plan_id and not in_file and latest_plan(step, plan_id) is None:
+        raise errors.NotFoundError(
+            f"products: {product.product_id!r} gives new accounts plan {plan_id[:128]!r}, which there is not;"
+            " name it under plans",
+            reason="PLAN_UNKNOWN",
+            field="signup_plan",
+        )
+
+
 def _pack(step: Step, pack: Pack, known: Known) -> Entry:
-    check_pack(pack)
-    units_from_credits(pack.amount, known.scale_of(pack.credit_type), "amount")
     there = step.work.packs.get(pack_id=pack.pack_id)
     fields, details = compared(there, pack)
     action = "create" if there is None else "change" if fields else "keep"
+    if action != "keep":
+        check_pack(pack)
+        units_from_credits(pack.amount, known.scale_of(pack.credit_type), "amount")
     change = CatalogChange(kind="pack", id=pack.pack_id, action=action, fields=fields, differences=details)
     return Entry(change, store=lambda: step.work.packs.put(pack))
 
