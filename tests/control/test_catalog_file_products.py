@@ -30,7 +30,7 @@ def test_the_plan_of_new_accounts_is_there_or_in_the_file(db: Database, name: Na
     product = {"product_id": name("shop"), "name": "Shop", "signup_plan": name("plan")}
     with pytest.raises(drawdown.NotFoundError) as raised:
         db.load_catalog({"products": [product]}, dry_run=True)
-    assert (raised.value.field, raised.value.reason) == ("signup_plan", "PLAN_UNKNOWN")
+    assert (raised.value.field, raised.value.reason) == ("signup_plan", "SIGNUP_PLAN_UNKNOWN")
     plan = {**paid_plan(name("plan")), "product_id": name("shop")}
     del plan["product"]
     db.load_catalog({"products": [product], "plans": [plan]})

@@ -203,7 +203,7 @@ def _check_signup_plan(step: Step, product: Product, content: CatalogContent) ->
         raise errors.NotFoundError(
             f"products: {product.product_id!r} gives new accounts plan {plan_id[:128]!r}, which there is not;"
             " name it under plans",
-            reason="PLAN_UNKNOWN",
+            reason="SIGNUP_PLAN_UNKNOWN",
             field="signup_plan",
         )
 
