@@ -72,6 +72,8 @@ _log = logging.getLogger("drawdown.client")
 RELEASES_KEPT: Final = 1024
 # Its presence says that this folder has a control plane, whose jobs go on from where they were.
 CONTROL_FILE: Final = "control.sqlite3"
+# Its presence says that the control plane is in another database, which then has to be named.
+CONTROL_ELSEWHERE: Final = "control.elsewhere"
 
 
 class EmbeddedDatabase(Database):
@@ -94,7 +96,8 @@ class EmbeddedDatabase(Database):
         self._webhooks: Webhooks | None = None
         self._runway_watch: RunwayWatch | None = None
         self._retention: Retention | None = None
-        if self._config.process.db or (Path(path) / CONTROL_FILE).exists():
+        kept = (Path(path) / CONTROL_FILE, Path(path) / CONTROL_ELSEWHERE)
+        if self._config.process.db or any(each.exists() for each in kept):
             self._control_plane()
         self._watches = EmbeddedWatches(engine)
         self._notice_watches: set[EmbeddedNoticeWatch] = set()

@@ -108,6 +108,12 @@ def backup(
         list[Path],
         typer.Argument(metavar="[DIR] DEST", help="The data folder, unless --target; a new folder to fill."),
     ],
+    db: Annotated[
+        str | None,
+        typer.Option(
+            "--db", metavar="URL", help="Database of the folder's control plane, where it has another."
+        ),
+    ] = None,
     target: TargetOption = None,
     api_key: ApiKeyOption = None,
     json: JsonOption = False,
@@ -121,8 +127,10 @@ def backup(
             "backup: name the data folder and the new folder, or with --target the new folder alone",
             field="places",
         )
+    if target is not None and db is not None:
+        raise InvalidRequestError("db: the server names its database; leave --db out", field="db")
     if target is None:
-        with open_folder(places[0]) as database:
+        with open_folder(places[0], db=db) as database:
             taken = database.take_backup(places[1].absolute())
     else:
         with connect_target(target, api_key, timeout_s=3600) as connection:

@@ -84,8 +84,11 @@ class DatabaseOptions(msgspec.Struct, frozen=True):
             yield database
 
 
-def open_folder(folder: Path, *, create: bool = False) -> Database:
-    """A data folder, open in this process; ``create`` makes an absent one, else ``InvalidRequestError``."""
+def open_folder(folder: Path, *, create: bool = False, db: str | None = None) -> Database:
+    """A data folder, open in this process; ``create`` makes an absent one, else ``InvalidRequestError``.
+
+    ``db`` names the control plane's database; without it the environment does.
+    """
     from drawdown.config import load
     from drawdown.embedded import open_configured
 
@@ -95,7 +98,7 @@ def open_folder(folder: Path, *, create: bool = False) -> Database:
             field="data",
         )
     # The engine's settings come from the environment, as those of a server on the folder would.
-    return open_configured(folder, load())
+    return open_configured(folder, load(flags={"db": db}))
 
 
 def connect_target(target: str, api_key: str | None = None, *, timeout_s: float = 30) -> Connection:

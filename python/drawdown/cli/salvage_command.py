@@ -13,8 +13,9 @@ from drawdown.cli.output import console, print_json
 from drawdown.errors import InvalidRequestError
 from drawdown.model import instant_from_us
 
-# The control plane's database. A backup dumps it; nobody uses this one, so its files are all of it.
-DATABASE: Final = ("control.sqlite3", "control.sqlite3-wal")
+# The control plane's database. A backup dumps it; nobody uses this one, so its files are all of it;
+# where it is another database, the mark that says so.
+DATABASE: Final = ("control.sqlite3", "control.sqlite3-wal", "control.elsewhere")
 
 
 def salvage(

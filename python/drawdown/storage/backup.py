@@ -21,6 +21,7 @@ from drawdown.storage.folder_copy import CopiedFile, copy_file
 from drawdown.storage.small_file import replace_file, sync_folder
 from drawdown.storage.sql.database import url_of
 from drawdown.storage.sql.dump import DumpedTable, load_tables
+from drawdown.storage.sql.elsewhere import note_elsewhere
 
 FORMAT: Final = 1
 MANIFEST: Final = "backup.json"
@@ -103,6 +104,7 @@ def restore_from_backup(backup: Path, data: Path, db: str = "") -> RestoredBacku
                     f"{backup / ENGINE / each.name}: it is not what the backup wrote"
                 )
         rows = load_tables(url_of(db, str(data)), manifest.schema, backup / CONTROL, manifest.tables)
+        note_elsewhere(db, str(data))
         sync_folder(data)
     except BaseException:
         _remove(data, existed)

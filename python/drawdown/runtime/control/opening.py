@@ -13,6 +13,7 @@ from drawdown.payments import ManualProvider, PaymentProvider, ScriptedProvider
 from drawdown.runtime.control.control_plane import ControlPlane
 from drawdown.storage.small_file import keep_to_owner
 from drawdown.storage.sql import open_sql
+from drawdown.storage.sql.elsewhere import note_elsewhere, require_named
 
 
 def open_control(
@@ -20,8 +21,10 @@ def open_control(
 ) -> ControlPlane:
     """The control plane of this folder.
 
-    Raises ``ConfigError`` (a URL it cannot use), ``UnavailableError`` (the database cannot be reached).
+    Raises ``ConfigError`` (a URL it cannot use, or none where the folder's control plane is elsewhere),
+    ``UnavailableError`` (the database cannot be reached).
     """
+    require_named(process.db, process.data)
     seller = Party(
         name=process.seller_name,
         address=tuple(row.strip() for row in process.seller_address.split(";") if row.strip()),
@@ -45,6 +48,7 @@ def open_control(
         after_retries=process.after_retries,
         chargeback_policy=process.chargeback_policy,
     )
+    note_elsewhere(process.db, process.data)
     plane.recover(recovered_seq)
     return plane
 
