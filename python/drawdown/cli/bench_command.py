@@ -17,7 +17,7 @@ from rich.progress import Progress
 
 from drawdown.cli.bench_load import LoadFigures, LoadShape, run_load
 from drawdown.cli.bench_preparation import CHARGE_UNITS, SCALE, prepare
-from drawdown.cli.options import JsonOption, TargetOption, connect_target, open_folder
+from drawdown.cli.options import JsonOption, TargetOption, connect_target
 from drawdown.cli.output import print_json, print_table
 from drawdown.cli.server_process import ServerProcess
 from drawdown.client.interface import Database
@@ -128,10 +128,14 @@ def _own_server(
     shape: LoadShape, grants: int, data: Path | None, settings: dict[str, str], *, quiet: bool
 ) -> BenchReport:
     """Prepare in this process, the fastest way, then measure a server process on the folder."""
+    from drawdown.config import load
+    from drawdown.embedded import open_configured
+
     with tempfile.TemporaryDirectory(prefix="drawdown-bench-") as temporary:
         folder = Path(temporary) / "data" if data is None else data
         if not folder.exists():
-            with open_folder(folder, create=True) as database:
+            # A store to be measured, not one that a disk was to bring: it is begun whatever `create` says.
+            with open_configured(folder, load()) as database:
                 _prepare(database, shape.accounts, grants, quiet=quiet)
         with (
             ServerProcess(folder, settings=settings) as server,

@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from drawdown.cli import exit_codes
-from drawdown.cli.options import DEFAULT_DATA, ApiKeyOption, JsonOption, connect_target
+from drawdown.cli.options import ApiKeyOption, JsonOption, connect_target, folder_from
 from drawdown.cli.output import console, print_json, table
 from drawdown.config import load
 from drawdown.errors import DrawdownError
@@ -206,15 +206,23 @@ def _guarded(check: str, run: Callable[[], Iterator[Finding]], advice: str) -> I
         yield Finding(check=check, verdict="failed", found=str(error), advice=advice)
 
 
-def findings(data: Path, target: str | None, api_key: str | None, redis: str | None) -> Iterator[Finding]:
+def findings(
+    data: Path | None, target: str | None, api_key: str | None, redis: str | None
+) -> Iterator[Finding]:
     """Every check in order; none raises."""
     yield _python()
     yield _extension()
     yield _descriptors()
     yield _clock()
     yield from _guarded("settings", lambda: iter([_settings()]), "correct the setting that it names")
-    yield from _folder(data)
-    yield _lock(data)
+    try:
+        folder = folder_from(data)
+    except DrawdownError:
+        # The settings were found wanting already; a folder that they do not name is not looked at.
+        yield Finding(check="data folder", verdict="skipped", found="the settings do not say which")
+    else:
+        yield from _folder(folder)
+        yield _lock(folder)
     if target is None:
         yield Finding(check="server", verdict="skipped", found="none named; give --target")
     else:
@@ -227,8 +235,8 @@ def findings(data: Path, target: str | None, api_key: str | None, redis: str | N
 
 def doctor(
     data: Annotated[
-        Path, typer.Option("--data", metavar="DIR", help="Data folder to look at.")
-    ] = DEFAULT_DATA,
+        Path | None, typer.Option("--data", metavar="DIR", help="Data folder to look at.")
+    ] = None,
     target: Annotated[
         str | None, typer.Option("--target", metavar="HOST:PORT", help="A running server to ask too.")
     ] = None,

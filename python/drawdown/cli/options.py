@@ -21,7 +21,6 @@ from drawdown.model.money import Money, money_from
 if TYPE_CHECKING:
     from drawdown.client.sync import Connection
 
-DEFAULT_DATA = Path("data")
 # A server that is just starting is there within this; a wrong address is no matter of patience.
 REACH_S = 5.0
 
@@ -39,7 +38,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON value instead
 
 
 class DatabaseOptions(msgspec.Struct, frozen=True):
-    """Which database a command works on, as typed; ``./data`` when neither folder nor server is named."""
+    """Which database a command works on, as typed; without either a server's folder: ``./data``, unless the
+    environment says otherwise (setting ``data``).
+    """
 
     data: Path | None = None
     target: str | None = None
@@ -47,8 +48,8 @@ class DatabaseOptions(msgspec.Struct, frozen=True):
 
     @property
     def folder(self) -> Path:
-        """The data folder, where no server is named."""
-        return DEFAULT_DATA if self.data is None else self.data
+        """The data folder, where no server is named. Raises ``ConfigError``."""
+        return folder_from(self.data)
 
     def check(self) -> None:
         """Raise ``InvalidRequestError`` when both a folder and a server are named."""
@@ -56,9 +57,9 @@ class DatabaseOptions(msgspec.Struct, frozen=True):
             raise InvalidRequestError("target: give --data or --target, not both", field="target")
 
     def open(self, *, create: bool = False) -> Database:
-        """The database, open. An absent folder is made with ``create`` only.
+        """The database, open. A new store is begun with ``create`` only.
 
-        Raises ``InvalidRequestError`` when both are named or the folder is absent, and what opening raises.
+        Raises ``InvalidRequestError`` when both are named or there is no store, and what opening raises.
         """
         self.check()
         if self.target is not None:
@@ -84,21 +85,32 @@ class DatabaseOptions(msgspec.Struct, frozen=True):
             yield database
 
 
-def open_folder(folder: Path, *, create: bool = False, db: str | None = None) -> Database:
-    """A data folder, open in this process; ``create`` makes an absent one, else ``InvalidRequestError``.
+def folder_from(data: Path | None) -> Path:
+    """The data folder as typed, or that of a server started here. Raises ``ConfigError``."""
+    from drawdown.config import load
 
-    ``db`` names the control plane's database; without it the environment does.
+    return Path(load().process.data) if data is None else data
+
+
+def open_folder(folder: Path, *, create: bool = False, db: str | None = None) -> Database:
+    """A data folder, open in this process; ``create`` may begin a store in it, wherever a server might.
+
+    ``db`` names the control plane's database; without it the environment does. Raises ``InvalidRequestError``
+    where the folder holds no store and none is begun, and what ``require_store`` raises.
     """
     from drawdown.config import load
     from drawdown.embedded import open_configured
+    from drawdown.runtime.new_store import holds_store, require_store
 
-    if not create and not folder.is_dir():
-        raise InvalidRequestError(
-            f"data: there is no folder {folder}; name one with --data, or a server with --target",
-            field="data",
-        )
     # The engine's settings come from the environment, as those of a server on the folder would.
-    return open_configured(folder, load(flags={"db": db}))
+    config = load(flags={"data": str(folder), "db": db})
+    if not create and not holds_store(folder):
+        found = f"{folder} holds no store" if folder.is_dir() else f"there is no folder {folder}"
+        raise InvalidRequestError(
+            f"data: {found}; name one with --data, or a server with --target", field="data"
+        )
+    require_store(config.process)
+    return open_configured(folder, config)
 
 
 def connect_target(target: str, api_key: str | None = None, *, timeout_s: float = 30) -> Connection:

@@ -1,4 +1,4 @@
-"""Whether a server may begin a new store: an empty folder is often a disk that was not mounted."""
+"""Whether a new store may be begun: an empty folder is often a disk that was not mounted."""
 
 import logging
 from pathlib import Path
@@ -11,7 +11,14 @@ _log = logging.getLogger("drawdown.runtime")
 
 # Of every folder that holds a store.
 _META: Final = "META"
+# Of one that lost it: the engine says what is wrong with that.
+_PARTS: Final = ("seg-*", "ckpt-*")
 START_TIMEOUT_MS: Final = 2000
+
+
+def holds_store(folder: Path) -> bool:
+    """Whether the folder is a store's, damaged ones included."""
+    return (folder / _META).exists() or any(any(folder.glob(part)) for part in _PARTS)
 
 
 def require_store(process: ProcessConfig) -> None:
