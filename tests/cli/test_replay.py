@@ -138,6 +138,43 @@ def test_a_bad_row_is_named_before_anything_is_applied(
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (f"1700002600,ann,{2**63}", f"row 2501, column 'prompt': {2**63} is more than"),
+        ("1700002600,,1", "row 2501: account: "),
+        (f"1700002600,{'x' * 129},1", "row 2501: account: "),
+        (f"{'9' * 5000},ann,1", "row 2501, column 'when': '9999"),
+        ("0001-01-01T00:00:00+05:00,ann,1", "is outside the years 1–9999"),
+        ("0001-01-02T00:00:00Z,ann,1\n9999-12-30T00:00:00Z,ann,1", "is outside the years 1–9999"),
+    ],
+    ids=["quantity", "no account", "long account", "far time", "time before the first", "too many centuries"],
+)
+def test_a_row_that_no_engine_takes_is_named_before_anything_is_applied(
+    run: Run, tmp_path: Path, row: str, said: str
+) -> None:
+    """Behind 2,500 good ones, of which a batch was applied before it was met."""
+    good = "".join(f"{1_700_000_000 + number},ann,1\n" for number in range(2500))
+    file = tmp_path / "bad.csv"
+    file.write_text(f"when,who,prompt\n{good}{row}\n")
+    ended = run("replay", file, "--time", "when", "--account", "who", "--meter", f"prompt={INPUT}")
+    assert ended.code == exit_codes.INVALID, ended.err
+    assert said in ended.err
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_meter_whose_events_would_have_too_long_an_id_is_refused(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "use.csv"
+    file.write_text("when,prompt\n1700000000,3\n")
+    long = "m" * 100
+    ended = run(
+        "replay", file, "--time", "when", "--accounts", 1, "--meter", f"prompt={long}", "--rate", f"{long}=1"
+    )
+    assert ended.code == exit_codes.INVALID
+    assert "row 1: event_id: " in ended.err
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_meter_without_a_price_is_refused(run: Run, trace: Path) -> None:
     """A price is never made up for a meter that has none."""
     ended = run("replay", trace, "--time", "TIMESTAMP", "--accounts", "1", "--meter", "ContextTokens=widgets")

@@ -19,15 +19,25 @@ from rich.progress import Progress
 
 from drawdown.cli.options import DatabaseOptions, JsonOption, pairs_from
 from drawdown.cli.output import print_json, print_table
-from drawdown.cli.replay_catalog import CREDIT_TYPE, prepare_accounts, prepare_meters, rates_from
+from drawdown.cli.replay_catalog import (
+    CREDIT_SCALE,
+    CREDIT_TYPE,
+    GRANT_LEAD_US,
+    prepare_accounts,
+    prepare_meters,
+    rates_from,
+)
 from drawdown.cli.replay_offsets import ReplayOffsets, offset_for
 from drawdown.cli.trace_file import TraceFile, TraceRow
 from drawdown.client.interface import Database
-from drawdown.client.usage_event import UsageEvent
+from drawdown.client.usage_event import UsageEvent, encode_event, seal
+from drawdown.engine import BatchEncoder
 from drawdown.errors import InvalidRequestError
-from drawdown.model import UsageResult, now_us, units_from_credits
+from drawdown.model import UsageResult, now_us, units_from_credits, us_from_instant
 
 EVENTS_PER_BATCH = 2000
+# What was looked at is dropped in steps of this.
+SURVEY_BYTES = 1 << 20
 # Kept well within the signed 64-bit range at scale 9.
 DEFAULT_GRANT = "1000000"
 
@@ -89,19 +99,38 @@ class Replay:
         self.account_ids: list[str] = []
 
     def survey(self) -> None:
-        """Read the whole file once: its extent, its accounts, and that every row can be read."""
+        """Read the whole file once: its extent, its accounts, and that every row makes events.
+
+        Raises ``InvalidRequestError`` naming the row.
+        """
         seen: dict[str, None] = {}
         times: list[int] = []
+        encoder = BatchEncoder()
         for row in self._trace.rows():
+            self._check(encoder, row)
             times.append(row.time_us)
             if row.account is not None:
                 seen.setdefault(row.account)
         if not times:
             raise InvalidRequestError(f"file: {self._trace.path} has no rows", field="file")
         self.rows, self.first_us, self.last_us = len(times), min(times), max(times)
+        # Where the oldest row will stand; a file of many centuries does not fit before today.
+        us_from_instant(self.first_us + offset_for(self.first_us, self.last_us, now_us()) - GRANT_LEAD_US)
         self.account_ids = (
             list(seen) if self._accounts is None else [self._account(n) for n in range(self._accounts)]
         )
+
+    def _check(self, encoder: BatchEncoder, row: TraceRow) -> None:
+        """By the rules that whoever takes the events goes by: account, event id, dimensions."""
+        try:
+            for event in self._events_of(row, 0):
+                encode_event(encoder, seal(event, lambda _: CREDIT_SCALE))
+        except InvalidRequestError as raised:
+            raise InvalidRequestError(
+                f"{self._trace.path}, row {row.number}: {raised.message}", field=raised.field
+            ) from raised
+        if encoder.size_bytes() > SURVEY_BYTES:
+            encoder.take(0)
 
     def _account(self, number: int) -> str:
         width = max(4, len(str(self._accounts)))
@@ -115,19 +144,22 @@ class Replay:
     def events(self, offset_us: int) -> Iterator[UsageEvent]:
         """Every row's events, the same on every run."""
         for row in self._trace.rows():
-            account = self._account_of(row)
-            dimensions = self._dimensions_of(row)
-            # The same row under other dimensions is another use.
-            told_apart = f":{_short_hash(dimensions)}" if dimensions else ""
-            for meter, quantity in zip(self.meters, row.quantities, strict=True):
-                yield UsageEvent(
-                    account=account,
-                    meter=meter,
-                    quantity=quantity,
-                    event_id=f"{self.content_hash}:{row.number}:{meter}{told_apart}",
-                    time=row.time_us + offset_us,
-                    dimensions=dimensions or None,
-                )
+            yield from self._events_of(row, offset_us)
+
+    def _events_of(self, row: TraceRow, offset_us: int) -> Iterator[UsageEvent]:
+        account = self._account_of(row)
+        dimensions = self._dimensions_of(row)
+        # The same row under other dimensions is another use.
+        told_apart = f":{_short_hash(dimensions)}" if dimensions else ""
+        for meter, quantity in zip(self.meters, row.quantities, strict=True):
+            yield UsageEvent(
+                account=account,
+                meter=meter,
+                quantity=quantity,
+                event_id=f"{self.content_hash}:{row.number}:{meter}{told_apart}",
+                time=row.time_us + offset_us,
+                dimensions=dimensions or None,
+            )
 
     def _dimensions_of(self, row: TraceRow) -> dict[str, str]:
         """Of the row's own columns, and of the values that rows take in turn."""

@@ -18,10 +18,12 @@ from typing import Any, NamedTuple
 
 from drawdown.errors import InvalidRequestError
 from drawdown.model import us_from_instant
+from drawdown.model.instants import INSTANT_US_MAX, INSTANT_US_MIN
 
 _HASH_CHUNK_BYTES = 1 << 20
 # Whatever has more is beyond 64 bits.
 QUANTITY_DIGITS_MAX = 19
+QUANTITY_MAX = 2**63 - 1
 # Finer than microseconds is cut off, the same way every time.
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 
@@ -138,12 +140,23 @@ class TraceFile:
         return values[column]
 
     def _time(self, number: int, value: Any) -> int:
+        time_us = self._microseconds(number, value)
+        if INSTANT_US_MIN <= time_us <= INSTANT_US_MAX:
+            return int(time_us)
+        raise InvalidRequestError(
+            f"{self.path}, row {number}, column {self._time_column!r}: "
+            f"{str(value)[:64]!r} is outside the years 1–9999",
+            field=self._time_column,
+        )
+
+    def _microseconds(self, number: int, value: Any) -> int | Decimal:
         if isinstance(value, datetime):
             return us_from_instant(value if value.tzinfo else value.replace(tzinfo=UTC))
         text = str(value).strip()
         try:
             if re.fullmatch(r"-?\d+(\.\d+)?", text):
-                return int(Decimal(text) * 1_000_000)
+                # Whole only once it is known to be a time: there may be any number of digits.
+                return Decimal(text) * 1_000_000
             instant = datetime.fromisoformat(_FRACTION.sub(r"\1", text))
         except ValueError:
             raise InvalidRequestError(
@@ -168,6 +181,11 @@ class TraceFile:
         if not quantity.is_finite() or quantity != quantity.to_integral_value() or quantity < 0:
             raise InvalidRequestError(
                 f"{self.path}, row {number}, column {column!r}: {value!r} is not a whole number of 0 or more",
+                field=column,
+            )
+        if quantity > QUANTITY_MAX:
+            raise InvalidRequestError(
+                f"{self.path}, row {number}, column {column!r}: {quantity} is more than {QUANTITY_MAX}",
                 field=column,
             )
         return int(quantity)
