@@ -14,6 +14,7 @@ from drawdown.cli.replay_offsets import MARGIN_US, YOUNG_US, ReplayOffsets, offs
 from drawdown.cli.server_process import ServerProcess
 from drawdown.cli.trace_file import TraceFile
 from drawdown.errors import CorruptDataError, InvalidRequestError
+from drawdown.model import now_us
 
 from .conftest import Run
 
@@ -180,6 +181,37 @@ def test_a_meter_without_a_price_is_refused(run: Run, trace: Path) -> None:
     ended = run("replay", trace, "--time", "TIMESTAMP", "--accounts", "1", "--meter", "ContextTokens=widgets")
     assert ended.code == exit_codes.INVALID
     assert "--rate widgets=" in ended.err
+
+
+def test_a_replay_may_burn_another_credit_type(run: Run, trace: Path) -> None:
+    """It is made where it is missing; grants and prices are in it."""
+    ended = run(*arguments_for(trace, "--accounts", "3", "--credit-type", "tokens"))
+    assert ended.code == 0, ended.err
+    assert (ended.json()["applied"], ended.json()["refused"]) == (600, 0)
+    assert burned(run) == sums(trace)[2]
+    assert [each["credit_type"] for each in run("balance", "trace-0001", "--json").json()] == ["tokens"]
+
+
+def test_a_refused_replay_is_dated_anew_when_it_is_tried_again(
+    run: Run, trace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two months later the offset of then would put every row before the acceptance window."""
+    command = ["replay", trace, "--time", "TIMESTAMP", "--meter", "ContextTokens=chars", "--accounts", 1]
+    with monkeypatch.context() as then:
+        then.setattr("drawdown.cli.replay_command.now_us", lambda: now_us() - 60 * 86_400 * 1_000_000)
+        assert "chars has no price" in run(*command).err
+    assert not (tmp_path / "data" / "replay.json").exists()
+    ended = run(*command, "--rate", "chars=1/1000", "--json")
+    assert ended.json()["applied"] == 300, ended.err
+
+
+def test_two_columns_of_one_meter_are_refused_before_anything_is_made(
+    run: Run, trace: Path, tmp_path: Path
+) -> None:
+    columns = ["--meter", f"ContextTokens={INPUT}", "--meter", f"GeneratedTokens={INPUT}"]
+    refused = run("replay", trace, "--time", "TIMESTAMP", "--accounts", 1, *columns)
+    assert refused.code == exit_codes.INVALID
+    assert not (tmp_path / "data").exists()
 
 
 def test_recent_traces_keep_their_times_and_old_ones_move() -> None:

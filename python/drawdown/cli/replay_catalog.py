@@ -41,8 +41,10 @@ def rates_from(pairs: Mapping[str, str]) -> dict[str, MeterRate]:
     return rates
 
 
-def prepare_meters(database: Database, meters: Iterable[str], rates: Mapping[str, MeterRate]) -> None:
-    """Every meter exists and has a price in the table ``default``.
+def prepare_meters(
+    database: Database, meters: Iterable[str], rates: Mapping[str, MeterRate], credit_type: str = CREDIT_TYPE
+) -> None:
+    """The credit type exists, and every meter with a price in the table ``default``; new prices are in it.
 
     What is there stays as it is; a rate that was asked for explicitly is set. Raises
     ``InvalidRequestError`` for a meter that has no price and none was given.
@@ -51,8 +53,8 @@ def prepare_meters(database: Database, meters: Iterable[str], rates: Mapping[str
     known = {each.key for each in catalog.meters}
     priced = {rate.meter for table in catalog.rate_tables for rate in table.rates}
     group: list[commands.Command] = []
-    if CREDIT_TYPE not in {each.name for each in catalog.credit_types}:
-        group.append(commands.CreateCreditType(name=CREDIT_TYPE, scale=CREDIT_SCALE))
+    if credit_type not in {each.name for each in catalog.credit_types}:
+        group.append(commands.CreateCreditType(name=credit_type, scale=CREDIT_SCALE))
     for meter in meters:
         if meter not in known:
             group.append(commands.CreateMeter(key=meter))
@@ -64,7 +66,7 @@ def prepare_meters(database: Database, meters: Iterable[str], rates: Mapping[str
         if rate is not None:
             group.append(
                 commands.set_rate(
-                    table="default", meter=meter, credit_type=CREDIT_TYPE, credits=rate.credits, per=rate.per
+                    table="default", meter=meter, credit_type=credit_type, credits=rate.credits, per=rate.per
                 )
             )
     _execute(database, group)

@@ -224,7 +224,7 @@ def replay(
     dimension: DimensionOption = None,
     dimension_column: DimensionColumnOption = None,
     credit_type: Annotated[
-        str, typer.Option(help="Credit type of the grants to new accounts.")
+        str, typer.Option(help="Credit type of the grants to new accounts, and of prices made here.")
     ] = CREDIT_TYPE,
     grant: Annotated[str, typer.Option(help="Credits granted to each new account.")] = DEFAULT_GRANT,
     speed: SpeedOption = None,
@@ -248,7 +248,7 @@ def replay(
         quantity_columns=list(columns),
         dimension_columns=pairs_from(dimension_column, "dimension_column"),
     )
-    plan = Replay(trace, list(columns.values()), accounts, values_in_turn(dimension))
+    plan = Replay(trace, plan_meters(columns), accounts, values_in_turn(dimension))
     plan.survey()
     amount = Decimal(units_from_credits(grant, 9, "grant")).scaleb(-9)
     rates = rates_from(pairs_from(rate, "rate"))
@@ -257,13 +257,14 @@ def replay(
         offset_us = kept.read(plan.content_hash)
         if offset_us is None:
             offset_us = offset_for(plan.first_us, plan.last_us, now_us())
-            kept.write(plan.content_hash, offset_us)
-        prepare_meters(database, plan_meters(columns), rates)
+        prepare_meters(database, plan.meters, rates, credit_type)
         totals = ReplayTotals(rows=plan.rows, accounts=len(plan.account_ids))
         totals.offset_s = Decimal(offset_us).scaleb(-6)
         totals.accounts_created = prepare_accounts(
             database, plan.account_ids, amount, plan.first_us + offset_us, credit_type
         )
+        # Not before: a replay that was refused is dated anew, whenever it is tried again.
+        kept.write(plan.content_hash, offset_us)
         started = time.monotonic()
         stream(database, plan, offset_us, totals, speed, quiet=json)
         totals.seconds = Decimal(f"{time.monotonic() - started:.3f}")
