@@ -139,6 +139,25 @@ def test_a_bad_row_is_named_before_anything_is_applied(
     assert not (tmp_path / "data").exists()
 
 
+def test_nanoseconds_of_parquet_are_cut_off_as_those_of_text_are(tmp_path: Path) -> None:
+    """With a zone and without; a finer time than a datetime holds ended the command."""
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    text = tmp_path / "text.csv"
+    text.write_text("t,q\n2023-11-14T22:13:20.123456789Z,1\n")
+    nanoseconds = [1_700_000_000_123_456_789]
+
+    def times(file: Path) -> list[int]:
+        trace = TraceFile(file, time_column="t", account_column=None, quantity_columns=["q"])
+        return [row.time_us for row in trace.rows()]
+
+    for zone in (None, "Europe/Berlin"):
+        file = tmp_path / f"{zone is None}.parquet"
+        column = pyarrow.array(nanoseconds, pyarrow.timestamp("ns", tz=zone))
+        parquet.write_table(pyarrow.table({"t": column, "q": [1]}), file)
+        assert times(file) == times(text)
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [

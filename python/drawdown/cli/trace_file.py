@@ -125,7 +125,7 @@ class TraceFile:
             columns.append(self._account_column)
         try:
             for batch in parquet.ParquetFile(self.path).iter_batches(columns=columns):
-                yield from batch.to_pylist()
+                yield from _in_microseconds(batch).to_pylist()
         except (ArrowException, OSError) as raised:
             raise InvalidRequestError(
                 f"{self.path} cannot be read as Parquet: {raised}", field="file"
@@ -189,3 +189,20 @@ class TraceFile:
                 field=column,
             )
         return int(quantity)
+
+
+def _in_microseconds(batch: Any) -> Any:
+    """The batch, finer times cut off as those of text are: a ``datetime`` has no nanoseconds."""
+    import pyarrow
+
+    fields = [
+        field.with_type(pyarrow.timestamp("us", tz=field.type.tz)) if _is_finer(field.type) else field
+        for field in batch.schema
+    ]
+    return pyarrow.Table.from_batches([batch]).cast(pyarrow.schema(fields), safe=False)
+
+
+def _is_finer(column: Any) -> bool:
+    import pyarrow
+
+    return pyarrow.types.is_timestamp(column) and bool(column.unit == "ns")
