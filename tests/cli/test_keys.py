@@ -68,6 +68,27 @@ def test_keys_may_be_made_before_the_first_start(run: Run, tmp_path: Path) -> No
     assert (tmp_path / "data" / "META").exists()
 
 
+def test_a_first_key_with_another_pepper_than_the_servers_locks_nobody_out(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would close the server, which then knew not even that key."""
+    pepper = tmp_path / "secret" / "pepper"
+    create = ["keys", "create", "root", "--rights", "ingest,read,manage,admin", "--json"]
+    with ServerProcess(tmp_path / "data", settings={"api_key_pepper_file": str(pepper)}) as server:
+        refused = run(*create)
+        assert refused.code == exit_codes.INVALID
+        assert "api_key_pepper_file" in refused.err
+        assert run("account", "list", "--target", server.target).code == 0
+        monkeypatch.setenv("DRAWDOWN_API_KEY_PEPPER_FILE", str(pepper))
+        text = run(*create).json()["text"]
+        assert run("account", "list", "--target", server.target, "--api-key", text).code == 0
+    # Its disk is not mounted: no server starts that would take no key, and no new pepper is made.
+    pepper.unlink()
+    ended = run("serve", "--listen", "127.0.0.1:0")
+    assert ended.code == exit_codes.INVALID
+    assert not pepper.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -118,7 +139,8 @@ def test_what_root_changes_stays_the_services(run: Run, of_service: Path) -> Non
     assert run("keys", "revoke", made["key_id"], "--data", of_service).code == 0
     assert as_service(of_service).of_text(made["text"]) is None
     access = of_service / "access"
-    assert {path.name for path in access.iterdir()} == {"LOCK", "audit.jsonl", "keys.json", "pepper"}
+    made_there = {"LOCK", "audit.jsonl", "keys.json", "pepper", "pepper-fingerprint"}
+    assert {path.name for path in access.iterdir()} == made_there
     assert {path.stat().st_uid for path in (access, *access.iterdir())} == {SERVICE}
 
 

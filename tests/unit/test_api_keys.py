@@ -43,7 +43,7 @@ def test_no_file_holds_anything_that_lets_one_in(keys: KeyFile, tmp_path: Path) 
     _, text = keys.create("app", READ)
     secret = text.split("_", 2)[2]
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert {path.name for path in files} == {"keys.json", "pepper", "LOCK"}
+    assert {path.name for path in files} == {"keys.json", "pepper", "pepper-fingerprint", "LOCK"}
     for path in files:
         content = path.read_bytes()
         assert secret.encode() not in content and secret[:20].encode() not in content, path
@@ -51,11 +51,62 @@ def test_no_file_holds_anything_that_lets_one_in(keys: KeyFile, tmp_path: Path) 
     assert stat.S_IMODE(keys.folder.stat().st_mode) == 0o700
 
 
-def test_another_pepper_makes_every_text_worthless(tmp_path: Path) -> None:
-    _, text = KeyFile(tmp_path).create("app", READ)
+def test_another_pepper_makes_every_text_worthless_and_is_refused(tmp_path: Path) -> None:
+    made, text = KeyFile(tmp_path).create("app", READ)
     assert KeyRing(KeyFile(tmp_path)).of_text(text) is not None
-    (tmp_path / "access" / "pepper").write_bytes(bytes(32))
-    assert KeyRing(KeyFile(tmp_path)).of_text(text) is None
+    pepper = tmp_path / "access" / "pepper"
+    for change in (lambda: pepper.write_bytes(bytes(32)), pepper.unlink):
+        change()
+        with pytest.raises(errors.ConfigError, match="have a pepper already"):
+            KeyRing(KeyFile(tmp_path))
+        with pytest.raises(errors.ConfigError, match="have a pepper already"):
+            KeyFile(tmp_path).create("other", READ)
+    assert not pepper.exists()
+    # It is lost for good: once no key needs it, and only then, there is a new one.
+    KeyFile(tmp_path).revoke(made.key_id)
+    (tmp_path / "access" / "pepper-fingerprint").unlink()
+    _, text = KeyFile(tmp_path).create("other", READ)
+    assert KeyRing(KeyFile(tmp_path)).of_text(text) is not None
+
+
+def test_no_pepper_is_made_beside_keys_of_an_older_version(tmp_path: Path) -> None:
+    """Which kept no fingerprint: it is written once a key was known again by the pepper that is there."""
+    _, text = KeyFile(tmp_path).create("app", READ)
+    fingerprint, pepper = (tmp_path / "access" / name for name in ("pepper-fingerprint", "pepper"))
+    kept = fingerprint.read_bytes()
+    fingerprint.unlink()
+    pepper.rename(tmp_path / "away")
+    with pytest.raises(errors.ConfigError, match="is not there"):
+        KeyRing(KeyFile(tmp_path))
+    (tmp_path / "away").rename(pepper)
+    ring = KeyRing(KeyFile(tmp_path))
+    assert not fingerprint.exists()
+    ring.of_text(text)
+    ring.write_last_used(ring.take_last_used())
+    assert fingerprint.read_bytes() == kept
+
+
+def test_a_pepper_that_a_server_began_with_is_the_one_of_its_first_key(tmp_path: Path) -> None:
+    """Also where the settings were others when it was started before: no key was hashed with those."""
+    elsewhere = str(tmp_path / "secrets" / "pepper")
+    for file in ("", elsewhere):
+        KeyFile(tmp_path, file).begin()
+    with pytest.raises(errors.ConfigError, match="holds another"):
+        KeyFile(tmp_path).create("app", READ)
+    assert KeyFile(tmp_path).version() is None
+    early = KeyFile(tmp_path, elsewhere)
+    early.create("app", READ)
+    with pytest.raises(errors.ConfigError, match="holds another"):
+        KeyFile(tmp_path).begin()
+
+
+def test_a_key_made_with_another_pepper_meanwhile_is_met_before_one_is_added(tmp_path: Path) -> None:
+    keys = KeyFile(tmp_path)
+    keys.hash_of("known from here on")
+    KeyFile(tmp_path, str(tmp_path / "elsewhere")).begin()
+    with pytest.raises(errors.ConfigError, match="holds another"):
+        keys.create("app", READ)
+    assert keys.version() is None
 
 
 def test_a_pepper_may_lie_elsewhere(tmp_path: Path) -> None:
@@ -65,7 +116,7 @@ def test_a_pepper_may_lie_elsewhere(tmp_path: Path) -> None:
     assert KeyRing(KeyFile(tmp_path / "data", str(elsewhere))).of_text(text) is not None
     elsewhere.write_bytes(b"short")
     with pytest.raises(errors.CorruptDataError):
-        KeyRing(KeyFile(tmp_path / "data", str(elsewhere))).of_text(text)
+        KeyRing(KeyFile(tmp_path / "data", str(elsewhere)))
 
 
 def test_two_texts_are_live_while_a_key_is_rotated_and_never_three(keys: KeyFile) -> None:

@@ -31,6 +31,9 @@ class AccessControl:
         self.keys = KeyFile(data, config.api_key_pepper_file)
         self.audit = Audit(AuditFile(data))
         needed = keys_needed(config, self.keys)
+        if config.api_key_pepper_file and config.access != "open":
+            # Before the first key: one made without the setting would close this server to everybody.
+            self.keys.begin()
         self.ring = None if config.access == "open" else KeyRing(self.keys)
         self.access = Access(self.ring if needed else None, self.audit.stranger)
         self._upkeep: asyncio.Task[None] | None = None

@@ -66,11 +66,16 @@ class KeyRing:
         return len(self._by_id)
 
     def refresh(self) -> None:
-        """Read the file if it has changed. Raises ``CorruptDataError``; the keys then stay as they were."""
+        """Read the file if it has changed.
+
+        Raises ``CorruptDataError``, ``ConfigError`` (another pepper); the keys then stay as they were.
+        """
         version = self._file.version()
         if version == self._version:
             return
         held = {key.key_id: HeldKey(key) for key in self._file.all_keys()}
+        if any(each.key.secrets and each.key.revoked_at is None for each in held.values()):
+            self._file.require_pepper()
         for key_id, each in held.items():
             before = self._by_id.get(key_id)
             if before is not None:

@@ -5,6 +5,7 @@
     access/
       keys.json   {"format": 1, "keys": [ApiKey, …]}   replaced whole under a lock on LOCK
       pepper      32 random bytes; elsewhere with the setting api_key_pepper_file
+      pepper-fingerprint   of the pepper that the keys were hashed with
       LOCK        flock: the server and `drawdown keys` may change keys at the same time
 
 Who reads all of it still cannot call: a hash of 32 random bytes has no way back.
@@ -35,11 +36,11 @@ from drawdown.model.api_key import (
 from drawdown.model.instants import now_us
 from drawdown.model.rights import Right
 from drawdown.storage.file_owner import give_to_owner_of, make_folder
+from drawdown.storage.pepper import Pepper
 from drawdown.storage.small_file import OWNER_ONLY, replace_file
 
 FOLDER: Final = "access"
 FORMAT: Final = 1
-PEPPER_BYTES: Final = 32
 KEYS_MAX: Final = 100_000
 
 _AnswerT = TypeVar("_AnswerT")
@@ -57,8 +58,7 @@ class KeyFile:
     def __init__(self, data: Path, pepper_file: str = "") -> None:
         self.folder = data / FOLDER
         self._path = self.folder / "keys.json"
-        self._pepper_path = Path(pepper_file) if pepper_file else self.folder / "pepper"
-        self._pepper = b""
+        self._pepper = Pepper(self.folder, pepper_file)
 
     def version(self) -> Version | None:
         """Changes whenever the keys did; ``None`` while there is no file."""
@@ -84,7 +84,21 @@ class KeyFile:
 
     def hash_of(self, text: str) -> str:
         """What is kept of a key's text."""
-        return hmac.digest(self._read_pepper(), text.encode(), "sha256").hex()
+        self._know_pepper()
+        return hmac.digest(self._pepper.known, text.encode(), "sha256").hex()
+
+    def begin(self) -> None:
+        """A server begins: keys made from now on are hashed with the pepper of its settings, or refused.
+
+        Raises ``ConfigError`` where there are keys that were hashed with another.
+        """
+        with self._locked():
+            self._pepper.read(needed=self._has_hashes(), begins=True)
+
+    def require_pepper(self) -> None:
+        """Raises ``ConfigError`` unless the pepper is there, and the one that the keys were hashed with."""
+        self._know_pepper()
+        self._pepper.require_noted()
 
     def create(
         self,
@@ -126,6 +140,8 @@ class KeyFile:
                 )
             if len(keys) >= KEYS_MAX:
                 raise PreconditionError(f"there are {KEYS_MAX} keys already", reason="KEYS_MAX")
+            if text:
+                self._pepper.require_noted()
             keys[key_id] = made
 
         self._change(add)
@@ -143,6 +159,7 @@ class KeyFile:
                 raise PreconditionError(
                     f"the key {key_id} stands for a certificate: renew that", reason="KEY_CERTIFICATE"
                 )
+            self._pepper.require_noted()
             keys[key_id] = rotated(key, added, now + overlap_s * 1_000_000)
             return keys[key_id]
 
@@ -167,6 +184,8 @@ class KeyFile:
                 key = keys.get(key_id)
                 if key is not None and (key.last_used_at or 0) < at:
                     keys[key_id] = msgspec.structs.replace(key, last_used_at=at)
+                    if key.secrets:
+                        self._pepper.note_proven()
 
         self._change(note)
 
@@ -189,15 +208,13 @@ class KeyFile:
         finally:
             os.close(descriptor)
 
-    def _read_pepper(self) -> bytes:
-        if not self._pepper:
+    def _know_pepper(self) -> None:
+        if not self._pepper.known:
             with self._locked():
-                if not self._pepper_path.exists():
-                    replace_file(self._pepper_path, secrets.token_bytes(PEPPER_BYTES))
-                self._pepper = self._pepper_path.read_bytes()
-            if len(self._pepper) < PEPPER_BYTES:
-                raise CorruptDataError(f"{self._pepper_path}: a pepper has at least {PEPPER_BYTES} bytes")
-        return self._pepper
+                self._pepper.read(needed=self._has_hashes())
+
+    def _has_hashes(self) -> bool:
+        return any(key.secrets and key.revoked_at is None for key in self.all_keys())
 
 
 def _known(keys: Mapping[str, ApiKey], key_id: str) -> ApiKey:
