@@ -23,6 +23,7 @@ from drawdown.engine import Restore, salvage_folder, verify_folder
 from drawdown.model.rights import Right
 from drawdown.runtime.control.opening import open_provider
 from drawdown.storage.backup import restore_from_backup
+from drawdown.storage.folder_copy import FolderCopy
 from drawdown.storage.key_file import KeyFile
 from drawdown.storage.sql import open_sql
 
@@ -208,6 +209,51 @@ def test_a_backup_is_whole_or_none(tmp_path: Path) -> None:
     (backup / "backup.json").unlink()
     with pytest.raises(errors.InvalidRequestError, match="never completed"):
         restore_from_backup(backup, tmp_path / "again")
+
+
+def test_a_failed_restore_into_a_linked_folder_leaves_it_empty(tmp_path: Path) -> None:
+    """So that it can be repeated; the link stays where it leads."""
+    with opened(tmp_path / "data") as database:
+        before(database)
+        database.take_backup(tmp_path / "backup")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "again").symlink_to("disk")
+    victim = tmp_path / "backup" / "control" / "invoice.jsonl"
+    kept = victim.read_bytes()
+    victim.write_bytes(kept[:-1])
+    with pytest.raises(errors.CorruptDataError):
+        restore_from_backup(tmp_path / "backup", tmp_path / "again")
+    assert list((tmp_path / "disk").iterdir()) == []
+    victim.write_bytes(kept)
+    restore_from_backup(tmp_path / "backup", tmp_path / "again")
+    assert (tmp_path / "again").is_symlink()
+    assert verify_folder(str(tmp_path / "disk"))["conservation"]["holds"]
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../data", "\0", "seg-\0.dj"])
+def test_a_name_that_leads_out_of_the_backup_or_nowhere_is_damage(tmp_path: Path, name: str) -> None:
+    with opened(tmp_path / "data") as database:
+        database.take_backup(tmp_path / "backup")
+    file = tmp_path / "backup" / "backup.json"
+    manifest = msgspec.json.decode(file.read_bytes())
+    manifest["files"][0]["name"] = name
+    file.write_bytes(msgspec.json.encode(manifest))
+    with pytest.raises(errors.CorruptDataError, match="names a file outside the backup"):
+        restore_from_backup(tmp_path / "backup", tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_key_file_that_is_being_replaced_is_no_part_of_a_copy(tmp_path: Path) -> None:
+    """It was copied half made, or had gone when its turn came, and with it the backup."""
+    KeyFile(tmp_path / "data").create("first", {Right.READ})
+    (tmp_path / "data" / "access" / ".keys.json.x1y2").write_text("{")
+    copy = FolderCopy(tmp_path / "data", tmp_path / "copy")
+    copy.copy_small()
+    assert {each.name for each in copy.files()} == {
+        "access/keys.json",
+        "access/pepper",
+        "access/pepper-fingerprint",
+    }
 
 
 def test_of_a_running_server_by_its_command(tmp_path: Path) -> None:

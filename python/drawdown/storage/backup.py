@@ -92,6 +92,8 @@ def restore_from_backup(backup: Path, data: Path, db: str = "") -> RestoredBacku
     written is removed again.
     """
     manifest = read_manifest(backup)
+    # A link stays: what is removed again is what it leads to.
+    data = data.resolve()
     require_empty(data, "data")
     existed = data.exists()
     try:
@@ -120,7 +122,7 @@ def restore_from_backup(backup: Path, data: Path, db: str = "") -> RestoredBacku
 
 def _within(folder: Path, name: str) -> Path:
     """Raises ``CorruptDataError`` for a name that leads out of the folder."""
-    if Path(name).is_absolute() or ".." in Path(name).parts:
+    if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
         raise errors.CorruptDataError(f"{MANIFEST} names a file outside the backup: {name[:128]!r}")
     return folder / name
 

@@ -113,7 +113,8 @@ def beside_the_engine(folder: Path) -> Iterator[Path]:
             yield folder / name
     yield from sorted(folder.glob("payments-*.jsonl"))
     for path in sorted((folder / "access").glob("*")):
-        if path.is_file() and path.name != "LOCK":
+        # With a dot begins what is not yet in its place: see `replace_file`.
+        if path.is_file() and path.name != "LOCK" and not path.name.startswith("."):
             yield path
 
 
