@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
+import drawdown
 import pytest
+from drawdown.cli import exit_codes
+from drawdown.cli.demo_workload import prepare
 from drawdown.cli.server_process import ServerProcess
 from drawdown.engine import build_info
 
@@ -26,6 +30,25 @@ def test_the_demo_ends_well(run_process: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(build_info()["profile"] != "release", reason="a debug build is never measured")
+def test_a_demo_is_kept_in_a_new_folder_only(run: Run, tmp_path: Path) -> None:
+    """Its prices and accounts would be among those of the folder that was named."""
+    assert run("credit-type", "create", "credits").code == 0
+    before = run("catalog", "dump").out, run("account", "list", "--json").out
+    refused = run("demo", "--keep", "data", "--seconds", "24")
+    assert refused.code == exit_codes.INVALID
+    assert "keep: data is not empty" in refused.err
+    assert (run("catalog", "dump").out, run("account", "list", "--json").out) == before
+
+
+def test_a_demo_stops_at_the_first_refusal(tmp_path: Path) -> None:
+    with drawdown.open(tmp_path / "data", segment_bytes=1 << 20, reserve_bytes=0) as database:
+        database.create_credit_type("credits", scale=2)
+        with pytest.raises(drawdown.PreconditionError, match="could not be set up"):
+            prepare(database, datetime.now(UTC))
+        assert database.catalog().meters == ()
+        assert database.accounts() == []
+
+
 @pytest.mark.parametrize("encoding", ["rows", "columns"])
 def test_a_bench_checks_its_answer_and_prints_every_figure(run_process: Run, encoding: str) -> None:
     """A second of load on a few accounts: all applied, all figures there."""

@@ -34,6 +34,7 @@ from drawdown.client.interface import Database
 from drawdown.client.recorder import Recorder, RecorderOptions
 from drawdown.client.sync import connect
 from drawdown.errors import DrawdownError, InvalidRequestError
+from drawdown.storage.backup import require_empty
 
 REDRAW_S = 0.5
 # Fewer leave every account with credits, and there is no cut-off to check.
@@ -165,6 +166,8 @@ def demo(
             f"{EVENTS_MIN:,} events: --seconds × --events-per-s",
             field="seconds",
         )
+    if keep is not None:
+        require_empty(keep, "keep")
     screen = Screen(quiet=json)
     with tempfile.TemporaryDirectory(prefix="drawdown-demo-") as temporary:
         checks = _story(keep or Path(temporary) / "data", screen, seconds, events_per_s, seed, invoice_to)

@@ -68,13 +68,11 @@ class Request(NamedTuple):
 def prepare(database: Database, now: datetime) -> None:
     """Catalog, accounts and grants of the story. Raises ``PreconditionError`` if any is refused."""
     month_end = now + timedelta(days=30)
-    results: list[CommandResult] = [
-        database.create_credit_type("credits", scale=SCALE),
-        database.create_meter("input_tokens", unit="tokens", dimensions=["model"]),
-        database.create_meter("output_tokens", unit="tokens", dimensions=["model"]),
-    ]
+    _require_applied(database.create_credit_type("credits", scale=SCALE))
+    for meter in ("input_tokens", "output_tokens"):
+        _require_applied(database.create_meter(meter, unit="tokens", dimensions=["model"]))
     for (meter, size), price in PRICES.items():
-        results.append(database.set_rate(meter=meter, credits=price, per=1_000_000, match={"model": size}))
+        _require_applied(database.set_rate(meter=meter, credits=price, per=1_000_000, match={"model": size}))
     for customer in CUSTOMERS:
         group: list[commands.Command] = [
             commands.create_account(customer.account, customer_id=f"cus-{customer.account}"),
@@ -85,7 +83,11 @@ def prepare(database: Database, now: datetime) -> None:
             group.append(_grant(customer, "top-up", customer.top_up, 90, None, "purchase", None))
         if customer.policy == "overdraft":
             group.append(commands.set_policy(customer.account, "credits", "overdraft", limit=OVERDRAFT_LIMIT))
-        results.extend(database.execute(group))
+        _require_applied(*database.execute(group))
+
+
+def _require_applied(*results: CommandResult) -> None:
+    """Raises ``PreconditionError`` at the first that was refused: nothing that follows is then done."""
     for result in results:
         if not result.applied:
             raise PreconditionError(f"the demo could not be set up: {result.status} {result.reason}")
