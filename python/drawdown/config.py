@@ -21,7 +21,7 @@ from drawdown.errors import ConfigError
 from drawdown.model.address import host_and_port
 from drawdown.model.choice import choice_in_words
 from drawdown.model.event_mapping import SECTION, EventTypes, event_types_from
-from drawdown.model.setting import PREFIX, Setting, settings_of
+from drawdown.model.setting import PREFIX, Setting, settings_of, without_secrets
 
 SectionT = TypeVar("SectionT", bound=msgspec.Struct)
 
@@ -425,7 +425,7 @@ def _convert(section: type[SectionT], values: Mapping[str, Any], sources: Mappin
             pattern = SETTINGS[field.name].range if field.type.__metadata__[0].pattern else ""
             why = f"{raised}" if not pattern else f"give {choice_in_words(pattern)}"
             raise ConfigError(
-                f"{sources[field.name]}: {field.name} is {value!r}: {why} "
+                f"{sources[field.name]}: {field.name} is {without_secrets(field.name, repr(value))}: {why} "
                 f"({field.type.__metadata__[0].description})",
                 field=field.name,
             ) from raised

@@ -233,6 +233,42 @@ def test_settings_say_what_is_in_force_and_no_secret(run: Run, monkeypatch: pyte
     assert run("settings").code == 64
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "shown"),
+    [
+        ("REDIS", "redis://:p@ssHIDDEN@host:6379/0", "redis://(set)@host:6379/0"),
+        ("REDIS", "redis://host:6379/0?password=HIDDEN", "redis://host:6379/0?password=(set)"),
+        ("REDIS", "unix://:HIDDEN@/tmp/a?password=HIDDEN&db=1", "unix://(set)@/tmp/a?password=(set)&db=1"),
+        ("DB", "postgresql://u:a/HIDDEN@host/db", "postgresql://(set)@host/db"),
+        ("DB", "postgresql://host/db?user=u&password=HIDDEN", "postgresql://host/db?user=u&password=(set)"),
+        ("DB", "host=h password = 'of HIDDEN' user=u", "host=h password = (set) user=u"),
+    ],
+)
+def test_no_part_of_a_password_is_shown(
+    run: Run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, shown: str
+) -> None:
+    monkeypatch.setenv(f"DRAWDOWN_{variable}", value)
+    listed = {each["name"]: each["in_force"] for each in run("settings", "--json").json()}
+    assert listed[variable.lower()] == shown
+    assert "HIDDEN" not in run("settings").out
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'stripe_api_key = ["HIDDEN"]',
+        'stripe_webhook_secret = { a = "HIDDEN" }',
+        'db = ["postgresql://u:HIDDEN@h/d"]',
+    ],
+)
+def test_a_mistyped_secret_is_not_repeated(run: Run, tmp_path: Path, line: str) -> None:
+    (tmp_path / "settings.toml").write_text(line + "\n")
+    refused = run("settings", "--config", "settings.toml")
+    assert refused.code == exit_codes.INVALID
+    assert f"{line.partition(' ')[0]} is " in refused.err
+    assert "HIDDEN" not in refused.err
+
+
 def test_another_bucket_width_is_refused_with_both_values(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Event ids are remembered in buckets: the folder keeps the width that it was made with."""
     assert run("credit-type", "create", "credits").code == 0

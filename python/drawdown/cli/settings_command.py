@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,10 +11,7 @@ import typer
 from drawdown.cli.options import JsonOption
 from drawdown.cli.output import print_json, print_table
 from drawdown.config import OTHER_VARIABLES, SETTINGS, load
-from drawdown.model.setting import PREFIX
-
-SECRET = ("_api_key", "_secret")
-CREDENTIALS = re.compile(r"://[^/@\s]+@")
+from drawdown.model.setting import PREFIX, without_secrets
 
 
 def settings(
@@ -55,14 +51,10 @@ def settings(
 def _in_force(config: Path | None) -> dict[str, Any]:
     loaded = load(file=None if config is None else str(config))
     values = {**msgspec.structs.asdict(loaded.process), **msgspec.structs.asdict(loaded.engine)}
-    return {name: _without_secrets(name, value) for name, value in msgspec.to_builtins(values).items()}
-
-
-def _without_secrets(name: str, value: Any) -> Any:
-    """What may be printed: of a secret that it is set, of a URL all but its password."""
-    if value and name.endswith(SECRET):
-        return "(set)"
-    return CREDENTIALS.sub("://(set)@", value) if isinstance(value, str) else value
+    return {
+        name: without_secrets(name, value) if isinstance(value, str) else value
+        for name, value in msgspec.to_builtins(values).items()
+    }
 
 
 def settings_table() -> str:

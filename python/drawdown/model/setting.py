@@ -1,11 +1,16 @@
 """A setting as the table of settings has it."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
 PREFIX: Final = "DRAWDOWN_"
+_SECRET: Final = ("_api_key", "_secret")
+# To the last sign: one that is not encoded stands in the password, and rather too much is hidden.
+_CREDENTIALS: Final = re.compile(r"://.*@", re.DOTALL)
+_PASSWORD: Final = re.compile(r"(password\s*=\s*)('[^']*'|[^&\s]*)", re.IGNORECASE)
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,3 +58,10 @@ def settings_of(section: type[msgspec.Struct]) -> Iterator[Setting]:
             range=span,
             description=meta.description,
         )
+
+
+def without_secrets(name: str, text: str) -> str:
+    """What may be shown of a value: of a secret that it is set, of an address all but its password."""
+    if text and name.endswith(_SECRET):
+        return "(set)"
+    return _PASSWORD.sub(r"\1(set)", _CREDENTIALS.sub("://(set)@", text))
