@@ -11,6 +11,8 @@ from drawdown.cli import exit_codes
 from drawdown.cli.demo_workload import prepare
 from drawdown.cli.server_process import ServerProcess
 from drawdown.engine import build_info
+from drawdown.model.rights import Right
+from drawdown.storage.key_file import KeyFile
 
 from .conftest import Run
 
@@ -105,10 +107,14 @@ def test_a_bench_that_has_sent_all_measures_no_longer(run_process: Run) -> None:
 
 @pytest.mark.skipif(build_info()["profile"] != "release", reason="a debug build is never measured")
 def test_a_bench_of_a_running_server_makes_what_it_needs(run_process: Run, tmp_path: Path) -> None:
-    """With ``--target`` accounts are made over gRPC; the server's own processor time is not known."""
+    """With ``--target`` accounts are made over gRPC, with the key that it wants; its processor time is
+    not known.
+    """
+    _, key = KeyFile(tmp_path / "served").create("bench", set(Right))
     with ServerProcess(tmp_path / "served") as server:
         ended = run_process(
-            "bench", "--target", server.target, "--accounts", 30, "--grants", 1, "--batch", 10,
+            "bench", "--target", server.target, "--api-key", key,
+            "--accounts", 30, "--grants", 1, "--batch", 10,
             "--duration", "0.5", "--warmup", 0, "--skew", "hot", "--json",
         )  # fmt: skip
         assert ended.code == 0, ended.err

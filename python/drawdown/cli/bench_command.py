@@ -17,7 +17,7 @@ from rich.progress import Progress
 
 from drawdown.cli.bench_load import LoadFigures, LoadShape, run_load
 from drawdown.cli.bench_preparation import CHARGE_UNITS, SCALE, prepare
-from drawdown.cli.options import JsonOption, TargetOption, connect_target
+from drawdown.cli.options import ApiKeyOption, JsonOption, TargetOption, connect_target
 from drawdown.cli.output import print_json, print_table
 from drawdown.cli.server_process import ServerProcess
 from drawdown.client.interface import Database
@@ -79,6 +79,7 @@ def bench(
         int | None, typer.Option(help="Seed of event ids and accounts; default: new ids on every run.")
     ] = None,
     target: TargetOption = None,
+    api_key: ApiKeyOption = None,
     json: JsonOption = False,
 ) -> None:
     """Measure durable events per second over gRPC, and how long acks take.
@@ -105,9 +106,9 @@ def bench(
         seed=time.time_ns() if seed is None else seed,
     )
     if target is not None:
-        with connect_target(target) as database:
+        with connect_target(target, api_key) as database:
             _prepare(database, accounts, grants, quiet=json)
-            report = _measure(target, database, shape, grants, None)
+            report = _measure(target, api_key, database, shape, grants, None)
     else:
         report = _own_server(shape, grants, data, {"fsync": fsync, **_pairs(setting)}, quiet=json)
     _show(report, json)
@@ -141,7 +142,7 @@ def _own_server(
             ServerProcess(folder, settings=settings) as server,
             connect_target(server.target) as database,
         ):
-            return _measure(server.target, database, shape, grants, server)
+            return _measure(server.target, None, database, shape, grants, server)
 
 
 def _prepare(database: Database, accounts: int, grants: int, *, quiet: bool) -> None:
@@ -156,10 +157,15 @@ def _prepare(database: Database, accounts: int, grants: int, *, quiet: bool) -> 
 
 
 def _measure(
-    target: str, database: Database, shape: LoadShape, grants: int, server: ServerProcess | None
+    target: str,
+    api_key: str | None,
+    database: Database,
+    shape: LoadShape,
+    grants: int,
+    server: ServerProcess | None,
 ) -> BenchReport:
     before = database.verify().totals["credits"]
-    figures = run_load(target, shape, server.cpu_s if server is not None else lambda: 0.0)
+    figures = run_load(target, api_key, shape, server.cpu_s if server is not None else lambda: 0.0)
     _check_answer(database, before, figures, alone=server is not None)
     if not figures.measured_batches:
         raise PreconditionError(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from drawdown.cli.bench_preparation import METER, QUANTITY
+from drawdown.cli.options import target_tls
 from drawdown.client.usage_stream import UsageStream, open_streams
 from drawdown.engine import LoadGenerator, decode_ack
 from drawdown.errors import InternalError
@@ -60,19 +61,23 @@ class _Clock:
         self.ends = self.begins + int(shape.duration_s * 1e9)
 
 
-def run_load(target: str, shape: LoadShape, server_cpu_s: Callable[[], float]) -> LoadFigures:
+def run_load(
+    target: str, api_key: str | None, shape: LoadShape, server_cpu_s: Callable[[], float]
+) -> LoadFigures:
     """Send the load and wait for every ack; ``server_cpu_s`` reads the server's processor time so far."""
     try:
         import uvloop
     except ImportError:
-        return asyncio.run(_run(target, shape, server_cpu_s))
-    return uvloop.run(_run(target, shape, server_cpu_s))
+        return asyncio.run(_run(target, api_key, shape, server_cpu_s))
+    return uvloop.run(_run(target, api_key, shape, server_cpu_s))
 
 
-async def _run(target: str, shape: LoadShape, server_cpu_s: Callable[[], float]) -> LoadFigures:
+async def _run(
+    target: str, api_key: str | None, shape: LoadShape, server_cpu_s: Callable[[], float]
+) -> LoadFigures:
     batches = [_batches(shape, number) for number in range(shape.streams)]
     figures = LoadFigures()
-    async with open_streams(target, shape.streams) as streams:
+    async with open_streams(target, shape.streams, api_key=api_key, tls=target_tls()) as streams:
         clock = _Clock(shape)
         sent = asyncio.Event()
         watch = asyncio.create_task(_watch(clock, figures, server_cpu_s, sent))

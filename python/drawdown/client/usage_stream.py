@@ -13,6 +13,7 @@ import grpc
 
 from drawdown.client.channel import STREAM_USAGE, metadata_of, open_aio_channel
 from drawdown.client.rpc_errors import error_of
+from drawdown.client.tls import Tls
 from drawdown.errors import UnavailableError
 
 # More streams than this share connections: each has a window of its own in HTTP/2 all the same.
@@ -49,12 +50,12 @@ class UsageStream:
 
 @asynccontextmanager
 async def open_streams(
-    target: str, count: int, *, api_key: str | None = None
+    target: str, count: int, *, api_key: str | None = None, tls: Tls | None = None
 ) -> AsyncIterator[list[UsageStream]]:
     """``count`` streams over as many connections, at most 16. Leaving closes them."""
     async with AsyncExitStack() as stack:
         channels = [
-            await stack.enter_async_context(open_aio_channel(target, None))
+            await stack.enter_async_context(open_aio_channel(target, tls))
             for _ in range(min(count, CONNECTIONS_MAX))
         ]
         yield [
