@@ -124,6 +124,16 @@ def test_what_cannot_be_written_is_said_before_anything_is_asked(books: Run) -> 
     assert empty.code == 0
 
 
+@pytest.mark.parametrize("report", ["usage", "top", "credits", "packs", "runway"])
+def test_an_empty_report_has_its_columns(run: Run, tmp_path: Path, report: str) -> None:
+    """As one with rows has: whoever reads it by the names of columns finds them."""
+    done(run, "credit-type", "create", "credits")
+    header = done(run, "report", report, "--csv").splitlines()
+    assert len(header) == 1 and len(header[0].split(",")) > 3
+    done(run, "report", report, "-o", "none.parquet")
+    assert parquet.read_table(tmp_path / "none.parquet").column_names == header[0].split(",")
+
+
 def test_an_empty_report_is_a_picture_that_says_so(books: Run, tmp_path: Path) -> None:
     done(books, "report", "top", "--until", "2020-01-02", "-o", "none.svg")
     assert "nothing in this report" in texts(tmp_path / "none.svg")

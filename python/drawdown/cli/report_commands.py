@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from drawdown.billing.report import CreditReport, SalesReport
-from drawdown.billing.usage_report import RunwayReport, TopAccounts, UsageSums
+from drawdown.billing.report import CreditReport, CreditSums, PackSales, RechargeSales, SalesReport
+from drawdown.billing.usage_report import Runway, RunwayReport, TopAccount, TopAccounts, UsageSums
 from drawdown.cli.chart import Bar, Panel
 from drawdown.cli.command_group import CommandGroup
 from drawdown.cli.options import DatabaseOptions, JsonOption, instant_from
@@ -45,7 +45,7 @@ def packs(
             until=instant_from(until or None, "until"),
             account=account,
         )
-    parts = (Part("Packs", found.packs), Part("Recharges", found.recharges))
+    parts = (Part("Packs", PackSales, found.packs), Part("Recharges", RechargeSales, found.recharges))
     report = ReportText("Packs and recharges", found, parts, lambda: _sales_panels(found))
     show(report, file=file, as_csv=as_csv, as_json=json)
 
@@ -97,8 +97,8 @@ def _credit_parts(found: CreditReport) -> tuple[Part, ...]:
     money = (*of, "opening_deferred", "cost", "recognised", *money_ends, "deferred")
     paid = [row for row in found.rows if row.cost is not None]
     return (
-        Part("Credits", found.rows, credits, ("opening", *ends)),
-        *((Part("Their money", paid, money, ("opening_deferred", *money_ends)),) if paid else ()),
+        Part("Credits", CreditSums, found.rows, credits, ("opening", *ends)),
+        *((Part("Their money", CreditSums, paid, money, ("opening_deferred", *money_ends)),) if paid else ()),
     )
 
 
@@ -141,7 +141,9 @@ def usage(
     check_file(file)
     with options.open() as database:
         rows = _usage_rows(database, instant_from(since or None, "since"), until, prefix)
-    report = ReportText("Usage by day", {"rows": rows}, (Part("Usage", rows),), lambda: _usage_panels(rows))
+    report = ReportText(
+        "Usage by day", {"rows": rows}, (Part("Usage", UsageSums, rows),), lambda: _usage_panels(rows)
+    )
     show(report, file=file, as_csv=as_csv, as_json=json)
 
 
@@ -203,7 +205,10 @@ def top(
             limit=limit,
         )
     report = ReportText(
-        "Accounts charged most", found, (Part("Accounts", found.rows),), lambda: _top_panels(found)
+        "Accounts charged most",
+        found,
+        (Part("Accounts", TopAccount, found.rows),),
+        lambda: _top_panels(found),
     )
     show(report, file=file, as_csv=as_csv, as_json=json)
 
@@ -229,7 +234,7 @@ def runway(
     check_file(file)
     with options.open() as database:
         found = database.report_runway(days=days, account_prefix=prefix, limit=limit)
-    report = ReportText("Runway", found, (Part("Runway", found.rows),), lambda: _runway_panels(found))
+    report = ReportText("Runway", found, (Part("Runway", Runway, found.rows),), lambda: _runway_panels(found))
     show(report, file=file, as_csv=as_csv, as_json=json)
 
 

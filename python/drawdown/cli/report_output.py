@@ -33,6 +33,8 @@ class Part(msgspec.Struct, frozen=True):
     """Rows of one kind under a title."""
 
     title: str
+    kind: type[msgspec.Struct]
+    """Of the rows: its fields are the columns, also where there is no row."""
     rows: Sequence[msgspec.Struct]
     shown: tuple[str, ...] = ()
     """Columns of the table for people; none: all. Files have all."""
@@ -72,7 +74,7 @@ def show(report: ReportText, *, file: Path | None, as_csv: bool, as_json: bool) 
         sys.stdout.write(_csv_of(report.parts[0]))
     else:
         for part in report.parts:
-            names, cells = _cells(part.rows, part.shown)
+            names, cells = _cells(part, part.shown)
             headings = [name.replace("_", " ") for name in names]
             print_table(part.title, headings, cells, if_any=[each.replace("_", " ") for each in part.if_any])
 
@@ -89,13 +91,13 @@ def _write(report: ReportText, file: Path) -> None:
         file.write_text(_csv_of(report.parts[0]), "utf-8", newline="")
 
 
-def _cells(rows: Sequence[msgspec.Struct], shown: Sequence[str] = ()) -> tuple[list[str], list[list[Any]]]:
-    names = list(shown) or ([field.name for field in msgspec.structs.fields(rows[0])] if rows else [])
-    return names, [[getattr(row, name) for name in names] for row in rows]
+def _cells(part: Part, shown: Sequence[str] = ()) -> tuple[list[str], list[list[Any]]]:
+    names = list(shown) or [field.name for field in msgspec.structs.fields(part.kind)]
+    return names, [[getattr(row, name) for name in names] for row in part.rows]
 
 
 def _csv_of(part: Part) -> str:
-    names, cells = _cells(part.rows)
+    names, cells = _cells(part)
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(names)
@@ -117,7 +119,7 @@ def _write_parquet(part: Part, file: Path) -> None:
             "output: writing Parquet needs pyarrow (pip install drawdown[parquet]); CSV needs nothing",
             field="output",
         ) from absent
-    names, cells = _cells(part.rows)
+    names, cells = _cells(part)
     columns: dict[str, Any] = {}
     for at, name in enumerate(names):
         values = [row[at] for row in cells]
