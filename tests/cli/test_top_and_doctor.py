@@ -12,6 +12,7 @@ import drawdown
 from drawdown.cli import exit_codes
 from drawdown.cli.machine import flush_ms, is_locked
 from drawdown.cli.server_process import ServerProcess
+from drawdown.cli.top_command import Looker
 
 from .conftest import Run
 
@@ -65,6 +66,25 @@ def test_top_shows_rates_holds_and_the_lowest_balances(run: Run, tmp_path: Path)
         assert shown.code == 0
         assert "events/s applied" in shown.out
         assert "a-2" in shown.out
+
+
+def test_top_shows_no_rates_across_a_restart_of_the_server(tmp_path: Path) -> None:
+    """They were below zero: counters begin anew."""
+    server = ServerProcess(tmp_path / "served")
+    with server:
+        prepared(server)
+        with drawdown.connect(server.target) as database:
+            for _ in range(20):
+                database.record("a-1", "calls")
+            looker = Looker(database, 0)
+            looker.look()
+            before = looker._before
+    with server, drawdown.connect(server.target) as database:
+        again = Looker(database, 0)
+        again._before = before
+        reading = again.look()
+        assert (reading.events_per_s, reading.groups_per_s, reading.server_cpu_percent) == (None, None, None)
+        assert again.look().events_per_s == 0
 
 
 def test_top_without_a_server_says_so(run: Run) -> None:

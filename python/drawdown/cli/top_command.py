@@ -44,6 +44,10 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """Account, credit type and available of the balances nearest to zero, lowest first."""
 
 
+# These only grow while a server runs.
+COUNTED = ("applied", "refused", "groups", "flush_us", "cpu_s")
+
+
 class Counts(msgspec.Struct, frozen=True):
     """What rates are made of."""
 
@@ -113,6 +117,9 @@ class Looker:
 
 def _rates(before: Counts | None, now: Counts) -> dict[str, float]:
     if before is None or now.at <= before.at:
+        return {}
+    if any(getattr(now, each) < getattr(before, each) for each in COUNTED):
+        # Another process: its counters began at zero between the two looks.
         return {}
     seconds = now.at - before.at
     groups = now.groups - before.groups
