@@ -88,6 +88,16 @@ def test_move_credits_between_accounts(run: Run) -> None:
     assert refused.code == 1 and "may leave" in refused.err
 
 
+@pytest.mark.parametrize("name", ["ROWS.CSV", "rows.Jsonl"])
+def test_a_file_of_another_system_is_imported(run: Run, tmp_path: Path, name: str) -> None:
+    """Its name in capitals, a byte order mark before its text: as in a replay."""
+    assert run("credit-type", "create", "credits").code == 0
+    text = "kind,account\naccount,a\n" if "CSV" in name else '{"kind": "account", "account": "a"}\n'
+    (tmp_path / name).write_text(text, "utf-8-sig")
+    ended = run("import", name)
+    assert "Imported 1 of 1" in ended.out, ended.err
+
+
 def test_import_balances_from_csv_and_json_lines(run: Run, tmp_path: Path) -> None:
     """A dry run, then the file, then the file again; a bad file is refused by line and field."""
     assert run("credit-type", "create", "credits").code == 0

@@ -94,7 +94,8 @@ def test_accounts_come_from_a_column_of_json_lines(run: Run, tmp_path: Path) -> 
     """JSON lines, epoch seconds, account by column, a price of one's own."""
     file = tmp_path / "use.jsonl"
     rows = [{"at": 1_700_000_000 + n, "who": f"team-{n % 2}", "n": n} for n in range(10)]
-    file.write_text("\n".join(map(json.dumps, rows)))
+    # With a byte order mark, as files of some systems have.
+    file.write_text("\n".join(map(json.dumps, rows)), "utf-8-sig")
     ended = run(
         "replay",
         file,

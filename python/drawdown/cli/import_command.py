@@ -63,9 +63,10 @@ def _print(done: OpeningImport, dry_run: bool) -> None:
 def rows_of(file: Path) -> Iterator[OpeningRow]:
     """The rows of a file, told apart by its name. Raises ``InvalidRequestError`` naming the line."""
     try:
-        if file.suffix == ".csv":
+        suffix = file.suffix.lower()
+        if suffix == ".csv":
             yield from _csv_rows(file)
-        elif file.suffix in (".jsonl", ".ndjson", ".json"):
+        elif suffix in (".jsonl", ".ndjson", ".json"):
             yield from _json_rows(file)
         else:
             raise InvalidRequestError(f"file: {file.name} is neither .csv nor .jsonl", field="file")
@@ -94,7 +95,7 @@ def _csv_rows(file: Path) -> Iterator[OpeningRow]:
 
 
 def _json_rows(file: Path) -> Iterator[OpeningRow]:
-    with file.open(encoding="utf-8") as opened:
+    with file.open(encoding="utf-8-sig") as opened:
         for line, text in enumerate(opened, 1):
             if not text.strip():
                 continue

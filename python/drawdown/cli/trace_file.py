@@ -98,7 +98,7 @@ class TraceFile:
             with self.path.open(newline="", encoding="utf-8-sig") as file:
                 yield from csv.DictReader(file)
         elif suffix in (".jsonl", ".ndjson"):
-            with self.path.open(encoding="utf-8") as file:
+            with self.path.open(encoding="utf-8-sig") as file:
                 for number, line in enumerate(file, 1):
                     try:
                         yield json.loads(line, parse_float=Decimal)
