@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 from collections.abc import Iterator
 from decimal import Decimal
@@ -13,6 +14,7 @@ from drawdown import embedded
 from drawdown.cli import exit_codes
 from drawdown.cli.ledger_export import ROWS_PER_GROUP, export
 from drawdown.cli.server_process import ServerProcess
+from drawdown.errors import InvalidRequestError
 from drawdown.model import LedgerEntry, instant_from_us
 from pyarrow import parquet
 
@@ -118,6 +120,24 @@ def test_what_cannot_be_written_is_said_and_leaves_nothing(
         == exit_codes.INVALID
     )
     assert not list(tmp_path.glob("*.xls*")) and not list(tmp_path.glob("x.csv*"))
+
+
+def test_what_goes_wrong_in_the_database_is_not_told_of_the_file(tmp_path: Path) -> None:
+    def entries() -> Iterator[LedgerEntry]:
+        yield LedgerEntry(seq=1, account="acme", kind="usage", received_at=instant_from_us(1))
+        raise OSError(5, "a segment cannot be read")
+
+    with pytest.raises(OSError, match="a segment cannot be read"):
+        export(entries(), tmp_path / "ledger.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_is_told_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "ledger.jsonl.part").symlink_to("/dev/full")
+    entry = LedgerEntry(seq=1, account="acme", kind="usage", received_at=instant_from_us(1))
+    with pytest.raises(InvalidRequestError, match="cannot be written"):
+        export(itertools.repeat(entry, 1000), tmp_path / "ledger.jsonl")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_more_rows_than_a_group_holds_are_all_written(tmp_path: Path) -> None:

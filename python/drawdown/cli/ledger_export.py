@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from drawdown.cli.written_output import writing
+from drawdown.cli.written_output import cannot_be_written, writing
 from drawdown.errors import InvalidRequestError
 from drawdown.model import LedgerEntry
 from drawdown.model.credits import decimal_text
@@ -167,8 +167,7 @@ def export(entries: Iterable[LedgerEntry], path: Path, advanced: Callable[[], No
         raise InvalidRequestError(
             f"output: {path.name} is not one of {', '.join(sorted(WRITERS))}", field="output"
         )
-    with writing(path):
-        return _export(entries, path, kind, advanced)
+    return _export(entries, path, kind, advanced)
 
 
 def _export(
@@ -178,15 +177,21 @@ def _export(
     advanced: Callable[[], None],
 ) -> int:
     unfinished = path.with_name(path.name + ".part")
-    writer = kind(unfinished)
+    with writing(path):
+        writer = kind(unfinished)
     count = 0
     try:
         for entry in entries:
-            writer.write(entry)
+            # By hand, a million times: what goes wrong in the database is no matter of the file.
+            try:
+                writer.write(entry)
+            except OSError as fault:
+                raise cannot_be_written(path, fault) from fault
             count += 1
             advanced()
-        writer.close()
-        unfinished.replace(path)
+        with writing(path):
+            writer.close()
+            unfinished.replace(path)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise

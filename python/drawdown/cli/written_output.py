@@ -22,13 +22,18 @@ def writing(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as fault:
-        # The errno alone: pyarrow's own text has more of it than of the reason.
-        why = os.strerror(fault.errno) if fault.errno else str(fault)
-        raise InvalidRequestError(
-            f"output: {str(file)!r} cannot be written ({why}); name a file in a folder "
-            "that is there, may be written to and has room",
-            field="output",
-        ) from fault
+        raise cannot_be_written(file, fault) from fault
+
+
+def cannot_be_written(file: Path, fault: OSError) -> InvalidRequestError:
+    """What to do about it."""
+    # The errno alone: pyarrow's own text has more of it than of the reason.
+    why = os.strerror(fault.errno) if fault.errno else str(fault)
+    return InvalidRequestError(
+        f"output: {str(file)!r} cannot be written ({why}); name a file in a folder "
+        "that is there, may be written to and has room",
+        field="output",
+    )
 
 
 def reader_is_gone() -> bool:
