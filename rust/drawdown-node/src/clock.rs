@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 pub struct Reading {
     /// UTC since the Unix epoch.
     pub wall_us: i64,
-    /// Since some fixed instant; never falls.
+    /// Since some fixed instant; never falls, and goes on while the machine is suspended.
     pub monotonic_us: i64,
 }
 
@@ -33,9 +33,12 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     fn read(&self) -> Reading {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
+        // `Instant` stands still while the machine is suspended, and the wall clock would seem to be stepped.
+        let since_boot = os::since_boot_us();
+        let since_origin = || i64::try_from(self.origin.elapsed().as_micros()).unwrap_or(i64::MAX);
         Reading {
             wall_us: i64::try_from(wall).unwrap_or(i64::MAX),
-            monotonic_us: i64::try_from(self.origin.elapsed().as_micros()).unwrap_or(i64::MAX),
+            monotonic_us: since_boot.unwrap_or_else(|_| since_origin()),
         }
     }
 
@@ -213,6 +216,19 @@ mod tests {
         assert_eq!(Some(2 * HOUR), rule.held_step_us());
         rule.accept(clock.read());
         assert_eq!(clock.read().wall_us, rule.stamp(clock.read()));
+    }
+
+    #[test]
+    fn time_goes_on_while_the_machine_is_suspended() {
+        // The kernel counts the time that it was suspended in what it has been up.
+        let up_us = || {
+            let told = std::fs::read_to_string("/proc/uptime").expect("Linux");
+            let seconds: f64 = told.split(' ').next().and_then(|up| up.parse().ok()).expect("a number");
+            (seconds * 1e6) as i64
+        };
+        let before = up_us();
+        let told = SystemClock::default().read().monotonic_us;
+        assert!((before..=up_us() + SECOND).contains(&told), "{told}");
     }
 
     #[test]

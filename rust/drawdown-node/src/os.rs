@@ -47,6 +47,16 @@ pub(crate) fn clock_is_synchronised() -> bool {
     answer >= 0 && answer != libc::TIME_ERROR
 }
 
+/// Microseconds since the machine was started, suspended or not.
+pub(crate) fn since_boot_us() -> io::Result<i64> {
+    let mut told = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `told` is a live, exclusive timespec for the length of the call.
+    if unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut told) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(told.tv_sec * 1_000_000 + told.tv_nsec / 1_000)
+}
+
 /// Have `note` run in every child that is forked from now on, before `fork` returns there. It may touch
 /// nothing that a thread of the parent could have held.
 pub(crate) fn in_forked_children(note: extern "C" fn()) -> io::Result<()> {
