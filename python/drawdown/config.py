@@ -320,6 +320,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return {
             "fsync": self.process.fsync.removesuffix("ms"),
             "accept_clock": self.process.accept_clock,
+            "start_gap_max_s": engine.dedupe_window_s,
             "segment_bytes": self.process.segment_bytes,
             "reserve_bytes": self.process.reserve_bytes,
             "retention_s": self.process.retention_s,

@@ -106,3 +106,10 @@ def test_no_variable_of_the_environment_is_missing() -> None:
 def test_every_default_lies_in_its_own_range() -> None:
     given = {name: setting.default for name, setting in config.SETTINGS.items()}
     assert config.load(environment={}, flags=given) == config.Config()
+
+
+def test_at_start_a_gap_longer_than_the_dedupe_window_needs_a_clock_to_trust() -> None:
+    """The engine was never told, so that it was 35 days whatever the window."""
+    for window_s in (86_400, 366 * 86_400):
+        given = config.load(environment={}, flags={"dedupe_window_s": window_s}).engine_settings()
+        assert given["start_gap_max_s"] == window_s
