@@ -21,6 +21,7 @@ __all__ = [
     "ReadOnlyError",
     "Recorded",
     "Restore",
+    "UnavailableError",
     "__version__",
     "build_info",
     "decode_ack",
@@ -53,6 +54,9 @@ class EngineHaltedError(EngineError):
 
 class ReadOnlyError(EngineError):
     """No space for the journal: nothing applied; reads go on; resumes when space is free."""
+
+class UnavailableError(EngineError):
+    """The journal cannot be read as far as was asked, for now. Definite; ask again."""
 
 @final
 class Check:

@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import pytest
 from drawdown import errors
+from drawdown._engine import UnavailableError as RawUnavailableError
 from drawdown.cli.exit_codes import DISK, INTERNAL, exit_code_of
 from drawdown.engine import RawEngineError, status_names, translated
 from drawdown.model.status import STATUS_NAMES, status_name
@@ -70,6 +71,13 @@ def test_an_unforeseen_fault_leaks_nothing() -> None:
 def test_exceptions_of_the_extension_keep_reason_and_definiteness() -> None:
     raw = RawEngineError("something else")
     assert isinstance(translated(raw), errors.InternalError)
+
+
+def test_a_journal_that_is_behind_is_no_fault_of_the_caller() -> None:
+    raw = RawUnavailableError("the journal did not reach seq 7 in time; retry later")
+    raised = translated(raw)
+    assert (type(raised), raised.reason, raised.retryable) == (errors.UnavailableError, "UNAVAILABLE", True)
+    assert status.code_of(raised) is grpc.StatusCode.UNAVAILABLE
 
 
 def test_statuses_are_the_same_everywhere() -> None:

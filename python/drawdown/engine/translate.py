@@ -14,6 +14,7 @@ _TREE: Final[tuple[tuple[type[_engine.EngineError], type[errors.DrawdownError]],
     (_engine.FolderLockedError, errors.FolderLockedError),
     (_engine.ReadOnlyError, errors.ReadOnlyError),
     (_engine.EngineHaltedError, errors.EngineHaltedError),
+    (_engine.UnavailableError, errors.UnavailableError),
 )
 
 

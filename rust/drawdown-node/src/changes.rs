@@ -2,7 +2,7 @@
 
 use crate::error::{NodeError, SubmitError};
 use crate::history::scan;
-use crate::ledger_indexer::with_indexes;
+use crate::ledger_indexer::{beside_retention, with_indexes};
 use crate::ledger_reader::{LedgerReader, Wanted};
 use crate::node::{Node, Shared};
 use drawdown_core::changes::{Change, JournaledChange};
@@ -10,7 +10,7 @@ use drawdown_core::entry::Control;
 use drawdown_core::{Engine, Fact, LedgerRecord, LeftGrant};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 
 impl Node {
     /// Durable crossings after journal position `cursor`, oldest first, at most `limit`, as JSON
@@ -88,9 +88,20 @@ impl Node {
         wanted: fn(&Change) -> bool,
     ) -> Result<(u64, Vec<JournaledChange>), NodeError> {
         let up_to = self.read(|engine, _| engine.changes_from()).map_err(halted)?.min(durable);
+        let mut found = beside_retention(&self.shared, || self.scan_changes(cursor + 1..=up_to, limit, wanted))?;
+        self.give_clocks(&mut found, up_to)?;
+        Ok((up_to, found))
+    }
+
+    fn scan_changes(
+        &self,
+        seqs: RangeInclusive<u64>,
+        limit: usize,
+        wanted: fn(&Change) -> bool,
+    ) -> Result<Vec<JournaledChange>, NodeError> {
         let mut found: Vec<JournaledChange> = Vec::new();
         let mut clocks: BTreeMap<u32, Option<i64>> = BTreeMap::new();
-        scan(&self.shared, cursor + 1..=up_to, |record| {
+        scan(&self.shared, seqs, |record| {
             if record.is_usage() {
                 return Ok(ControlFlow::Continue(()));
             }
@@ -104,8 +115,7 @@ impl Node {
             }
             Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
-        self.give_clocks(&mut found, up_to)?;
-        Ok((up_to, found))
+        Ok(found)
     }
 
     /// What was read does not say where an account's own clock stood if it was set before that.

@@ -37,6 +37,10 @@ pub enum NodeError {
     Refused(String),
     /// The node was closed or has failed.
     Halted(String),
+    /// Not now: the same may be asked again.
+    Unavailable(String),
+    /// A journal segment is not there. Retention may have let it go since it was listed.
+    Gone { first_seq: u64 },
     /// The operating system refused; a retry may help once its cause is gone.
     Io { doing: String, source: io::Error },
 }
@@ -87,7 +91,10 @@ impl fmt::Display for NodeError {
                 )
             }
             NodeError::Corrupt(corruption) => write!(f, "damaged data, nothing was changed: {corruption}"),
-            NodeError::Refused(why) | NodeError::Halted(why) => f.write_str(why),
+            NodeError::Refused(why) | NodeError::Halted(why) | NodeError::Unavailable(why) => f.write_str(why),
+            NodeError::Gone { first_seq } => {
+                write!(f, "the journal segment that begins with seq {first_seq} is missing: restore it from a backup")
+            }
             NodeError::Io { doing, source } => write!(f, "could not {doing}: {source}"),
         }
     }

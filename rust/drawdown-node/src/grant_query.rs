@@ -1,7 +1,6 @@
 //! Lists of grants: from the engine's memory, and behind them those that have left it, from the journal.
 
 use crate::error::{NodeError, SubmitError};
-use crate::history::WRITTEN_TIMEOUT;
 use crate::ledger_indexer::with_indexes;
 use crate::ledger_reader::{LedgerReader, Wanted};
 use crate::node::Node;
@@ -64,9 +63,7 @@ impl Node {
         grants: &[LeftGrant],
     ) -> Result<Vec<(LeftGrant, Value)>, NodeError> {
         let Some(last_seq) = grants.iter().map(|grant| grant.seq).max() else { return Ok(Vec::new()) };
-        if !self.await_progress(WRITTEN_TIMEOUT, |progress| progress.acknowledged() >= last_seq) {
-            return Err(NodeError::Refused(format!("the journal did not reach seq {last_seq} in time; retry later")));
-        }
+        self.require_written(last_seq)?;
         let read = || entries_of(&LedgerReader::new(&self.shared, last_seq)?, account, grants);
         let entries = with_indexes(&self.shared, read)?;
         let shown = self.read(|engine, stamp| {

@@ -16,7 +16,7 @@ use std::ops::{ControlFlow, RangeInclusive};
 use std::time::Duration;
 
 /// How long a reader waits for the disk to have what the engine has.
-pub(crate) const WRITTEN_TIMEOUT: Duration = Duration::from_secs(60);
+const WRITTEN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An applied event and what became of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +45,7 @@ impl Node {
     /// `None`: there is no such account or event in the journal kept.
     ///
     /// # Errors
-    /// `Corrupt`, `Io`; `Refused` if the disk does not follow: retry later.
+    /// `Corrupt`, `Io`; `Unavailable` if the disk does not follow: retry later.
     pub fn event_history(&self, account: &str, event_id: &str) -> Result<Option<EventHistory>, NodeError> {
         with_indexes(&self.shared, || self.read_event_history(account, event_id))
     }
@@ -121,10 +121,19 @@ impl Node {
     pub(crate) fn written_state(&self, account: &str) -> Result<(u64, Option<u32>), NodeError> {
         let state = self.read(|engine, _| (engine.next_seq() - 1, engine.find_account(account)));
         let (seq, number) = state.map_err(|error| NodeError::Halted(error.to_string()))?;
-        if !self.await_progress(WRITTEN_TIMEOUT, |progress| progress.acknowledged() >= seq) {
-            return Err(NodeError::Refused(format!("the journal did not reach seq {seq} in time; retry later")));
-        }
+        self.require_written(seq)?;
         Ok((seq, number))
+    }
+
+    /// Wait until the files have everything up to `seq`.
+    ///
+    /// # Errors
+    /// `Unavailable` if the disk does not follow: retry later.
+    pub(crate) fn require_written(&self, seq: u64) -> Result<(), NodeError> {
+        if self.await_progress(WRITTEN_TIMEOUT, |progress| progress.acknowledged() >= seq) {
+            return Ok(());
+        }
+        Err(NodeError::Unavailable(format!("the journal did not reach seq {seq} in time; retry later")))
     }
 }
 

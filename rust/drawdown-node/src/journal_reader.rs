@@ -25,9 +25,10 @@ impl JournalReader {
     /// In front of the frame that holds `first_seq`, which must be durable.
     pub(crate) fn open_at(disk: Arc<dyn Disk>, store: StoreId, first_seq: u64) -> Result<JournalReader, NodeError> {
         let all = segments(&*disk).map_err(NodeError::io("list the journal's segments"))?;
-        let name = all.iter().rev().find(|name| name.first_seq <= first_seq).ok_or_else(|| {
-            NodeError::Refused(format!("the journal in {} does not reach back to seq {first_seq}", disk.name()))
-        })?;
+        let name =
+            all.iter().rev().find(|name| name.first_seq <= first_seq).ok_or_else(|| {
+                NodeError::Refused(format!("the journal kept does not reach back to seq {first_seq}"))
+            })?;
         let (file, name, header) = open_segment(&*disk, store, name.first_seq)?;
         let mut reader = JournalReader {
             disk,
@@ -137,5 +138,5 @@ pub(crate) fn open_segment(
         }
         return Ok((file, name, header));
     }
-    Err(NodeError::Refused(format!("no journal segment begins with seq {first_seq} in {}", disk.name())))
+    Err(NodeError::Gone { first_seq })
 }

@@ -2,7 +2,7 @@
 //! there is little to do.
 
 use crate::disk::{Access, Disk};
-use crate::error::{Corruption, NodeError};
+use crate::error::NodeError;
 use crate::ledger_index::{INDEX, LedgerIndex, index_path};
 use crate::ledger_index_builder::build;
 use crate::ledger_reader::LedgerReader;
@@ -12,6 +12,7 @@ use drawdown_core::AccountReplay;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::atomic::Ordering::SeqCst;
 
 /// How far the indexes are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,32 +39,52 @@ impl Node {
     }
 }
 
-/// An error that may name damaged bytes.
-pub(crate) trait MayBeCorrupt {
-    fn corruption(&self) -> Option<&Corruption>;
+/// What a question of the journal failed for.
+pub(crate) trait Failure: From<NodeError> {
+    fn node_error(&self) -> Option<&NodeError>;
 }
 
-impl MayBeCorrupt for NodeError {
-    fn corruption(&self) -> Option<&Corruption> {
-        match self {
-            NodeError::Corrupt(corruption) => Some(corruption),
-            _ => None,
+impl Failure for NodeError {
+    fn node_error(&self) -> Option<&NodeError> {
+        Some(self)
+    }
+}
+
+/// A question that meets retention so often in a row waits for nobody any more.
+const MEETINGS_MAX: u32 = 16;
+
+/// Ask a question of the journal; once more where retention let go of a segment between the look at what there is
+/// and the reading of it.
+///
+/// # Errors
+/// `Unavailable` if that happened again and again; what the question fails for.
+pub(crate) fn beside_retention<R, E: Failure>(
+    shared: &Shared,
+    mut question: impl FnMut() -> Result<R, E>,
+) -> Result<R, E> {
+    for _ in 0..MEETINGS_MAX {
+        let answer = question();
+        match answer.as_ref().err().and_then(Failure::node_error) {
+            Some(NodeError::Gone { first_seq }) if *first_seq < shared.first_kept_seq.load(SeqCst) => {}
+            _ => return answer,
         }
     }
+    let first = shared.first_kept_seq.load(SeqCst);
+    let what = format!("older journal went while it was read, it begins at seq {first} now: ask again");
+    Err(NodeError::Unavailable(what).into())
 }
 
 /// Ask a question of the journal with every index there can be. An index found damaged is made
 /// anew, and the question asked again.
-pub(crate) fn with_indexes<R, E: MayBeCorrupt>(
-    shared: &Shared,
-    mut question: impl FnMut() -> Result<R, E>,
-) -> Result<R, E> {
+pub(crate) fn with_indexes<R, E: Failure>(shared: &Shared, mut question: impl FnMut() -> Result<R, E>) -> Result<R, E> {
     let mut mended = BTreeSet::new();
     loop {
         index_all(shared);
-        let answer = question();
-        let damaged =
-            answer.as_ref().err().and_then(MayBeCorrupt::corruption).map(|corruption| corruption.file.clone());
+        let answer = beside_retention(shared, &mut question);
+        let damaged = match answer.as_ref().err().and_then(Failure::node_error) {
+            Some(NodeError::Corrupt(corruption)) => Some(corruption.file.clone()),
+            _ => None,
+        };
         // Damaged once more right after it was made: the disk is to blame, and the caller told.
         let Some(file) = damaged.filter(|file| file.starts_with(INDEX) && mended.insert(file.clone())) else {
             return answer;

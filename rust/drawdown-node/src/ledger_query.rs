@@ -2,9 +2,9 @@
 //! an instant. JSON in and out, as `Engine::query`; credits in smallest units, instants in µs.
 
 use crate::account_past::{Until, misfit, replay_until};
-use crate::error::{Corruption, NodeError};
+use crate::error::NodeError;
 use crate::grant_query::{GRANTS_MAX, entries_of};
-use crate::ledger_indexer::MayBeCorrupt;
+use crate::ledger_indexer::Failure;
 use crate::ledger_reader::{LedgerReader, Wanted};
 use crate::node::Node;
 use drawdown_core::{AccountReplay, Explanation, LedgerNames, LedgerRecord, kind_of};
@@ -28,10 +28,10 @@ impl From<NodeError> for LedgerError {
     }
 }
 
-impl MayBeCorrupt for LedgerError {
-    fn corruption(&self) -> Option<&Corruption> {
+impl Failure for LedgerError {
+    fn node_error(&self) -> Option<&NodeError> {
         match self {
-            LedgerError::Node(error) => error.corruption(),
+            LedgerError::Node(error) => Some(error),
             LedgerError::Invalid(_) => None,
         }
     }

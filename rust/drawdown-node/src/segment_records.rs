@@ -31,7 +31,7 @@ impl SegmentRecords {
                 }
             }
         }
-        Err(NodeError::Refused(format!("journal segment {} is gone", name.path())))
+        Err(NodeError::Gone { first_seq: name.first_seq })
     }
 
     pub(crate) fn bytes(&self) -> Result<u64, NodeError> {

@@ -3,6 +3,7 @@
 
 use crate::error::NodeError;
 use crate::history::scan;
+use crate::ledger_indexer::beside_retention;
 use crate::ledger_query::LedgerError;
 use crate::node::Node;
 use crate::segment::segments;
@@ -13,7 +14,6 @@ use drawdown_core::reservation_entry::ReservationSettled;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 const DAY_US: i64 = 86_400_000_000;
 /// A settle's meter is that of its reserve, no longer ago than this.
@@ -21,7 +21,6 @@ const RESERVATION_US_MAX: i64 = DAY_US;
 /// More rows than anybody reads: ask for a shorter span, or by account.
 const ROWS_MAX: usize = 1_000_000;
 const ACCOUNTS_PER_HOLD: u32 = 4_096;
-const WRITTEN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is asked.
 struct Asked {
@@ -79,12 +78,13 @@ impl Asked {
 impl Node {
     /// Answer a `usage` query; `(seq of the state, answer)`.
     pub(crate) fn query_usage(&self, request: &Value) -> Result<(u64, Value), LedgerError> {
+        beside_retention(&self.shared, || self.read_usage(request))
+    }
+
+    fn read_usage(&self, request: &Value) -> Result<(u64, Value), LedgerError> {
         let asked = Asked::of(request)?;
         let last_seq = self.read(|engine, _| engine.next_seq() - 1).map_err(halted)?;
-        if !self.await_progress(WRITTEN_TIMEOUT, |progress| progress.acknowledged() >= last_seq) {
-            let late = format!("the journal did not reach seq {last_seq} in time; retry later");
-            return Err(NodeError::Refused(late).into());
-        }
+        self.require_written(last_seq)?;
         let accounts = self.account_ids(&asked.prefix)?;
         let rate_types = self.read(|engine, _| engine.credit_types_of_rates()).map_err(halted)?;
         let mut summing = Summing {

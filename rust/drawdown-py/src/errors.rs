@@ -12,6 +12,7 @@ create_exception!(drawdown._engine, CorruptDataError, EngineError);
 create_exception!(drawdown._engine, FolderLockedError, EngineError);
 create_exception!(drawdown._engine, EngineHaltedError, EngineError);
 create_exception!(drawdown._engine, ReadOnlyError, EngineError);
+create_exception!(drawdown._engine, UnavailableError, EngineError);
 
 /// What every exception carries besides its text.
 fn with_facts(error: PyErr, reason: &'static str, definite: bool) -> PyErr {
@@ -72,9 +73,10 @@ pub fn from_node(error: NodeError) -> PyErr {
     let text = error.to_string();
     match error {
         NodeError::FolderLocked { .. } => with_facts(FolderLockedError::new_err(text), "FOLDER_LOCKED", true),
-        NodeError::Corrupt(_) => corrupt(text),
+        NodeError::Corrupt(_) | NodeError::Gone { .. } => corrupt(text),
         NodeError::Refused(_) => invalid(text),
         NodeError::Halted(_) => halted(text),
+        NodeError::Unavailable(_) => with_facts(UnavailableError::new_err(text), "UNAVAILABLE", true),
         NodeError::Io { .. } => with_facts(EngineError::new_err(text), "IO", false),
     }
 }

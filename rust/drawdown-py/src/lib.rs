@@ -31,7 +31,7 @@ mod _engine {
     #[pymodule_export]
     use crate::errors::{
         CorruptDataError, EngineError, EngineHaltedError, FolderLockedError, InvalidRequestError, OverloadedError,
-        ReadOnlyError,
+        ReadOnlyError, UnavailableError,
     };
     #[pymodule_export]
     use crate::folder::{Restore, restore_begin, salvage_folder, verify_folder};

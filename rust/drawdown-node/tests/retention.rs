@@ -1,0 +1,124 @@
+//! Questions of the ledger where the journal kept does not begin with seq 1, and while older journal goes.
+
+mod support;
+
+use drawdown_core::Settings;
+use drawdown_node::{Clock, Disk, Drive, Node, NodeError, NodeSettings};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use support::hooked::{Answer, Call, HookedDisk};
+use support::{START_US, World, account_id, engine_settings, record, set_up, small_settings};
+
+const SECOND: i64 = 1_000_000;
+const DAY: i64 = 86_400 * SECOND;
+
+fn settings() -> NodeSettings {
+    NodeSettings { retention_s: 1, ..small_settings() }
+}
+
+/// Event ids are forgotten after ten seconds, so that journal older than that may go.
+fn world(seed: u64) -> World {
+    let engine = Settings {
+        dedupe_window_us: 10 * SECOND,
+        dedupe_bucket_us: SECOND,
+        guaranteed_window_us: SECOND,
+        early_margin_us: 0,
+        late_grace_us: 0,
+        ..engine_settings()
+    };
+    World::new(seed).with(engine)
+}
+
+fn ask(node: &Node, request: &Value) -> Value {
+    node.query(request).unwrap().1.unwrap()
+}
+
+fn flush(node: &Node) {
+    while node.step_commit() {}
+    node.step_prepare();
+}
+
+/// `seconds` of usage of the first account.
+fn pass(world: &World, node: &Node, seconds: u64) {
+    for _ in 0..seconds {
+        world.clock.advance(SECOND);
+        let now = world.clock.read().wall_us;
+        let events: Vec<_> = (0..20_u64).map(|id| (now as u64 % 1_000_000_000_000 + id, 0, 1)).collect();
+        record(node, &events, now).unwrap();
+        flush(node);
+    }
+}
+
+fn first_kept(node: &Node) -> u64 {
+    ask(node, &json!({"type": "ledger", "account": account_id(0), "limit": 1}))["first_kept_seq"].as_u64().unwrap()
+}
+
+/// A folder in which `meet` lets journal go as soon as the file that `is_met` names is about to be used.
+fn meeting(seed: u64, is_met: fn(Call<'_>) -> bool) -> (World, Arc<Node>, Arc<AtomicBool>) {
+    let world = world(seed);
+    let armed = Arc::new(AtomicBool::new(false));
+    let (is_armed, place) = (Arc::clone(&armed), Arc::new(Mutex::new(None::<Arc<Node>>)));
+    let known = Arc::clone(&place);
+    let disk: Arc<dyn Disk> = HookedDisk::over(&world.disk, move |call| {
+        if is_met(call) && is_armed.swap(false, SeqCst) {
+            let node = known.lock().take().expect("opened");
+            node.checkpoint().expect("written");
+        }
+        Answer::AsUsual
+    });
+    let node = Arc::new(world.open_on(disk, settings(), Drive::Steps).unwrap());
+    *place.lock() = Some(Arc::clone(&node));
+    set_up(&node, 1);
+    (world, node, armed)
+}
+
+/// Old journal, some of which the next checkpoint lets go.
+fn make_old(world: &World, node: &Node) {
+    for _ in 0..6 {
+        pass(world, node, 20);
+        node.checkpoint().unwrap();
+    }
+    pass(world, node, 60);
+}
+
+#[test]
+fn a_question_whose_journal_goes_meanwhile_is_answered_from_what_is_left() {
+    for request in [
+        json!({"type": "ledger", "account": account_id(0), "oldest_first": true}),
+        json!({"type": "usage", "since": START_US, "until": START_US + DAY}),
+    ] {
+        let is_met = |call: Call<'_>| matches!(call, Call::OpenToRead(name) if name.contains("seg-"));
+        let (world, node, armed) = meeting(85, is_met);
+        make_old(&world, &node);
+        let before = first_kept(&node);
+        armed.store(true, SeqCst);
+        let answer = ask(&node, &request);
+        assert!(!armed.load(SeqCst) && first_kept(&node) > before, "nothing went meanwhile");
+        assert_eq!(answer, ask(&node, &request));
+    }
+}
+
+#[test]
+fn a_question_in_front_of_what_the_disk_has_may_be_asked_again() {
+    let world = World::new(87);
+    let node = world.open(small_settings()).unwrap();
+    set_up(&node, 1);
+    flush(&node);
+    world.disk.set_capacity(Some(0));
+    for id in 0.. {
+        if record(&node, &[(id, 0, 1)], START_US).is_err() {
+            break;
+        }
+        while node.step_commit() {}
+    }
+    for request in [
+        json!({"type": "ledger", "account": account_id(0)}),
+        json!({"type": "usage", "since": START_US, "until": START_US + DAY}),
+    ] {
+        let refused = node.query(&request).map(drop).unwrap_err();
+        assert!(matches!(refused, NodeError::Unavailable(_)), "{refused}");
+        assert!(refused.to_string().contains("retry later"), "{refused}");
+    }
+}
