@@ -2,12 +2,13 @@
 //! there is little to do.
 
 use crate::disk::{Access, Disk};
-use crate::error::NodeError;
+use crate::error::{NodeError, is_damage};
 use crate::ledger_index::{INDEX, LedgerIndex, index_path};
 use crate::ledger_index_builder::build;
 use crate::ledger_reader::LedgerReader;
 use crate::node::{Node, Shared};
 use crate::segment::{SegmentName, number_between, segments};
+use crate::segment_records::SegmentRecords;
 use drawdown_core::AccountReplay;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -92,7 +93,7 @@ pub(crate) fn with_indexes<R, E: Failure>(shared: &Shared, mut question: impl Fn
         if shared.environment.disk.remove(&file).is_err() {
             return answer;
         }
-        shared.indexed.lock().clear();
+        *shared.indexed.lock() = Indexed::default();
     }
 }
 
@@ -107,7 +108,19 @@ fn index_all(shared: &Shared) {
     }
 }
 
-/// Make the first index that is missing, if any.
+/// Segments by their first seqs.
+#[derive(Default)]
+pub(crate) struct Indexed {
+    /// They have an index.
+    pub(crate) made: BTreeSet<u64>,
+    /// None can be made of what is in them: each try would go through all of it.
+    hopeless: BTreeSet<u64>,
+}
+
+/// Make the first index that is missing and can be made, if any.
+///
+/// # Errors
+/// Why none was made: once for a segment that none can be made of, and each time the disk refuses.
 pub(crate) fn index_next(shared: &Shared) -> Result<IndexProgress, NodeError> {
     let mut known = shared.indexed.lock();
     let disk = &*shared.environment.disk;
@@ -116,23 +129,44 @@ pub(crate) fn index_next(shared: &Shared) -> Result<IndexProgress, NodeError> {
     let mut progress =
         IndexProgress { closed_segments: closed, open_segments: all.len() - closed, indexed_segments: 0 };
     let mut is_made = false;
+    let mut failure = None;
     for pair in all.windows(2) {
         let [name, next] = pair else { continue };
-        if known.contains(&name.first_seq) {
+        if known.made.contains(&name.first_seq) {
             progress.indexed_segments += 1;
             continue;
         }
         if !has_index(shared, name, next)? {
-            if is_made {
+            if is_made || known.hopeless.contains(&name.first_seq) {
                 continue;
             }
-            make(shared, name, next)?;
-            is_made = true;
+            match make(shared, name, next) {
+                Ok(()) => is_made = true,
+                Err(error) if is_hopeless(&error) => {
+                    known.hopeless.insert(name.first_seq);
+                    failure.get_or_insert(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
         }
-        known.insert(name.first_seq);
+        known.made.insert(name.first_seq);
         progress.indexed_segments += 1;
     }
-    Ok(progress)
+    match failure {
+        Some(error) if !is_made => Err(error),
+        _ => Ok(progress),
+    }
+}
+
+/// Whether the next try would fail as well. An index that another is made from is made anew when it is damaged.
+fn is_hopeless(error: &NodeError) -> bool {
+    match error {
+        NodeError::Corrupt(corruption) => !corruption.file.starts_with(INDEX),
+        NodeError::Refused(_) => true,
+        NodeError::Io { source, .. } => is_damage(source),
+        _ => false,
+    }
 }
 
 /// Remove indexes that may tell of records the journal lost: those of its last segment, which goes
@@ -161,28 +195,47 @@ fn has_index(shared: &Shared, name: &SegmentName, next: &SegmentName) -> Result<
 }
 
 fn make(shared: &Shared, name: &SegmentName, next: &SegmentName) -> Result<(), NodeError> {
-    if shared.supply.is_short() {
-        return Err(NodeError::Refused("the disk is full: no index is made".into()));
-    }
+    // An index is smaller than its segment: what has no room for one is not gone through in vain, again and again.
+    require_room(shared, SegmentRecords::open(&*shared.environment.disk, name)?.bytes()?)?;
     let reader = LedgerReader::new(shared, next.first_seq - 1)?;
     let at = reader.segment(name.first_seq);
     let mut replay: AccountReplay = shared.writer.lock().engine.account_replay(u32::MAX);
     let bytes = build(shared, &reader, at, name, &mut replay)?;
+    let disk = &*shared.environment.disk;
     let path = index_path(name.first_seq);
-    write(&*shared.environment.disk, &path, &bytes).map_err(NodeError::io(format!("write {path}")))
+    write(disk, &path, &bytes).map_err(NodeError::io(format!("write {path}")))?;
+    Ok(())
+}
+
+/// An index only makes questions quicker: what the journal will want next is left to it.
+fn require_room(shared: &Shared, bytes: u64) -> Result<(), NodeError> {
+    if !shared.supply.is_short() && shared.supply.has_room_beside(bytes) {
+        return Ok(());
+    }
+    let source = io::Error::new(io::ErrorKind::StorageFull, "the room left is for the journal");
+    Err(NodeError::Io { doing: "make an index".into(), source })
 }
 
 /// Under a temporary name first: a file of the final name is complete.
 fn write(disk: &dyn Disk, path: &str, bytes: &[u8]) -> io::Result<()> {
-    const STEP_BYTES: usize = 1 << 20;
     disk.create_folder(INDEX)?;
     let temporary = format!("{path}.tmp");
-    let file = disk.create(&temporary, Access::Cached)?;
+    let written = write_whole(disk, &temporary, bytes).and_then(|()| disk.rename(&temporary, path));
+    if written.is_err() {
+        // What was written of it only takes room.
+        let _ = disk.remove(&temporary);
+    }
+    written?;
+    disk.sync_folder(INDEX)
+}
+
+fn write_whole(disk: &dyn Disk, path: &str, bytes: &[u8]) -> io::Result<()> {
+    const STEP_BYTES: usize = 1 << 20;
+    let file = disk.create(path, Access::Cached)?;
     for (at, step) in bytes.chunks(STEP_BYTES).enumerate() {
         file.write_all_at(step, (at * STEP_BYTES) as u64)?;
         // Small syncs: a long one would stand in front of the journal's.
         file.sync_data()?;
     }
-    disk.rename(&temporary, path)?;
-    disk.sync_folder(INDEX)
+    Ok(())
 }

@@ -5,6 +5,7 @@ use crate::commit::Committer;
 use crate::environment::{Drive, Environment};
 use crate::error::{Fatal, NodeError, SubmitError};
 use crate::fork::{Birthplace, Running};
+use crate::ledger_indexer::Indexed;
 use crate::meta::{Meta, StoreId};
 use crate::progress::Progress;
 use crate::recovery::{self, RecoveryReport};
@@ -18,7 +19,6 @@ use crate::threads;
 use crate::writer::Writer;
 use drawdown_core::Changed;
 use drawdown_core::{Command, CommandOutcome, Engine, Expired, OutcomeSink, Rights, Settings, UsageEvent};
-use std::collections::BTreeSet;
 use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -43,8 +43,8 @@ pub(crate) struct Shared {
     pub(crate) checkpointer: Mutex<Checkpointer>,
     pub(crate) checkpoint_status: Mutex<crate::checkpointer::CheckpointStatus>,
     pub(crate) remote: Mutex<RemotePass>,
-    /// Segments known to have an index; held while one is made.
-    pub(crate) indexed: Mutex<BTreeSet<u64>>,
+    /// What is known of the segments' indexes; held while one is made.
+    pub(crate) indexed: Mutex<Indexed>,
     pub(crate) halted: Mutex<Option<Fatal>>,
 }
 

@@ -126,6 +126,11 @@ impl SegmentSupply {
         Err(io::Error::new(io::ErrorKind::StorageFull, what))
     }
 
+    /// Whether so much can be written and leaves room for the next segment and the ballast.
+    pub(crate) fn has_room_beside(&self, bytes: u64) -> bool {
+        self.free_bytes() >= bytes + self.next_bytes.load(SeqCst) + self.reserve_bytes
+    }
+
     /// Where the file system does not tell there is room until a write says otherwise.
     fn free_bytes(&self) -> u64 {
         self.disk.free_bytes().unwrap_or(u64::MAX)

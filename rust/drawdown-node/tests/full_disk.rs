@@ -262,3 +262,42 @@ fn a_shortage_goes_on_while_the_ballast_cannot_be_made() {
     assert_eq!((None, true), (node.stats().read_only, has(&world, "RESERVE")));
     assert_eq!(Status::Ok, record(&node, &[(sent, 0, 1)], START_US).unwrap().1[0].status);
 }
+
+/// Usage in several segments that are closed and have no index.
+fn without_indexes(seed: u64) -> (World, Node) {
+    let world = World::new(seed);
+    let node = world.open(NodeSettings { reserve_bytes: 0, ..settings() }).unwrap();
+    set_up(&node, 1);
+    for id in 0..60 {
+        record(&node, &[(id, 0, 1)], START_US).unwrap();
+        while node.step_commit() {}
+        node.step_prepare();
+    }
+    (world, node)
+}
+
+fn indexes(world: &World) -> Vec<String> {
+    world.disk.names().into_iter().filter(|name| name.starts_with("index/")).collect()
+}
+
+#[test]
+fn no_index_takes_the_room_that_the_next_segment_wants() {
+    let (world, node) = without_indexes(67);
+    world.disk.set_capacity(Some(used(&world) + (40 << 10)));
+    let refused = node.index_step().unwrap_err();
+    assert!(refused.to_string().contains("left is for the journal"), "{refused}");
+    assert_eq!(0, indexes(&world).len());
+    world.disk.set_capacity(None);
+    node.index_step().unwrap();
+    assert_eq!(1, indexes(&world).len());
+}
+
+#[test]
+fn an_index_that_fails_half_way_leaves_nothing() {
+    let (world, node) = without_indexes(68);
+    world.disk.fail_write(1);
+    node.index_step().unwrap_err();
+    assert_eq!(0, indexes(&world).len());
+    node.index_step().unwrap();
+    assert_eq!(vec!["index/idx-00000000000000000001.di"], indexes(&world));
+}

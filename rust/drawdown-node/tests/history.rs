@@ -228,3 +228,24 @@ fn an_index_that_points_elsewhere_gives_no_other_record() {
     world.disk.plant(name, index);
     assert_eq!(answer, ask(&node).unwrap());
 }
+
+#[test]
+fn a_segment_that_no_index_can_be_made_of_keeps_no_other_from_its_own() {
+    let (world, node) = ledger_of_two();
+    let name = "seg-00000000000000000001.dj";
+    let whole = world.disk.bytes_of(name).unwrap();
+    let mut damaged = whole.clone();
+    damaged[4_096 + 100] ^= 1;
+    world.disk.plant(name, damaged);
+    let mut progress = node.index_step().unwrap();
+    for _ in 0..100 {
+        match node.index_step() {
+            Ok(next) => progress = next,
+            Err(error) => panic!("told though others were made: {error}"),
+        }
+    }
+    let count = |field: &str| progress[field].as_u64().unwrap();
+    assert!(count("closed_segments") > 2, "{progress}");
+    assert_eq!(count("closed_segments") - 1, count("indexed_segments"));
+    world.disk.plant(name, whole);
+}

@@ -111,7 +111,7 @@ fn a_listing_is_the_same_with_and_without_indexes() {
     for name in disk.list("index").unwrap() {
         disk.remove(&format!("index/{name}")).unwrap();
     }
-    let known: Vec<u64> = node.shared.indexed.lock().iter().copied().collect();
+    let known: Vec<u64> = node.shared.indexed.lock().made.iter().copied().collect();
     assert_eq!(69, known.len());
     assert_eq!(indexed, pages(&node));
     assert!(disk.list("index").unwrap().is_empty(), "what is known to be indexed was made again");
