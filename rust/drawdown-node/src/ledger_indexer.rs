@@ -204,6 +204,10 @@ fn make(shared: &Shared, name: &SegmentName, next: &SegmentName) -> Result<(), N
     let disk = &*shared.environment.disk;
     let path = index_path(name.first_seq);
     write(disk, &path, &bytes).map_err(NodeError::io(format!("write {path}")))?;
+    if name.first_seq < shared.first_kept_seq.load(SeqCst) {
+        // Retention let go of the segment meanwhile, and may have looked for its index before it was there.
+        let _ = disk.remove(&path);
+    }
     Ok(())
 }
 

@@ -101,6 +101,20 @@ fn a_question_whose_journal_goes_meanwhile_is_answered_from_what_is_left() {
 }
 
 #[test]
+fn an_index_of_journal_that_goes_meanwhile_is_not_left_behind() {
+    let is_met = |call: Call<'_>| matches!(call, Call::Create(name) if name.ends_with(".di.tmp"));
+    let (world, node, armed) = meeting(86, is_met);
+    make_old(&world, &node);
+    armed.store(true, SeqCst);
+    node.index_step().unwrap();
+    assert!(!armed.load(SeqCst), "no index was made");
+    let kept = first_kept(&node);
+    let oldest = format!("idx-{kept:020}.di");
+    let indexes = world.disk.list("index").unwrap();
+    assert!(kept > 1 && indexes.iter().all(|name| *name >= oldest), "{kept}: {indexes:?}");
+}
+
+#[test]
 fn a_question_in_front_of_what_the_disk_has_may_be_asked_again() {
     let world = World::new(87);
     let node = world.open(small_settings()).unwrap();
