@@ -16,8 +16,10 @@ import pytest
 from drawdown.billing.report import CreditSums, shares_of
 from drawdown.cli.main import app
 from drawdown.client.interface import Database
+from drawdown.engine import salvage_folder
 from drawdown.errors import InvalidRequestError
 from drawdown.model import Grant
+from drawdown.model.instants import instant_from_us, us_from_instant
 from drawdown.model.money import Money
 from typer.testing import CliRunner
 
@@ -216,3 +218,21 @@ def test_the_command_line_prints_them(tmp_path: Path) -> None:
     found = json.loads(runner.invoke(app, ["report", "credits", "--data", folder, "--json"]).stdout)
     assert [each["granted"] for each in found["rows"]] == ["20"]
     assert "pack" in runner.invoke(app, ["report", "packs", "--data", folder]).stdout
+
+
+def test_a_report_of_the_past_has_accounts_that_a_salvaged_journal_says_nothing_of(tmp_path: Path) -> None:
+    """They were taken for made later, so that what they hold was missing without a word."""
+    with drawdown.open(tmp_path / "data", **SMALL) as database:
+        prepare(database)
+        for account in ("idle", "busy"):
+            database.create_account(account)
+            database.create_grant(account, "credits", "100", grant_id="g")
+    salvage_folder(str(tmp_path / "data"), str(tmp_path / "salvaged"))
+    with drawdown.open(tmp_path / "salvaged", **SMALL) as database:
+        database.create_account("new")
+        until = instant_from_us(database.engine.now_us() + 1)
+        wait_until(lambda: database.engine.now_us() > us_from_instant(until))
+        assert database.report_credits(until=until).rows == database.report_credits().rows
+        (row,) = database.report_credits(until=until).rows
+        assert (row.grants, row.outstanding) == (2, Decimal(200))
+        assert database.balance("idle", "credits", at=until).available == Decimal(100)

@@ -173,9 +173,9 @@ impl AccountReplay {
         account.map_or_else(Vec::new, |account| self.engine.left_grants_of(account, credit_type))
     }
 
-    /// One of them as `grants` shows it, out of the entry at its `seq`. `None`: it is not in this entry.
-    pub fn left_grant_json(&self, left: &LeftGrant, entry: &GrantsLeft) -> Option<Value> {
-        self.engine.left_grant_shown(self.engine.accounts.first()?, left, entry, self.engine.stamp)
+    /// One of them as `grants` shows it as of `at`, out of the entry at its `seq`. `None`: it is not in this entry.
+    pub fn left_grant_json(&self, left: &LeftGrant, entry: &GrantsLeft, at: i64) -> Option<Value> {
+        self.engine.left_grant_shown(self.engine.accounts.first()?, left, entry, at)
     }
 
     /// Open debt of one meter (`None`: direct debits), in smallest units.

@@ -32,14 +32,24 @@ impl Until {
     }
 }
 
-/// Bring a new `replay` of its account up to `until`; the seq of the last entry in it, 0 if the
-/// account did not exist. `None`: the journal kept does not reach back to where it must begin.
+/// How far a replay came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// Up to what was asked; this is the seq of the last entry in it.
+    Entry(u64),
+    /// The account did not exist yet.
+    NotCreated,
+    /// The journal kept does not reach back to where the replay must begin.
+    Beyond,
+}
+
+/// Bring a new `replay` of its account, which exists by now, up to `until`.
 pub(crate) fn replay_until(
     reader: &LedgerReader<'_>,
     replay: &mut AccountReplay,
     until: Until,
     has_test_clock: bool,
-) -> Result<Option<u64>, NodeError> {
+) -> Result<Reached, NodeError> {
     let mut seq = 0;
     let mut from = 1;
     // An account's own clock is not told by the stamps of a segment.
@@ -50,7 +60,9 @@ pub(crate) fn replay_until(
         from = last_seq + 1;
     }
     let mut is_cut = false;
+    let mut is_idle = true;
     reader.visit(replay.number(), from..=reader.last_seq(), Wanted::All, |record| {
+        is_idle = false;
         if !replay.is_created() && !is_creation(&record) {
             is_cut = true;
             return Ok(ControlFlow::Break(()));
@@ -62,7 +74,12 @@ pub(crate) fn replay_until(
         seq = record.seq;
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok((!is_cut).then_some(seq))
+    Ok(match replay.is_created() {
+        true => Reached::Entry(seq),
+        // Its creation is somewhere: if not in the journal kept, then in front of it.
+        false if is_cut || (is_idle && reader.first_seq() > 1) => Reached::Beyond,
+        false => Reached::NotCreated,
+    })
 }
 
 /// The newest image of the account in the indexes, and the last seq of its segment.

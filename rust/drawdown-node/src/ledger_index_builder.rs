@@ -4,7 +4,7 @@
 //! accounts with many records up to its end and keeps an image of each, so that no replay of an
 //! account is ever long.
 
-use crate::account_past::{Until, misfit, replay_until};
+use crate::account_past::{Reached, Until, misfit, replay_until};
 use crate::error::NodeError;
 use crate::frame::FrameKind;
 use crate::ledger_index::{END, IndexHeader, Posting, Sections, triple};
@@ -144,7 +144,7 @@ fn images(
     let mut accounts: BTreeMap<u32, (SetAside, u64)> = BTreeMap::new();
     for account in imaged_accounts(collected, at) {
         replay.exchange(account, &mut SetAside::default());
-        if replay_until(reader, replay, Until::Seq(name.first_seq), false)?.is_some() {
+        if replay_until(reader, replay, Until::Seq(name.first_seq), false)? != Reached::Beyond {
             let mut here = SetAside::default();
             replay.exchange(account, &mut here);
             accounts.insert(account, (here, 0));

@@ -1,13 +1,13 @@
 //! Queries that the journal answers: `ledger`, `usage_event`, `explain`, and `balance` and `grants` as of
 //! an instant. JSON in and out, as `Engine::query`; credits in smallest units, instants in µs.
 
-use crate::account_past::{Until, misfit, replay_until};
+use crate::account_past::{Reached, Until, misfit, replay_until};
 use crate::error::NodeError;
 use crate::grant_query::{GRANTS_MAX, entries_of};
 use crate::ledger_indexer::Failure;
 use crate::ledger_reader::{LedgerReader, Wanted};
 use crate::node::Node;
-use drawdown_core::{AccountReplay, Explanation, LedgerNames, LedgerRecord, kind_of};
+use drawdown_core::{AccountReplay, Explanation, LedgerNames, LedgerRecord, LeftGrant, kind_of};
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
 
@@ -226,14 +226,14 @@ impl Question<'_> {
         let mut answer = replay.query(&request, at).map_err(LedgerError::Invalid)?;
         let left = replay.left_grants(credit_type);
         let entries = entries_of(&self.reader, self.number, &left)?;
-        let shown: Option<Vec<Value>> =
-            left.iter().map(|grant| replay.left_grant_json(grant, entries.get(&grant.seq)?)).collect();
-        let Some(shown) = shown else { return Ok(self.beyond("a grant that had ended by that instant")) };
+        // As a list of now has it: without those whose entries the journal kept has no more.
+        let show = |grant: &LeftGrant| replay.left_grant_json(grant, entries.get(&grant.seq)?, at);
+        let shown: Vec<Value> = left.iter().filter_map(show).collect();
         if !answer["next"].is_null() {
             let what = format!("account '{}' has more than {GRANTS_MAX} grants, too many for one answer", self.account);
             return Err(LedgerError::Invalid(what));
         }
-        answer["grants"].as_array_mut().into_iter().for_each(|grants| grants.extend(shown.iter().cloned()));
+        answer["grants"].as_array_mut().into_iter().for_each(|grants| grants.extend(shown.clone()));
         answer["entry_seq"] = seq.into();
         Ok(answer)
     }
@@ -248,13 +248,45 @@ impl Question<'_> {
     fn replayed(&self, until: Until) -> Result<Option<(AccountReplay, u64)>, NodeError> {
         let made = self.node.read(|engine, _| (engine.account_replay(self.number), engine.has_test_clock(self.number)));
         let (mut replay, has_test_clock) = made.map_err(|error| NodeError::Halted(error.to_string()))?;
-        let seq = replay_until(&self.reader, &mut replay, until, has_test_clock)?;
+        let seq = match replay_until(&self.reader, &mut replay, until, has_test_clock)? {
+            Reached::Entry(seq) => Some(seq),
+            Reached::NotCreated => Some(0),
+            Reached::Beyond => match until {
+                Until::Instant(at) => self.load_present(&mut replay, at)?,
+                Until::Seq(_) => None,
+            },
+        };
         Ok(seq.map(|seq| (replay, seq)))
+    }
+
+    /// Load the account as it is now, which is as it was at `at` if nothing was done to it since; the seq of its
+    /// last entry, or of one behind that. `None`: something was, or the journal kept does not tell.
+    fn load_present(&self, replay: &mut AccountReplay, at: i64) -> Result<Option<u64>, NodeError> {
+        let present = self.node.read(|engine, _| {
+            let clock = engine.own_clock(self.number);
+            (engine.account_image(self.number), engine.next_seq() - 1, engine.stamp(), clock)
+        });
+        let (image, seq, stamp, clock) = present.map_err(|error| NodeError::Halted(error.to_string()))?;
+        self.node.require_written(seq)?;
+        let reader = LedgerReader::new(&self.node.shared, seq)?;
+        let newest = reader.newest(self.number, 1..=seq, Wanted::All, 1, |_| true)?.pop();
+        let since = match (&newest, clock) {
+            // No entry is later than its account's own clock.
+            (_, Some(clock)) => clock,
+            (Some(record), None) => record.stamp,
+            (None, None) => reader.first_stamp()?.unwrap_or(stamp),
+        };
+        if at < since {
+            return Ok(None);
+        }
+        replay.load(&image).map_err(|corrupt| misfit(corrupt.0))?;
+        Ok(Some(newest.map_or(reader.first_seq() - 1, |record| record.seq)))
     }
 
     fn beyond(&self, what: &str) -> Value {
         let first = self.reader.first_seq();
-        let reason = format!("{what} is not known: the journal kept begins at seq {first}");
+        let account = self.account;
+        let reason = format!("account '{account}': {what} is not known: the journal kept begins at seq {first}");
         json!({"status": "BEYOND_RETENTION", "reason": reason, "first_kept_seq": first})
     }
 }

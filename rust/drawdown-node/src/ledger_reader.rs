@@ -6,6 +6,7 @@
 
 use crate::error::NodeError;
 use crate::history::scan;
+use crate::key_window::first_stamp;
 use crate::ledger_index::{LedgerIndex, Posting};
 use crate::node::Shared;
 use crate::segment::{SegmentName, segments};
@@ -66,6 +67,12 @@ impl<'a> LedgerReader<'a> {
     /// restored.
     pub(crate) fn first_seq(&self) -> u64 {
         self.kept.first().map_or(self.last_seq + 1, |name| name.first_seq)
+    }
+
+    /// Stamp of the first record of the journal kept, if there is one.
+    pub(crate) fn first_stamp(&self) -> Result<Option<i64>, NodeError> {
+        let Some(first) = self.kept.first() else { return Ok(None) };
+        first_stamp(&*self.shared.environment.disk, self.shared.meta.store_id, first)
     }
 
     /// How many segments are kept.

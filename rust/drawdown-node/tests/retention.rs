@@ -2,14 +2,14 @@
 
 mod support;
 
-use drawdown_core::Settings;
+use drawdown_core::{Command, Rights, Settings, Status};
 use drawdown_node::{Clock, Disk, Drive, Node, NodeError, NodeSettings};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use support::hooked::{Answer, Call, HookedDisk};
-use support::{START_US, World, account_id, engine_settings, record, set_up, small_settings};
+use support::{GRANTED, START_US, World, account_id, engine_settings, record, set_up, small_settings};
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
@@ -35,6 +35,13 @@ fn ask(node: &Node, request: &Value) -> Value {
     node.query(request).unwrap().1.unwrap()
 }
 
+fn execute(node: &Node, commands: &Value) {
+    let commands: Vec<Command> = serde_json::from_value(commands.clone()).unwrap();
+    for outcome in node.execute(&commands, &Rights::ALL).unwrap().1 {
+        assert_eq!(Some(Status::Ok), outcome.status, "{:?}", outcome.facts);
+    }
+}
+
 fn flush(node: &Node) {
     while node.step_commit() {}
     node.step_prepare();
@@ -53,6 +60,81 @@ fn pass(world: &World, node: &Node, seconds: u64) {
 
 fn first_kept(node: &Node) -> u64 {
     ask(node, &json!({"type": "ledger", "account": account_id(0), "limit": 1}))["first_kept_seq"].as_u64().unwrap()
+}
+
+/// Let everything go that may; the instant at which all of it was past.
+fn let_go(world: &World, node: &Node) -> i64 {
+    let begins = world.clock.read().wall_us;
+    for _ in 0..10 {
+        pass(world, node, 20);
+        node.checkpoint().unwrap();
+    }
+    assert!(first_kept(node) > 1, "nothing was let go");
+    begins
+}
+
+fn balance_at(node: &Node, account: &str, at: i64) -> Value {
+    ask(node, &json!({"type": "balance", "account": account, "credit_type": "credits", "at": at}))
+}
+
+#[test]
+fn an_account_idle_since_the_journal_kept_began_stood_then_as_it_stands_now() {
+    let world = world(81);
+    let node = world.open(settings()).unwrap();
+    set_up(&node, 2);
+    record(&node, &[(1, 1, 7)], START_US).unwrap();
+    let before = let_go(&world, &node);
+    let now = world.clock.read().wall_us;
+    let idle = account_id(1);
+    for at in [now, now - SECOND, now + DAY] {
+        let answer = balance_at(&node, &idle, at);
+        assert_eq!(json!(GRANTED - 7), answer["available"], "{answer}");
+        assert!(answer["entry_seq"].as_u64().unwrap() < first_kept(&node));
+        let grants = ask(&node, &json!({"type": "grants", "account": idle, "at": at}));
+        assert_eq!(1, grants["grants"].as_array().unwrap().len(), "{grants}");
+    }
+    assert_eq!("BEYOND_RETENTION", balance_at(&node, &idle, before)["status"]);
+    execute(&node, &json!([{"type": "create_account", "account": "made-later"}]));
+    flush(&node);
+    assert_eq!("ACCOUNT_UNKNOWN", balance_at(&node, "made-later", now - SECOND)["status"]);
+}
+
+#[test]
+fn an_account_whose_creation_was_let_go_is_known_since_its_last_entry() {
+    let world = world(82);
+    let node = world.open(settings()).unwrap();
+    set_up(&node, 2);
+    let_go(&world, &node);
+    record(&node, &[(1, 1, 7)], world.clock.read().wall_us).unwrap();
+    let entry_at = node.read(|engine, _| engine.stamp()).unwrap();
+    pass(&world, &node, 2);
+    let (account, now) = (account_id(1), world.clock.read().wall_us);
+    for at in [entry_at, now] {
+        assert_eq!(json!(GRANTED - 7), balance_at(&node, &account, at)["available"]);
+    }
+    assert_eq!("BEYOND_RETENTION", balance_at(&node, &account, entry_at - 1)["status"]);
+}
+
+#[test]
+fn a_grant_that_ended_before_the_journal_kept_is_left_out_of_the_grants_as_of_then() {
+    let world = world(83);
+    let node = world.open(settings()).unwrap();
+    set_up(&node, 2);
+    let account = account_id(1);
+    execute(
+        &node,
+        &json!([{"type": "create_grant", "account": account, "grant": {
+            "grant_id": "short", "credit_type": "credits", "amount": "5", "expires_at": START_US + SECOND}}]),
+    );
+    pass(&world, &node, 30);
+    node.expire_due(100).unwrap();
+    let_go(&world, &node);
+    let now = world.clock.read().wall_us;
+    let grants = ask(&node, &json!({"type": "grants", "account": account, "at": now}));
+    let ids: Vec<&Value> = grants["grants"].as_array().unwrap().iter().map(|grant| &grant["grant_id"]).collect();
+    assert_eq!(["first"], ids[..]);
+    let listed = ask(&node, &json!({"type": "grants", "account": account}));
+    assert_eq!(1, listed["grants"].as_array().unwrap().len(), "a list of now has what this one has: {listed}");
 }
 
 /// A folder in which `meet` lets journal go as soon as the file that `is_met` names is about to be used.
