@@ -22,7 +22,8 @@ pub struct LedgerNames {
     catalog: Catalog,
     /// Grant number → id and name.
     grants: BTreeMap<u32, (String, String)>,
-    /// The account's own clock, as far as `learn` was told of it.
+    /// The account's own clock: where `learn` was told of none, as it stands now. Entries in front of the first
+    /// that says so are only read where the journal kept begins behind it.
     clock: Option<i64>,
 }
 
@@ -34,7 +35,7 @@ impl Engine {
             account: account.map_or(String::new(), |account| account.id.as_str().into()),
             catalog: self.catalog.clone(),
             grants: BTreeMap::new(),
-            clock: None,
+            clock: self.own_clock(number),
         }
     }
 

@@ -7,6 +7,7 @@ use crate::ledger_indexer::beside_retention;
 use crate::ledger_query::LedgerError;
 use crate::node::Node;
 use crate::segment::segments;
+use drawdown_core::Engine;
 use drawdown_core::correction_entry::UsageCorrected;
 use drawdown_core::entry::Control;
 use drawdown_core::ledger_record::{AppliedUsage, Fact};
@@ -87,19 +88,18 @@ impl Node {
         self.require_written(last_seq)?;
         let accounts = self.account_ids(&asked.prefix)?;
         let rate_types = self.read(|engine, _| engine.credit_types_of_rates()).map_err(halted)?;
+        let from = self.first_seq_of(&asked)?;
         let mut summing = Summing {
             asked: &asked,
             is_wanted: accounts.iter().map(Option::is_some).collect(),
             rate_types,
-            clocks: HashMap::new(),
+            clocks: if from > 1 { self.own_clocks()? } else { HashMap::new() },
             to_correct: HashSet::new(),
             quantities: HashMap::new(),
             reserved: HashMap::new(),
             sums: HashMap::new(),
         };
-        let from = self.first_seq_of(&asked)?;
         self.scan_controls(from, last_seq, &mut summing)?;
-        summing.clocks.clear();
         self.scan_all(from, last_seq, &mut summing)?;
         if summing.sums.len() > ROWS_MAX {
             let reason = format!("more than {ROWS_MAX} rows: ask for a shorter span, a prefix, or by account");
@@ -145,6 +145,27 @@ impl Node {
             if found.len() as u32 >= count {
                 return Ok(found);
             }
+        }
+    }
+
+    /// Where the accounts' own clocks stand now: the best there is for what lies in front of the first entry kept
+    /// that says so.
+    fn own_clocks(&self) -> Result<HashMap<u32, i64>, NodeError> {
+        let mut found = HashMap::new();
+        let mut from = 0;
+        loop {
+            let look = |engine: &Engine, _: i64| {
+                if !engine.has_test_clocks() {
+                    return false;
+                }
+                let to = engine.account_count().min(from + ACCOUNTS_PER_HOLD);
+                found.extend((from..to).filter_map(|account| Some((account, engine.own_clock(account)?))));
+                to < engine.account_count()
+            };
+            if !self.read(look).map_err(halted)? {
+                return Ok(found);
+            }
+            from += ACCOUNTS_PER_HOLD;
         }
     }
 

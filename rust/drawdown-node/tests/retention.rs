@@ -2,7 +2,7 @@
 
 mod support;
 
-use drawdown_core::{Command, Rights, Settings, Status};
+use drawdown_core::{Command, Outcome, Rights, Settings, Status};
 use drawdown_node::{Clock, Disk, Drive, Node, NodeError, NodeSettings};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -13,6 +13,8 @@ use support::{GRANTED, START_US, World, account_id, engine_settings, record, set
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
+/// Where the account's own clock stands at first.
+const OWN_US: i64 = START_US + 1_000 * DAY;
 
 fn settings() -> NodeSettings {
     NodeSettings { retention_s: 1, ..small_settings() }
@@ -135,6 +137,41 @@ fn a_grant_that_ended_before_the_journal_kept_is_left_out_of_the_grants_as_of_th
     assert_eq!(["first"], ids[..]);
     let listed = ask(&node, &json!({"type": "grants", "account": account}));
     assert_eq!(1, listed["grants"].as_array().unwrap().len(), "a list of now has what this one has: {listed}");
+}
+
+/// An account on a clock of its own, used once in journal that is let go and once behind that.
+fn on_its_own_clock(world: &World, node: &Node) {
+    execute(
+        node,
+        &json!([{"type": "create_account", "account": "own", "test_clock": OWN_US},
+            {"type": "create_grant", "account": "own", "grant": {
+                "grant_id": "g", "credit_type": "credits", "amount": "100"}}]),
+    );
+    let_go(world, node);
+    let key = node.read(|engine, _| *engine.key()).unwrap();
+    let mut event = support::event(&key, "e", "own", 3, OWN_US);
+    event.time_us = None;
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    node.submit(&[event.seal(&key)], &Rights::ALL, &mut outcomes).unwrap();
+    assert_eq!(Status::Ok, outcomes[0].status);
+    flush(node);
+}
+
+#[test]
+fn an_account_keeps_its_own_clock_where_the_journal_kept_does_not_say_how_it_was_set() {
+    let world = world(84);
+    let node = world.open(settings()).unwrap();
+    set_up(&node, 1);
+    on_its_own_clock(&world, &node);
+    let listed = ask(&node, &json!({"type": "ledger", "account": "own"}));
+    let entries = listed["entries"].as_array().unwrap();
+    assert_eq!(1, entries.len(), "{listed}");
+    assert_eq!(json!(OWN_US), entries[0]["received_at"]);
+    let used = json!({"type": "usage", "prefix": "own", "since": OWN_US, "until": OWN_US + DAY});
+    let rows = ask(&node, &used)["rows"].clone();
+    assert_eq!(1, rows.as_array().unwrap().len(), "used on the account's own day: {rows}");
+    assert_eq!(json!("3"), rows[0][8]);
+    assert_eq!(json!(97), balance_at(&node, "own", OWN_US + DAY)["available"]);
 }
 
 /// A folder in which `meet` lets journal go as soon as the file that `is_met` names is about to be used.
