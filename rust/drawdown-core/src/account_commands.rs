@@ -11,7 +11,7 @@ use crate::entry::{
 };
 use crate::execute::{Done, Group, Refusal, absent_account, absent_customer, check_id, policy_number, shown};
 use crate::instant::check_date;
-use crate::period::month_start;
+use crate::period::{closed_edges, month_start};
 use crate::threshold::{THRESHOLDS_MAX, parse_percent};
 
 /// Of an account that names none.
@@ -106,7 +106,9 @@ impl Engine {
                 format!("a period edge must lie after {earliest}, the present plus the margin for early events");
             return Err(Refusal::invalid("at", reason));
         }
-        if account.period_edges().len() > EDGES_MAX && !c.withdrawn {
+        let floor = account.test_clock().map_or(self.floor, |clock| clock.floor);
+        let open = account.period_edges().len() - closed_edges(account.period_edges(), floor);
+        if open > EDGES_MAX && !c.withdrawn {
             return Err(Refusal::invalid("at", format!("the account has {EDGES_MAX} period edges, the most allowed")));
         }
         let set = |at: i64| Control::PeriodEdgeSet(PeriodEdgeSet { account: number, at, withdrawn: c.withdrawn });

@@ -16,6 +16,7 @@ use crate::entry::{
 };
 use crate::grant::Grant;
 use crate::id::SmallId;
+use crate::period::closed_edges;
 use crate::rate::{Price, Tier};
 use crate::usage_entry::UsageEntry;
 
@@ -262,6 +263,7 @@ pub fn apply_account(
                 Err(at) if !e.withdrawn => edges.insert(at, e.at),
                 _ => {}
             }
+            drop(edges.drain(..closed_edges(edges, floor)));
         }
         Control::ClockAdvanced(e) => {
             let clock = account.extra_mut().test_clock.as_mut().ok_or("the account has no test clock")?;

@@ -22,6 +22,11 @@ pub fn period_end(edges: &[i64], start: i64) -> Option<i64> {
     Some(next_edge.map_or(month_end, |edge| edge.min(month_end)))
 }
 
+/// Edges in front of the period that holds `floor`: nothing can be dated into what they begin any more.
+pub fn closed_edges(edges: &[i64], floor: i64) -> usize {
+    edges.partition_point(|edge| *edge <= floor).saturating_sub(1)
+}
+
 /// First instant of the UTC calendar month that holds `time`.
 pub fn month_start(time: i64) -> i64 {
     let (year, month, _) = civil_from_days(time.div_euclid(DAY_US));

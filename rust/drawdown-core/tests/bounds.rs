@@ -49,6 +49,19 @@ fn an_account_has_so_many_period_edges_and_no_more() {
 }
 
 #[test]
+fn edges_of_closed_periods_are_not_kept_for_ever() {
+    let mut b = Bench::new();
+    b.take(&format!(r#"[{{"type":"create_account","account":"lab","test_clock":{NOW}}}]"#));
+    // An edge a day, of which the window of 35 days keeps some forty.
+    for day in 1..3_000 {
+        let at = NOW + day * 24 * HOUR;
+        b.take(&format!(r#"[{{"type":"set_period_edge","account":"lab","at":{at}}}]"#));
+        b.take(&format!(r#"[{{"type":"advance_clock","account":"lab","to":{at}}}]"#));
+    }
+    b.assert_sound();
+}
+
+#[test]
 fn a_pool_has_so_many_thresholds_and_no_more() {
     let mut b = Bench::new();
     let thresholds = |count: usize| {
