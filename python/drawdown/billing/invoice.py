@@ -40,7 +40,7 @@ class InvoiceLine(Value, frozen=True):
     subscription_id: str = ""
     plan_key: str = ""
     reference: str = ""
-    """Pack, meter or event behind it."""
+    """Pack or credit type behind it, of a credit note the line."""
     in_advance: bool = False
 
 

@@ -34,7 +34,7 @@ class CreditScope(Value, frozen=True):
 
     classes: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
-    """References of lines: a pack, a meter, a plan."""
+    """Packs, plans (``pro``, or of one version ``pro@2``), and credit types, for overage of theirs."""
 
     @property
     def is_whole_invoice(self) -> bool:
@@ -46,7 +46,8 @@ class CreditScope(Value, frozen=True):
             return True
         if any(line.kind in CLASSES[name] for name in self.classes):
             return True
-        return bool({line.reference, line.plan_key} & set(self.lines) - {""})
+        plan_id, _, _ = line.plan_key.rpartition("@")
+        return bool({line.reference, line.plan_key, plan_id} & set(self.lines) - {""})
 
 
 class InvoiceCredit(Value, frozen=True):

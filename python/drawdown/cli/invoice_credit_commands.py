@@ -33,7 +33,8 @@ def create(
         ),
     ] = None,
     line: Annotated[
-        list[str] | None, typer.Option(help="Plan, pack or meter whose line it pays for; repeatable.")
+        list[str] | None,
+        typer.Option(help="Plan or pack whose lines, or credit type whose overage it pays for; repeatable."),
     ] = None,
     paid: Annotated[str, typer.Option(help="What the customer paid for it, where it was sold.")] = "",
     reason: Annotated[str, typer.Option(help="Shown to the customer.")] = "",

@@ -28,6 +28,7 @@ from drawdown.billing.withdrawal import rest_id, withdrawal
 from drawdown.model.ids import check_id
 from drawdown.model.money import Money, total, zero
 from drawdown.runtime.control.arrears_steps import usage_so_far
+from drawdown.runtime.control.catalog_calls import latest_plan
 from drawdown.runtime.control.credit_notes import left_of, line_taken_back, notes_of, put_note
 from drawdown.runtime.control.invoice_closing import give_up_usage, look_again_at_held, with_its_usage
 from drawdown.runtime.control.invoice_draft import as_it_would_be
@@ -52,9 +53,25 @@ def create_invoice_credit(step: Step, request: CreateInvoiceCredit) -> InvoiceCr
     step.profile(given.account)
     if not step.work.first_time(request, given.credit_id):
         return _credit(step, given.credit_id)
+    _require_names_of_lines(step, given.scope.lines)
     return step.work.invoice_credits.put(
         msgspec.structs.replace(given, created_at=step.now_of(given.account))
     )
+
+
+def _require_names_of_lines(step: Step, names: tuple[str, ...]) -> None:
+    """Raises where a name is that of a meter and of nothing that has lines: such a credit never applied."""
+    if not names:
+        return
+    catalog = step.engine.catalog()
+    meters = {each.key for each in catalog.meters} - {each.name for each in catalog.credit_types}
+    for name in [each for each in names if each in meters]:
+        if step.work.packs.get(pack_id=name) is None and latest_plan(step, name) is None:
+            raise errors.InvalidRequestError(
+                f"scope.lines: {name!r} is a meter, and usage is on invoices as overage of a credit type; "
+                f"name the credit type that {name!r} burns, or the class usage_meters",
+                field="scope.lines",
+            )
 
 
 def _credit(step: Step, credit_id: str) -> InvoiceCredit:
