@@ -6,7 +6,7 @@ One purchase at a time per pool: it is named by the crossing that began it.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -19,6 +19,9 @@ from drawdown.model.request import Value
 
 CAP_COUNT_MAX: Final = 1_000_000
 EXPIRES_DAYS_MAX: Final = 36_600
+
+MIDST_OF_MONTH: Final = timedelta(days=15)
+"""Behind its start in whichever zone it began, a month is the same one in every other."""
 
 CAPS: Final = ("cap_count_reached", "cap_money_reached")
 STATES: Final = ("off", "idle", "in_flight", "action_required", "disabled")
@@ -100,13 +103,21 @@ def credits_to_buy(rule: RechargeRule, available: Decimal, pack_credits: Decimal
 
 
 def in_period(standing: RechargeStanding, period_start: datetime, currency: str) -> RechargeStanding:
-    """The standing with its sums begun anew where a new period has begun; money also where the account
-    is billed in another currency since."""
-    if standing.period_start == period_start:
+    """The standing with its sums begun anew where a later month has begun; money also where the account
+    is billed in another currency since. ``period_start`` is in the zone of the customer."""
+    if _is_month_of(standing, period_start):
         if standing.spent is None or standing.spent.currency == currency:
             return standing
         return msgspec.structs.replace(standing, spent=Money(0, currency))
     return msgspec.structs.replace(standing, period_start=period_start, spent=Money(0, currency), count=0)
+
+
+def _is_month_of(standing: RechargeStanding, period_start: datetime) -> bool:
+    """Whether the sums are of that month, or of a later one: the customer may have moved to another zone."""
+    if standing.period_start is None:
+        return False
+    counted = (standing.period_start + MIDST_OF_MONTH).astimezone(period_start.tzinfo)
+    return (counted.year, counted.month) >= (period_start.year, period_start.month)
 
 
 def refusal(rule: RechargeRule, standing: RechargeStanding, price: Money, payment_method: str) -> str:

@@ -231,7 +231,7 @@ def _hold_back(step: Step, found: Recharge, standing: RechargeStanding, why_not:
 def _cap_job(step: Step, rule: RechargeRule, month: datetime) -> Job:
     """The caps begin anew with the next month; a balance that stayed low makes no crossing then."""
     zone = step.customer_of(rule.account).time_zone
-    begins = first_of_next_month(month + timedelta(microseconds=1), zone)
+    begins = first_of_next_month(month + recharge.MIDST_OF_MONTH, zone)
     return Job(
         kind=CAP_JOB,
         key=f"{CAP_JOB}:{rule.account}:{rule.credit_type}:{begins:%Y%m%dT%H%M%SZ}",
