@@ -66,23 +66,33 @@ def test_one_in_flight_then_caps_then_the_breaker() -> None:
     assert recharge.refusal(capped, standing, PRICE, "card") == ""
     flying = recharge.begun(standing, "r1", PRICE)
     assert recharge.refusal(capped, flying, PRICE, "card") == "in_flight"
-    landed = recharge.ended(flying, "granted", PRICE, "card")
-    again = recharge.ended(recharge.begun(landed, "r2", PRICE), "granted", PRICE, "card")
+    landed = recharge.ended(capped, flying, "granted", PRICE, "card")
+    again = recharge.ended(capped, recharge.begun(landed, "r2", PRICE), "granted", PRICE, "card")
     assert recharge.refusal(capped, again, PRICE, "card") == "cap_count_reached"
     assert (
         recharge.refusal(rule(cap_money=money_from(40, "USD")), again, PRICE, "card") == "cap_money_reached"
     )
     next_month = recharge.in_period(again, AT.replace(month=4), "USD")
     assert recharge.refusal(capped, next_month, PRICE, "card") == ""
-    failed = recharge.ended(flying, "failed", PRICE, "card")
+    failed = recharge.ended(capped, flying, "failed", PRICE, "card")
     assert (failed.state, failed.reason, failed.count) == ("disabled", "payment_failed", 0)
     assert recharge.refusal(capped, failed, PRICE, "card") == "payment_failed"
     assert recharge.refusal(capped, msgspec.structs.replace(failed, state="idle"), PRICE, "card") == (
         "payment_method_failed"
     )
     assert recharge.refusal(capped, recharge.enabled_again(failed), PRICE, "card") == ""
-    waiting = recharge.ended(flying, "action_required", PRICE, "card")
+    waiting = recharge.ended(capped, flying, "action_required", PRICE, "card")
     assert recharge.enabled_again(waiting) == waiting
+
+
+@pytest.mark.parametrize("outcome", ["granted", "failed", "refused"])
+def test_switched_off_on_its_way_it_is_off_however_it_ends(outcome: str) -> None:
+    """What was spent and what failed is kept, as where it stays on."""
+    flying = recharge.begun(recharge.in_period(RechargeStanding(state="idle"), AT, "USD"), "r1", PRICE)
+    on = recharge.ended(rule(), flying, outcome, PRICE, "card")
+    off = recharge.ended(rule(enabled=False), flying, outcome, PRICE, "card")
+    assert (off.state, off.reason) == ("off", "")
+    assert msgspec.structs.replace(on, state="off", reason="") == off
 
 
 def purchase(**changes: Any) -> Purchase:

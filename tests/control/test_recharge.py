@@ -14,6 +14,7 @@ from drawdown.billing.recharge_requests import Recharge
 from drawdown.client.interface import Database
 from drawdown.errors import AlreadyExistsError, InvalidRequestError, NotFoundError, PreconditionError
 from drawdown.model.money import Money
+from drawdown.payments import ChargeState, ScriptedProvider
 
 from .conftest import SMALL, prepare
 from .plans import published
@@ -291,6 +292,28 @@ def test_off_means_off(db: Database, name: Name) -> None:
     use(db, account, "9", "a")
     assert db.purchases(account) == ()
     assert db.balance(account, "credits").thresholds == ()
+
+
+@pytest.mark.parametrize("outcome", [ChargeState.SUCCEEDED, ChargeState.FAILED])
+def test_switched_off_while_it_is_paid_it_is_off_afterwards(tmp_path: Path, outcome: ChargeState) -> None:
+    """The bank's answer comes when the customer has opted out: what is paid is granted, and no more is."""
+    with drawdown.open(tmp_path / "data", **SMALL) as db:
+        prepare(db)
+        account = topped(db, lambda stem: stem, payment_method="test_pending")
+        db.set_recharge(account, "credits", threshold="5", to="20")
+        wait_until(lambda: db.purchases(account))
+        db.set_recharge(account, "credits", threshold="5", to="20", enabled=False)
+        assert db.recharge(account, "credits").standing.state == "in_flight"
+        provider, (bought,) = db.payment_provider(), db.purchases(account)
+        assert isinstance(provider, ScriptedProvider)
+        wait_until(lambda: provider.find_charge(bought.charge_key))
+        body, headers = provider.finish(bought.charge_key, outcome)
+        assert db.provider_callback(body.decode(), headers)
+        wait_until(lambda: db.recharge(account, "credits").standing.state != "in_flight")
+        assert db.recharge(account, "credits").standing.state == "off"
+        assert available(db, account) == (20 if outcome is ChargeState.SUCCEEDED else 0)
+        told = [each.data["reason"] for each in db.notices(account, kinds=["recharge.disabled"]).notices]
+        assert told == ["switched_off"]
 
 
 def test_a_cap_in_money_counts_what_is_charged(tmp_path: Path) -> None:

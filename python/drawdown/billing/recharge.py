@@ -154,12 +154,22 @@ def begun(standing: RechargeStanding, purchase_id: str, price: Money) -> Recharg
     )
 
 
-def ended(standing: RechargeStanding, outcome: str, price: Money, payment_method: str) -> RechargeStanding:
+def ended(
+    rule: RechargeRule, standing: RechargeStanding, outcome: str, price: Money, payment_method: str
+) -> RechargeStanding:
     """The payment came to ``granted``, ``failed`` or ``action_required``, or its credits to ``refused``.
 
     A failure takes its money and count back and disables the rule: one attempt, one notice, no loop. So
-    does a refusal of the credits, but their money is spent and the payment method works.
+    does a refusal of the credits, but their money is spent and the payment method works. A rule that was
+    switched off meanwhile is off, whatever the outcome.
     """
+    found = _ended(standing, outcome, price, payment_method)
+    if rule.enabled or outcome == "action_required":
+        return found
+    return msgspec.structs.replace(found, state="off", reason=standing.reason)
+
+
+def _ended(standing: RechargeStanding, outcome: str, price: Money, payment_method: str) -> RechargeStanding:
     if outcome == "action_required":
         return msgspec.structs.replace(standing, state="action_required")
     if outcome == "granted":

@@ -181,7 +181,7 @@ def _ended(step: Step, purchase: Purchase, outcome: str) -> Purchase:
             )
         )
         return purchase
-    standing = recharge.ended(found.standing, outcome, purchase.asked, purchase.payment_method)
+    standing = recharge.ended(found.rule, found.standing, outcome, purchase.asked, purchase.payment_method)
     step.work.recharges.put(msgspec.structs.replace(found, standing=standing))
     if outcome in ("failed", "refused"):
         tell(step, "recharge.failed", purchase, reason=purchase.reason)

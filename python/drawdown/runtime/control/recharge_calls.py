@@ -143,7 +143,9 @@ def next_recharge(step: Step, job: StoredJob, _: object) -> None:
     purchase = step.work.purchase(job.payload["purchase_id"])
     found = step.work.recharges.get(account=purchase.account, credit_type=purchase.credit_type)
     if found is not None and found.standing.purchase_id == purchase.purchase_id:
-        standing = recharge.ended(found.standing, "granted", purchase.asked, purchase.payment_method)
+        standing = recharge.ended(
+            found.rule, found.standing, "granted", purchase.asked, purchase.payment_method
+        )
         step.work.recharges.put(msgspec.structs.replace(found, standing=standing))
         _evaluate_or_tell(step, purchase.account, purchase.credit_type, cause=job.key)
 
