@@ -69,6 +69,49 @@ def test_no_levels_at_all_leave_the_recharge_on(db: Database, account: str) -> N
     assert levels(db, account) == set()
 
 
+@pytest.mark.parametrize("enabled_before", [True, False])
+def test_a_level_that_was_watched_before_stays_when_the_recharge_goes(
+    db: Database, name: Name, enabled_before: bool
+) -> None:
+    """20 is the caller's; a recharge at 20 that is switched off, or never was on, leaves it there."""
+    account = topped(db, name)
+    db.create_grant(account, "credits", amount="100", grant_id="bought")
+    db.set_thresholds(account, "credits", ["20"])
+    if enabled_before:
+        for _ in range(2):
+            db.set_recharge(account, "credits", threshold="20", to="50")
+    for _ in range(2):
+        db.set_recharge(account, "credits", threshold="20", to="50", enabled=False)
+    assert levels(db, account) == {Decimal(20)}
+    use(db, account, "90", "a")
+    wait_until(lambda: low(db, account) == ["20"])
+
+
+def test_a_level_that_was_watched_before_stays_when_the_recharge_moves(db: Database, name: Name) -> None:
+    """From 20, which is the caller's, to 5, which is its own, to 4, and off."""
+    account = topped(db, name)
+    db.create_grant(account, "credits", amount="100", grant_id="bought")
+    db.set_thresholds(account, "credits", ["20"])
+    for threshold, watched in (("20", {20}), ("5", {20, 5}), ("4", {20, 4})):
+        db.set_recharge(account, "credits", threshold=threshold, to="50")
+        assert levels(db, account) == watched
+    db.set_recharge(account, "credits", threshold="4", to="50", enabled=False)
+    assert levels(db, account) == {20}
+
+
+def test_a_list_says_whether_the_recharges_level_is_the_callers_too(db: Database, account: str) -> None:
+    """Named in a list it stays when the recharge goes; left out of the next it does not."""
+    off = {"threshold": "5", "to": "20", "enabled": False}
+    db.set_thresholds(account, "credits", ["20%", "5.00"])
+    db.set_recharge(account, "credits", **off)
+    assert levels(db, account) == {"20%", 5}
+    db.set_recharge(account, "credits", threshold="5", to="20")
+    db.set_thresholds(account, "credits", ["20%"])
+    assert levels(db, account) == {"20%", 5}
+    db.set_recharge(account, "credits", **off)
+    assert levels(db, account) == {"20%"}
+
+
 def test_opting_in_tells_no_level_again(db: Database, name: Name) -> None:
     """One per transition: 40 of 100 are left, so 50 was passed once, whatever is watched from then on."""
     account = topped(db, name)

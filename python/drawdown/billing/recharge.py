@@ -61,6 +61,8 @@ class RechargeStanding(Value, frozen=True):
     """The payment method that failed: nothing is tried with it until the rule is enabled again."""
     looked_at_seq: int = 0
     """Journal position at which the balance was looked at last: crossings up to it are over."""
+    level_is_callers: bool = False
+    """The threshold is watched for the caller as well: it stays when the recharge goes."""
 
 
 def is_on(rule: RechargeRule, standing: RechargeStanding) -> bool:

@@ -197,7 +197,7 @@ class Recharge(_message.Message):
     def __init__(self, rule: _Optional[_Union[RechargeRule, _Mapping]] = ..., standing: _Optional[_Union[RechargeStanding, _Mapping]] = ...) -> None: ...
 
 class RechargeStanding(_message.Message):
-    __slots__ = ("state", "reason", "purchase_id", "period_start", "spent", "count", "broken_method", "looked_at_seq")
+    __slots__ = ("state", "reason", "purchase_id", "period_start", "spent", "count", "broken_method", "looked_at_seq", "level_is_callers")
     STATE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     PURCHASE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -206,6 +206,7 @@ class RechargeStanding(_message.Message):
     COUNT_FIELD_NUMBER: _ClassVar[int]
     BROKEN_METHOD_FIELD_NUMBER: _ClassVar[int]
     LOOKED_AT_SEQ_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_IS_CALLERS_FIELD_NUMBER: _ClassVar[int]
     state: str
     reason: str
     purchase_id: str
@@ -214,4 +215,5 @@ class RechargeStanding(_message.Message):
     count: int
     broken_method: str
     looked_at_seq: int
-    def __init__(self, state: _Optional[str] = ..., reason: _Optional[str] = ..., purchase_id: _Optional[str] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spent: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., count: _Optional[int] = ..., broken_method: _Optional[str] = ..., looked_at_seq: _Optional[int] = ...) -> None: ...
+    level_is_callers: bool
+    def __init__(self, state: _Optional[str] = ..., reason: _Optional[str] = ..., purchase_id: _Optional[str] = ..., period_start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spent: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., count: _Optional[int] = ..., broken_method: _Optional[str] = ..., looked_at_seq: _Optional[int] = ..., level_is_callers: _Optional[bool] = ...) -> None: ...

@@ -65,8 +65,9 @@ def set_recharge(step: Step, request: SetRecharge) -> Recharge:
         standing = recharge.enabled_again(standing)
     elif standing.state not in ("in_flight", "action_required"):
         standing = msgspec.structs.replace(standing, state="off")
+    is_callers = _watch(step, rule, known)
+    standing = msgspec.structs.replace(standing, level_is_callers=is_callers)
     stored = step.work.recharges.put(Recharge(rule=rule, standing=standing))
-    _watch(step, rule, None if known is None else known.rule.threshold)
     if rule.enabled and not was_on:
         step.decision.notice("recharge.enabled", rule.account, credit_type=rule.credit_type)
     if was_on and not rule.enabled:
@@ -118,15 +119,19 @@ def _require_cap_in_currency(step: Step, rule: RechargeRule) -> None:
         )
 
 
-def _watch(step: Step, rule: RechargeRule, earlier: Decimal | None) -> None:
-    """The engine raises a crossing at the threshold, beside those that others watch."""
+def _watch(step: Step, rule: RechargeRule, known: Recharge | None) -> bool:
+    """The engine raises a crossing at the threshold, beside those that others watch; what only the rule
+    before watched goes. Whether others watch the threshold itself."""
     watched = set(step.engine.balance(rule.account, rule.credit_type).thresholds)
-    watched.discard(earlier if earlier is not None else rule.threshold)
+    if known is not None and known.rule.enabled and not known.standing.level_is_callers:
+        watched.discard(known.rule.threshold)
+    is_callers = rule.enabled and rule.threshold in watched
     if rule.enabled:
         watched.add(rule.threshold)
     # In an order of their own, so that the command is the same however often it is made.
     thresholds = sorted(watched, key=str)
     step.decision.command(rule.account, commands.set_thresholds(rule.account, rule.credit_type, thresholds))
+    return is_callers
 
 
 def _deliver(plane: ControlPlane, job: StoredJob) -> None:

@@ -3,7 +3,8 @@ does not switch the recharge off."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Final
 
 import msgspec
@@ -19,7 +20,8 @@ _KIND: Final = "set_thresholds"
 def with_recharge_thresholds(sql: SqlDatabase, group: bytes) -> bytes:
     """The group from outside, each list in it that replaces a pool's thresholds with that of its recharge.
 
-    What cannot be understood is left as it is, for the engine to refuse.
+    What cannot be understood is left as it is, for the engine to refuse. A level of the recharge that the
+    list names too is the caller's from then on, else it is the recharge's alone.
     """
     # Where there are escapes, any command may be spelled so.
     if _KIND.encode() not in group and b"\\" not in group:
@@ -35,9 +37,25 @@ def with_recharge_thresholds(sql: SqlDatabase, group: bytes) -> bytes:
         for fields, account, credit_type, thresholds in lists:
             found = work.recharges.get(account=account, credit_type=credit_type)
             if found is not None and found.rule.enabled:
+                is_callers = _has_level(thresholds, found.rule.threshold)
+                if is_callers != found.standing.level_is_callers:
+                    standing = msgspec.structs.replace(found.standing, level_is_callers=is_callers)
+                    work.recharges.put(msgspec.structs.replace(found, standing=standing))
                 kept = msgspec.json.encode(decimal_text(found.rule.threshold, "threshold"))
                 fields["thresholds"] = msgspec.Raw(msgspec.json.encode([*thresholds, msgspec.Raw(kept)]))
     return msgspec.json.encode(sent)
+
+
+def _has_level(thresholds: Sequence[msgspec.Raw], level: Decimal) -> bool:
+    """Whether a list names the level itself, however it is written."""
+    for each in thresholds:
+        try:
+            if Decimal(msgspec.json.decode(each, type=str)) == level:
+                return True
+        except (msgspec.ValidationError, InvalidOperation):
+            # A percentage, or what the engine will refuse.
+            continue
+    return False
 
 
 def _lists_in(sent: list[_Fields]) -> Iterator[tuple[_Fields, str, str, list[msgspec.Raw]]]:
