@@ -278,6 +278,24 @@ def test_a_renewing_licence_extends_its_services_but_not_terminated_ones(
     assert len([each for each in made if "stops" in each]) == 2
 
 
+@pytest.mark.behaviour("S4-24", "S4-10")
+def test_a_renewing_licence_moves_no_end_that_was_asked_for(
+    db: Database, account: str, pack: Callable[..., str], licence: str, name: Name
+) -> None:
+    """Terms of two months: To in the midst of the first, or at its end, stays; without one it goes on."""
+    ends = {"early": at(4), "own": at(5), "none": None}
+    orders = [
+        {"service_id": each, "pack_id": pack(), "schedule": "monthly", "ends_at": end}
+        for each, end in ends.items()
+    ]
+    db.subscribe(account, name("licence"), subscription_id=name("term"), term=2, services=orders)
+    live_until(db, account, at(8))
+    services = {each.service_id: each for each in db.subscription(name("term")).services}
+    assert {each: found.until for each, found in services.items()} == {**ends, "none": at(9)}
+    assert {each: found.delivered for each, found in services.items()} == {"early": 1, "own": 2, "none": 6}
+    assert len(deliveries(db, account)) == 1 + 2 + 6
+
+
 def test_a_repeated_order_answers_after_the_licence_has_ended(
     db: Database, account: str, licence: str, pack: Callable[..., str]
 ) -> None:

@@ -218,10 +218,11 @@ def with_service(subscription: Subscription, service: Service) -> Subscription:
 
 
 def extended(subscription: Subscription, old_end: datetime, new_end: datetime) -> Subscription:
-    """A term with another end carries on every service that ended with it and was not terminated."""
+    """A term with another end carries on every service that ended with it for want of a To of its own and
+    was not terminated."""
 
     def carried_on(service: Service) -> Service:
-        if service.state != "active" or service.until != old_end:
+        if service.state != "active" or service.until_given or service.until != old_end:
             return service
         return msgspec.structs.replace(service, until=new_end)
 

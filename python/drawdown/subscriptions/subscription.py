@@ -73,6 +73,8 @@ class Service(Value, frozen=True):
     """Bill-later: deliveries made that no invoice has yet; ``None``: written before they were noted."""
     charged_until: datetime | None = None
     """In advance: deliveries before this are on invoices of a rhythm that was left; ``None``: of none."""
+    until_given: bool = False
+    """To was asked for, so that it stays where a term that ends with it is followed by another."""
 
 
 class Subscription(Value, frozen=True):

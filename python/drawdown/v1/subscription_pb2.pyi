@@ -321,7 +321,7 @@ class Charge(_message.Message):
     def __init__(self, charge_id: _Optional[str] = ..., kind: _Optional[str] = ..., description: _Optional[str] = ..., amount: _Optional[_Union[_values_pb2.Money, _Mapping]] = ..., quantity: _Optional[str] = ..., period: _Optional[_Union[_values_pb2.Period, _Mapping]] = ..., subscription_id: _Optional[str] = ..., plan_key: _Optional[str] = ..., reference: _Optional[str] = ..., in_advance: _Optional[bool] = ...) -> None: ...
 
 class Service(_message.Message):
-    __slots__ = ("service_id", "pack_id", "schedule", "deliveries", "quantity", "until", "bill_later", "state", "delivered", "adjusted", "unbilled", "charged_until")
+    __slots__ = ("service_id", "pack_id", "schedule", "deliveries", "quantity", "until", "bill_later", "state", "delivered", "adjusted", "unbilled", "charged_until", "until_given")
     class AdjustedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -341,6 +341,7 @@ class Service(_message.Message):
     ADJUSTED_FIELD_NUMBER: _ClassVar[int]
     UNBILLED_FIELD_NUMBER: _ClassVar[int]
     CHARGED_UNTIL_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_GIVEN_FIELD_NUMBER: _ClassVar[int]
     service_id: str
     pack_id: str
     schedule: str
@@ -353,7 +354,8 @@ class Service(_message.Message):
     adjusted: _containers.ScalarMap[str, str]
     unbilled: _containers.RepeatedScalarFieldContainer[int]
     charged_until: _timestamp_pb2.Timestamp
-    def __init__(self, service_id: _Optional[str] = ..., pack_id: _Optional[str] = ..., schedule: _Optional[str] = ..., deliveries: _Optional[_Union[_values_pb2.Schedule, _Mapping]] = ..., quantity: _Optional[int] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., bill_later: _Optional[bool] = ..., state: _Optional[str] = ..., delivered: _Optional[int] = ..., adjusted: _Optional[_Mapping[str, str]] = ..., unbilled: _Optional[_Iterable[int]] = ..., charged_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    until_given: bool
+    def __init__(self, service_id: _Optional[str] = ..., pack_id: _Optional[str] = ..., schedule: _Optional[str] = ..., deliveries: _Optional[_Union[_values_pb2.Schedule, _Mapping]] = ..., quantity: _Optional[int] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., bill_later: _Optional[bool] = ..., state: _Optional[str] = ..., delivered: _Optional[int] = ..., adjusted: _Optional[_Mapping[str, str]] = ..., unbilled: _Optional[_Iterable[int]] = ..., charged_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until_given: _Optional[bool] = ...) -> None: ...
 
 class ChangePreview(_message.Message):
     __slots__ = ("subscription_id", "plan_id", "policy", "effective_at", "due_now", "charges", "grants_voided", "credits_forfeited", "credits_granted")

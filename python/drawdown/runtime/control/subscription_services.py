@@ -104,6 +104,7 @@ def order_service(
         until=until,
         bill_later=order.bill_later,
         unbilled=(),
+        until_given=order.ends_at is not None,
     )
     # Refused where it could not be billed: its line may be due only when it is delivered.
     delivery_price(subscription, service, pack)
