@@ -131,6 +131,8 @@ class StripeStub:
             "id": f"pi_{len(self.intents) + 1}",
             "amount": int(form["amount"]),
             "currency": form["currency"],
+            "customer": form.get("customer"),
+            "payment_method": form["payment_method"],
             "metadata": {k[9:-1]: v for k, v in form.items() if k.startswith("metadata[")},
         }
         self.intents[intent["id"]] = intent
