@@ -45,6 +45,18 @@ def held_back(db: Database, account: str) -> bool:
 
 
 @pytest.mark.behaviour("S3-32")
+def test_the_month_of_the_caps_is_that_of_the_customers_zone(db: Database, name: Name) -> None:
+    """Bought on 31 March by UTC, in April by Tokyo: the next is in May there, as April ends by UTC."""
+    account = capped(db, name, datetime(2026, 3, 31, 20, tzinfo=UTC), TOKYO)
+    assert held_back(db, account)
+    for instant in (datetime(2026, 4, 1, 12, tzinfo=UTC), datetime(2026, 4, 30, 14, 59, tzinfo=UTC)):
+        db.advance_clock(account, instant)
+        assert len(db.purchases(account)) == 1
+    db.advance_clock(account, datetime(2026, 4, 30, 15, tzinfo=UTC))
+    assert settled(db, account, 2) == [Decimal(20)] * 2
+
+
+@pytest.mark.behaviour("S3-32")
 @pytest.mark.parametrize("zone", [TOKYO, NEW_YORK])
 def test_moving_to_another_zone_does_not_begin_the_caps_anew(db: Database, name: Name, zone: str) -> None:
     """One a month was bought on 10 March in UTC: none more in that month, and one with the next."""
