@@ -177,6 +177,9 @@ def test_a_change_of_a_published_plan_is_a_new_version(db: Database, account: st
     assert db.plan(name("plan")).version == 2
     assert db.subscription(name("sub")).version == 1
     assert db.balance(account, "credits").available == Decimal(1000)
+    db.advance_clock(account, datetime(2026, 2, 28, tzinfo=UTC))
+    assert (db.subscription(name("sub")).version, len(db.invoices(account))) == (1, 2)
+    assert db.balance(account, "credits").available == Decimal(1000), "renewed on what it was subscribed to"
 
 
 def test_amounts_beyond_the_scale_are_refused_when_published(db: Database, name: Name) -> None:

@@ -62,6 +62,8 @@ def test_packs_and_recharges_of_any_period(db: Database, account: str, name: Nam
     db.put_customer(name("customer"), payment_method="test_decline")
     db.record(account, credit_type="credits", credits="20", event_id=name("more"))
     wait_until(lambda: db.report_sales(account=account).recharges[0].failures == 1)
+    (recharged,) = db.report_sales(account=account).recharges
+    assert (recharged.recharges, recharged.credits, recharged.money) == (1, 20, Money(6_000, "USD"))
 
 
 def test_credits_and_their_money_add_up(db: Database, name: Name) -> None:
