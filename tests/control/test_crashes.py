@@ -16,6 +16,7 @@ from .crash_stories import STORIES
 
 
 @pytest.mark.parametrize("story", STORIES)
+@pytest.mark.behaviour("S2-20")
 def test_a_kill_at_some_points_changes_nothing(story: str, tmp_path: Path) -> None:
     """Two or three points of each story, other ones for each, and one moment."""
     number = list(STORIES).index(story)

@@ -52,7 +52,7 @@ def test_packs_have_fixed_sizes_and_prices(db: Database, account: str, name: Nam
     assert [each.pack_id for each in db.purchases(account)] == [name(f"pack{a}") for a, _ in PACKS]
 
 
-@pytest.mark.behaviour("S3-3", "S3-4", "S3-21", "S3-22", "S2-20")
+@pytest.mark.behaviour("S3-3", "S3-4", "S3-21", "S3-22")
 def test_one_call_charges_and_grants_once_however_often_it_is_made(
     db: Database, account: str, name: Name
 ) -> None:
@@ -85,7 +85,7 @@ def test_a_failed_payment_leaves_the_balance_as_it_was(
     assert db.buy_pack(account, sold, purchase_id=name("again")).state == "granted"
 
 
-@pytest.mark.behaviour("S2-3", "S2-4", "S2-27")
+@pytest.mark.behaviour("S2-4", "S2-27")
 def test_a_free_account_becomes_a_paying_one_in_place(db: Database, name: Name) -> None:
     """No card at sign-up; it is asked for at the first purchase, and the free credits stay."""
     db.put_customer(name("customer"))
@@ -117,6 +117,44 @@ def test_credits_live_as_long_as_the_pack_says(db: Database, account: str, name:
     assert next(g for g in db.grants(account) if g.grant_id.endswith(name("p2"))).expires_at is None
 
 
+@pytest.mark.behaviour("S3-2")
+def test_a_packs_lifetime_is_in_the_customers_zone(db: Database, name: Name) -> None:
+    """A month from noon in New York is noon there, though clocks went forward in between."""
+    db.put_customer(name("customer"), payment_method="test_ok", time_zone="America/New_York")
+    bought_at = datetime(2026, 2, 15, 17, tzinfo=UTC)
+    db.create_account(name("acme"), customer_id=name("customer"), test_clock=bought_at)
+    month = pack(db, name("month"), lifetime={"count": 1, "unit": "month"})
+    db.buy_pack(name("acme"), month, purchase_id=name("p"))
+    (grant,) = db.grants(name("acme"), "credits")
+    assert grant.expires_at == datetime(2026, 3, 15, 16, tzinfo=UTC)
+
+
+@pytest.mark.behaviour("S0-23")
+def test_packs_and_top_ups_have_the_price_of_the_customers_country(db: Database, name: Name) -> None:
+    """60 and 1 for each credit, in India 20 and 0.25; the credits are the same."""
+    prices = {
+        charge: [
+            {"currency": "USD", "model": model, "amount": amount},
+            {"currency": "USD", "country": "IN", "model": model, "amount": local},
+        ]
+        for charge, model, amount, local in (
+            ("pack", "flat", "60", "20"),
+            ("top-up", "per_unit", "1", "0.25"),
+        )
+    }
+    db.create_pack(name("pack"), name="P", amount="20", credit_type="credits", prices=prices["pack"])
+    published(db, name("plan"), type="free", base_fee=[], top_up={"prices": prices["top-up"]})
+    for country, due in (("US", [6_000, 400]), ("IN", [2_000, 100])):
+        buyer = name(f"buyer-{country}")
+        db.put_customer(buyer, payment_method="test_ok", country=country)
+        db.create_account(buyer, customer_id=buyer, test_clock=START)
+        db.subscribe(buyer, name("plan"), subscription_id=buyer)
+        pack_bought = db.buy_pack(buyer, name("pack"), purchase_id=f"{buyer}-pack")
+        top_up = db.top_up(buyer, "credits", "4", purchase_id=f"{buyer}-top-up")
+        assert [each.price.minor for each in (pack_bought, top_up)] == due
+        assert [each.credits for each in (pack_bought, top_up)] == [20, 4]
+
+
 @pytest.mark.behaviour("S0-5", "S0-18", "S3-20")
 def test_a_top_up_has_the_plans_price_and_bounds(db: Database, account: str, name: Name) -> None:
     with pytest.raises(PreconditionError) as raised:
@@ -136,6 +174,8 @@ def test_a_top_up_has_the_plans_price_and_bounds(db: Database, account: str, nam
     bought = db.top_up(account, "credits", "123.5", purchase_id=name("p"))
     assert (bought.state, bought.price) == ("granted", Money(618, "USD"))
     assert db.balance(account, "credits").available == before + Decimal("123.5")
+    for credits in ("10", "500"):
+        assert db.top_up(account, "credits", credits, purchase_id=name(f"p{credits}")).state == "granted"
     for credits in ("9.99", "500.1", "0", "-1"):
         with pytest.raises(InvalidRequestError) as refused:
             db.top_up(account, "credits", credits, purchase_id=name(f"bad{credits}"))

@@ -33,6 +33,7 @@ def free_plan(db: Database, plan_id: str, product: str, **settings: object) -> N
     db.publish_plan(plan_id)
 
 
+@pytest.mark.behaviour("S2-3")
 def test_a_new_account_gets_the_plan_that_its_product_names(own: Database) -> None:
     """Once, even when the account is created again; no payment method is needed."""
     with own as db:
