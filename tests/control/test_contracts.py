@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from statistics import median
 
 import drawdown
 import pytest
@@ -36,7 +37,7 @@ def test_each_metric_has_a_meter_of_its_own_and_spend_is_shown_by_it(
     assert spent == {"tokens": Decimal(5), "storage": Decimal(2), "calls": Decimal(6)}
 
 
-@pytest.mark.behaviour("S3-9")
+@pytest.mark.behaviour("S3-9", "S3-25")
 def test_buying_credits_is_a_fixed_product_of_its_own(db: Database, account: str, name: Name) -> None:
     """The purchase stands on the invoice as the pack, never as usage."""
     pack = db.create_pack(
@@ -94,11 +95,14 @@ def test_the_entitlement_answer_survives_a_break_of_the_billing_side(tmp_path: P
         holder = sqlite3.connect(tmp_path / "data" / "control.sqlite3", isolation_level=None)
         holder.execute("BEGIN EXCLUSIVE")
         try:
-            began = time.thread_time()
+            took = []
             for number in range(200):
+                began = time.monotonic()
                 assert db.check("acme", "calls")
+                took.append(time.monotonic() - began)
                 assert number > 20 or db.record("acme", "calls", quantity=1, event_id=f"{number}", time=START)
-            assert time.thread_time() - began < 1.0
+            # Waiting counts as work does; one that was held up by the machine does not.
+            assert median(took) < 0.01
         finally:
             holder.execute("ROLLBACK")
             holder.close()

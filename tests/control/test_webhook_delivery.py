@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import drawdown
@@ -75,6 +77,19 @@ def test_out_of_balance_is_told_within_a_second_and_a_purchase_opens_the_door_ag
     assert own.check(ACCOUNT, "calls").allowed
     wait_until(lambda: own.notices(ACCOUNT, kinds=["balance.recovered"]).notices)
     assert len(receiver.got) == 1
+
+
+@pytest.mark.behaviour("S3-12")
+def test_a_crossing_is_told_in_milliseconds(own: Database) -> None:
+    """Not when somebody looks next: of five, most are told within a fifth of a second."""
+    took, told = [], partial(own.notices, ACCOUNT, kinds=["balance.depleted"])
+    for number in range(1, 6):
+        own.buy_pack(ACCOUNT, "pack", purchase_id=f"p{number}")
+        began = time.monotonic()
+        assert use(own, "20", f"all-{number}") == "OK"
+        wait_until(lambda: len(told().notices) == len(took) + 1)
+        took.append(time.monotonic() - began)
+    assert median(took) < 0.2
 
 
 @pytest.mark.behaviour("S3-13", "S3-22", "S3-23")
