@@ -75,6 +75,7 @@ def page(**changes: Any) -> InvoicePage:
     return page_of(PageInput(**given))
 
 
+@pytest.mark.behaviour("S1-26")
 def test_gross_credit_and_net_stand_on_the_page() -> None:
     found = page()
     assert [line.gross for line in found.lines] == ["€1,250.00", "€30.50"]

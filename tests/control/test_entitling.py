@@ -128,7 +128,7 @@ def test_a_plan_without_the_credit_type_leaves_its_policy(db: Database, account:
     assert db.balance(account, "credits").policy == "hard"
 
 
-@pytest.mark.behaviour("S0-11", "S2-9")
+@pytest.mark.behaviour("S0-11", "S2-7", "S2-9")
 def test_a_one_off_plan_is_sold_once(db: Database, account: str, name: Name) -> None:
     """One invoice, one grant, and its end with its period: no renewal."""
     published(db, name("once"), billing_model="one_off", fee="60", credits="20")
