@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -110,6 +111,19 @@ def test_a_list_says_whether_the_recharges_level_is_the_callers_too(db: Database
     assert levels(db, account) == {"20%", 5}
     db.set_recharge(account, "credits", **off)
     assert levels(db, account) == {"20%"}
+
+
+def test_a_list_that_is_refused_says_nothing_of_whose_the_level_is(db: Database, account: str) -> None:
+    """A level that the engine refuses, in a group of two: the caller's 5 stays when the recharge goes."""
+    db.set_thresholds(account, "credits", ["5"])
+    lists = [
+        {"type": "set_thresholds", "account": account, "credit_type": "credits", "thresholds": each}
+        for each in (["7"], ["no level"])
+    ]
+    with contextlib.suppress(InvalidRequestError):
+        assert {each.status for each in db.execute(lists)} & {"OK", "DUPLICATE"} == set()
+    db.set_recharge(account, "credits", threshold="5", to="20", enabled=False)
+    assert levels(db, account) == {5}
 
 
 def test_opting_in_tells_no_level_again(db: Database, name: Name) -> None:

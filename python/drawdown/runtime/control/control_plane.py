@@ -34,7 +34,7 @@ from drawdown.runtime.control.closed_accounts import ClosedAccounts
 from drawdown.runtime.control.delivery import Delivery, is_refused
 from drawdown.runtime.control.fault_points import pass_point
 from drawdown.runtime.control.job_runner import JobRunner
-from drawdown.runtime.control.recharge_thresholds import with_recharge_thresholds
+from drawdown.runtime.control.recharge_thresholds import note_levels, with_recharge_thresholds
 from drawdown.runtime.control.recovering import RESTORES, recover_from
 from drawdown.runtime.control.registry import CALLS
 from drawdown.runtime.control.signing_up import accounts_made, signups_of
@@ -105,7 +105,7 @@ class ControlPlane:
             self.restores = work.series.cursor(RESTORES)
         engine.guard = self._refuse_closed
         engine.completion = partial(with_recharge_thresholds, sql)
-        engine.follower = self._sign_up_new
+        engine.follower = self._follow
 
     def recover(self, recovered_seq: int) -> None:
         """Bring the engine to where the database is: commands not delivered, or forgotten by a restore."""
@@ -192,6 +192,11 @@ class ControlPlane:
                 raise closed_to_regrants(account)
             if str(each.get("type")) in _LIFE_GIVING and each.get("create") != []:
                 raise account_closed(account)
+
+    def _follow(self, group: bytes, outcomes: bytes) -> None:
+        """What the rows have to know of a group from outside that the engine has answered."""
+        note_levels(self.sql, group, outcomes)
+        self._sign_up_new(group, outcomes)
 
     def _sign_up_new(self, group: bytes, outcomes: bytes) -> None:
         """Accounts that a group from outside made, or has made before, get the plans that products name.

@@ -15,13 +15,13 @@ from drawdown.storage.sql import SqlDatabase
 _Fields = dict[str, msgspec.Raw]
 
 _KIND: Final = "set_thresholds"
+_APPLIED: Final = ("OK", "DUPLICATE")
 
 
 def with_recharge_thresholds(sql: SqlDatabase, group: bytes) -> bytes:
     """The group from outside, each list in it that replaces a pool's thresholds with that of its recharge.
 
-    What cannot be understood is left as it is, for the engine to refuse. A level of the recharge that the
-    list names too is the caller's from then on, else it is the recharge's alone.
+    What cannot be understood is left as it is, for the engine to refuse.
     """
     # Where there are escapes, any command may be spelled so.
     if _KIND.encode() not in group and b"\\" not in group:
@@ -37,13 +37,31 @@ def with_recharge_thresholds(sql: SqlDatabase, group: bytes) -> bytes:
         for fields, account, credit_type, thresholds in lists:
             found = work.recharges.get(account=account, credit_type=credit_type)
             if found is not None and found.rule.enabled:
-                is_callers = _has_level(thresholds, found.rule.threshold)
-                if is_callers != found.standing.level_is_callers:
-                    standing = msgspec.structs.replace(found.standing, level_is_callers=is_callers)
-                    work.recharges.put(msgspec.structs.replace(found, standing=standing))
                 kept = msgspec.json.encode(decimal_text(found.rule.threshold, "threshold"))
                 fields["thresholds"] = msgspec.Raw(msgspec.json.encode([*thresholds, msgspec.Raw(kept)]))
     return msgspec.json.encode(sent)
+
+
+def note_levels(sql: SqlDatabase, group: bytes, outcomes: bytes) -> None:
+    """A level of the recharge that a list names too is the caller's from then on, else the recharge's alone.
+
+    Of the group as ``with_recharge_thresholds`` gave it, and only where the engine took the list.
+    """
+    if _KIND.encode() not in group:
+        return
+    applied = [each.get("status") in _APPLIED for each in msgspec.json.decode(outcomes)]
+    sent = msgspec.json.decode(group, type=list[_Fields])
+    taken = [fields for fields, is_applied in zip(sent, applied, strict=True) if is_applied]
+    with sql.transaction() as work:
+        for _, account, credit_type, thresholds in _lists_in(taken):
+            found = work.recharges.get(account=account, credit_type=credit_type)
+            if found is None or not found.rule.enabled:
+                continue
+            # The recharge's own was added behind the caller's.
+            is_callers = _has_level(thresholds[:-1], found.rule.threshold)
+            if is_callers != found.standing.level_is_callers:
+                standing = msgspec.structs.replace(found.standing, level_is_callers=is_callers)
+                work.recharges.put(msgspec.structs.replace(found, standing=standing))
 
 
 def _has_level(thresholds: Sequence[msgspec.Raw], level: Decimal) -> bool:
