@@ -48,3 +48,15 @@ def test_a_pack_may_be_called_like_a_meter(db: Database, account: str, name: Nam
     credit(db, account, name("c"), "50", scope={"lines": [name("minutes")]})
     db.buy_pack(account, name("minutes"), purchase_id=name("p"))
     assert newest(db, account).due == usd(10)
+
+
+def test_a_name_that_a_pack_and_a_plan_have_is_refused(db: Database, account: str, name: Name) -> None:
+    """It would pay for both; a version of the plan is the plan's alone."""
+    published(db, name("gold"))
+    db.create_pack(name("gold"), name="P", amount="20", prices=[{"currency": "USD", "amount": "60"}])
+    with pytest.raises(InvalidRequestError, match="is a pack and a plan") as raised:
+        credit(db, account, name("c"), "50", scope={"lines": [name("gold")]})
+    assert raised.value.field == "scope.lines"
+    credit(db, account, name("c"), "50", scope={"lines": [f"{name('gold')}@1"]})
+    db.buy_pack(account, name("gold"), purchase_id=name("p"))
+    assert newest(db, account).due == usd(60)

@@ -60,9 +60,18 @@ def create_invoice_credit(step: Step, request: CreateInvoiceCredit) -> InvoiceCr
 
 
 def _require_names_of_lines(step: Step, names: tuple[str, ...]) -> None:
-    """Raises where a name is that of a meter and of nothing that has lines: such a credit never applied."""
+    """Raises where a name is that of a meter and of nothing that has lines: such a credit never applied; and
+    where it is a pack's and a plan's, as it would pay for the lines of both."""
     if not names:
         return
+    for name in names:
+        plan = latest_plan(step, name)
+        if plan is not None and step.work.packs.get(pack_id=name) is not None:
+            raise errors.InvalidRequestError(
+                f"scope.lines: {name!r} is a pack and a plan; name a version of the plan, like "
+                f"{plan.key!r}, or the class add_ons",
+                field="scope.lines",
+            )
     catalog = step.engine.catalog()
     meters = {each.key for each in catalog.meters} - {each.name for each in catalog.credit_types}
     for name in [each for each in names if each in meters]:
