@@ -245,8 +245,8 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
         """At most ``limit`` grants, and what the next page is ``after``; ``None``: there is none.
 
         In burn-down order; behind them those that ended and have left memory, in the order in which they
-        left, unless ``ended`` is false: these are read from the journal kept. None is missing; one that
-        leaves memory between two pages may be on both.
+        left, unless ``ended`` is false: these are read from the journal kept. None that stays as it is
+        is missing; one that leaves memory between two pages may be on both.
         """
         seq, answer = self._query(
             {

@@ -111,7 +111,11 @@ impl Engine {
         if open > EDGES_MAX && !c.withdrawn {
             return Err(Refusal::invalid("at", format!("the account has {EDGES_MAX} period edges, the most allowed")));
         }
-        let set = |at: i64| Control::PeriodEdgeSet(PeriodEdgeSet { account: number, at, withdrawn: c.withdrawn });
+        let closed_below = (open < account.period_edges().len()).then_some(floor);
+        let set = |at: i64| {
+            let edge = PeriodEdgeSet { account: number, at, withdrawn: c.withdrawn, closed_below };
+            Control::PeriodEdgeSet(edge)
+        };
         if is_first {
             // No month ends the period that is open: it goes on, under its own start, until the first edge.
             self.emit_in(set(month_start(earliest)), group);

@@ -40,6 +40,9 @@ pub struct PeriodEdgeSet {
     /// The edge is no more. Absent in older journals.
     #[prost(bool, tag = "3")]
     pub withdrawn: bool,
+    /// Edges of periods that were over by then leave memory. Absent in older journals: none does.
+    #[prost(sint64, optional, tag = "4")]
+    pub closed_below: Option<i64>,
 }
 
 #[derive(Clone, PartialEq, Message)]

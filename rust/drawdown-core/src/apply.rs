@@ -263,7 +263,9 @@ pub fn apply_account(
                 Err(at) if !e.withdrawn => edges.insert(at, e.at),
                 _ => {}
             }
-            drop(edges.drain(..closed_edges(edges, floor)));
+            if let Some(floor) = e.closed_below {
+                drop(edges.drain(..closed_edges(edges, floor)));
+            }
         }
         Control::ClockAdvanced(e) => {
             let clock = account.extra_mut().test_clock.as_mut().ok_or("the account has no test clock")?;

@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::image::image_of;
 use crate::image_messages::GlobalImage;
 use crate::left_grants::forget_seqs;
-use crate::period::{closed_edges, period_end};
+use crate::period::period_end;
 use prost::Message;
 
 impl Engine {
@@ -17,12 +17,11 @@ impl Engine {
                 pool.next_at = 0;
             }
             if let Some(extra) = &mut image.extra {
-                // When a dead counter or edge is dropped depends on when its account is next touched.
+                // When a dead counter is dropped depends on when its account is next touched.
                 let floor = account.test_clock().map_or(self.floor, |clock| clock.floor);
                 let edges = account.period_edges();
                 // Which account a sweep let go first.
                 extra.left.iter_mut().for_each(forget_seqs);
-                extra.period_edges.drain(..closed_edges(edges, floor));
                 extra.corrected.retain(|c| c.time >= floor);
                 extra.counters.retain(|c| period_end(edges, c.period).is_none_or(|end| end > floor));
             }

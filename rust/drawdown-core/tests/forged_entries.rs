@@ -400,7 +400,8 @@ fn a_period_edge_that_is_told_twice_is_one_edge() {
     let mut b = lived();
     let at = NOW + DAY;
     b.take(&format!(r#"[{{"type":"set_period_edge","account":"acme","at":{at}}}]"#));
-    let (met, is_as_before) = meets(&b, Control::PeriodEdgeSet(PeriodEdgeSet { account: 0, at, withdrawn: false }));
+    let (met, is_as_before) =
+        meets(&b, Control::PeriodEdgeSet(PeriodEdgeSet { account: 0, at, withdrawn: false, closed_below: None }));
     assert_eq!((Ok(b.engine.next_seq() + 1), true), (met, is_as_before));
 }
 
