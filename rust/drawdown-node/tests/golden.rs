@@ -103,3 +103,21 @@ fn a_folder_of_absolute_thresholds_opens_and_goes_on() {
     assert_eq!(serde_json::json!([500]), answer["thresholds"]);
     assert_eq!(serde_json::json!(["10%"]), answer["percent_thresholds"]);
 }
+
+/// Of when edges of usage periods stayed in memory for ever: four of an account on a clock of its own, each of
+/// which it has passed, and the digest of a clean stop. They are as they were until the next edge is told.
+#[test]
+fn a_folder_with_edges_of_closed_periods_opens_and_goes_on() {
+    const TIME_US: i64 = 1_795_350_000_000_000;
+    const LAST_EDGE_US: i64 = 1_795_000_000_000_000 + 120 * 86_400_000_000;
+    let world = World::on(golden("closed-edges"), TIME_US);
+    let node = world.open(small_settings()).unwrap();
+    let digest = node.read(|engine, _| format!("{:032x}", engine.digest())).unwrap();
+    assert_eq!("87d26827a425239d360d5841ab0a5e9a", digest);
+    let next = LAST_EDGE_US + 30 * 86_400_000_000;
+    run(&node, &format!(r#"[{{"type": "set_period_edge", "account": "lab", "at": {next}}}]"#));
+    assert_ne!(digest, node.read(|engine, _| format!("{:032x}", engine.digest())).unwrap());
+    node.close().unwrap();
+    drop(node);
+    world.moved_to(world.disk.after_kill()).open(small_settings()).unwrap().close().unwrap();
+}
