@@ -28,13 +28,16 @@ def put_customer(step: Step, request: PutCustomer) -> Customer:
 
 
 def _follow_method(step: Step, former: str, customer: Customer) -> None:
-    """Subscriptions that paid by the former method pay by the new; what failed is tried at once."""
+    """Subscriptions that paid by the former method pay by the new; what failed is tried at once.
+
+    Those that have ended too: what they still owe is paid by the new one.
+    """
     for profile in step.work.profiles.find(customer_id=customer.customer_id):
-        for each in step.work.subscriptions.find(account=profile.account, live=True):
+        for each in step.work.subscriptions.find(account=profile.account):
             if each.payment_method not in ("", former):
                 continue
             step.work.subscriptions.put(msgspec.structs.replace(each, payment_method=customer.payment_method))
-            if each.unpaid_invoice_id:
+            if each.live and each.unpaid_invoice_id:
                 retry_with_new_method(step, step.work.invoice(each.unpaid_invoice_id))
 
 

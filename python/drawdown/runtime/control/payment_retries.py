@@ -43,8 +43,12 @@ def concerned(step: Step, invoice: Invoice) -> list[Subscription]:
 
 
 def method_of(step: Step, invoice: Invoice) -> str:
-    """What it is paid by; empty where there is none: then it is paid outside, and nobody declined it."""
-    own = (each.payment_method for each in concerned(step, invoice))
+    """What it is paid by; empty where there is none: then it is paid outside, and nobody declined it.
+
+    That of a subscription which has ended is asked for only where none that goes on is on the invoice.
+    """
+    going_on = [each for each in concerned(step, invoice) if each.live]
+    own = (each.payment_method for each in going_on or concerned(step, invoice))
     return next(filter(None, own), "") or step.customer_of(invoice.account).payment_method
 
 
