@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from drawdown.billing.invoice import Invoice
@@ -90,3 +92,121 @@ def test_a_card_named_for_what_an_ended_subscription_owes_pays_it(
     db.cancel_subscription(name("sub"), when="now")
     unpaid = newest(db, account).invoice_id
     assert db.retry_payment(unpaid, retry_id="r", payment_method="test_ok").state == "paid"
+
+
+def licences(db: Database, account: str, name: Name, **settings: Any) -> tuple[str, str]:
+    """Two subscriptions on one draft that waits for approval: 500.00 and 5.00, 7,000 credits and 10."""
+    published(db, name("large"), fee="500", credits="7000", release="on_approval", **settings)
+    published(db, name("small"), fee="5", credits="10", release="on_approval")
+    for plan in ("large", "small"):
+        db.subscribe(account, name(plan), subscription_id=name(f"on-{plan}"))
+    return name("on-large"), name("on-small")
+
+
+def available(db: Database, account: str) -> Decimal:
+    return db.balance(account, "credits").available
+
+
+@pytest.mark.behaviour("S4-6")
+def test_cancelled_before_its_approval_it_is_not_on_the_draft_that_it_shared(
+    db: Database, account: str, name: Name
+) -> None:
+    """Its 7,000 credits are void: what is approved is 5.00, and not 505.00."""
+    large, small = licences(db, account, name)
+    db.cancel_subscription(large, when="now")
+    draft = newest(db, account)
+    assert (draft.state, draft.gross, len(draft.releases)) == ("draft", usd(5), 1)
+    assert {line.subscription_id for line in draft.lines} == {small}
+    db.approve_invoice(draft.invoice_id)
+    assert (newest(db, account).state, newest(db, account).paid) == ("paid", usd(5))
+    assert available(db, account) == 10
+    assert db.verify(account)
+
+
+def test_a_draft_that_nothing_is_left_of_is_void(db: Database, account: str, name: Name) -> None:
+    for each in licences(db, account, name):
+        db.cancel_subscription(each, when="now")
+    (draft,) = db.invoices(account)
+    assert draft.state == "void"
+    assert db.approve_invoice(draft.invoice_id).state == "void"
+    assert [each.kind for each in db.notices(account).notices].count("invoice.voided") == 1
+
+
+def test_credits_that_are_kept_wait_for_their_approval_with_their_price(
+    db: Database, account: str, name: Name
+) -> None:
+    large, _ = licences(db, account, name)
+    db.cancel_subscription(large, when="now", keep_credits=True)
+    db.approve_invoice(newest(db, account).invoice_id)
+    assert (newest(db, account).paid, available(db, account)) == (usd(505), 7010)
+
+
+def test_usage_is_owed_though_the_period_behind_it_is_not_approved(
+    db: Database, account: str, name: Name
+) -> None:
+    """Three past zero in February; in March it is cancelled, before its 500.00 are approved."""
+    overage = {"prices": [{"currency": "USD", "model": "per_unit", "amount": "1"}]}
+    published(db, name("large"), fee="500", credits="10", release="on_approval", overage=overage)
+    db.subscribe(account, name("large"), subscription_id=name("sub"))
+    db.approve_invoice(newest(db, account).invoice_id)
+    db.record(account, credit_type="credits", credits="13", event_id=name("used"))
+    db.advance_clock(account, EDGE)
+    waiting = newest(db, account)
+    assert (waiting.state, waiting.gross) == ("draft", usd(503))
+    db.cancel_subscription(name("sub"), when="now")
+    db.advance_clock(account, EDGE + DAY)
+    draft = db.invoice(waiting.invoice_id)
+    assert [(line.kind, line.amount) for line in draft.lines] == [("overage", usd(3))]
+    db.approve_invoice(draft.invoice_id)
+    assert db.invoice(draft.invoice_id).paid == usd(3)
+
+
+def test_a_dearer_plan_that_nobody_approved_is_not_charged_after_a_cancellation(
+    db: Database, account: str, name: Name
+) -> None:
+    """5.00 are approved and paid; the 495.00 of the change are void with the credits that it brought."""
+    _, small = licences(db, account, name)
+    db.cancel_subscription(name("on-large"), when="now")
+    db.approve_invoice(newest(db, account).invoice_id)
+    db.change_plan(small, name("large"), change_id=name("change"))
+    assert (newest(db, account).state, newest(db, account).gross) == ("draft", usd(495))
+    db.cancel_subscription(small, when="now")
+    assert [each.state for each in db.invoices(account)] == ["paid", "void"]
+
+
+def test_nothing_is_given_back_of_what_nobody_approved(db: Database, account: str, name: Name) -> None:
+    """5.00 were paid; half a period of the 500.00 plan that came after it is not the customer's money."""
+    for plan, fee in (("small", "5"), ("large", "500")):
+        published(db, name(plan), fee=fee, credits="10", release="on_approval", proration="both")
+    db.subscribe(account, name("small"), subscription_id=name("sub"))
+    db.approve_invoice(newest(db, account).invoice_id)
+    db.advance_clock(account, EDGE - 21 * DAY)
+    db.change_plan(name("sub"), name("large"), change_id=name("change"))
+    db.advance_clock(account, EDGE - 14 * DAY)
+    db.cancel_subscription(name("sub"), when="now")
+    given_back = [line.amount for line in newest(db, account).lines]
+    assert ([each.state for each in db.invoices(account)], given_back) == (
+        ["paid", "void", "draft"],
+        [usd(-5)],
+    )
+
+
+def test_a_pack_that_was_delivered_waits_on_for_its_approval(db: Database, account: str, name: Name) -> None:
+    """Of a pack each week the first was made: 5.00 of the 20.00, and none of the 500.00."""
+    prices = [{"currency": "USD", "amount": "5"}]
+    db.create_pack(name("pack"), name="Ten", amount="10", prices=prices)
+    published(db, name("large"), fee="500", credits="7000", release="on_approval")
+    order = {"service_id": "weekly", "pack_id": name("pack"), "schedule": "weekly"}
+    db.subscribe(account, name("large"), subscription_id=name("sub"), services=[order])
+    (draft,) = db.invoices(account)
+    assert draft.gross == usd(520)
+    db.cancel_subscription(name("sub"), when="now")
+    db.approve_invoice(draft.invoice_id)
+    assert (newest(db, account).paid, available(db, account)) == (usd(5), 10)
+
+
+def test_a_closed_account_has_nothing_left_to_approve(db: Database, account: str, name: Name) -> None:
+    licences(db, account, name)
+    db.close_account(account, confirm=True)
+    (draft,) = db.invoices(account)
+    assert (draft.state, db.approve_invoice(draft.invoice_id).state) == ("void", "void")

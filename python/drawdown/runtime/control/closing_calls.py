@@ -9,6 +9,7 @@ from drawdown.billing import recharge
 from drawdown.billing.recharge_requests import Recharge
 from drawdown.model.commands import SuspendAccount
 from drawdown.model.results import Grant
+from drawdown.runtime.control.invoicing import withdraw_unapproved
 from drawdown.runtime.control.payouts import paid_for
 from drawdown.runtime.control.registry import carries_out, handles
 from drawdown.runtime.control.step import Step
@@ -78,6 +79,7 @@ def close_account(step: Step, request: CloseAccount) -> AccountClosing:
     voids = voids_of(account, standing)
     if voids:
         step.decision.command(account, *voids)
+        withdraw_unapproved(step, account, [each.grant_id for each in voids], lambda line: True)
     closing = AccountClosing(
         account=account,
         customer_id=profile.customer_id,

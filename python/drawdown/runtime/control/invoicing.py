@@ -11,11 +11,12 @@ but a payment before the invoice is final. Where no usage is priced behind, noth
 released on approval have theirs beside it, which is final when somebody approves it.
 """
 
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 import msgspec
 
-from drawdown.billing.invoice import DRAFT_STATES, GrantRelease, Invoice, line_of
+from drawdown.billing.invoice import DRAFT_STATES, GrantRelease, Invoice, InvoiceLine, line_of
 from drawdown.billing.purchase import LINE_PREFIX
 from drawdown.catalog.plan import Plan
 from drawdown.model.commands import release_grant
@@ -323,6 +324,27 @@ def drop_unpaid(step: Step, subscription: Subscription) -> None:
         concerned = {line.subscription_id for line in invoice.lines}
         if invoice.payment_failure and concerned == {subscription.subscription_id}:
             drop_invoice(step, invoice.invoice_id)
+
+
+def withdraw_unapproved(
+    step: Step, account: str, voided: Collection[str], goes: Callable[[InvoiceLine], bool]
+) -> None:
+    """Where ``voided`` credits waited for an approval, what was to be paid for them is not on the draft.
+
+    Of its lines in advance those that ``goes`` says. What was used, and what is given back, is owed without
+    an approval too and stays; a draft that nothing is left of is void.
+    """
+    for draft in step.work.invoices.find(account=account, state="draft", order="row"):
+        kept = tuple(each for each in draft.releases if each.on != "approval" or each.grant_id not in voided)
+        if kept == draft.releases or draft.advance is not None:
+            continue
+        lines = tuple(
+            each for each in draft.lines if not (each.in_advance and each.amount.minor >= 0 and goes(each))
+        )
+        if lines or draft.waits_for_usage:
+            step.work.invoices.put(msgspec.structs.replace(draft, lines=lines, releases=kept))
+        else:
+            drop_invoice(step, draft.invoice_id)
 
 
 def release_instead(step: Step, account: str, grant_id: str, by: str) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 
 from drawdown import errors
+from drawdown.billing.invoice import InvoiceLine
 from drawdown.catalog.plan import Plan
 from drawdown.model.commands import VoidGrant
 from drawdown.runtime.control.arrears_steps import arrears
@@ -14,6 +15,7 @@ from drawdown.runtime.control.invoicing import (
     drop_unpaid,
     invoice_of_period,
     must_wait,
+    withdraw_unapproved,
 )
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
@@ -66,14 +68,28 @@ def cancel(step: Step, request: Cancel) -> Subscription:
     if not at_once:
         return step.work.subscriptions.put(marked)
     plan = plan_of(step, subscription)
+    # What waits is known while it is on its draft; what was paid, when nothing unapproved is on it any more.
+    gives_back = _gives_back_unused(step, marked, plan, now)
     if not request.keep_credits:
-        void_present(step, marked, now)
-    _give_back_unused(step, marked, plan, now)
+        _withdraw_unapproved(step, marked, void_present(step, marked, now), now)
+    if gives_back:
+        _give_back_unused(step, marked, plan, now)
     return end(step, marked, now)
 
 
-def void_present(step: Step, subscription: Subscription, now: datetime) -> None:
-    """The plan's own grants that have time left are forfeited; what was bought stays."""
+def _withdraw_unapproved(step: Step, subscription: Subscription, voided: list[str], now: datetime) -> None:
+    """Nobody is asked to approve what would pay for voided credits. Packs that were delivered wait on."""
+
+    def goes(line: InvoiceLine) -> bool:
+        delivered = line.kind == "pack" and (line.period is None or line.period.start <= now)
+        return line.subscription_id == subscription.subscription_id and not delivered
+
+    withdraw_unapproved(step, subscription.account, voided, goes)
+
+
+def void_present(step: Step, subscription: Subscription, now: datetime) -> list[str]:
+    """The plan's own grants that have time left are forfeited, and named; what was bought stays."""
+    voided: list[str] = []
     known = {each.grant_id for each in step.engine.grants(subscription.account)}
     for own in subscription.own_grants:
         over = own.expires_at is not None and own.expires_at <= now
@@ -84,15 +100,19 @@ def void_present(step: Step, subscription: Subscription, now: datetime) -> None:
                     account=subscription.account, grant_id=own.grant_id, reason="subscription cancelled"
                 ),
             )
+            voided.append(own.grant_id)
+    return voided
+
+
+def _gives_back_unused(step: Step, subscription: Subscription, plan: Plan, now: datetime) -> bool:
+    """With proration ``both``, unless the period was never paid for."""
+    if plan.proration != "both" or subscription.state != "active":
+        return False
+    return not must_wait(plan, invoice_of_period(step, subscription, subscription.period_at(now)))
 
 
 def _give_back_unused(step: Step, subscription: Subscription, plan: Plan, now: datetime) -> None:
-    """With proration ``both`` the unused time of the period goes back, as a line of its own invoice."""
-    if plan.proration != "both" or subscription.state != "active":
-        return
-    if must_wait(plan, invoice_of_period(step, subscription, subscription.period_at(now))):
-        # What was never paid for is not given back.
-        return
+    """The unused time of the period goes back, as a line of its own invoice."""
     charge = unused_time(step, subscription, plan, plan, "cancel", now)
     if charge is None:
         return
