@@ -210,3 +210,33 @@ def test_a_closed_account_has_nothing_left_to_approve(db: Database, account: str
     db.close_account(account, confirm=True)
     (draft,) = db.invoices(account)
     assert (draft.state, db.approve_invoice(draft.invoice_id).state) == ("void", "void")
+
+
+def past_zero(db: Database, account: str, name: Name, credits: str) -> None:
+    """Two subscriptions of 100 credits each with overage at 0.01, and usage of so many."""
+    overage = {"prices": [{"currency": "USD", "model": "per_unit", "amount": "0.01"}]}
+    for plan in ("one", "other"):
+        published(db, name(plan), credits="100", overage=overage)
+        db.subscribe(account, name(plan), subscription_id=name(f"on-{plan}"))
+    db.record(account, credit_type="credits", credits=credits, event_id=name("used"))
+
+
+@pytest.mark.behaviour("S0-6")
+def test_a_preview_has_what_was_used_past_zero_once(db: Database, account: str, name: Name) -> None:
+    """100 past zero at 0.01: 1.00 and not 2.00, as the invoice has it."""
+    past_zero(db, account, name, "300")
+    preview = db.preview_invoice(account)
+    assert [(line.kind, line.amount) for line in preview.lines] == [("overage", usd(1))]
+    db.advance_clock(account, EDGE + DAY)
+    invoiced = [line for line in newest(db, account).lines if line.kind == "overage"]
+    assert [line.amount for line in invoiced] == [usd(1)]
+
+
+def test_a_preview_has_late_usage_once(db: Database, account: str, name: Name) -> None:
+    """Five of February, noted when its invoice is final: one adjustment, not one per subscription."""
+    past_zero(db, account, name, "300")
+    db.advance_clock(account, EDGE + DAY)
+    db.record(account, credit_type="credits", credits="200", event_id=name("march"))
+    db.record(account, credit_type="credits", credits="500", event_id=name("late"), time=EDGE - DAY)
+    preview = db.preview_invoice(account)
+    assert [(line.kind, line.amount) for line in preview.lines] == [("adjustment", usd(5))]

@@ -6,6 +6,7 @@ looked at for the last time and its lines are added. What is noted later is an a
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -154,19 +155,41 @@ def close_usage(step: Step, invoice: Invoice) -> UsageClosed:
     )
 
 
-def usage_so_far(step: Step, subscription: Subscription, plan: Plan) -> list[Charge]:
-    """Lines of the period that is open, and of late usage, beyond what will stand on waiting drafts."""
-    number = max(0, subscription.billing_next - 1)
-    until = subscription.billing.edge(number + 1)
+def usage_so_far(
+    step: Step, account: str, subscriptions: Iterable[Subscription]
+) -> Iterator[tuple[Subscription, list[Charge]]]:
+    """Lines of the periods that are open, and of late usage, beyond what will stand on waiting drafts.
+
+    In the order in which the periods end, as invoices will have them: what one owes, none after it does.
+    """
+    closing: UsageClosing | None = None
+    for subscription in sorted(subscriptions, key=lambda each: (_end_of_open(each), each.started_at)):
+        pricing = _open_pricing(step, subscription)
+        if pricing and closing is None:
+            closing = UsageClosing(step, account)
+            for draft in waiting_drafts(step, account):
+                closing.lines_onto(draft)
+        charges = [
+            charge
+            for owed in pricing
+            if closing is not None
+            for charge in closing.usage_charges(owed, everything=not owed.part)
+        ]
+        yield subscription, charges
+
+
+def _end_of_open(subscription: Subscription) -> datetime:
+    return subscription.billing.edge(max(1, subscription.billing_next))
+
+
+def _open_pricing(step: Step, subscription: Subscription) -> list[Arrears]:
+    """What prices the usage of the open period, in the order in which it is looked at."""
+    plan = step.work.plan(subscription.plan_id, subscription.version)
+    number, until = max(0, subscription.billing_next - 1), _end_of_open(subscription)
     pricing = _priced_before(step, subscription, plan, number, until, cut=False)
     if has_overage(plan):
         pricing.append(arrears_of(subscription, plan, number, until=until, cut=False, spent=None))
-    if not pricing:
-        return []
-    closing = UsageClosing(step, subscription.account)
-    for draft in waiting_drafts(step, subscription.account):
-        closing.lines_onto(draft)
-    return [charge for owed in pricing for charge in closing.usage_charges(owed, everything=not owed.part)]
+    return pricing
 
 
 class OverageCut(msgspec.Struct, frozen=True):

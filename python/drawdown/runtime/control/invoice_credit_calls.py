@@ -39,7 +39,6 @@ from drawdown.runtime.control.purchase_invoices import require_not_of_purchase
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_hooks import GIVEN_UP_JOB, tell_subscriptions
-from drawdown.runtime.control.subscription_steps import plan_of
 from drawdown.subscriptions.identifiers import INVOICE_PREFIXES, lane_of
 
 
@@ -115,16 +114,15 @@ def preview_invoice(step: Step, request: PreviewInvoice) -> Invoice:
     """What the open period owes so far, with its credits: overage until now and charges that wait.
 
     There is an invoice per currency, and the preview is of one: in the customer's currency, or where that
-    owes nothing, in that of the first subscription that does.
+    owes nothing, in that of the subscription whose period ends first of those that do.
     """
     profile = step.profile(request.account)
     customer = step.customer_of(request.account)
     now = step.now_of(request.account)
     lines: list[InvoiceLine] = []
-    for subscription in step.work.subscriptions.find(account=request.account, live=True):
-        lines += [line_of(each) for each in subscription.waiting_charges]
-        plan = plan_of(step, subscription)
-        lines += [line_of(each) for each in usage_so_far(step, subscription, plan)]
+    live = step.work.subscriptions.find(account=request.account, live=True)
+    for subscription, usage in usage_so_far(step, request.account, live):
+        lines += [line_of(each) for each in (*subscription.waiting_charges, *usage)]
     owed_in = [each.amount.currency for each in lines]
     currency = customer.currency if not lines or customer.currency in owed_in else owed_in[0]
     draft = Invoice(

@@ -93,9 +93,8 @@ class UsageClosing:
         if charge is not None:
             charges.append(charge)
         charges += [each for late in found.late for each in self._late_charges(owed, late)]
-        if not everything:
-            window = self._step.plane.dedupe_window
-            self.billed[owed.credit_type] = overage_noted(billed, usage, owed, changes_for=window)
+        window = self._step.plane.dedupe_window
+        self.billed[owed.credit_type] = overage_noted(billed, usage, owed, changes_for=window)
         return charges
 
     def billed_and_usage(self, credit_type: str) -> tuple[OverageBilled, list[UsagePeriod]]:
