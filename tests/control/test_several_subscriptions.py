@@ -240,3 +240,29 @@ def test_a_preview_has_late_usage_once(db: Database, account: str, name: Name) -
     db.record(account, credit_type="credits", credits="500", event_id=name("late"), time=EDGE - DAY)
     preview = db.preview_invoice(account)
     assert [(line.kind, line.amount) for line in preview.lines] == [("adjustment", usd(5))]
+
+
+@pytest.mark.parametrize("ids", [("a", "z"), ("z", "a")])
+def test_of_subscriptions_imported_as_of_one_instant_the_last_in_the_file_is_the_newest(
+    db: Database, account: str, name: Name, ids: tuple[str, str]
+) -> None:
+    """A call costs 3, then 5; whatever their ids are. Imported again, together or alone, they are known."""
+    rows: list[dict[str, str]] = []
+    for each, per_call in zip(ids, ("3", "5"), strict=True):
+        published(db, name(f"plan-{each}"), rates=[{"meter": "calls", "credits": per_call}])
+        rows.append(
+            {
+                "kind": "subscription",
+                "subscription_id": name(each),
+                "account": account,
+                "plan_id": name(f"plan-{each}"),
+                "started_at": "2026-01-15",
+                "credits_left": "100",
+            }
+        )
+    assert db.import_opening(rows).applied
+    assert db.record(account, "calls", quantity=1, event_id=name("call")).charged == 5
+    for again in (rows, rows[1:], rows[:1]):
+        assert {each.state for each in db.import_opening(again).actions} == {"known"}
+    other = db.import_opening([{**rows[1], "started_at": "2026-01-16"}])
+    assert [each.field for each in other.problems] == ["subscription_id"]

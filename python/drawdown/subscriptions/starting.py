@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
@@ -17,6 +18,8 @@ from drawdown.subscriptions.subscription import Subscription, schedules_from
 
 QUANTITY_MAX = 1_000_000_000
 TRIAL_JOB = "subscription.trial_end"
+# More than a microsecond for each that an import may have.
+_KEPT_APART: Final = timedelta(seconds=1)
 
 
 class Start(Value, frozen=True):
@@ -85,6 +88,20 @@ def begin_last(subscription: Subscription, others: Iterable[Subscription]) -> Su
     if latest is None or latest < subscription.started_at:
         return subscription
     return msgspec.structs.replace(subscription, started_at=latest + timedelta(microseconds=1))
+
+
+def begin_apart(subscription: Subscription, others: Iterable[Subscription]) -> Subscription:
+    """Newer than those of its account that began at the same instant, and than no other."""
+    taken = {each.started_at for each in others}
+    started_at = subscription.started_at
+    while started_at in taken:
+        started_at += timedelta(microseconds=1)
+    return msgspec.structs.replace(subscription, started_at=started_at)
+
+
+def has_begun_at(subscription: Subscription, instant: datetime) -> bool:
+    """Whether it is said to have begun then, whatever keeps it apart from others of that instant."""
+    return timedelta() <= subscription.started_at - instant < _KEPT_APART
 
 
 def lay_schedules(plan: Plan, start: datetime, zone: str) -> tuple[Schedule, Schedule | None]:

@@ -25,7 +25,7 @@ from drawdown.subscriptions.renewing import (
     lifetime_of,
 )
 from drawdown.subscriptions.requests import Subscribe
-from drawdown.subscriptions.starting import Start, check_start, lay_schedules
+from drawdown.subscriptions.starting import Start, begin_apart, check_start, lay_schedules
 from drawdown.subscriptions.subscription import OwnGrant, Segment, Subscription
 
 
@@ -55,7 +55,9 @@ def begin_open(step: Step, opened: OpenSubscription) -> Subscription:
     """It is active; the period it is in is settled elsewhere, the next one begins here."""
     account = opened.account
     plan, now = _plan_of(step, opened), step.now_of(account)
-    subscription = _subscription(opened, plan, step.customer_of(account))
+    others = step.work.subscriptions.find(account=account, live=True)
+    # Of one instant the last one told is the newest, whose prices win.
+    subscription = begin_apart(_subscription(opened, plan, step.customer_of(account)), others)
     step.work.subscriptions.put(subscription)
     tell(step, subscription, "created", "", plan_id=plan.plan_id)
     entitle(step, subscription)

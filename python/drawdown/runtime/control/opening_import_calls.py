@@ -25,6 +25,7 @@ from drawdown.subscriptions.opening_rows import (
     problem_of,
     understood,
 )
+from drawdown.subscriptions.starting import has_begun_at
 
 
 @handles(ImportOpening)
@@ -145,7 +146,7 @@ class _Import:
             self.step.open_profile(opened.account)
         known = self.step.work.subscriptions.get(subscription_id=opened.subscription_id)
         if known is not None:
-            if (known.account, known.started_at) != (opened.account, opened.started_at):
+            if known.account != opened.account or not has_begun_at(known, opened.started_at):
                 raise errors.AlreadyExistsError(
                     f"subscription {opened.subscription_id!r} exists with another account or start",
                     field="subscription_id",
