@@ -266,3 +266,38 @@ def test_of_subscriptions_imported_as_of_one_instant_the_last_in_the_file_is_the
         assert {each.state for each in db.import_opening(again).actions} == {"known"}
     other = db.import_opening([{**rows[1], "started_at": "2026-01-16"}])
     assert [each.field for each in other.problems] == ["subscription_id"]
+
+
+@pytest.mark.parametrize("newer", ["without overage", "in trial"])
+def test_the_newest_plan_of_a_credit_type_decides_alone_what_happens_at_zero(
+    db: Database, account: str, name: Name, newer: str
+) -> None:
+    """An older plan's overage is off beside a newer one that serves none, until that has ended."""
+    overage = {"prices": [{"currency": "USD", "model": "per_unit", "amount": "1"}]}
+    trial = {"trial": {"days": 14, "credits": "10"}, "overage": overage}
+    published(db, name("older"), credits="100", overage=overage)
+    published(db, name("newer"), credits="10", **(trial if newer == "in trial" else {}))
+    db.subscribe(account, name("older"), subscription_id=name("first"))
+    assert db.balance(account, "credits").policy == "overage"
+    db.subscribe(account, name("newer"), subscription_id=name("second"))
+    assert db.balance(account, "credits").policy == "hard"
+    past = db.record(account, credit_type="credits", credits="120", event_id=name("refused"))
+    assert past.status == "INSUFFICIENT"
+    db.cancel_subscription(name("second"), when="now")
+    assert db.balance(account, "credits").policy == "overage"
+    past = db.record(account, credit_type="credits", credits="120", event_id=name("taken"))
+    assert past.status == "OK"
+
+
+def test_the_last_that_ends_leaves_its_prices_and_one_of_several_does_not(
+    db: Database, account: str, name: Name
+) -> None:
+    """What was bought is still spent; on meters of a subscription that has ended beside another it is not."""
+    for stem, meter in (("first", "calls"), ("other", "storage")):
+        published(db, name(stem), rates=[{"meter": meter, "credits": "1"}])
+        db.subscribe(account, name(stem), subscription_id=name(f"on-{stem}"))
+    db.create_grant(account, "credits", "10", grant_id="bought", source="purchase")
+    for ended in ("first", "other"):
+        db.cancel_subscription(name(f"on-{ended}"), when="now")
+        assert db.check(account, "calls").reason == "NOT_ENTITLED"
+        assert db.check(account, "storage").allowed
