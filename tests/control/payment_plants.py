@@ -75,8 +75,8 @@ PAYMENT_PLANTS = (
         "overage-on-top-of-a-debt",
         "S0-6",
         "subscriptions/entitling.py",
-        'if subscription.state == "trialing" or is_unpaid:',
-        'if subscription.state == "trialing":',
+        'subscription.state != "trialing" and not is_unpaid',
+        'subscription.state != "trialing"',
         f"{PAST_DUE}::test_nothing_past_zero_is_served_on_top_of_a_debt",
     ),
     Plant(

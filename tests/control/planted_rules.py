@@ -153,7 +153,7 @@ PLANTS = (
         "late-usage-is-the-next-periods",
         "S0-6",
         "billing/overage.py",
-        "return next((each for each in billed.closed if each.bills(start)), None)",
+        "return next((each for each in mine if each.bills(start)), None)",
         "return None",
         f"{GRACE}::test_later_it_is_an_adjustment_that_names_its_period",
     ),

@@ -9,6 +9,9 @@ late, or corrected: an adjustment. Any other difference is the overage of the pe
     usage periods   ├── a ──┼── b ──┼── c ──┤        started before `until`, so billed with that period
     billing periods ├─ closed ──────┼ until ┤
                     adjustments      overage
+
+Where several subscriptions of an account price one credit type, each bills what was counted while it did:
+of an older one what stands before the newer began, and again what follows when that has ended.
 """
 
 from __future__ import annotations
@@ -30,6 +33,15 @@ class UsagePeriod(Value, frozen=True):
     credits: Decimal
 
 
+class PricedSince(Value, frozen=True):
+    """From when on a subscription prices credits past zero, until another one follows."""
+
+    subscription_id: str
+    """Empty: none does; what is counted all the same is billed by whichever closes next."""
+    since: datetime | None = None
+    """``None``: from the beginning."""
+
+
 class OverageBilled(Value, frozen=True):
     """Credits past zero that stand on invoices so far."""
 
@@ -45,6 +57,8 @@ class OverageBilled(Value, frozen=True):
     """Stems of closed ones that nobody pays for: what comes off their usage later is no money back."""
     settled: datetime | None = None
     """Neither usage nor corrections are taken any more in what began before this; it is billed for good."""
+    priced: tuple[PricedSince, ...] = ()
+    """Whose the usage periods are, oldest first; empty: of whichever billing period closes first."""
 
 
 class LateUsage(Value, frozen=True):
@@ -65,9 +79,10 @@ class OverageOwed(Value, frozen=True):
 
 
 def overage_owed(
-    billed: OverageBilled, usage: Sequence[UsagePeriod], until: datetime | None = None
+    billed: OverageBilled, usage: Sequence[UsagePeriod], subscription_id: str, until: datetime | None = None
 ) -> OverageOwed:
-    """What usage periods that began before ``until`` (all where absent) owe. ``usage`` is oldest first."""
+    """What usage periods that began before ``until`` (all where absent) owe: those that the subscription
+    prices, and what came late to closed ones. ``usage`` is oldest first."""
     known = _billed_of(billed, usage)
     credits, before = Decimal(0), Decimal(0)
     late: dict[str, LateUsage] = {}
@@ -75,6 +90,8 @@ def overage_owed(
         if until is not None and each.start >= until:
             break
         closed = _closed_over(billed, each.start)
+        if closed is None and _pricer(billed, each.start) not in ("", subscription_id):
+            continue
         if closed is None:
             credits += each.credits - known[each.start]
             before += known[each.start]
@@ -90,20 +107,29 @@ def overage_owed(
 def overage_noted(
     billed: OverageBilled, usage: Sequence[UsagePeriod], arrears: Arrears, *, changes_for: timedelta
 ) -> OverageBilled:
-    """All that usage periods before ``arrears.until`` owe stands on an invoice.
+    """All that usage periods before ``arrears.until`` owe stands on an invoice, but those that another
+    subscription prices, whose billing period is open.
 
     What lies ``changes_for`` behind it and more is settled: nothing is taken there any more.
     """
     known = _billed_of(billed, usage)
-    stand = {each.start: known[each.start] for each in usage}
-    stand.update({each.start: each.credits for each in usage if each.start < arrears.before})
-    closed = [each for each in billed.closed if each.stem != arrears.stem]
-    if not arrears.cut:
-        closed = sorted((*closed, arrears), key=lambda each: each.until)
+    others = [each for each in billed.closed if each.stem != arrears.stem]
+    closed = sorted((*others, arrears), key=lambda each: each.until)
+    noted = msgspec.structs.replace(billed, closed=tuple(closed))
+    looked_at = {
+        each.start
+        for each in usage
+        if each.start < arrears.before and _closed_over(noted, each.start) is not None
+    }
+    stand = {each.start: each.credits if each.start in looked_at else known[each.start] for each in usage}
     settled = billed.settled
     for each in closed:
         if each.until <= arrears.until - changes_for:
             settled = each.until
+    owing = [each.start for each in usage if each.credits != stand[each.start]]
+    if settled is not None:
+        # What another subscription owes since before is not billed yet.
+        settled = min([settled, *owing])
     return msgspec.structs.replace(
         billed,
         credits=Decimal(0),
@@ -114,18 +140,25 @@ def overage_noted(
         ),
         closed=tuple(each for each in closed if settled is None or each.until > settled),
         settled=settled,
+        priced=_priced_from(billed.priced, settled),
     )
 
 
 def overage_since(
-    billed: OverageBilled, usage: Sequence[UsagePeriod], since: datetime | None
+    billed: OverageBilled, usage: Sequence[UsagePeriod], subscription_id: str, since: datetime | None
 ) -> tuple[Decimal, OverageBilled]:
-    """What usage periods that began at ``since`` or later (all where absent) owe now, and that as billed.
+    """What usage periods of the subscription that began at ``since`` or later (all where absent) owe now, and
+    that as billed.
 
     Their billing period is open: what they come to after this is owed beyond it.
     """
     known = _billed_of(billed, usage)
-    present = [each for each in usage if since is None or each.start >= since]
+    present = [
+        each
+        for each in usage
+        if (since is None or each.start >= since)
+        and (not billed.priced or _pricer(billed, each.start) == subscription_id)
+    ]
     credits = sum((each.credits - known[each.start] for each in present), Decimal(0))
     stand = {**known, **{each.start: each.credits for each in present}}
     kept = [start for start in stand if billed.settled is None or start >= billed.settled]
@@ -151,7 +184,23 @@ def _billed_of(billed: OverageBilled, usage: Sequence[UsagePeriod]) -> dict[date
 
 def _closed_over(billed: OverageBilled, start: datetime) -> Arrears | None:
     """The closed billing period that a usage period is billed with."""
-    return next((each for each in billed.closed if each.bills(start)), None)
+    pricer = _pricer(billed, start)
+    mine = [each for each in billed.closed if pricer in ("", each.subscription_id)]
+    return next((each for each in mine if each.bills(start)), None)
+
+
+def _pricer(billed: OverageBilled, start: datetime) -> str:
+    """The subscription that prices a usage period; empty: whichever closes first."""
+    begun = [each for each in billed.priced if each.since is None or each.since <= start]
+    return begun[-1].subscription_id if begun else ""
+
+
+def _priced_from(priced: tuple[PricedSince, ...], settled: datetime | None) -> tuple[PricedSince, ...]:
+    """Without what was over before ``settled``."""
+    if settled is None:
+        return priced
+    over = [each for each in priced[1:] if each.since is not None and each.since <= settled]
+    return priced[len(over) :]
 
 
 def credits_of(billed: OverageBilled, usage: Sequence[UsagePeriod], closed: Arrears) -> Decimal:

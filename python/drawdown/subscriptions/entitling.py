@@ -1,7 +1,8 @@
 """What a plan does to its account in the engine besides grants: rate table, policy, period edges."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from drawdown.catalog.plan import MeterRate, Plan
@@ -21,32 +22,57 @@ EDGES_AHEAD = 3
 # One that waits for its first payment entitles to nothing; what is paused has its period paid.
 _ENTITLING: Final = frozenset({"trialing", "active", "past_due", "paused"})
 
+_NOWHERE: Final[Mapping[str, datetime]] = MappingProxyType({})
+
 
 def in_force(subscriptions: Iterable[Subscription]) -> list[Subscription]:
     """Those that entitle their account, newest first: the order in which prices and policies win."""
-    entitling = [each for each in subscriptions if each.state in _ENTITLING]
-    return sorted(entitling, key=lambda each: (each.started_at, each.subscription_id), reverse=True)
+    return newest_first(each for each in subscriptions if each.state in _ENTITLING)
+
+
+def newest_first(subscriptions: Iterable[Subscription]) -> list[Subscription]:
+    """By when they started; those of one instant by their ids, so that the order is always the same."""
+    return sorted(subscriptions, key=lambda each: (each.started_at, each.subscription_id), reverse=True)
 
 
 def policy_commands(
     account: str,
     entitled: Sequence[tuple[Subscription, Plan]],
     left: Plan | None = None,
-    apart_since: datetime | None = None,
+    apart_since: Mapping[str, datetime] = _NOWHERE,
 ) -> list[commands.Command]:
     """The policy at zero of each pool under its newest plan; pools that only ``left`` served are ``hard``.
 
-    Overage of events from ``apart_since`` on is counted apart: its price is another.
+    Of a credit type in ``apart_since`` overage of events from then on is counted apart: its price is another.
     """
     policies: dict[str, commands.Command] = {}
     for subscription, plan in entitled:
         if plan.credits is not None and plan.credits.credit_type not in policies:
-            policies[plan.credits.credit_type] = _policy_of(account, subscription, plan, apart_since)
+            policies[plan.credits.credit_type] = _policy_of(
+                account, subscription, plan, apart_since.get(plan.credits.credit_type)
+            )
     charge = None if left is None or _is_hard(left) else left.credits
     if charge is not None and charge.credit_type not in policies:
         credit_type = charge.credit_type
         policies[credit_type] = commands.set_policy(account, credit_type, "hard")
     return list(policies.values())
+
+
+def serves_past_zero(subscription: Subscription, plan: Plan) -> bool:
+    """Whether credits past zero are priced now: during a trial nothing is charged, so nothing is used that
+    would have to be; nor on top of a debt."""
+    is_unpaid = subscription.state == "past_due" and plan.release == "on_payment"
+    return plan.overage is not None and subscription.state != "trialing" and not is_unpaid
+
+
+def pricing_past_zero(entitled: Sequence[tuple[Subscription, Plan]]) -> dict[str, str]:
+    """The subscription that prices credits past zero, by credit type; empty where the newest does not."""
+    pricing: dict[str, str] = {}
+    for subscription, plan in entitled:
+        if plan.credits is not None:
+            pricer = subscription.subscription_id if serves_past_zero(subscription, plan) else ""
+            pricing.setdefault(plan.credits.credit_type, pricer)
+    return pricing
 
 
 def _is_hard(plan: Plan) -> bool:
@@ -60,9 +86,7 @@ def _policy_of(
     credit_type = plan.credits.credit_type
     if plan.overage is None:
         return commands.set_policy(account, credit_type, plan.at_zero.kind, limit=plan.at_zero.limit)
-    is_unpaid = subscription.state == "past_due" and plan.release == "on_payment"
-    if subscription.state == "trialing" or is_unpaid:
-        # During a trial nothing is charged, so nothing is used that would have to be; nor on top of a debt.
+    if not serves_past_zero(subscription, plan):
         return commands.set_policy(account, credit_type, "hard")
     price = price_for(plan.overage.prices, subscription.currency, subscription.country)
     return commands.set_policy(

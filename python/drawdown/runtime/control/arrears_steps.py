@@ -224,14 +224,21 @@ def overage_cut(
     assert price is not None
     billed, usage = UsageClosing(step, subscription.account).billed_and_usage(owed.credit_type)
     waiting = [each for draft in waiting_drafts(step, subscription.account) for each in draft.arrears]
-    over = [each.until for each in (*billed.closed, *waiting) if each.credit_type == owed.credit_type]
+    # Those of another subscription say nothing of this one's usage, where it is known whose usage is.
+    over = [
+        each.until
+        for each in (*billed.closed, *waiting)
+        if each.credit_type == owed.credit_type
+        and (not billed.priced or each.subscription_id == owed.subscription_id)
+    ]
     begun = max(over, default=None)
     earlier = [
         each
         for each in subscription.left_prices
         if overage_type(_version(step, each)) == owed.credit_type and (begun is None or each.until > begun)
     ]
-    credits, cut = overage_since(billed, usage, max([*over, *(each.until for each in earlier)], default=None))
+    since = max([*over, *(each.until for each in earlier)], default=None)
+    credits, cut = overage_since(billed, usage, owed.subscription_id, since)
     if ends is not None:
         ended = msgspec.structs.replace(ends, credit_type=owed.credit_type, since=begun)
         parts = [_part_of(ended, each) for each in earlier]

@@ -11,6 +11,7 @@ from drawdown.catalog.plan import Plan
 from drawdown.model.commands import CreateGrant, grant_input
 from drawdown.runtime.control.invoice_foot import sold_share
 from drawdown.runtime.control.invoicing import add_lines, invoice_of_period, must_wait
+from drawdown.runtime.control.overage_pricing import follow_pricing
 from drawdown.runtime.control.step import Step
 from drawdown.subscriptions.arrears import Arrears
 from drawdown.subscriptions.calendar import Period
@@ -65,7 +66,7 @@ def entitle(
     """The account's prices and policies follow its subscriptions, this one as it is here.
 
     One that is not paid for yet, or has ended, entitles to nothing; ``left`` is the plan that it leaves.
-    Overage is counted apart from ``apart_since`` on.
+    Overage is counted apart from ``apart_since`` on, and where another subscription prices it from now on.
     """
     account = subscription.account
     others = [
@@ -75,11 +76,15 @@ def entitle(
     ]
     entitled = in_force([subscription, *others])
     plans = [plan_of(step, each) for each in entitled]
+    served = list(zip(entitled, plans, strict=True))
     table, rates = merged_table(plans)
     group = list(rates)
     if table:
         group.append(assign_command(account, table, step.now_of(account)))
-    group += policy_commands(account, list(zip(entitled, plans, strict=True)), left, apart_since)
+    apart = follow_pricing(step, subscription, served, left)
+    if apart_since is not None:
+        apart |= {plan.credits.credit_type: apart_since for plan in plans if plan.credits is not None}
+    group += policy_commands(account, served, left, apart)
     if group:
         step.decision.command(account, *group)
 

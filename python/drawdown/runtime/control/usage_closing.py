@@ -84,7 +84,8 @@ class UsageClosing:
     def usage_charges(self, owed: Arrears, *, everything: bool = False) -> list[Charge]:
         """Overage of the period, and of closed ones what came late; with ``everything`` to this moment."""
         billed, usage = self.billed_and_usage(owed.credit_type)
-        found = overage_owed(billed, usage, None if everything else owed.before)
+        until = None if everything else owed.before
+        found = overage_owed(billed, usage, owed.subscription_id, until)
         charges = []
         price = self._price(owed)
         # Of a part with a price of its own, some stands on a line since that price was left.
