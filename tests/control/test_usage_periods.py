@@ -29,6 +29,13 @@ def sold(db: Database, name: Name, plan: str, billing_period: str) -> str:
     return name(plan)
 
 
+def add_on(db: Database, name: Name, **settings: object) -> str:
+    """A monthly plan of another credit type that counts nothing in periods."""
+    credits = {"credit_type": "minutes", "amount": "10", "cadence": "monthly"}
+    published(db, name("add-on"), **{"credits": credits, "rates": [], **settings})
+    return name("add-on")
+
+
 def on_clock(db: Database, name: Name, at: datetime) -> str:
     db.put_customer(name("customer"), payment_method="test_ok")
     account = name("late-starter")
@@ -97,3 +104,67 @@ def test_the_edges_of_another_subscription_stay(db: Database, name: Name) -> Non
     db.cancel_subscription(name("first"), when="now")
     assert past_zero(db, account, [START + timedelta(days=6)]) == 45
     assert past_zero(db, account, [START + timedelta(days=29)]) == 45
+
+
+def test_an_add_on_of_another_rhythm_begins_no_cap_anew(db: Database, name: Name) -> None:
+    """A yearly plan that may go 50 past zero, beside a monthly one of another credit type: 45 in the year."""
+    account = on_clock(db, name, START)
+    db.subscribe(account, sold(db, name, "yearly", "yearly"), subscription_id=name("year"))
+    db.subscribe(account, add_on(db, name), subscription_id=name("add-on"))
+    days = [START + timedelta(days=5 + 30 * month) for month in range(12)]
+    assert past_zero(db, account, days) == 45
+    assert past_zero(db, account, [START + YEAR + timedelta(days=1)]) == 45
+
+
+def test_an_add_on_of_another_rhythm_begins_no_tiers_anew(db: Database, name: Name) -> None:
+    """The first 100 calls of the year are free: of 400 in four months 300 are charged."""
+    account = on_clock(db, name, START)
+    tiers = [{"up_to": "100", "credits": "0"}, {"credits": "1"}]
+    credits = {"credit_type": "credits", "amount": "1000", "cadence": "yearly"}
+    rates = [{"meter": "calls", "tiers": tiers}]
+    published(db, name("year"), credits=credits, rates=rates, billing_period="yearly")
+    db.subscribe(account, name("year"), subscription_id=name("year"))
+    flat = [{"meter": "storage", "credits": "1"}]
+    db.subscribe(account, add_on(db, name, rates=flat), subscription_id=name("add-on"))
+    charged = Decimal(0)
+    for month in range(4):
+        db.advance_clock(account, START + timedelta(days=5 + 30 * month))
+        charged += db.record(account, "calls", quantity=100, event_id=f"month-{month}").charged
+    assert charged == 300
+
+
+def test_the_end_of_an_add_on_withdraws_no_edge(db: Database, name: Name) -> None:
+    """Of one rhythm and anchor with a plan that has a cap: the next period still begins with its own."""
+    account = on_clock(db, name, START)
+    db.subscribe(account, sold(db, name, "monthly", "monthly"), subscription_id=name("month"))
+    db.subscribe(account, add_on(db, name), subscription_id=name("add-on"))
+    db.advance_clock(account, START + timedelta(days=5))
+    db.cancel_subscription(name("add-on"), when="now")
+    assert past_zero(db, account, [START + timedelta(days=6), START + timedelta(days=29)]) == 90
+
+
+def test_a_change_to_a_plan_with_a_cap_tells_its_edges(db: Database, name: Name) -> None:
+    """From a plan that counts nothing in periods, in the midst of one: the next begins with its own cap."""
+    account = on_clock(db, name, START)
+    published(db, name("plain"), credits="10", rates=[])
+    db.subscribe(account, name("plain"), subscription_id=name("sub"))
+    changed_at = START + timedelta(days=10)
+    db.advance_clock(account, changed_at)
+    db.change_plan(name("sub"), sold(db, name, "monthly", "monthly"), change_id="capped")
+    assert past_zero(db, account, [changed_at + timedelta(days=day) for day in (1, 16)]) == 45
+    assert past_zero(db, account, [START + timedelta(days=29)]) == 45
+
+
+def test_edges_told_for_a_plan_that_was_left_are_withdrawn_with_the_subscription(
+    db: Database, name: Name
+) -> None:
+    """Its last plan counts nothing in periods; a yearly one that follows has its cap once all the same."""
+    account = on_clock(db, name, START)
+    published(db, name("plain"), credits="10", rates=[])
+    db.subscribe(account, sold(db, name, "monthly", "monthly"), subscription_id=name("sub"))
+    db.advance_clock(account, START + timedelta(days=5))
+    db.change_plan(name("sub"), name("plain"), change_id="there")
+    db.cancel_subscription(name("sub"), when="now")
+    db.subscribe(account, sold(db, name, "yearly", "yearly"), subscription_id=name("year"))
+    days = [START + timedelta(days=6 + 30 * month) for month in range(6)]
+    assert past_zero(db, account, days) == 45

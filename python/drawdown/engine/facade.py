@@ -37,6 +37,7 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
     def __init__(self, raw: _engine.Engine) -> None:
         self._raw = raw
         self._scales: dict[str, int] = {}
+        self._aggregations: dict[str, str] = {}
         # The extension's own bound methods: no Python frame between a stream and the engine.
         self.submit = raw.submit
         self.submit_check = raw.submit_check
@@ -360,6 +361,12 @@ class Engine(CommandMethods[model.CommandResult], LedgerReads):
                 field="credit_type",
             )
         return known
+
+    def aggregation(self, meter: str) -> str | None:
+        """How a meter counts, which never changes; ``None`` where there is no such meter."""
+        if meter not in self._aggregations:
+            self._aggregations = {each.key: each.aggregation for each in self.catalog().meters}
+        return self._aggregations.get(meter)
 
     # Durability and housekeeping
 

@@ -17,10 +17,12 @@ from drawdown.runtime.control.subscription_services import go_on_delivering
 from drawdown.runtime.control.subscription_steps import (
     entitle,
     follow_period,
+    needs_periods,
     plan_of,
     put_roll_job,
     release_with,
     tell_change,
+    tell_edges,
     withdraw_edges,
 )
 from drawdown.runtime.control.unused_time import as_paid, charged_for, unused_time
@@ -161,6 +163,7 @@ def apply_change(
         waiting_charges=tuple(target.waiting if target.fresh_period else waiting),
         left_plans=leaving.left_plans,
         left_prices=leaving.left_prices,
+        keeps_periods=bool(subscription.billing_next) and needs_periods(step, subscription),
     )
     if target.fresh_period:
         changed = with_all_billed(changed)
@@ -185,6 +188,8 @@ def apply_change(
         following = grant_job(changed, 1)
         if following is not None:
             step.decision.job(following)
+    elif changed.billing_next and not changed.keeps_periods:
+        tell_edges(step, changed, changed.billing_next - 1)
     return changed
 
 

@@ -106,13 +106,35 @@ def open_period(
 
 def follow_period(step: Step, subscription: Subscription, number: int) -> Subscription:
     """Period ``number`` is open: its edges are told to the engine, the next opening is put down."""
-    now = step.now_of(subscription.account)
-    edges = edges_ahead(subscription.billing, number, now)
-    if edges:
-        step.decision.command(subscription.account, *edge_commands(subscription.account, edges))
+    tell_edges(step, subscription, number)
     opened = msgspec.structs.replace(subscription, billing_next=max(subscription.billing_next, number + 1))
     step.decision.job(period_job(opened, number + 1))
     return step.work.subscriptions.put(opened)
+
+
+def tell_edges(step: Step, subscription: Subscription, number: int) -> None:
+    """The account's usage periods begin with the billing periods behind ``number``, where that matters.
+
+    What needs none tells none: the cap and the tiers of another subscription would begin anew with them.
+    """
+    if not needs_periods(step, subscription):
+        return
+    edges = edges_ahead(subscription.billing, number, step.now_of(subscription.account))
+    if edges:
+        step.decision.command(subscription.account, *edge_commands(subscription.account, edges))
+
+
+def needs_periods(step: Step, subscription: Subscription) -> bool:
+    """Whether something of it counts in usage periods: overage, tiers, packages, a maximum, last or unique
+    value. It goes on doing so on a plan that has none of it: the edges told before are its own."""
+    if subscription.keeps_periods:
+        return True
+    plan = plan_of(step, subscription)
+    # Definitions are behind no lane: what the engine has not got of this account yet is not asked for.
+    aggregation = step.plane.engine.aggregation
+    return plan.overage is not None or any(
+        rate.tiers or rate.package or aggregation(rate.meter) not in ("sum", "count") for rate in plan.rates
+    )
 
 
 def withdraw_edges(step: Step, subscription: Subscription) -> None:
@@ -120,21 +142,21 @@ def withdraw_edges(step: Step, subscription: Subscription) -> None:
     the tiers of what follows would begin anew in its midst. Another subscription's stay.
     """
     account, now = subscription.account, step.now_of(subscription.account)
-    ours = _edges_told(subscription, now)
+    ours = _edges_told(step, subscription, now)
     others = [each for each in step.work.subscriptions.find(account=account) if each.live]
     theirs = {
         edge
         for each in others
         if each.subscription_id != subscription.subscription_id
-        for edge in _edges_told(each, now)
+        for edge in _edges_told(step, each, now)
     }
     edges = [edge for edge in ours if edge not in theirs]
     if edges:
         step.decision.command(account, *edge_commands(account, edges, withdrawn=True))
 
 
-def _edges_told(subscription: Subscription, now: datetime) -> list[datetime]:
-    if not subscription.billing_next:
+def _edges_told(step: Step, subscription: Subscription, now: datetime) -> list[datetime]:
+    if not subscription.billing_next or not needs_periods(step, subscription):
         return []
     return edges_ahead(subscription.billing, subscription.billing_next - 1, now)
 
