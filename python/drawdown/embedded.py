@@ -269,8 +269,8 @@ class EmbeddedDatabase(Database):
                 self._plane = open_control(
                     self.engine,
                     process,
+                    self._config.engine,
                     recovered_seq=self._recovered_seq,
-                    dedupe_window_s=self._config.engine.dedupe_window_s,
                 )
                 self._scheduler = Scheduler(
                     self._plane,

@@ -168,3 +168,27 @@ def test_edges_told_for_a_plan_that_was_left_are_withdrawn_with_the_subscription
     db.subscribe(account, sold(db, name, "yearly", "yearly"), subscription_id=name("year"))
     days = [START + timedelta(days=6 + 30 * month) for month in range(6)]
     assert past_zero(db, account, days) == 45
+
+
+def test_a_change_of_rhythm_begins_a_period_of_its_own(db: Database, name: Name) -> None:
+    """What was used of the month's cap is not of the year's."""
+    account = on_clock(db, name, START)
+    db.subscribe(account, sold(db, name, "monthly", "monthly"), subscription_id=name("sub"))
+    assert past_zero(db, account, [START + timedelta(days=3)]) == 45
+    db.advance_clock(account, START + timedelta(days=10))
+    db.change_plan(name("sub"), sold(db, name, "yearly", "yearly"), change_id="longer")
+    days = [START + timedelta(days=11 + 30 * month) for month in range(11)]
+    assert past_zero(db, account, days) == 45
+
+
+def test_a_subscription_begins_a_period_of_its_own_long_after_another_ended(db: Database, name: Name) -> None:
+    account = on_clock(db, name, START)
+    monthly = sold(db, name, "monthly", "monthly")
+    db.subscribe(account, monthly, subscription_id=name("first"))
+    assert past_zero(db, account, [START + timedelta(days=3)]) == 45
+    db.cancel_subscription(name("first"), when="now")
+    for days in (180, 400):
+        db.advance_clock(account, START + timedelta(days=days))
+        db.subscribe(account, monthly, subscription_id=name(f"after-{days}"))
+        assert past_zero(db, account, [START + timedelta(days=days + 1)]) == 45
+        db.cancel_subscription(name(f"after-{days}"), when="now")

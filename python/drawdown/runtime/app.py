@@ -73,8 +73,8 @@ class App:
         self.control = open_control(
             self.engine,
             process,
+            config.engine,
             recovered_seq=self.recovered_seq,
-            dedupe_window_s=config.engine.dedupe_window_s,
         )
         self.scheduler = Scheduler(
             self.control,

@@ -99,10 +99,10 @@ def _policy_of(
     )
 
 
-def edges_ahead(billing: Schedule, number: int, now: datetime) -> list[datetime]:
+def edges_ahead(billing: Schedule, number: int, earliest: datetime) -> list[datetime]:
     """The next edges behind period ``number``, those that can still be told to the engine or withdrawn."""
     edges = [billing.edge(number + ahead) for ahead in range(1, EDGES_AHEAD + 1)]
-    return [edge for edge in edges if (edge - now).total_seconds() > 600]
+    return [edge for edge in edges if edge > earliest]
 
 
 def edge_commands(

@@ -69,6 +69,7 @@ class ControlPlane:
         invoice_grace_s: int = 3_600,
         invoice_hold_factor: int = 100,
         dedupe_window_s: int = 35 * 86_400,
+        early_margin_s: int = 300,
         payment_retry_days: str = "1,3,5,7",
         after_retries: str = "cancel",
         chargeback_policy: str = "freeze",
@@ -92,6 +93,8 @@ class ControlPlane:
         """How many times what an account is usually billed for its usage may come to unseen; 0: any."""
         self.dedupe_window = timedelta(seconds=dedupe_window_s)
         """The engine's: what is dated earlier is neither recorded nor corrected."""
+        self.early_margin = timedelta(seconds=early_margin_s)
+        """The engine's: an edge of usage periods lies further ahead."""
         self.payment_retries = retries_from(payment_retry_days)
         self.after_retries = after_retries
         self.chargeback_policy = chargeback_policy

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from drawdown.billing.page import Party
 from drawdown.billing.totals import tax_rule_from
-from drawdown.config import ProcessConfig
+from drawdown.config import EngineConfig, ProcessConfig
 from drawdown.engine import Engine
 from drawdown.errors import ConfigError
 from drawdown.notices import AddressPolicy
@@ -17,7 +17,7 @@ from drawdown.storage.sql.elsewhere import note_elsewhere, require_named
 
 
 def open_control(
-    engine: Engine, process: ProcessConfig, *, recovered_seq: int, dedupe_window_s: int
+    engine: Engine, process: ProcessConfig, limits: EngineConfig, *, recovered_seq: int
 ) -> ControlPlane:
     """The control plane of this folder.
 
@@ -43,7 +43,8 @@ def open_control(
         expiring_soon_s=lead_times(process.expiring_soon),
         invoice_grace_s=process.invoice_grace_s,
         invoice_hold_factor=process.invoice_hold_factor,
-        dedupe_window_s=dedupe_window_s,
+        dedupe_window_s=limits.dedupe_window_s,
+        early_margin_s=limits.early_margin_s,
         payment_retry_days=process.payment_retry_days,
         after_retries=process.after_retries,
         chargeback_policy=process.chargeback_policy,

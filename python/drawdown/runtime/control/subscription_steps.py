@@ -1,6 +1,7 @@
 """The steps of a subscription, from rules to rows, commands and jobs. Used by calls and jobs alike."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
@@ -43,6 +44,8 @@ from drawdown.subscriptions.servicing import (
     with_all_billed,
 )
 from drawdown.subscriptions.subscription import OwnGrant, PlannedChange, Subscription
+
+_EDGE_ON_ITS_WAY: Final = timedelta(minutes=5)
 
 
 def plan_of(step: Step, subscription: Subscription) -> Plan:
@@ -119,9 +122,28 @@ def tell_edges(step: Step, subscription: Subscription, number: int) -> None:
     """
     if not needs_periods(step, subscription):
         return
-    edges = edges_ahead(subscription.billing, number, step.now_of(subscription.account))
+    account, earliest = subscription.account, _earliest_edge(step, subscription)
+    if number == 0 and _counted_before(step, subscription):
+        # The engine takes no edge nearer than this: what is used until then counts with what was before.
+        step.decision.command(account, *edge_commands(account, [earliest]))
+    edges = edges_ahead(subscription.billing, number, earliest)
     if edges:
-        step.decision.command(subscription.account, *edge_commands(subscription.account, edges))
+        step.decision.command(account, *edge_commands(account, edges))
+
+
+def _earliest_edge(step: Step, subscription: Subscription) -> datetime:
+    """From where on an edge can be told, with some minutes until the engine has it."""
+    return step.now_of(subscription.account) + step.plane.early_margin + _EDGE_ON_ITS_WAY
+
+
+def _counted_before(step: Step, subscription: Subscription) -> bool:
+    """Whether usage of the account may stand in a period of a schedule or subscription that is over: it would
+    go on, its cap and its tiers used up. One that goes on beside this one has its period to its end."""
+    found = step.work.subscriptions.find(account=subscription.account)
+    others = [each for each in found if each.subscription_id != subscription.subscription_id]
+    if any(each.live and each.billing_next and needs_periods(step, each) for each in others):
+        return False
+    return subscription.epoch > 0 or any(each.billing_next or each.epoch for each in others)
 
 
 def needs_periods(step: Step, subscription: Subscription) -> bool:
@@ -141,24 +163,26 @@ def withdraw_edges(step: Step, subscription: Subscription) -> None:
     """The billing periods that were ahead of it do not come: no usage period begins with them, or the cap and
     the tiers of what follows would begin anew in its midst. Another subscription's stay.
     """
-    account, now = subscription.account, step.now_of(subscription.account)
-    ours = _edges_told(step, subscription, now)
+    account = subscription.account
+    ours = _edges_told(step, subscription)
     others = [each for each in step.work.subscriptions.find(account=account) if each.live]
     theirs = {
         edge
         for each in others
         if each.subscription_id != subscription.subscription_id
-        for edge in _edges_told(step, each, now)
+        for edge in _edges_told(step, each)
     }
     edges = [edge for edge in ours if edge not in theirs]
     if edges:
         step.decision.command(account, *edge_commands(account, edges, withdrawn=True))
 
 
-def _edges_told(step: Step, subscription: Subscription, now: datetime) -> list[datetime]:
+def _edges_told(step: Step, subscription: Subscription) -> list[datetime]:
     if not subscription.billing_next or not needs_periods(step, subscription):
         return []
-    return edges_ahead(subscription.billing, subscription.billing_next - 1, now)
+    return edges_ahead(
+        subscription.billing, subscription.billing_next - 1, _earliest_edge(step, subscription)
+    )
 
 
 def deliveries_ahead(step: Step, subscription: Subscription, period: Period) -> list[Charge]:
