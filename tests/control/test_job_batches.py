@@ -194,7 +194,7 @@ def test_an_effect_is_asked_in_a_transaction_and_done_outside(plane: ControlPlan
         plane.jobs.run_due(1)
         with plane.sql.transaction() as work:
             (head,) = [each for each in work.jobs.heads("", now_us(), 2**62, 1_000) if each.kind == kind]
-            work.jobs.failed(head.row, failure="", not_before_us=0, park=False)
+            work.jobs.failed(head.row, failure="", not_before_us=0, park=False, lane=head.lane)
         plane.jobs.run_lanes((name("lane"),), 100)
         with plane.sql.transaction() as work:
             found = work.money_balances.get(account=name("lane"), currency="EUR")

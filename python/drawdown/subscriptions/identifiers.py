@@ -88,3 +88,16 @@ def change_note_id(paid_invoice_id: str) -> str:
 def lane_of(account: str) -> str:
     """Everything that happens to an account by calendar happens one by one."""
     return f"account:{account}"
+
+
+_ASIDE: Final = "aside:"
+
+
+def lane_aside(lane: str) -> str:
+    """Where jobs of the lane go that are tried again without holding up those behind them."""
+    return _ASIDE + lane.removeprefix(_ASIDE)
+
+
+def lane_before_aside(lane: str) -> str:
+    """The lane that a job came from, where it stepped aside; any other is itself."""
+    return lane.removeprefix(_ASIDE)

@@ -41,6 +41,7 @@ from drawdown.runtime.control.signing_up import accounts_made, signups_of
 from drawdown.runtime.control.step import Step, account_closed, closed_to_regrants
 from drawdown.storage.recovery_gap import close_gap, gap_of
 from drawdown.storage.sql import SqlDatabase
+from drawdown.subscriptions.identifiers import lane_aside
 
 _log = logging.getLogger("drawdown.control")
 
@@ -156,7 +157,9 @@ class ControlPlane:
         if step.decision.groups:
             self.delivery.deliver()
         if step.lanes:
-            self.jobs.run_lanes(tuple(step.lanes), JOBS_PER_CALL)
+            # What stepped aside is the caller's business as well.
+            aside = [lane_aside(each) for each in step.lanes]
+            self.jobs.run_lanes((*step.lanes, *aside), JOBS_PER_CALL)
 
     def read(self, read: Callable[[Step], Any]) -> Any:
         """Run ``read`` on one consistent view."""

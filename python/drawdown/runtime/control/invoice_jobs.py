@@ -28,6 +28,7 @@ from drawdown.runtime.control.payment_retries import (
     method_of,
     note_failure,
     schedule_retry,
+    steps_aside,
 )
 from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
@@ -88,12 +89,17 @@ def _payment(step: Step, invoice: Invoice, key: str, amount: Money, named: str) 
     )
 
 
-@carries_out(ADVANCE_JOB, ask=advance_of, effect=ask_for_money, bring=bring_invoices)
+@carries_out(ADVANCE_JOB, ask=advance_of, effect=ask_for_money, bring=bring_invoices, steps_aside=steps_aside)
 def collect_advance(step: Step, job: StoredJob, result: Charge | None) -> None:
     """What the provider said of the advance is on the draft."""
     invoice = step.work.invoice(job.payload["invoice_id"])
     if result is not None:
-        apply_advance(step, invoice, result, job.due_at)
+        apply_advance(step, invoice, result, _answered_at(step, invoice, job))
+
+
+def _answered_at(step: Step, invoice: Invoice, job: StoredJob) -> datetime:
+    """When the provider's word came: what failed at first may have been overtaken by the calendar since."""
+    return max(job.due_at, step.now_of(invoice.account)) if job.attempts else job.due_at
 
 
 def apply_advance(step: Step, invoice: Invoice, charge: Charge, at: datetime) -> Invoice:
@@ -115,11 +121,12 @@ def apply_advance(step: Step, invoice: Invoice, charge: Charge, at: datetime) ->
     return invoice
 
 
-@carries_out(COLLECT_JOB, ask=payment_of, effect=ask_for_money, bring=bring_invoices)
+@carries_out(COLLECT_JOB, ask=payment_of, effect=ask_for_money, bring=bring_invoices, steps_aside=steps_aside)
 def collect_invoice(step: Step, job: StoredJob, result: Charge | None) -> None:
     """What the provider said is on the invoice."""
     if result is not None:
-        apply_payment(step, step.work.invoice(job.payload["invoice_id"]), result, job.due_at)
+        invoice = step.work.invoice(job.payload["invoice_id"])
+        apply_payment(step, invoice, result, _answered_at(step, invoice, job))
 
 
 def retry_of(step: Step, job: StoredJob) -> Asking | None:
@@ -130,18 +137,19 @@ def retry_of(step: Step, job: StoredJob) -> Asking | None:
     return asking(step, job, _attempt(step, invoice), again=True)
 
 
-@carries_out(RETRY_JOB, ask=retry_of, effect=ask_for_money)
+@carries_out(RETRY_JOB, ask=retry_of, effect=ask_for_money, steps_aside=steps_aside)
 def retry_invoice(step: Step, job: StoredJob, result: Charge | None) -> None:
     """What the provider said of one more attempt; what is still on its way is looked at again on schedule."""
     invoice = step.work.invoice(job.payload["invoice_id"])
+    at = _answered_at(step, invoice, job)
     if result is not None:
-        invoice = apply_payment(step, invoice, result, job.due_at)
+        invoice = apply_payment(step, invoice, result, at)
     elif invoice.state == "finalized" and not job.payload["by_hand"]:
         # Its subscriptions have ended meanwhile.
-        give_up(step, invoice, job.due_at)
+        give_up(step, invoice, at)
         return
     if result is not None and not result.state.is_final and not job.payload["by_hand"]:
-        schedule_retry(step, invoice, job.due_at, gives_up=False)
+        schedule_retry(step, invoice, at, gives_up=False)
 
 
 def apply_payment(step: Step, invoice: Invoice, charge: Charge, at: datetime) -> Invoice:

@@ -26,6 +26,7 @@ from drawdown.runtime.control.step import EngineBehindError, Step
 from drawdown.storage.sql.jobs import StoredJob
 from drawdown.storage.sql.pending import PartWrittenError
 from drawdown.storage.sql.work import Work
+from drawdown.subscriptions.identifiers import lane_before_aside
 
 if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
@@ -171,7 +172,7 @@ class JobBatch:
         return kind.ask(self._step(work, lanes, job), job)
 
     def _step(self, work: Work, lanes: _Lanes, job: StoredJob) -> Step:
-        return Step(self._plane, work, engine_behind=job.lane in lanes.behind)
+        return Step(self._plane, work, engine_behind=lane_before_aside(job.lane) in lanes.behind)
 
     def _handle(
         self, work: Work, lanes: _Lanes, ready: list[ReadyJob]
@@ -196,7 +197,7 @@ class JobBatch:
                 done.append(each.job)
                 decisions.append(step.decision)
                 if step.decision.groups:
-                    lanes.behind.add(each.job.lane)
+                    lanes.behind.add(lane_before_aside(each.job.lane))
         now_us = self._plane.now_us()
         work.carry_out_all(decisions, now_us)
         work.jobs.done((job.row for job in done), now_us)
@@ -278,7 +279,7 @@ class _Lanes:
         self.open = dict.fromkeys(lanes)
         """May have more to do."""
         self.behind: set[str] = set()
-        """Have commands that the engine has not got."""
+        """Have commands that the engine has not got; jobs that stepped aside from one count as its own."""
         self._waiting: set[str] = set()
 
     def begin(self) -> None:

@@ -1,6 +1,7 @@
 """Which lanes' jobs are done when, by whom: the scheduler, a caller that waits, an account's own clock.
 
-A job whose handler fails is tried again with back-off, and holds its lane meanwhile; after
+A job whose handler fails is tried again with back-off, and holds its lane meanwhile, unless its kind steps
+aside: a payment provider out of reach must not keep an account's calendar from going on. After
 ``attempts_max`` of its kind it is parked for an operator.
 """
 
@@ -16,9 +17,11 @@ from drawdown.model.commands import AdvanceClock
 from drawdown.model.instants import us_from_instant
 from drawdown.runtime.control.fault_points import pass_point
 from drawdown.runtime.control.job_batch import JobBatch
-from drawdown.runtime.control.registry import JOBS
+from drawdown.runtime.control.registry import JOBS, JobKind
 from drawdown.runtime.control.step import refusal
 from drawdown.storage.sql.jobs import StoredJob
+from drawdown.storage.sql.work import Work
+from drawdown.subscriptions.identifiers import lane_aside
 
 if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
@@ -84,15 +87,14 @@ class JobRunner:
         """Do what is due now in these lanes, for a caller that waits; trouble is left to the scheduler."""
         now = self._plane.now_us()
         with self._held_lanes(lanes):
-            left, failed = budget, False
-            while left > 0 and not failed:
+            left = budget
+            while left > 0:
                 tried = 0
                 for clock, up_to in self._clocks_of(lanes, now):
                     batch = self._batch(clock, up_to, now, left - tried)
                     batch.run(list(lanes))
                     self._note(batch)
                     tried += batch.tried
-                    failed = failed or bool(batch.failed)
                 if not tried:
                     return
                 left -= tried
@@ -182,6 +184,7 @@ class JobRunner:
                 failure=f"{type(fault).__name__}: {fault}",
                 not_before_us=self._plane.now_us() + backoff,
                 park=park,
+                lane=_lane_after(work, job, kind),
             )
 
     @contextmanager
@@ -218,3 +221,10 @@ class JobRunner:
             self._turned_away -= lanes
         if was_wanted:
             self.lane_left()
+
+
+def _lane_after(work: Work, job: StoredJob, kind: JobKind | None) -> str:
+    """Where a job that failed waits to be tried again."""
+    if kind is None or kind.steps_aside is None or not kind.steps_aside(work, job):
+        return job.lane
+    return lane_aside(job.lane)

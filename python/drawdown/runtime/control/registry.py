@@ -18,6 +18,7 @@ JobHandler = Callable[["Step", StoredJob, Any], None]
 Ask = Callable[["Step", StoredJob], Any]
 Effect = Callable[[Any, Any], Any]
 Bring = Callable[[Work, list[StoredJob]], None]
+StepsAside = Callable[[Work, StoredJob], bool]
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -42,6 +43,9 @@ class JobKind(msgspec.Struct, frozen=True):
     bring: Bring | None
     """Has what many jobs of the kind will read at hand, asked for together."""
     attempts_max: int
+    steps_aside: StepsAside | None
+    """Whether a failed one lets those behind it go on: they wait for its outcome, if at all, by their own
+    rules. ``None``: it holds its lane."""
 
 
 CALLS: dict[type[Request], Call] = {}
@@ -71,12 +75,13 @@ def carries_out(
     effect: Effect | None = None,
     bring: Bring | None = None,
     attempts_max: int = 1_000_000,
+    steps_aside: StepsAside | None = None,
 ) -> Callable[[JobHandler], JobHandler]:
     """Register the function that does jobs of ``kind``: ``(step, job, what the effect answered)``."""
 
     def register(handler: JobHandler) -> JobHandler:
         assert kind not in JOBS, kind
-        JOBS[kind] = JobKind(handler, ask, effect, bring, attempts_max)
+        JOBS[kind] = JobKind(handler, ask, effect, bring, attempts_max, steps_aside)
         return handler
 
     return register

@@ -1,7 +1,7 @@
 """Durable jobs: due at an instant, in lanes, done exactly once in effect.
 
 A lane's jobs run in order of ``due_at``, rank and row; a job that failed holds its lane until it
-succeeds or is parked. ``due`` → ``done`` | ``parked``.
+succeeds, is parked or steps aside into another. ``due`` → ``done`` | ``parked``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -189,8 +189,8 @@ class Jobs:
         )
         self._written.note(JOBS)
 
-    def failed(self, row: int, *, failure: str, not_before_us: int, park: bool) -> None:
-        """An attempt failed: again later, or not at all."""
+    def failed(self, row: int, *, failure: str, not_before_us: int, park: bool, lane: str) -> None:
+        """An attempt failed: again later, in ``lane``, or not at all. Those behind it may be free to go."""
         self.write_out()
         self._pending.wrote()
         self._connection.execute(
@@ -201,9 +201,10 @@ class Jobs:
                 failure=failure[:1000],
                 not_before=not_before_us,
                 state=PARKED if park else DUE,
+                lane=lane,
             )
         )
-        self._written.note(JOBS, 0 if park else not_before_us)
+        self._written.note(JOBS)
 
     def next_look_us(self, now_us: int) -> int | None:
         """The next instant after ``now_us`` at which a job of the wall clock may be done that may not yet."""
