@@ -1,4 +1,4 @@
-"""What rolls over after a change of plan: each grant by the caps of the plan that gave it."""
+"""What rolls over after a change of plan, by the caps of the plan that gave it, and for how long."""
 
 from __future__ import annotations
 
@@ -75,3 +75,19 @@ def test_a_plan_that_was_left_makes_up_no_minimum(db: Database, account: str, na
     assert db.record(account, credit_type="credits", credits="80", event_id="used").status == "OK"
     db.advance_clock(account, FEBRUARY_END)
     assert available(db, account) == Decimal(320)
+
+
+@pytest.mark.parametrize("days", [20, 45])
+def test_what_rolls_between_edges_has_its_whole_lifetime_again(
+    db: Database, account: str, name: Name, days: int
+) -> None:
+    """Credits each month that last 20 or 45 days: no remainder is lost, nor expires with a later grant."""
+    credits = charge("100", {"fraction": "1", "times": 1})
+    published(db, name("plan"), credits=credits | {"lifetime": {"count": days, "unit": "day"}})
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.advance_clock(account, START + timedelta(days=days))
+    (remainder,) = [each for each in db.grants(account) if each.source == "rollover"]
+    assert remainder.amount == Decimal(100)
+    assert remainder.effective_at == START + timedelta(days=days)
+    assert remainder.expires_at == START + timedelta(days=2 * days)
+    assert db.verify(account)

@@ -175,6 +175,16 @@ class Schedule(Value, frozen=True):
         return (instant - self.anchor).days // (days or 1) + self._stub()
 
 
+def cadences_in(schedule: Schedule, lifetime: Interval) -> int:
+    """How many cadences a lifetime is; 0 where it is no whole number of them."""
+    cadence_months, lifetime_months = schedule.interval.as_months(), lifetime.as_months()
+    cadence_days, lifetime_days = schedule.interval.as_days(), lifetime.as_days()
+    for cadence, life in ((cadence_months, lifetime_months), (cadence_days, lifetime_days)):
+        if cadence and life and life % cadence == 0:
+            return life // cadence
+    return 0
+
+
 def lifetime_end(
     schedule: Schedule, number: int, lifetime: Interval | None, *, cadence_default: bool = True
 ) -> datetime | None:
@@ -185,11 +195,10 @@ def lifetime_end(
     """
     if lifetime is None:
         return schedule.edge(number + 1) if cadence_default else None
+    whole = cadences_in(schedule, lifetime)
+    if whole:
+        return schedule.edge(number + whole)
     cadence_months, lifetime_months = schedule.interval.as_months(), lifetime.as_months()
-    cadence_days, lifetime_days = schedule.interval.as_days(), lifetime.as_days()
-    for cadence, life in ((cadence_months, lifetime_months), (cadence_days, lifetime_days)):
-        if cadence and life and life % cadence == 0:
-            return schedule.edge(number + life // cadence)
     if cadence_months and lifetime_months and schedule.anchor == schedule.start:
         # Counted from the anchor, so that the 31st survives a short month in between.
         unit = Interval(1, "month")

@@ -20,7 +20,8 @@ from drawdown.model import commands
 from drawdown.model.credits import decimal_text
 from drawdown.model.decision import Job
 from drawdown.model.money import Money
-from drawdown.subscriptions.calendar import Period, Schedule, lifetime_end
+from drawdown.subscriptions.calendar import Period, Schedule, cadences_in, lifetime_end
+from drawdown.subscriptions.calendar import step as calendar_step
 from drawdown.subscriptions.identifiers import derived, lane_of
 from drawdown.subscriptions.prorating import credits_rounded, credits_share
 from drawdown.subscriptions.renewing import grant_input_of, lifetime_of
@@ -131,12 +132,19 @@ def _formula(own: OwnGrant, rules: Rollover, left: Decimal | None, remaining: De
 def _successor(subscription: Subscription, own: OwnGrant, schedule: Schedule, plan: Plan) -> OwnGrant:
     assert own.expires_at is not None and plan.credits is not None
     number = max(0, schedule.number_at(own.expires_at))
+    lifetime = lifetime_of(plan.credits.lifetime)
+    at_edge = schedule.edge(number) == own.expires_at
+    if lifetime is None or at_edge or cadences_in(schedule, lifetime):
+        expires_at = lifetime_end(schedule, number, lifetime)
+    else:
+        # Counted from the edge before, it would be over too early, or at once.
+        expires_at = calendar_step(own.expires_at, 1, lifetime, schedule.zone)
     return OwnGrant(
         grant_id=derived("sub", subscription.subscription_id, "roll", own.grant_id),
         credit_type=own.credit_type,
         amount=None,
         period=Period(start=own.expires_at, end=schedule.edge(number + 1)),
-        expires_at=lifetime_end(schedule, number, lifetime_of(plan.credits.lifetime)),
+        expires_at=expires_at,
         priority=own.priority,
         kind="rollover",
         rolled=own.rolled + 1,
