@@ -136,6 +136,18 @@ def test_a_recharges_lifetime_begins_with_its_credits(tmp_path: Path) -> None:
         assert db.balance("acme", "credits").available == Decimal(20)
 
 
+def test_a_recharges_days_are_those_of_the_customers_calendar(tmp_path: Path) -> None:
+    """Two days over the night in which Berlin loses an hour: at the same time of day."""
+    with shop(tmp_path, "manual") as db:
+        db.subscribe("acme", free_plan(db, "plan"), subscription_id="s")
+        db.put_customer("c", payment_method="test_ok", time_zone="Europe/Berlin")
+        begins = datetime(2026, 3, 28, 12, tzinfo=UTC)
+        db.advance_clock("acme", begins)
+        db.set_recharge("acme", "credits", threshold="5", to="20", expires_after_days=2)
+        (purchase,) = db.purchases("acme")
+        assert purchase.expires_at == begins + timedelta(days=2, hours=-1)
+
+
 def test_credits_refused_after_the_payment_are_told_and_can_be_granted_or_refunded(tmp_path: Path) -> None:
     """The balance had room when the transfer was asked for, and has none when the money comes."""
     with shop(tmp_path, "manual") as db:

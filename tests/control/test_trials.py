@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from drawdown.client.interface import Database
@@ -78,3 +79,21 @@ def test_a_change_during_the_trial_is_wanted_after_it(db: Database, account: str
     assert db.subscription(name("sub")).state == "active"
     assert [str(each.due) for each in db.invoices(account)] == ["30.00 USD"]
     assert db.balance(account, "credits").available == Decimal(200)
+
+
+@pytest.mark.parametrize("month", [3, 10])
+def test_a_trial_lasts_days_of_the_customers_calendar(db: Database, name: Name, month: int) -> None:
+    """31 days from the first of a month in which Berlin changes its clocks: to the first of the next one."""
+    berlin = ZoneInfo("Europe/Berlin")
+    begins, ends = (datetime(2026, each, 1, tzinfo=berlin) for each in (month, month + 1))
+    db.put_customer(name("customer"), payment_method="test_ok", time_zone="Europe/Berlin")
+    db.create_account(name("account"), customer_id=name("customer"), test_clock=begins)
+    published(db, name("plan"), trial={"days": 31}, anchor="first_of_month")
+    subscription = db.subscribe(name("account"), name("plan"), subscription_id=name("sub"))
+    assert subscription.trial_ends_at == ends
+
+    db.advance_clock(name("account"), ends + timedelta(hours=1))
+    (invoice,) = db.invoices(name("account"))
+    assert invoice.period is not None
+    assert invoice.period.start == ends
+    assert db.subscription(name("sub")).billing.edge(1) == datetime(2026, month + 2, 1, tzinfo=berlin)

@@ -6,11 +6,11 @@ from typing import Final
 
 import msgspec
 
-from drawdown.catalog.plan import Plan
+from drawdown.catalog.plan import Plan, Trial
 from drawdown.errors import InvalidRequestError, PreconditionError
 from drawdown.model.decision import Job
 from drawdown.model.request import Value
-from drawdown.subscriptions.calendar import Schedule, first_of_next_month
+from drawdown.subscriptions.calendar import Interval, Schedule, first_of_next_month, step
 from drawdown.subscriptions.customer import Customer
 from drawdown.subscriptions.identifiers import lane_of
 from drawdown.subscriptions.requests import Subscribe
@@ -59,7 +59,7 @@ def begin(start: Start) -> Subscription:
     """The subscription as it begins; its schedules are laid, nothing has run yet."""
     request, plan, customer = start.request, start.plan, start.customer
     trial = plan.trial
-    begins = start.now if trial is None else start.now + timedelta(days=trial.days)
+    begins = start.now if trial is None else _after_trial(start, trial)
     billing, grants = lay_schedules(plan, begins, customer.time_zone)
     return Subscription(
         subscription_id=request.subscription_id,
@@ -80,6 +80,11 @@ def begin(start: Start) -> Subscription:
         auto_renew=plan.auto_renew,
         payment_method=request.payment_method or customer.payment_method,
     )
+
+
+def _after_trial(start: Start, trial: Trial) -> datetime:
+    """Days of the customer's calendar: a change of clocks makes none of them part of a month."""
+    return step(start.now, trial.days, Interval(1, "day"), start.customer.time_zone)
 
 
 def begin_last(subscription: Subscription, others: Iterable[Subscription]) -> Subscription:

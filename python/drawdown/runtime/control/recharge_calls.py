@@ -31,7 +31,8 @@ from drawdown.runtime.control.purchase_steps import (
 from drawdown.runtime.control.registry import carries_out, handles
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.jobs import StoredJob
-from drawdown.subscriptions.calendar import first_of_next_month, zone_of
+from drawdown.subscriptions.calendar import Interval, first_of_next_month, zone_of
+from drawdown.subscriptions.calendar import step as calendar_step
 from drawdown.subscriptions.identifiers import lane_of, recharge_purchase_id
 
 if TYPE_CHECKING:
@@ -277,7 +278,10 @@ def _evaluate_or_tell(step: Step, account: str, credit_type: str, *, cause: str)
 def _purchase(step: Step, rule: RechargeRule, credits: Decimal, purchase_id: str) -> Purchase:
     customer = step.customer_of(rule.account)
     now = step.now_of(rule.account)
-    expires_at = None if rule.expires_after_days is None else now + timedelta(days=rule.expires_after_days)
+    expires_at = None
+    if rule.expires_after_days is not None:
+        days = Interval(1, "day")
+        expires_at = calendar_step(now, rule.expires_after_days, days, customer.time_zone)
     lifetime = None
     if rule.pack_id:
         pack = step.work.packs.get(pack_id=rule.pack_id)
