@@ -125,10 +125,10 @@ def test_whatever_order_the_words_come_in_the_end_is_the_same() -> None:
 
 def test_the_grant_follows_from_the_purchase() -> None:
     cost = money_from(60, "USD")
-    command = grant_of(purchase(), cost)
-    assert command == grant_of(purchase(), cost)
+    command = grant_of(purchase(), cost, AT)
+    assert command == grant_of(purchase(), cost, AT)
     assert (command.grant.grant_id, command.grant.cost_minor) == ("purchase:p1", 6000)
-    free = grant_of(purchase(price=money_from(0, "USD")), money_from(0, "USD"))
+    free = grant_of(purchase(price=money_from(0, "USD")), money_from(0, "USD"), AT)
     assert (free.grant.cost_minor, free.grant.cost_currency) == (0, "")
 
 

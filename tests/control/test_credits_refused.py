@@ -14,6 +14,9 @@ from drawdown.client.interface import Database
 from drawdown.embedded import EmbeddedDatabase
 from drawdown.errors import AlreadyExistsError, InvalidRequestError, PreconditionError
 from drawdown.model.money import Money
+from drawdown.payments import Charge, ChargeState
+from drawdown.runtime.control.purchase_steps import apply_charge
+from drawdown.runtime.control.step import Step
 
 from .conftest import SMALL, START, prepare
 from .plans import published
@@ -146,6 +149,26 @@ def test_a_recharges_days_are_those_of_the_customers_calendar(tmp_path: Path) ->
         db.set_recharge("acme", "credits", threshold="5", to="20", expires_after_days=2)
         (purchase,) = db.purchases("acme")
         assert purchase.expires_at == begins + timedelta(days=2, hours=-1)
+
+
+def test_credits_paid_for_reach_an_engine_whose_clock_has_gone_on_past_their_end(tmp_path: Path) -> None:
+    """Paid on the first day and valid for two, delivered on the fifth: there, and visibly expired."""
+    with shop(tmp_path, "manual") as db:
+        db.subscribe("acme", free_plan(db, "plan"), subscription_id="s")
+        db.set_recharge("acme", "credits", threshold="5", to="20", expires_after_days=2)
+        (purchase,) = db.purchases("acme")
+        plane = db._control_plane()
+        with plane.sql.transaction() as work:
+            step = Step(plane, work)
+            charge = Charge(key="", reference="", state=ChargeState.SUCCEEDED, amount=purchase.asked)
+            apply_charge(step, work.purchase(purchase.purchase_id), charge)
+            work.carry_out(step.decision, plane.now_us())
+        db.advance_clock("acme", START + timedelta(days=5))
+        plane.delivery.deliver()
+        assert plane.delivery.refused == 0
+        (bought,) = [each for each in db.grants("acme") if each.source == "recharge"]
+        assert (bought.amount, bought.state) == (Decimal(15), "expired")
+        assert (bought.effective_at, bought.expires_at) == (START, START + timedelta(days=2))
 
 
 def test_credits_refused_after_the_payment_are_told_and_can_be_granted_or_refunded(tmp_path: Path) -> None:

@@ -148,10 +148,11 @@ def moved(purchase: Purchase, state: str, at: datetime, **changes: object) -> Pu
     return msgspec.structs.replace(purchase, state=state, changed_at=at, **changes)
 
 
-def grant_of(purchase: Purchase, cost: Money) -> commands.CreateGrant:
+def grant_of(purchase: Purchase, cost: Money, at: datetime) -> commands.CreateGrant:
     """The engine's command for the credits of a paid purchase: idempotent by the purchase.
 
-    ``cost`` is what they were sold for, without tax and without what promotional money paid.
+    ``cost`` is what they were sold for, without tax and without what promotional money paid. They are valid
+    from ``at`` on, from when their expiry is counted: however late the engine gets it, it takes it.
     """
     return commands.CreateGrant(
         account=purchase.account,
@@ -161,6 +162,7 @@ def grant_of(purchase: Purchase, cost: Money) -> commands.CreateGrant:
             purchase.credits,
             priority=purchase.priority,
             category=purchase.category,
+            effective_at=at,
             expires_at=purchase.expires_at,
             source="recharge" if purchase.kind == "recharge" else "purchase",
             source_reference=purchase.purchase_id,

@@ -59,7 +59,8 @@ def expiry_of(step: Step, account: str, lifetime: Lifetime | None) -> datetime |
 
 def why_not_taken(step: Step, purchase: Purchase) -> CommandResult | None:
     """What the engine would answer to the credits of this purchase, were they granted now; ``None``: yes."""
-    refused = step.would_refuse(purchase.account, [grant_of(_dated(step, purchase), purchase.price)])
+    now = step.now_of(purchase.account)
+    refused = step.would_refuse(purchase.account, [grant_of(_dated(step, purchase), purchase.price, now)])
     return None if refused is None else refused[1]
 
 
@@ -131,7 +132,7 @@ def grant(step: Step, purchase: Purchase) -> Purchase:
         return step.work.purchases.put(purchase)
     at = step.now_of(purchase.account)
     granted = moved(_dated(step, purchase), "granted", at, reason="")
-    command = grant_of(granted, net_of_purchase(step, granted))
+    command = grant_of(granted, net_of_purchase(step, granted), at)
     refused = step.would_refuse(granted.account, [command])
     if refused is not None:
         return _not_granted(step, purchase, refused[1])
