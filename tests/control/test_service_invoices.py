@@ -335,7 +335,7 @@ def test_a_change_of_rhythm_charges_each_delivery_once(
 def test_services_of_a_term_go_on_with_the_term_of_another_rhythm(
     db: Database, name: Name, pack: str, month: int
 ) -> None:
-    """Two months become two years, also where the last delivery of the two months was made."""
+    """Two months become a year, also where the last delivery of the two months was made."""
     db.create_account(name("member"), customer_id=name("customer"), test_clock=MARCH)
     facts: dict[str, Any] = {"type": "custom", "base_fee": [], "credits": None, "rates": []}
     published(db, name("months"), release="immediate", **facts)

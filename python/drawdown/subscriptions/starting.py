@@ -115,6 +115,28 @@ def lay_schedules(plan: Plan, start: datetime, zone: str) -> tuple[Schedule, Sch
     return schedules_from(plan, start, zone, anchor)
 
 
+def term_end_after(old: Subscription, billing: Schedule) -> datetime | None:
+    """Where the term ends when ``billing`` follows the subscription's schedule: laying it anew lengthens no
+    term.
+
+    After a pause or an unpaid period the periods that were left of it are ahead still; one that was over is
+    followed by another. In a rhythm of another length it ends where it would have, with the period that is
+    then open.
+    """
+    if old.term_ends_at is None:
+        return None
+    over_since = old.billing.edge(old.billing_next)
+    rested = max(timedelta(0), billing.start - over_since)
+    if rested and billing.interval == old.billing.interval:
+        left = old.billing.number_at(old.term_ends_at) - old.billing_next
+        return billing.edge(left if left > 0 else old.term)
+    ends_at = old.term_ends_at + rested
+    if ends_at <= billing.start:
+        return billing.edge(old.term)
+    number = billing.number_at(ends_at)
+    return billing.edge(number if billing.edge(number) == ends_at else number + 1)
+
+
 def trial_job(subscription: Subscription) -> Job:
     """The end of the trial."""
     assert subscription.trial_ends_at is not None

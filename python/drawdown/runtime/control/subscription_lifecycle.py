@@ -39,7 +39,7 @@ from drawdown.subscriptions.identifiers import derived, lane_of
 from drawdown.subscriptions.renewing import grants_in, lifetime_of
 from drawdown.subscriptions.requests import Cancel, Pause, Resume, SetAutoRenew
 from drawdown.subscriptions.servicing import extended, with_all_billed
-from drawdown.subscriptions.starting import lay_schedules
+from drawdown.subscriptions.starting import lay_schedules, term_end_after
 from drawdown.subscriptions.subscription import PlannedChange, Subscription, on_plan
 
 
@@ -255,9 +255,7 @@ def begin_anew(
 def with_schedules(subscription: Subscription, plan: Plan, start: datetime) -> Subscription:
     """The subscription with schedules from ``start`` on, nothing of them run yet."""
     billing, grants = lay_schedules(plan, start, subscription.billing.zone)
-    old_end, new_end = subscription.term_ends_at, None
-    if subscription.term:
-        new_end = billing.edge(subscription.term)
+    old_end, new_end = subscription.term_ends_at, term_end_after(subscription, billing)
     if old_end is not None and new_end is not None:
         subscription = extended(subscription, old_end, new_end)
     return msgspec.structs.replace(

@@ -1,0 +1,86 @@
+"""A term of so many periods stays as long as it was agreed on, whatever happens to its schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from drawdown.client.interface import Database
+
+from .plans import published
+
+Name = Callable[[str], str]
+BEGINS = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def months_on(months: int, days: int = 0) -> datetime:
+    """So many months after ``BEGINS``, and days."""
+    return BEGINS.replace(year=2026 + months // 12, month=1 + months % 12) + timedelta(days=days)
+
+
+@pytest.fixture
+def term(db: Database, name: Name) -> str:
+    """Twelve months from ``BEGINS`` that end by themselves."""
+    db.put_customer(name("customer"), payment_method="test_ok")
+    db.create_account(name("member"), customer_id=name("customer"), test_clock=BEGINS)
+    published(db, name("months"), auto_renew=False)
+    db.subscribe(name("member"), name("months"), subscription_id=name("term"), term=12)
+    assert db.subscription(name("term")).term_ends_at == months_on(12)
+    return name("term")
+
+
+@pytest.mark.parametrize("renews", [False, True])
+def test_a_pause_puts_off_the_rest_of_a_term_and_adds_no_period(
+    db: Database, term: str, name: Name, renews: bool
+) -> None:
+    """Paused in the tenth month, resumed in the twelfth: two are left, then a whole term if it renews."""
+    db.set_auto_renew(term, renews)
+    db.advance_clock(name("member"), months_on(9, 20))
+    db.pause_subscription(term)
+    db.advance_clock(name("member"), months_on(11, 5))
+    assert db.resume_subscription(term).term_ends_at == months_on(13, 5)
+    db.advance_clock(name("member"), months_on(13, 5))
+    assert len(db.invoices(name("member"), limit=100)) == 12 + renews
+    followed = db.subscription(term)
+    assert followed.state == ("active" if renews else "ended")
+    assert followed.term_ends_at == months_on(25 if renews else 13, 5)
+
+
+def test_a_term_that_was_over_in_a_pause_is_followed_by_a_whole_one(
+    db: Database, term: str, name: Name
+) -> None:
+    """Renewal is on, and the twelfth month was the one it was paused in."""
+    db.set_auto_renew(term, True)
+    db.advance_clock(name("member"), months_on(11, 5))
+    db.pause_subscription(term)
+    db.advance_clock(name("member"), months_on(13, 5))
+    assert db.resume_subscription(term).term_ends_at == months_on(25, 5)
+
+
+@pytest.mark.parametrize("when", ["now", "period_end"])
+def test_a_term_in_years_ends_with_the_year_that_its_months_end_in(
+    db: Database, term: str, name: Name, when: str
+) -> None:
+    """In the eleventh month to a yearly plan: one year from there on, not twelve."""
+    published(db, name("years"), billing_period="yearly", fee="200", auto_renew=False)
+    db.advance_clock(name("member"), months_on(10, 5))
+    db.change_plan(term, name("years"), change_id="longer", when=when)
+    db.advance_clock(name("member"), months_on(11))
+    changed = db.subscription(term)
+    begun = months_on(10, 5) if when == "now" else months_on(11)
+    assert changed.billing.start == begun
+    assert changed.term_ends_at == begun.replace(year=begun.year + 1)
+    db.advance_clock(name("member"), begun.replace(year=begun.year + 1))
+    assert db.subscription(term).state == "ended"
+
+
+def test_a_weekly_cadence_leaves_the_end_of_a_term_where_a_month_ends(
+    db: Database, term: str, name: Name
+) -> None:
+    """Changed five days into the second month: its months begin there now, the eleventh ends the term."""
+    weekly = {"credit_type": "credits", "amount": "25", "cadence": "weekly"}
+    published(db, name("weeks"), credits=weekly, auto_renew=False)
+    db.advance_clock(name("member"), months_on(1, 5))
+    db.change_plan(term, name("weeks"), change_id="weeks", when="now")
+    assert db.subscription(term).term_ends_at == months_on(12, 5)
