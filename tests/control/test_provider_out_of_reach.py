@@ -72,5 +72,5 @@ def test_a_first_payment_that_cannot_be_asked_for_holds_up_the_period_that_waits
     assert (head.kind, head.payload["invoice_id"]) == ("invoice.collect", invoice.invoice_id)
 
     quick.put_customer("acme", payment_method="test_ok")
-    wait_until(lambda: quick.subscription("s").state == "active")
-    assert quick.balance("acme", "credits").available == Decimal(1000)
+    wait_until(lambda: quick.balance("acme", "credits").available == Decimal(1000))
+    assert quick.subscription("s").state == "active"
