@@ -127,8 +127,6 @@ class Subscription(Value, frozen=True):
     past_due_since: datetime | None = None
     left_prices: tuple[LeftPrice, ...] = ()
     """Of the open period, oldest first."""
-    keeps_periods: bool = False
-    """Usage was counted in its billing periods under a plan that was left: it is from then on."""
 
     @property
     def live(self) -> bool:

@@ -163,7 +163,6 @@ def apply_change(
         waiting_charges=tuple(target.waiting if target.fresh_period else waiting),
         left_plans=leaving.left_plans,
         left_prices=leaving.left_prices,
-        keeps_periods=bool(subscription.billing_next) and needs_periods(step, subscription),
     )
     if target.fresh_period:
         changed = with_all_billed(changed)
@@ -188,7 +187,7 @@ def apply_change(
         following = grant_job(changed, 1)
         if following is not None:
             step.decision.job(following)
-    elif changed.billing_next and not changed.keeps_periods:
+    elif changed.billing_next and not needs_periods(step, subscription):
         tell_edges(step, changed, changed.billing_next - 1)
     return changed
 

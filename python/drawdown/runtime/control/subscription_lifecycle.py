@@ -25,7 +25,6 @@ from drawdown.runtime.control.subscription_steps import (
     follow_services,
     made_deliveries,
     make_grant,
-    needs_periods,
     open_period,
     plan_of,
     tell,
@@ -234,7 +233,6 @@ def on_planned_plan(step: Step, subscription: Subscription, planned: PlannedChan
         on_plan(subscription, plan, planned.quantity),
         planned_change=None,
         seen=(*subscription.seen, planned.change_id),
-        keeps_periods=needs_periods(step, subscription),
     )
     tell_change(step, changed, "changed", planned)
     entitle(step, changed, old_plan)

@@ -148,9 +148,7 @@ def _counted_before(step: Step, subscription: Subscription) -> bool:
 
 def needs_periods(step: Step, subscription: Subscription) -> bool:
     """Whether something of it counts in usage periods: overage, tiers, packages, a maximum, last or unique
-    value. It goes on doing so on a plan that has none of it: the edges told before are its own."""
-    if subscription.keeps_periods:
-        return True
+    value."""
     plan = plan_of(step, subscription)
     # Definitions are behind no lane: what the engine has not got of this account yet is not asked for.
     aggregation = step.plane.engine.aggregation
@@ -164,12 +162,13 @@ def withdraw_edges(step: Step, subscription: Subscription) -> None:
     the tiers of what follows would begin anew in its midst. Another subscription's stay.
     """
     account = subscription.account
+    # Told for a plan that was left, perhaps; the engine passes over those that never were.
     ours = _edges_told(step, subscription)
     others = [each for each in step.work.subscriptions.find(account=account) if each.live]
     theirs = {
         edge
         for each in others
-        if each.subscription_id != subscription.subscription_id
+        if each.subscription_id != subscription.subscription_id and needs_periods(step, each)
         for edge in _edges_told(step, each)
     }
     edges = [edge for edge in ours if edge not in theirs]
@@ -178,7 +177,7 @@ def withdraw_edges(step: Step, subscription: Subscription) -> None:
 
 
 def _edges_told(step: Step, subscription: Subscription) -> list[datetime]:
-    if not subscription.billing_next or not needs_periods(step, subscription):
+    if not subscription.billing_next:
         return []
     return edges_ahead(
         subscription.billing, subscription.billing_next - 1, _earliest_edge(step, subscription)
