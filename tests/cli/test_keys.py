@@ -89,6 +89,22 @@ def test_a_first_key_with_another_pepper_than_the_servers_locks_nobody_out(
     assert not pepper.exists()
 
 
+def test_a_server_that_the_folders_lock_refuses_leaves_the_pepper_to_the_one_that_serves(
+    run: Run, run_process: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys would be made under the pepper of the refused one, and none let anybody in."""
+    serving, refused = (str(tmp_path / name) for name in ("pepper", "other-pepper"))
+    create = ["keys", "create", "root", "--rights", "ingest,read,manage,admin", "--json"]
+    with ServerProcess(tmp_path / "data", settings={"api_key_pepper_file": serving}) as server:
+        monkeypatch.setenv("DRAWDOWN_API_KEY_PEPPER_FILE", refused)
+        assert run_process("serve", "--listen", "127.0.0.1:0").code == exit_codes.LOCKED
+        assert not Path(refused).exists()
+        assert run(*create).code == exit_codes.INVALID
+        monkeypatch.setenv("DRAWDOWN_API_KEY_PEPPER_FILE", serving)
+        text = run(*create).json()["text"]
+        assert run("account", "list", "--target", server.target, "--api-key", text).code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

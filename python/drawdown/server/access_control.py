@@ -31,12 +31,19 @@ class AccessControl:
         self.keys = KeyFile(data, config.api_key_pepper_file)
         self.audit = Audit(AuditFile(data))
         needed = keys_needed(config, self.keys)
-        if config.api_key_pepper_file and config.access != "open":
-            # Before the first key: one made without the setting would close this server to everybody.
-            self.keys.begin()
+        # Before the first key: one made without the setting would close this server to everybody.
+        self._settles_pepper = bool(config.api_key_pepper_file) and config.access != "open"
         self.ring = None if config.access == "open" else KeyRing(self.keys)
         self.access = Access(self.ring if needed else None, self.audit.stranger)
         self._upkeep: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """The folder is this process's: keys made from now on have the pepper of its settings.
+
+        Raises ``ConfigError`` where there are keys that were hashed with another.
+        """
+        if self._settles_pepper:
+            self.keys.begin()
 
     def start(self, keys_needed_now: Callable[[], None]) -> None:
         """Begin the upkeep; it calls ``keys_needed_now`` once a server that began open is so no longer."""

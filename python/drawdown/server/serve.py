@@ -89,7 +89,7 @@ def run(config: Config) -> int:
         require_store(config.process)
         tls = server_credentials(config.process)
         control = AccessControl(config.process)
-        app = App(config)
+        app = _opened(config, control)
     except (errors.FolderLockedError, errors.SnapshotFencedError) as raised:
         return _refuse(raised, EXIT_LOCKED)
     except (errors.CorruptDataError, errors.SnapshotAheadError) as raised:
@@ -105,6 +105,18 @@ def run(config: Config) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _exit_at_once)
         app.close()
+
+
+def _opened(config: Config, control: AccessControl) -> App:
+    """Engine, control plane and keys, open; raises what any of them does, and then holds nothing."""
+    app = App(config)
+    try:
+        # Only now: a server that the folder's lock refuses would change the pepper of the one that serves.
+        control.begin()
+    except BaseException:
+        app.close()
+        raise
+    return app
 
 
 def _exit_at_once(number: int, _: Any) -> None:
