@@ -64,15 +64,17 @@ def test_a_number_is_never_read_as_another(said: Any, number: str, reads: Any) -
     assert said(f"amount: {number}\n") == {"amount": reads}
 
 
-@pytest.mark.parametrize("is_empty", [False, True])
-def test_a_dry_run_leaves_no_folder_behind(run: Run, tmp_path: Path, is_empty: bool) -> None:
-    """The file is judged against nothing; a folder that is not there stays so, and an empty one empty."""
+@pytest.mark.parametrize("found", [None, [], ["lost+found"]], ids=["absent", "empty", "new disk"])
+def test_a_dry_run_begins_no_store(run: Run, tmp_path: Path, found: list[str] | None) -> None:
+    """The file is judged against nothing, and a folder stays as it was: absent, empty or a new disk's."""
     file, data = tmp_path / "catalog.toml", tmp_path / "shop"
-    if is_empty:
+    if found is not None:
         data.mkdir()
+        for each in found:
+            (data / each).mkdir()
     file.write_text(CATALOG, "utf-8")
     assert "Would change" in run("catalog", "load", file, "--data", data, "--dry-run").out
     file.write_text(CATALOG.replace('cadence = "monthly"', 'cadence = "daily"'), "utf-8")
     wrong = run("catalog", "load", file, "--data", data, "--dry-run")
     assert wrong.code != 0 and "credits.cadence" in wrong.err
-    assert data.exists() == is_empty and not (is_empty and list(data.iterdir()))
+    assert (sorted(each.name for each in data.iterdir()) if data.exists() else None) == found

@@ -68,11 +68,12 @@ class DatabaseOptions(msgspec.Struct, frozen=True):
 
     @contextmanager
     def open_to(self, *, dry_run: bool) -> Iterator[Database]:
-        """The database, made where it is absent; a dry run is judged by an empty one that nobody keeps."""
+        """The database, made where there is none; a dry run is then judged by one that nobody keeps."""
+        from drawdown.runtime.new_store import holds_store
+
         self.check()
         folder = self.folder
-        is_empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-        if self.target is not None or not (dry_run and is_empty):
+        if self.target is not None or not dry_run or holds_store(folder) or folder.is_file():
             with self.open(create=True) as database:
                 yield database
             return
