@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drawdown.cli import exit_codes
 from drawdown.cli.catalog_file_commands import content_of
 from drawdown.errors import InvalidRequestError
 
 from .conftest import CATALOG, Run
+
+PRICE_LIST = '{"prices": [{"id": "m", "input": 2, "output": 10, "input_cached": null}]}'
 
 
 @pytest.fixture
@@ -78,3 +81,20 @@ def test_a_dry_run_begins_no_store(run: Run, tmp_path: Path, found: list[str] | 
     wrong = run("catalog", "load", file, "--data", data, "--dry-run")
     assert wrong.code != 0 and "credits.cadence" in wrong.err
     assert (sorted(each.name for each in data.iterdir()) if data.exists() else None) == found
+
+
+@pytest.mark.parametrize(
+    ("command", "content"),
+    [("catalog load", CATALOG), ("rate import", PRICE_LIST)],
+)
+def test_what_goes_to_a_server_reads_no_setting_of_one_here(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, content: str
+) -> None:
+    """A wrong one is no matter of the server that is named: here nobody answers, and that is told."""
+    monkeypatch.setattr("drawdown.cli.options.REACH_S", 0.2)
+    monkeypatch.setenv("DRAWDOWN_DEDUPE_WINDOW_S", "abc")
+    file = tmp_path / ("file.toml" if content == CATALOG else "file.json")
+    file.write_text(content, "utf-8")
+    refused = run(*command.split(), file, "--target", "localhost:1", "--dry-run")
+    assert refused.code == exit_codes.UNAVAILABLE, refused.err
+    assert "DRAWDOWN_DEDUPE_WINDOW_S" not in refused.err

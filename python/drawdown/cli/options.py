@@ -72,8 +72,8 @@ class DatabaseOptions(msgspec.Struct, frozen=True):
         from drawdown.runtime.new_store import holds_store
 
         self.check()
-        folder = self.folder
-        if self.target is not None or not dry_run or holds_store(folder) or folder.is_file():
+        # A server's folder is none of this machine's: where one is named, no setting is read.
+        if self.target is not None or not dry_run or holds_store(self.folder) or self.folder.is_file():
             with self.open(create=True) as database:
                 yield database
             return
