@@ -67,3 +67,70 @@ def test_a_folders_own_file_may_be_named(run: Run, tmp_path: Path, monkeypatch: 
         done(run, "credit-type", "create", "credits")
         done(run, "customer", "put", "c", "name=Ada")
     assert len(found(run, "customer", "list")) == 1
+
+
+EMPTY = ["absent", "without rows"]
+
+
+@pytest.fixture
+def empty(request: pytest.FixtureRequest, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database without a customer: not there yet, or begun by the command that was mistaken."""
+    url = f"sqlite:///{tmp_path / 'empty.sqlite3'}"
+    if request.param == "without rows":
+        done(run, "credit-type", "create", "credits", "--data", "other")
+        with monkeypatch.context() as named:
+            named.setenv("DRAWDOWN_DB", url)
+            assert found(run, "customer", "list", "--data", "other") == []
+    return url
+
+
+@pytest.mark.parametrize("empty", EMPTY, indirect=True)
+@pytest.mark.parametrize("command", [["backup", "data", "kept"], ["customer", "list"], ["stats"]], ids=str)
+def test_no_empty_database_is_taken_for_the_folders_own_control_plane(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty: str, command: list[str]
+) -> None:
+    """A backup without a row would be one, and the folder closed to whoever names no database."""
+    done(run, "customer", "put", "c", "name=Ada")
+    there = (tmp_path / "empty.sqlite3").exists()
+    with monkeypatch.context() as left_over:
+        left_over.setenv("DRAWDOWN_DB", empty)
+        refused = run(*command)
+    assert refused.code == exit_codes.INVALID
+    assert "(--db or DRAWDOWN_DB) is empty" in refused.err
+    assert (tmp_path / "empty.sqlite3").exists() == there
+    assert not (tmp_path / "kept").exists()
+    assert not (tmp_path / "data" / "control.elsewhere").exists()
+    assert [each["customer_id"] for each in found(run, "customer", "list")] == ["c"]
+    assert found(run, "backup", "data", "kept")["rows"] > 0
+
+
+def test_no_absent_database_is_taken_for_the_one_elsewhere(
+    run: Run, tmp_path: Path, db: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRAWDOWN_DB", f"sqlite:///{tmp_path / 'typing-error.sqlite3'}")
+    for command in (["backup", "data", "kept"], ["customer", "list"]):
+        refused = run(*command)
+        assert refused.code == exit_codes.INVALID, command
+        assert "(--db or DRAWDOWN_DB)" in refused.err, command
+    assert not (tmp_path / "typing-error.sqlite3").exists()
+    monkeypatch.setenv("DRAWDOWN_DB", db)
+    assert len(found(run, "customer", "list")) == 1
+
+
+def test_a_backup_begins_no_control_plane_in_the_database_that_it_names(run: Run, tmp_path: Path) -> None:
+    done(run, "credit-type", "create", "credits")
+    refused = run("backup", "data", "kept", "--db", f"sqlite:///{tmp_path / 'new.sqlite3'}")
+    assert refused.code == exit_codes.INVALID
+    assert "so it is not that of data" in refused.err
+    assert not (tmp_path / "new.sqlite3").exists()
+    assert not (tmp_path / "data" / "control.elsewhere").exists()
+
+
+def test_a_control_plane_may_be_begun_elsewhere_beside_a_file_without_rows(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done(run, "credit-type", "create", "credits")
+    assert found(run, "customer", "list") == []
+    monkeypatch.setenv("DRAWDOWN_DB", f"sqlite:///{tmp_path / 'new.sqlite3'}")
+    done(run, "customer", "put", "c", "name=Ada")
+    assert (tmp_path / "data" / "control.elsewhere").exists()

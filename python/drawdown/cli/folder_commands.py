@@ -130,6 +130,7 @@ def backup(
     if target is not None and db is not None:
         raise InvalidRequestError("db: the server names its database; leave --db out", field="db")
     if target is None:
+        _require_begun(places[0], db)
         with open_folder(places[0], db=db) as database:
             taken = database.take_backup(places[1].absolute())
     else:
@@ -139,6 +140,15 @@ def backup(
         print_json(taken)
     else:
         print_table("Backup", ["what", "found"], msgspec.to_builtins(taken).items())
+
+
+def _require_begun(folder: Path, db: str | None) -> None:
+    """What is copied is there already: a backup begins no control plane. Raises ``ConfigError``."""
+    from drawdown.config import load
+    from drawdown.storage.sql.elsewhere import require_begun
+
+    process = load(flags={"data": str(folder), "db": db}).process
+    require_begun(process.db, process.data)
 
 
 def restore(

@@ -21,8 +21,8 @@ def open_control(
 ) -> ControlPlane:
     """The control plane of this folder.
 
-    Raises ``ConfigError`` (a URL it cannot use, or none where the folder's control plane is elsewhere),
-    ``UnavailableError`` (the database cannot be reached).
+    Raises ``ConfigError`` (a URL it cannot use, or none or an empty database where the control plane is in
+    another), ``UnavailableError`` (the database cannot be reached).
     """
     require_named(process.db, process.data)
     seller = Party(

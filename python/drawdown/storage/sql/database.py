@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from drawdown import errors
 from drawdown.storage.small_file import close_to_others, keep_to_owner
+from drawdown.storage.sql.metadata import metadata
 from drawdown.storage.sql.wakes import Wakes
 from drawdown.storage.sql.work import Work
 
@@ -113,6 +114,32 @@ class SqlDatabase:
         self._engine.dispose()
 
 
+def is_begun(url: str, *, with_rows: bool = False) -> bool:
+    """Whether the database has a control plane's tables; ``with_rows``: and something in them. Makes none.
+
+    Raises ``ConfigError`` for a URL it cannot use, ``UnavailableError`` where it cannot be reached.
+    """
+    engine = _create_engine(url)
+    file = engine.url.database or ""
+    if engine.dialect.name == "sqlite" and not file.startswith("file:") and not Path(file).is_file():
+        return False
+    try:
+        with engine.connect() as connection:
+            found = set(sqlalchemy.inspect(connection).get_table_names())
+            tables = [table for table in metadata.sorted_tables if table.name in found]
+            if not with_rows:
+                return bool(tables)
+            one = sqlalchemy.literal(1)
+            return any(
+                connection.execute(sqlalchemy.select(one).select_from(table).limit(1)).first() is not None
+                for table in tables
+            )
+    except DBAPIError as raised:
+        raise _translated(raised) from raised
+    finally:
+        engine.dispose()
+
+
 def _translated(raised: DBAPIError) -> errors.DrawdownError:
     if isinstance(raised, sqlalchemy.exc.OperationalError):
         return errors.UnavailableError(
@@ -140,16 +167,22 @@ def open_engine(url: str) -> sqlalchemy.Engine:
 
     Raises ``ConfigError`` for a URL it cannot use.
     """
+    engine = _create_engine(url)
+    if engine.dialect.name == "sqlite":
+        _keep_to_owner(engine.url.database or "")
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _create_engine(url: str) -> sqlalchemy.Engine:
+    """Connections as SQLAlchemy makes them. Raises ``ConfigError`` for a URL it cannot use."""
     try:
         engine = sqlalchemy.create_engine(url)
     except (sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError, ModuleNotFoundError) as raised:
         raise errors.ConfigError(f"db: {raised}; give postgresql://…", field="db") from raised
     if engine.dialect.name not in ("sqlite", "postgresql"):
         raise errors.ConfigError(f"db: {engine.dialect.name} is not SQLite or PostgreSQL", field="db")
-    if engine.dialect.name == "sqlite":
-        _keep_to_owner(engine.url.database or "")
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 

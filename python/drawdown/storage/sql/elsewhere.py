@@ -1,7 +1,8 @@
 """The mark of a data folder whose control plane is in another database (setting ``db``).
 
 Without it, whoever opened the folder and named no database would find a control plane without a customer in
-it, and back that up. The mark does not say where the database is: its address has a password in it.
+it, and back that up; as would, mark or not, whoever named an empty one. The mark does not say where the
+database is: its address has a password in it.
 """
 
 from pathlib import Path
@@ -12,7 +13,7 @@ from sqlalchemy.exc import ArgumentError
 
 from drawdown import errors
 from drawdown.storage.small_file import replace_file
-from drawdown.storage.sql.database import FILE_NAME, url_of
+from drawdown.storage.sql.database import FILE_NAME, is_begun, url_of
 
 # `drawdown.embedded` has the same name, so as not to load SQLAlchemy for it.
 MARK: Final = "control.elsewhere"
@@ -22,14 +23,47 @@ _TEXT: Final = (
 
 
 def require_named(db: str, folder: str) -> None:
-    """Raises ``ConfigError`` where no database is named and the folder's control plane is in another."""
-    mark = Path(folder) / MARK
-    if not db and mark.exists():
-        raise errors.ConfigError(
-            f"db: the control plane of {folder} is in another database: name that, as its server does (--db "
-            f"or DRAWDOWN_DB). Only where the {FILE_NAME} of the folder is to go on instead, remove {mark}",
-            field="db",
+    """The database that ``db`` names, or the folder's own where it names none, may be the control plane's.
+
+    Raises ``ConfigError`` where that is in another: none is named for a folder with the mark, or an empty
+    one for a folder that has a control plane. Looks only; ``UnavailableError`` where that cannot be reached.
+    """
+    mark, own = Path(folder) / MARK, Path(folder) / FILE_NAME
+    if not db:
+        if mark.exists():
+            raise _wrong(
+                f"the control plane of {folder} is in another database: name that, as its server does (--db "
+                f"or DRAWDOWN_DB). Only where the {FILE_NAME} of the folder is to go on instead, "
+                f"remove {mark}"
+            )
+    elif _is_own_file(db, folder):
+        return
+    elif mark.exists():
+        if not is_begun(url_of(db, folder)):
+            raise _wrong(
+                f"the control plane of {folder} is in another database, and the one that is named (--db or "
+                f"DRAWDOWN_DB) is empty: name that of its server. Only where it is lost and one is to begin "
+                f"anew, remove {mark}"
+            )
+    elif not is_begun(url_of(db, folder), with_rows=True) and is_begun(url_of("", folder), with_rows=True):
+        raise _wrong(
+            f"the control plane of {folder} is its {FILE_NAME}, and the database that is named (--db or "
+            "DRAWDOWN_DB) is empty: name none. To move it there, take a backup and restore that with --db; "
+            f"only where one is to begin anew, move {own} away, with its -wal"
         )
+
+
+def require_begun(db: str, folder: str) -> None:
+    """Raises ``ConfigError`` where ``db`` names a database that no control plane was begun in. Looks only."""
+    if db and not _is_own_file(db, folder) and not is_begun(url_of(db, folder)):
+        raise _wrong(
+            f"the database that is named (--db or DRAWDOWN_DB) is empty, so it is not that of {folder}: name "
+            "the one that its server does, or none where the control plane is in the folder"
+        )
+
+
+def _wrong(said: str) -> errors.ConfigError:
+    return errors.ConfigError(f"db: {said}", field="db")
 
 
 def note_elsewhere(db: str, folder: str) -> None:
