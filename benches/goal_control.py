@@ -225,7 +225,7 @@ def _ingest(form: Form, folder: Path, *, days: int) -> tuple[LoadFigures, float]
     program = [sys.executable, "-m", "benches.ahead_server", str(days)]
     settings = {"payments": "test"}
     with ServerProcess(folder, settings=settings, program=program) as server:
-        figures = run_load(server.target, shape, server.cpu_s)
+        figures = run_load(server.target, None, shape, server.cpu_s)
     require(figures.refused == 0 and figures.applied == figures.sent_events, "events were refused")
     with Engine.open(str(folder), ENGINE) as engine:
         plane = ControlPlane(engine, open_sql("", str(folder)))
