@@ -69,28 +69,29 @@ def test_a_joint_invoice_is_retried_with_the_card_of_the_subscription_that_goes_
     assert db.subscription(other).state == "active"
 
 
-def test_what_an_ended_subscription_owes_is_asked_of_the_customers_new_card(
-    db: Database, account: str, name: Name
-) -> None:
+def owed_after_its_end(db: Database, account: str, name: Name) -> str:
+    """The declined invoice of a subscription that was cancelled since."""
     published(db, name("plan"), credits="100")
     db.subscribe(account, name("plan"), subscription_id=name("sub"))
     db.put_customer(name("customer"), payment_method="test_decline")
     db.advance_clock(account, EDGE)
     db.cancel_subscription(name("sub"), when="now")
+    return newest(db, account).invoice_id
+
+
+def test_what_an_ended_subscription_owes_is_asked_of_the_customers_new_card(
+    db: Database, account: str, name: Name
+) -> None:
+    unpaid = owed_after_its_end(db, account, name)
     db.put_customer(name("customer"), payment_method="test_ok")
-    assert db.retry_payment(newest(db, account).invoice_id, retry_id="r").state == "paid"
+    assert db.retry_payment(unpaid, retry_id="r").state == "paid"
 
 
 def test_a_card_named_for_what_an_ended_subscription_owes_pays_it(
     db: Database, account: str, name: Name
 ) -> None:
     """Before the customer's own, which is still the one that was declined."""
-    published(db, name("plan"), credits="100")
-    db.subscribe(account, name("plan"), subscription_id=name("sub"))
-    db.put_customer(name("customer"), payment_method="test_decline")
-    db.advance_clock(account, EDGE)
-    db.cancel_subscription(name("sub"), when="now")
-    unpaid = newest(db, account).invoice_id
+    unpaid = owed_after_its_end(db, account, name)
     assert db.retry_payment(unpaid, retry_id="r", payment_method="test_ok").state == "paid"
 
 
