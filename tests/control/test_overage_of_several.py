@@ -71,6 +71,23 @@ def test_what_was_used_before_a_subscription_began_keeps_its_price(
     assert billed(db, account, APRIL_END) == {"older": [("1.00", HUNDRED)]}
 
 
+@pytest.mark.parametrize("days", [30, 60], ids=["within-the-window", "beyond-it"])
+def test_what_others_closed_settles_nothing_of_an_open_year(
+    db: Database, account: str, name: Name, days: int
+) -> None:
+    """Two older ones are cancelled, at most or more than a dedupe window apart; then the newest is used."""
+    subscribe(db, account, name, "first", "0.01", billing_period="yearly")
+    subscribe(db, account, name, "second", "0.02", billing_period="yearly")
+    db.advance_clock(account, START + timedelta(days=10))
+    subscribe(db, account, name, "newest", "1", billing_period="yearly")
+    for which, day in (("first", 20), ("second", days)):
+        db.advance_clock(account, START + timedelta(days=day))
+        db.cancel_subscription(name(which), when="now")
+    db.advance_clock(account, START + timedelta(days=days + 3))
+    use_past_zero(db, account, 100, "e")
+    assert billed(db, account, START + timedelta(days=377)) == {"newest": [("100.00", HUNDRED)]}
+
+
 def test_each_bills_what_was_used_while_it_was_the_newest(db: Database, account: str, name: Name) -> None:
     """100 before a newer one, 100 while it lasts, 100 after it: 200 at 0.01 and 100 at 0.50."""
     subscribe(db, account, name, "older", "0.01")

@@ -129,7 +129,7 @@ def overage_noted(
     owing = [each.start for each in usage if each.credits != stand[each.start]]
     if settled is not None:
         # What another subscription owes since before is not billed yet.
-        settled = min([settled, *owing])
+        settled = _within_reach(billed, closed, min([settled, *owing]))
     return msgspec.structs.replace(
         billed,
         credits=Decimal(0),
@@ -142,6 +142,19 @@ def overage_noted(
         settled=settled,
         priced=_priced_from(billed.priced, settled),
     )
+
+
+def _within_reach(billed: OverageBilled, closed: Sequence[Arrears], settled: datetime) -> datetime | None:
+    """Not past what the subscription that prices now has closed, or its beginning: what it has counted in its
+    open billing period may have begun long before, and may come to more."""
+    now = billed.priced[-1] if billed.priced else PricedSince(subscription_id="")
+    if now.subscription_id:
+        own = [each.until for each in closed if each.subscription_id == now.subscription_id]
+        reach = max([*own, *([] if now.since is None else [now.since])], default=None)
+        if reach is None or (billed.settled is not None and reach < billed.settled):
+            return billed.settled
+        settled = min(settled, reach)
+    return settled
 
 
 def overage_since(
