@@ -10,8 +10,9 @@ from pathlib import Path
 
 import drawdown
 import pytest
+from drawdown.billing.invoice import Invoice
 from drawdown.client.interface import Database
-from drawdown.subscriptions.identifiers import lane_of
+from drawdown.subscriptions.identifiers import lane_aside, lane_of
 
 from .conftest import SMALL, prepare
 from .plans import published
@@ -57,6 +58,53 @@ def test_a_remainder_rolls_and_the_next_period_begins_while_a_payment_cannot_be_
     assert quick.verify("acme")
 
 
+def finalized_in_advance(db: Database, method: str) -> Invoice:
+    """An invoice that closed while the provider was asked for what is paid of it in advance."""
+    prepare(db)
+    prices = [{"currency": "USD", "model": "per_unit", "amount": "1"}]
+    published(db, "plan", credits="100", overage={"prices": prices}, at_zero={"kind": "overage"})
+    db.put_customer("acme", payment_method=method)
+    db.create_account("acme", customer_id="acme")
+    edge = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
+    row = {"kind": "subscription", "subscription_id": "s", "account": "acme", "plan_id": "plan"}
+    begun = months_before(edge).isoformat()
+    assert db.import_opening([{**row, "started_at": begun, "credits_left": "50"}]).applied
+    wait_until(lambda: [each.state for each in db.invoices("acme")] == ["finalized"])
+    return db.invoices("acme")[0]
+
+
+def test_a_payment_in_advance_that_waits_is_not_asked_for_once_the_invoice_is_paid(tmp_path: Path) -> None:
+    """The invoice closes meanwhile and is marked paid; the provider, in reach again, is asked for nothing."""
+    with drawdown.open(tmp_path / "data", **SMALL, invoice_grace_s=1) as db:
+        invoice = finalized_in_advance(db, "test_unreachable")
+        assert invoice.advance_state == "asked"
+        assert db.mark_invoice_paid(invoice.invoice_id).state == "paid"
+        db.put_customer("acme", payment_method="test_ok")
+        plane = db._control_plane()
+
+        def is_done() -> bool:
+            with plane.sql.transaction() as work:
+                return not work.jobs.heads("", 2**62, 2**62, 10, (lane_aside(lane_of("acme")),))
+
+        wait_until(is_done)
+        assert plane.provider.charges() == []
+
+
+def test_an_advance_that_is_paid_after_the_invoice_was_marked_paid_is_the_accounts(tmp_path: Path) -> None:
+    """The provider had it on its way: what comes besides is money of the account, once."""
+    with drawdown.open(tmp_path / "data", **SMALL, invoice_grace_s=1) as db:
+        invoice = finalized_in_advance(db, "test_pending")
+        assert db.mark_invoice_paid(invoice.invoice_id).state == "paid"
+        plane = db._control_plane()
+        (charge,) = plane.provider.charges()
+        body, headers = plane.provider.finish(charge.key)
+        for _ in range(2):
+            db.provider_callback(body.decode(), headers)
+        with plane.sql.transaction() as work:
+            (balance,) = work.money_balances.find()
+        assert balance.balance == invoice.advance
+
+
 def test_a_first_payment_that_cannot_be_asked_for_holds_up_the_period_that_waits_for_it(
     quick: Database,
 ) -> None:
@@ -73,4 +121,4 @@ def test_a_first_payment_that_cannot_be_asked_for_holds_up_the_period_that_waits
 
     quick.put_customer("acme", payment_method="test_ok")
     wait_until(lambda: quick.balance("acme", "credits").available == Decimal(1000))
-    assert quick.subscription("s").state == "active"
+    wait_until(lambda: quick.subscription("s").state == "active")

@@ -59,16 +59,17 @@ def close_invoice_usage(step: Step, job: StoredJob, _: object) -> None:
 def advance_of(step: Step, job: StoredJob) -> Asking | None:
     """What to ask the provider for before the invoice is final."""
     invoice = step.work.invoice(job.payload["invoice_id"])
-    if invoice.advance is None or invoice.advance_state != "asked" or invoice.state == "void":
+    if invoice.advance is None or invoice.advance_state != "asked" or invoice.state in ("void", "paid"):
         return None
     key = f"{ADVANCE_KEY}{invoice.invoice_id}"
     return asking(step, job, _payment(step, invoice, key, invoice.advance, "in advance"))
 
 
 def payment_of(step: Step, job: StoredJob) -> Asking | None:
-    """What to ask the provider for; nothing where the invoice is not open any more."""
+    """What to ask the provider for; nothing where the invoice is not open any more, or was declined since:
+    then its retries ask."""
     invoice = step.work.invoice(job.payload["invoice_id"])
-    if invoice.state != "finalized" or invoice.rest.minor <= 0:
+    if invoice.state != "finalized" or invoice.attempts or invoice.rest.minor <= 0:
         return None
     return asking(step, job, _attempt(step, invoice))
 

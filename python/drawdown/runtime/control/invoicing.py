@@ -202,6 +202,11 @@ def settle_advance(step: Step, invoice: Invoice, at: datetime) -> Invoice:
     """The advance is paid; what waited for the payment is released."""
     if invoice.advance is None or invoice.advance_state == "paid":
         return invoice
+    if invoice.state == "paid":
+        # Somebody marked it paid while the provider was asked: what came besides is the account's.
+        add_to_balance(step, invoice.account, invoice.advance)
+        tell(step, "payment.succeeded", invoice, price=str(invoice.advance), to_balance=str(invoice.advance))
+        return step.work.invoices.put(msgspec.structs.replace(invoice, advance_state="paid"))
     paid = msgspec.structs.replace(invoice, advance_state="paid", releases=(), payment_failure="")
     release(step, invoice.releases)
     tell_subscriptions(step, invoice, PAID_JOB, at, "advance")

@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, Table
 
 from drawdown.storage.sql import tables
 from drawdown.subscriptions.erasing import erased_document
-from drawdown.subscriptions.identifiers import lane_of
+from drawdown.subscriptions.identifiers import lane_aside, lane_of
 
 # Tables with rows of an account, and their columns that hold JSON.
 _OF_ACCOUNTS: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
@@ -30,7 +30,7 @@ def erase_texts(connection: Connection, accounts: Sequence[str], texts: Sequence
     for account in accounts:
         for table, columns in _OF_ACCOUNTS:
             count += _erase_in(connection, table, columns, table.c.account == account, texts)
-        lane = tables.flow.job.c.lane == lane_of(account)
+        lane = tables.flow.job.c.lane.in_((lane_of(account), lane_aside(lane_of(account))))
         count += _erase_in(connection, tables.flow.job, ("body",), lane, texts)
         # Of a failure the time and the place matter, not the words.
         connection.execute(sa.update(tables.flow.job).where(lane).values(failure=""))
