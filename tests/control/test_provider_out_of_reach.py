@@ -10,8 +10,10 @@ from pathlib import Path
 
 import drawdown
 import pytest
+import sqlalchemy as sa
 from drawdown.billing.invoice import Invoice
 from drawdown.client.interface import Database
+from drawdown.storage.sql import tables
 from drawdown.subscriptions.identifiers import lane_aside, lane_of
 
 from .conftest import SMALL, prepare
@@ -122,3 +124,26 @@ def test_a_first_payment_that_cannot_be_asked_for_holds_up_the_period_that_waits
     quick.put_customer("acme", payment_method="test_ok")
     wait_until(lambda: quick.balance("acme", "credits").available == Decimal(1000))
     wait_until(lambda: quick.subscription("s").state == "active")
+
+
+def test_an_erasure_drops_the_words_of_a_payment_that_stepped_aside(quick: Database) -> None:
+    """What a provider out of reach said may name the customer."""
+    published(quick, "plan", credits=CREDITS, release="immediate")
+    quick.create_pack("pack", name="pack", amount="5", prices=[{"currency": "USD", "amount": "3"}])
+    quick.put_customer("jane", payment_method="test_ok")
+    quick.create_account("acme", customer_id="jane")
+    quick.subscribe("acme", "plan", subscription_id="s")
+    quick.put_customer("jane", payment_method="test_unreachable")
+    quick.add_service("s", "pack", service_id="bought", schedule="one_off")
+
+    def words() -> list[str]:
+        aside = tables.flow.job.c.lane == lane_aside(lane_of("acme"))
+        plane = quick._control_plane()  # type: ignore[attr-defined]
+        with plane.sql._engine.connect() as connection:
+            return list(connection.execute(sa.select(tables.flow.job.c.failure).where(aside)).scalars())
+
+    wait_until(lambda: any(words()))
+    quick.put_customer("jane", payment_method="test_ok")
+    quick.close_account("acme", confirm=True)
+    quick.erase_customer("jane", confirm=True)
+    assert words() and not any(words())
