@@ -17,6 +17,7 @@ use crate::threshold::{THRESHOLDS_MAX, parse_percent};
 /// Of an account that names none.
 pub const DEFAULT_RATE_TABLE: &str = "default";
 
+/// Of periods that are not closed, beside the one that comes with the first.
 const EDGES_MAX: usize = 1_200;
 
 impl Engine {
