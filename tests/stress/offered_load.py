@@ -18,9 +18,11 @@ from typing import Any
 import grpc
 import grpc.aio
 from drawdown.cli.bench_preparation import METER, QUANTITY
+from drawdown.client.call_window import AioWindowedMethod
 from drawdown.client.channel import OPTIONS, RECORD_USAGE, STREAM_USAGE
 from drawdown.client.rpc_errors import error_of, retry_after_s
 from drawdown.engine import LoadGenerator, decode_ack
+from drawdown.errors import OverloadedError
 from drawdown.model import now_us
 
 TICK_S = 0.005
@@ -43,6 +45,8 @@ class Offer:
     of a rate: finds what the server can do."""
     streams: int = 0
     """As many usage streams, ``STREAM_WINDOW`` batches in flight on each, instead of calls."""
+    windows: bool = False
+    """Calls of a connection go through the client library's window instead of each for itself."""
 
 
 @dataclass
@@ -54,6 +58,8 @@ class Answers:
     calls_ok: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
+    unsent: int = 0
+    """Calls that the client kept back until their time was over; not among ``calls``."""
     seconds: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
     refused_ms: list[float] = field(default_factory=list)
@@ -65,7 +71,8 @@ class Answers:
 
     def report(self) -> dict[str, Any]:
         found = {
-            name: getattr(self, name) for name in ("calls", "calls_ok", "events_ok", "refused", "unknown")
+            name: getattr(self, name)
+            for name in ("calls", "calls_ok", "events_ok", "refused", "unknown", "unsent")
         }
         return {
             **found,
@@ -100,20 +107,31 @@ async def offer(target: str, shape: Offer) -> Answers:
         grpc.aio.insecure_channel(target, options=[*OPTIONS, ("grpc.use_local_subchannel_pool", 1)])
         for _ in range(shape.connections)
     ]
-    stubs = [channel.unary_unary(RECORD_USAGE) for channel in channels]
+
+    def sending(method: Any) -> Any:
+        # The batch is made when it is sent: a client that keeps calls back has no work by them either.
+        def send(number: int, timeout: float) -> Any:
+            return method(generator.next(number, now_us()), timeout=timeout)
+
+        return AioWindowedMethod(send) if shape.windows else send
+
+    stubs = [sending(channel.unary_unary(RECORD_USAGE)) for channel in channels]
 
     async def call(number: int) -> float:
         """How long the server asks to wait before the next one."""
-        body = generator.next(number, now_us())
         answers.calls += 1
         began = time.perf_counter()
         try:
-            ack = decode_ack(await stubs[number % len(stubs)](body, timeout=shape.deadline_s))
+            ack = decode_ack(await stubs[number % len(stubs)](number, timeout=shape.deadline_s))
         except grpc.RpcError as failure:
             fault = error_of(failure)
             (answers.refused if fault.definite else answers.unknown)[fault.reason] += 1
             answers.refused_ms.append((time.perf_counter() - began) * 1000)
             return retry_after_s(failure)
+        except OverloadedError:
+            answers.calls -= 1
+            answers.unsent += 1
+            return 0.0
         answers.calls_ok += 1
         answers.events_ok += ack[2]
         answers.latencies_ms.append((time.perf_counter() - began) * 1000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stress.overload import CALLERS, MANY_CALLERS, Overload, Row, judged
+from tests.stress.overload import CALLERS, MANY_CALLERS, WINDOWED, Overload, Row, judged
 
 # Of one measurement beside other work a part may have had the processors and another not.
 MEASUREMENTS = 3
@@ -42,6 +42,7 @@ def test_a_quiet_caller_without_an_answer_is_no_fast_one(answered: int, complain
         *callers,
         "unary, 1x",
         "unary, 4x",
+        WINDOWED,
         "4 streams",
         "16 streams",
         "quiet caller beside 16 streams",

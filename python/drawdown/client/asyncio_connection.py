@@ -35,6 +35,7 @@ from drawdown.client.asyncio_recorder import AioRecorder
 from drawdown.client.asyncio_reservations import AioReservationCalls
 from drawdown.client.asyncio_scales import AioScales
 from drawdown.client.backoff import Backoff, RetryBudget
+from drawdown.client.call_window import AioWindowedMethod
 from drawdown.client.control import over_grpc
 from drawdown.client.control.awaited import AwaitedControlMethods
 from drawdown.client.interface import CheckLike, EventLike
@@ -54,7 +55,7 @@ from drawdown.client.usage_event import (
 )
 from drawdown.client.watch import stream_watch
 from drawdown.engine import BatchEncoder, answers
-from drawdown.errors import UnavailableError
+from drawdown.errors import OverloadedError, UnavailableError
 from drawdown.model import (
     Account,
     AmountLike,
@@ -109,7 +110,7 @@ class AioConnection(
         self._retries = RetryBudget()
         opened = channels.open_aio_channel(target, channels.tls_of(tls, root_certificates))
         self._channel: Any = channels.ClosableChannel(opened)
-        self._record_usage = self._channel.unary_unary(channels.RECORD_USAGE)
+        self._record_usage = AioWindowedMethod(self._channel.unary_unary(channels.RECORD_USAGE))
         self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
         self._raw_batch_check = self._channel.unary_unary(channels.BATCH_CHECK)
         self._checks = CheckCoalescer(lambda request: self._call(self._raw_batch_check, request))
@@ -133,6 +134,9 @@ class AioConnection(
             try:
                 left = max(0.001, deadline - loop.time())
                 return await method(request, timeout=left, metadata=self._metadata)
+            except OverloadedError as kept_back:
+                kept_back.definite = not unknown
+                raise
             except asyncio.CancelledError:
                 if channels.task_is_cancelled():
                     raise

@@ -18,6 +18,7 @@ from drawdown.client import reservation_messages as messages
 from drawdown.client import watch_messages as watches
 from drawdown.client.answers import check_results, checks_to_request, not_definite_after, usage_results
 from drawdown.client.backoff import Backoff, RetryBudget
+from drawdown.client.call_window import WindowedMethod
 from drawdown.client.control import over_grpc
 from drawdown.client.correction_messages import correct_request, corrected
 from drawdown.client.interface import CheckLike, Database, EventLike
@@ -32,7 +33,7 @@ from drawdown.client.usage_event import SealedEvent, encode_event, event_from, o
 from drawdown.client.watch import StreamWatch, Watch
 from drawdown.engine import BatchEncoder, answers
 from drawdown.engine.ledger_reads import LedgerReads
-from drawdown.errors import DrawdownError
+from drawdown.errors import DrawdownError, OverloadedError
 from drawdown.model import (
     Account,
     Balance,
@@ -85,7 +86,7 @@ class Connection(LedgerReads, Database):
         self._retries = RetryBudget()
         opened = channels.open_channel(target, channels.tls_of(tls, root_certificates))
         self._channel: Any = channels.ClosableChannel(opened)
-        self._record_usage = self._channel.unary_unary(channels.RECORD_USAGE)
+        self._record_usage = WindowedMethod(self._channel.unary_unary(channels.RECORD_USAGE))
         self._admin = admin_pb2_grpc.AdminServiceStub(self._channel)
         self._entitlement = entitlement_pb2_grpc.EntitlementServiceStub(self._channel)
         self._account = account_pb2_grpc.AccountServiceStub(self._channel)
@@ -105,6 +106,9 @@ class Connection(LedgerReads, Database):
             try:
                 left = max(0.001, deadline - time.monotonic())
                 return method(request, timeout=left, metadata=self._metadata)
+            except OverloadedError as kept_back:
+                kept_back.definite = not unknown
+                raise
             except grpc.RpcError as failure:
                 error: DrawdownError = error_of(failure)
                 # An earlier attempt may have been applied, whatever is said of this one.
