@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -124,6 +124,40 @@ def test_a_first_payment_that_cannot_be_asked_for_holds_up_the_period_that_waits
     quick.put_customer("acme", payment_method="test_ok")
     wait_until(lambda: quick.balance("acme", "credits").available == Decimal(1000))
     wait_until(lambda: quick.subscription("s").state == "active")
+
+
+def close(db: Database) -> None:
+    db.close_account("acme", confirm=True)
+
+
+def cancel(db: Database) -> None:
+    db.cancel_subscription("s", when="now")
+
+
+@pytest.mark.parametrize("ended_by", [cancel, close])
+def test_what_ended_before_its_first_payment_could_be_asked_for_is_never_charged(
+    quick: Database, ended_by: Callable[[Database], None]
+) -> None:
+    """The provider is in reach again afterwards: the invoice is void, and nobody is asked."""
+    published(quick, "plan")
+    quick.put_customer("acme", payment_method="test_unreachable")
+    quick.create_account("acme", customer_id="acme")
+    assert quick.subscribe("acme", "plan", subscription_id="s").state == "pending"
+    ended_by(quick)
+    assert quick.subscription("s").state == "ended"
+    assert [each.state for each in quick.invoices("acme")] == ["void"]
+
+    quick.put_customer("acme", payment_method="test_ok")
+    plane = quick._control_plane()  # type: ignore[attr-defined]
+    wait_until(lambda: not due_jobs(quick, "invoice.collect"))
+    assert plane.provider.charges() == []
+
+
+def due_jobs(db: Database, kind: str) -> list[str]:
+    """Jobs of a kind that wait for the wall clock, by their keys."""
+    with db._control_plane().sql.transaction() as work:  # type: ignore[attr-defined]
+        lanes = (lane_of("acme"), lane_aside(lane_of("acme")))
+        return [each.key for each in work.jobs.heads("", 2**62, 2**62, 10, lanes) if each.kind == kind]
 
 
 def test_an_erasure_drops_the_words_of_a_payment_that_stepped_aside(quick: Database) -> None:

@@ -324,10 +324,16 @@ def drop_invoice(step: Step, invoice_id: str) -> None:
 
 
 def drop_unpaid(step: Step, subscription: Subscription) -> None:
-    """Invoices of this subscription alone whose payment has failed are void: it ended before it began."""
-    for invoice in step.work.invoices.find(account=subscription.account, state="finalized", order="row"):
+    """What this subscription alone was to begin with is void: it ended before, and nobody is asked for it.
+
+    So is what else of it alone was asked for and declined.
+    """
+    for invoice in step.work.invoices.find(
+        tables.billing.invoice.c.state.in_(("draft", "finalized")), account=subscription.account, order="row"
+    ):
         concerned = {line.subscription_id for line in invoice.lines}
-        if invoice.payment_failure and concerned == {subscription.subscription_id}:
+        begins = any(line.kind in IN_ADVANCE for line in invoice.lines) and not invoice.arrears
+        if concerned == {subscription.subscription_id} and (begins or invoice.payment_failure):
             drop_invoice(step, invoice.invoice_id)
 
 
