@@ -11,7 +11,6 @@ from pathlib import Path
 import drawdown
 import pytest
 from drawdown.embedded import EmbeddedDatabase
-from drawdown.errors import UnavailableError
 from drawdown.payments.stripe_provider import StripeProvider
 from drawdown.runtime.control import charging
 
@@ -96,12 +95,26 @@ def test_an_invoice_whose_answer_was_lost_is_found(tmp_path: Path, stub: StripeS
         published(db, "plan")
         db.subscribe("acme", "plan", subscription_id="s")
         stub.lose_next = 3
-        with pytest.raises(UnavailableError):
-            db.advance_clock("acme", EDGE)
+        db.advance_clock("acme", EDGE)
+        assert [each.state for each in db.invoices("acme")] == ["paid", "finalized"]
         stub.forget_keys()
         db.advance_clock("acme", EDGE)
         assert states(stub) == ["succeeded"] * 2
         assert [each.state for each in db.invoices("acme")] == ["paid", "paid"]
+
+
+def test_what_is_paid_for_at_the_very_end_of_its_first_period_goes_on(
+    tmp_path: Path, stub: StripeStub
+) -> None:
+    """Asked for three times, and answered when the period ends: active, in its second period."""
+    with shop(tmp_path, stub) as db:
+        published(db, "plan")
+        stub.lose_next = 6
+        assert db.subscribe("acme", "plan", subscription_id="s").state == "pending"
+        db.advance_clock("acme", EDGE)
+        assert db.subscription("s").state == "active"
+        assert [each.state for each in db.invoices("acme")] == ["paid", "paid"]
+        assert states(stub) == ["succeeded"] * 2
 
 
 def test_a_purchase_whose_answer_was_lost_in_a_downtime_is_found(

@@ -293,3 +293,41 @@ def test_a_list_from_an_instant_on_is_that_list_whatever_was_brought(
         work.invoices.bring_lists([name("a")], by="account", order="row", since=since(3))
         assert work.invoices.find(account=name("a"), order="row", since=since(3)) == [*made[3:], another]
         assert work.invoices.find(account=name("a"), order="row", since=since(9)) == []
+
+
+@pytest.mark.parametrize(("fault", "done"), [(UnavailableError("away"), 1), (ValueError("ours"), 0)])
+def test_what_we_did_wrong_holds_its_lane_where_a_world_out_of_reach_does_not(
+    plane: ControlPlane, name: Name, fault: Exception, done: int
+) -> None:
+    """Of a kind that steps aside; the job behind it is done or waits."""
+    seen: list[str] = []
+
+    def handle(step: Any, job: Any, _: object) -> None:
+        if job.payload["fails"]:
+            raise fault
+        seen.append(job.key)
+
+    with kind_of(name("kind"), handle, steps_aside=True) as kind:
+        for number in range(2):
+            put(plane, kind, f"{name('job')}-{number}", name("lane"), number, fails=number == 0)
+        for _ in range(2):
+            plane.jobs.run_lanes((name("lane"),), 100)
+        assert len(seen) == done
+        with plane.sql.transaction() as work:
+            for number in range(2):
+                work.jobs.cancel(f"{name('job')}-{number}", now_us())
+
+
+def test_a_payment_of_an_invoice_that_is_not_there_stops_no_other_account(
+    plane: ControlPlane, name: Name
+) -> None:
+    """The scheduler's pass goes on behind it, and it is tried again by itself."""
+    seen: list[str] = []
+    with kind_of(name("kind"), lambda step, job, _: seen.append(job.key)) as kind:
+        put(plane, "invoice.collect", name("lost"), name("lane"), invoice_id="none")
+        put(plane, kind, name("job"), name("other"), 1)
+        plane.jobs.run_due(100)
+        assert seen == [name("job")]
+        assert states(plane, "invoice.collect") == {name("lost"): 1}
+        with plane.sql.transaction() as work:
+            work.jobs.cancel(name("lost"), now_us())

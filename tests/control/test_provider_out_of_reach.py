@@ -16,7 +16,7 @@ from drawdown.client.interface import Database
 from drawdown.storage.sql import tables
 from drawdown.subscriptions.identifiers import lane_aside, lane_of
 
-from .conftest import SMALL, prepare
+from .conftest import SMALL, START, prepare
 from .plans import published
 from .test_rollover_after_downtime import CREDITS, months_before
 from .waiting import wait_until
@@ -107,23 +107,71 @@ def test_an_advance_that_is_paid_after_the_invoice_was_marked_paid_is_the_accoun
         assert balance.balance == invoice.advance
 
 
-def test_a_first_payment_that_cannot_be_asked_for_holds_up_the_period_that_waits_for_it(
-    quick: Database,
-) -> None:
-    """Its first period's end would end the subscription, and the money be asked for all the same."""
-    published(quick, "plan")
-    quick.put_customer("acme", payment_method="test_unreachable")
-    quick.create_account("acme", customer_id="acme")
-    assert quick.subscribe("acme", "plan", subscription_id="s").state == "pending"
-    (invoice,) = quick.invoices("acme")
-    assert (invoice.state, invoice.payment_failure) == ("finalized", "")
-    with quick._control_plane().sql.transaction() as work:  # type: ignore[attr-defined]
-        (head,) = work.jobs.heads("", 2**62, 2**62, 10, (lane_of("acme"),))
-    assert (head.kind, head.payload["invoice_id"]) == ("invoice.collect", invoice.invoice_id)
-
+def test_a_first_payment_that_cannot_be_asked_for_holds_up_no_other_subscription(quick: Database) -> None:
+    """Beside it a remainder rolls and a period begins over an edge; in reach again it is paid and active."""
+    published(quick, "plan", credits=CREDITS, release="immediate")
+    published(quick, "addon", credits="10", fee="3")
     quick.put_customer("acme", payment_method="test_ok")
-    wait_until(lambda: quick.balance("acme", "credits").available == Decimal(1000))
-    wait_until(lambda: quick.subscription("s").state == "active")
+    quick.create_account("acme", customer_id="acme")
+    edge = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
+    row = {"kind": "subscription", "subscription_id": "s", "account": "acme", "plan_id": "plan"}
+    begun = months_before(edge).isoformat()
+    assert quick.import_opening([{**row, "started_at": begun, "credits_left": "400"}]).applied
+    quick.put_customer("acme", payment_method="test_unreachable")
+    assert quick.subscribe("acme", "addon", subscription_id="x").state == "pending"
+
+    wait_until(lambda: quick.balance("acme", "credits").available == Decimal(1400))
+    assert quick.subscription("x").state == "pending"
+    quick.put_customer("acme", payment_method="test_ok")
+    wait_until(lambda: quick.balance("acme", "credits").available == Decimal(1410))
+    wait_until(lambda: quick.subscription("x").state == "active")
+
+
+@pytest.fixture
+def on_a_clock(tmp_path: Path) -> Iterator[Database]:
+    """An account on a clock of its own, whose customer's payments cannot be asked for."""
+    with drawdown.open(tmp_path / "data", **SMALL) as opened:
+        prepare(opened)
+        opened.put_customer("acme", payment_method="test_unreachable")
+        opened.create_account("acme", customer_id="acme", test_clock=START)
+        yield opened
+
+
+def test_a_clock_goes_on_while_a_payment_cannot_be_asked_for(on_a_clock: Database) -> None:
+    """It is asked for again whenever the clock moves."""
+    published(on_a_clock, "plan", release="immediate")
+    on_a_clock.subscribe("acme", "plan", subscription_id="s")
+    assert on_a_clock.advance_clock("acme", START + timedelta(days=29)).applied
+    assert on_a_clock.balance("acme", "credits").available == Decimal(1000)
+    assert [each.state for each in on_a_clock.invoices("acme")] == ["finalized", "finalized"]
+    on_a_clock.put_customer("acme", payment_method="test_ok")
+    on_a_clock.advance_clock("acme", START + timedelta(days=30))
+    assert [each.state for each in on_a_clock.invoices("acme")] == ["paid", "paid"]
+
+
+def test_what_could_not_be_asked_for_ends_with_its_first_period_and_is_never_charged(
+    on_a_clock: Database,
+) -> None:
+    published(on_a_clock, "plan")
+    assert on_a_clock.subscribe("acme", "plan", subscription_id="s").state == "pending"
+    on_a_clock.advance_clock("acme", START + timedelta(days=29))
+    assert on_a_clock.subscription("s").state == "ended"
+    on_a_clock.put_customer("acme", payment_method="test_ok")
+    on_a_clock.advance_clock("acme", START + timedelta(days=30))
+    assert [each.state for each in on_a_clock.invoices("acme")] == ["void"]
+    assert on_a_clock._control_plane().provider.charges() == []  # type: ignore[attr-defined]
+
+
+def test_credits_of_a_later_cadence_wait_with_the_first_payment(on_a_clock: Database) -> None:
+    """Of a year that is paid for in its second month, that month's credits are there."""
+    published(on_a_clock, "plan", billing_period="yearly")
+    on_a_clock.subscribe("acme", "plan", subscription_id="s")
+    on_a_clock.advance_clock("acme", START + timedelta(days=29))
+    assert on_a_clock.balance("acme", "credits").available == 0
+    on_a_clock.put_customer("acme", payment_method="test_ok")
+    on_a_clock.advance_clock("acme", START + timedelta(days=30))
+    assert on_a_clock.subscription("s").state == "active"
+    assert on_a_clock.balance("acme", "credits").available == Decimal(1000)
 
 
 def close(db: Database) -> None:

@@ -170,7 +170,8 @@ class ControlPlane:
         """A group of commands from outside, as the engine's ``execute_json`` takes it.
 
         An account's own clock does not jump: the jobs that fall due on its way are done first, in order.
-        Raises the fault of a job that failed: the clock stands where it was due, repeat to go on.
+        Raises the fault of a job that failed and did not step aside: the clock stands where it was due,
+        repeat to go on.
         """
         if not _may_have(group, _CLOCK):
             return self.engine.execute_json(group, account_prefix=account_prefix)

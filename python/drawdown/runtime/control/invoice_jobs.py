@@ -28,7 +28,6 @@ from drawdown.runtime.control.payment_retries import (
     method_of,
     note_failure,
     schedule_retry,
-    steps_aside,
 )
 from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
@@ -90,7 +89,7 @@ def _payment(step: Step, invoice: Invoice, key: str, amount: Money, named: str) 
     )
 
 
-@carries_out(ADVANCE_JOB, ask=advance_of, effect=ask_for_money, bring=bring_invoices, steps_aside=steps_aside)
+@carries_out(ADVANCE_JOB, ask=advance_of, effect=ask_for_money, bring=bring_invoices, steps_aside=True)
 def collect_advance(step: Step, job: StoredJob, result: Charge | None) -> None:
     """What the provider said of the advance is on the draft."""
     invoice = step.work.invoice(job.payload["invoice_id"])
@@ -122,7 +121,7 @@ def apply_advance(step: Step, invoice: Invoice, charge: Charge, at: datetime) ->
     return invoice
 
 
-@carries_out(COLLECT_JOB, ask=payment_of, effect=ask_for_money, bring=bring_invoices, steps_aside=steps_aside)
+@carries_out(COLLECT_JOB, ask=payment_of, effect=ask_for_money, bring=bring_invoices, steps_aside=True)
 def collect_invoice(step: Step, job: StoredJob, result: Charge | None) -> None:
     """What the provider said is on the invoice."""
     if result is not None:
@@ -138,7 +137,7 @@ def retry_of(step: Step, job: StoredJob) -> Asking | None:
     return asking(step, job, _attempt(step, invoice), again=True)
 
 
-@carries_out(RETRY_JOB, ask=retry_of, effect=ask_for_money, steps_aside=steps_aside)
+@carries_out(RETRY_JOB, ask=retry_of, effect=ask_for_money, steps_aside=True)
 def retry_invoice(step: Step, job: StoredJob, result: Charge | None) -> None:
     """What the provider said of one more attempt; what is still on its way is looked at again on schedule."""
     invoice = step.work.invoice(job.payload["invoice_id"])

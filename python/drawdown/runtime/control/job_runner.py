@@ -17,10 +17,9 @@ from drawdown.model.commands import AdvanceClock
 from drawdown.model.instants import us_from_instant
 from drawdown.runtime.control.fault_points import pass_point
 from drawdown.runtime.control.job_batch import JobBatch
-from drawdown.runtime.control.registry import JOBS, JobKind
+from drawdown.runtime.control.registry import JOBS
 from drawdown.runtime.control.step import refusal
 from drawdown.storage.sql.jobs import StoredJob
-from drawdown.storage.sql.work import Work
 from drawdown.subscriptions.identifiers import lane_aside
 
 if TYPE_CHECKING:
@@ -113,30 +112,43 @@ class JobRunner:
     def live_through(self, account: str, stands_us: int, to_us: int) -> int:
         """Do the jobs of an account's own clock up to ``to_us``, moving the clock to each on the way.
 
-        Answers where the clock stands then: at the last of them, or where it stood. Raises the fault of the
-        job that failed.
+        What steps aside is tried again at each instant on the way and at ``to_us``, and holds nothing up.
+        Answers where the clock stands then. Raises the fault of another job that failed.
         """
+        aside: set[str] = set()
         for _ in range(STEPS_MAX):
-            with self._plane.sql.transaction() as work:
-                heads = work.jobs.heads(account, to_us, _FAR_FUTURE_US, 1)
-            if not heads:
+            head = self._head_of(account, to_us, aside)
+            if head is None and (not aside or stands_us >= to_us):
                 return stands_us
-            due = max(us_from_instant(heads[0].due_at), stands_us)
+            due = to_us if head is None else us_from_instant(head.due_at)
             if due > stands_us:
-                (result,) = self._plane.engine.execute([AdvanceClock(account=account, to=due)])
-                if not result.applied:
-                    raise refusal(result)
-                self.note_clock(account, due, result.seq)
+                self._move_clock(account, due)
                 stands_us = due
-                pass_point("clock.advanced")
-            lane = heads[0].lane
-            with self._held_lanes((lane,)):
-                batch = self._batch(account, due, _FAR_FUTURE_US, STEPS_MAX)
-                batch.run([lane])
-                self._note(batch)
-            for _, fault in batch.failed:
-                raise fault
+                aside.clear()
+            elif head is not None:
+                with self._held_lanes((head.lane,)):
+                    batch = self._batch(account, stands_us, _FAR_FUTURE_US, STEPS_MAX)
+                    batch.run([head.lane])
+                    self._note(batch)
+                for job, fault in batch.failed:
+                    if not _goes_aside(job, fault):
+                        raise fault
+                    aside.add(lane_aside(job.lane))
         raise errors.InternalError(f"account {account!r}: its jobs do not come to an end at one instant")
+
+    def _head_of(self, clock: str, up_to_us: int, aside: set[str]) -> StoredJob | None:
+        """The next job of a clock in none of the lanes ``aside``."""
+        with self._plane.sql.transaction() as work:
+            heads = work.jobs.heads(clock, up_to_us, _FAR_FUTURE_US, len(aside) + 1)
+        return next((each for each in heads if each.lane not in aside), None)
+
+    def _move_clock(self, account: str, to_us: int) -> None:
+        """An account's own clock stands at ``to_us``."""
+        (result,) = self._plane.engine.execute([AdvanceClock(account=account, to=to_us)])
+        if not result.applied:
+            raise refusal(result)
+        self.note_clock(account, to_us, result.seq)
+        pass_point("clock.advanced")
 
     def note_clock(self, account: str, to_us: int, seq: int) -> None:
         """A restored engine's clock has to go the same way, between the same commands."""
@@ -171,7 +183,7 @@ class JobRunner:
         attempts = job.attempts + 1
         park = kind is not None and attempts >= kind.attempts_max
         backoff = min(BACKOFF_US * 2 ** min(job.attempts, 20), BACKOFF_US_MAX)
-        expected = isinstance(fault, errors.DrawdownError) and not isinstance(fault, errors.InternalError)
+        expected = _is_expected(fault)
         _log.warning(
             "a job failed: %s",
             fault,
@@ -184,7 +196,7 @@ class JobRunner:
                 failure=f"{type(fault).__name__}: {fault}",
                 not_before_us=self._plane.now_us() + backoff,
                 park=park,
-                lane=_lane_after(work, job, kind),
+                lane=lane_aside(job.lane) if _goes_aside(job, fault) else job.lane,
             )
 
     @contextmanager
@@ -223,8 +235,12 @@ class JobRunner:
             self.lane_left()
 
 
-def _lane_after(work: Work, job: StoredJob, kind: JobKind | None) -> str:
-    """Where a job that failed waits to be tried again."""
-    if kind is None or kind.steps_aside is None or not kind.steps_aside(work, job):
-        return job.lane
-    return lane_aside(job.lane)
+def _is_expected(fault: Exception) -> bool:
+    """Whether it says something of the world; any other is a mistake of ours."""
+    return isinstance(fault, errors.DrawdownError) and not isinstance(fault, errors.InternalError)
+
+
+def _goes_aside(job: StoredJob, fault: Exception) -> bool:
+    """Whether a job that failed lets those behind it go on: never over what we did wrong."""
+    kind = JOBS.get(job.kind)
+    return kind is not None and kind.steps_aside and _is_expected(fault)

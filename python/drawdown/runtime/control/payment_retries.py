@@ -22,8 +22,6 @@ from drawdown.billing.retrying import next_retry
 from drawdown.model.decision import Job
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_hooks import GIVEN_UP_JOB, UNPAID_JOB, tell_subscriptions
-from drawdown.storage.sql.jobs import StoredJob
-from drawdown.storage.sql.work import Work
 from drawdown.subscriptions.identifiers import invoice_id, lane_of
 from drawdown.subscriptions.subscription import Subscription
 
@@ -40,22 +38,8 @@ def is_of_period(invoice: Invoice) -> bool:
 
 def concerned(step: Step, invoice: Invoice) -> list[Subscription]:
     """Subscriptions with a line on it."""
-    return _concerned(step.work, invoice)
-
-
-def _concerned(work: Work, invoice: Invoice) -> list[Subscription]:
     ids = dict.fromkeys(line.subscription_id for line in invoice.lines if line.subscription_id)
-    return [work.subscription(each) for each in ids]
-
-
-def steps_aside(work: Work, job: StoredJob) -> bool:
-    """Whether what follows in the account's calendar goes on while nobody can be asked for the payment.
-
-    Not where a subscription has yet to begin with it: its period's end would be the end of it, and the money
-    would be asked for afterwards.
-    """
-    invoice = work.invoice(job.payload["invoice_id"])
-    return all(each.state != "pending" for each in _concerned(work, invoice))
+    return [step.work.subscription(each) for each in ids]
 
 
 def method_of(step: Step, invoice: Invoice) -> str:

@@ -18,7 +18,6 @@ JobHandler = Callable[["Step", StoredJob, Any], None]
 Ask = Callable[["Step", StoredJob], Any]
 Effect = Callable[[Any, Any], Any]
 Bring = Callable[[Work, list[StoredJob]], None]
-StepsAside = Callable[[Work, StoredJob], bool]
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -43,9 +42,9 @@ class JobKind(msgspec.Struct, frozen=True):
     bring: Bring | None
     """Has what many jobs of the kind will read at hand, asked for together."""
     attempts_max: int
-    steps_aside: StepsAside | None
-    """Whether a failed one lets those behind it go on: they wait for its outcome, if at all, by their own
-    rules. ``None``: it holds its lane."""
+    steps_aside: bool
+    """Whether one that the world did not answer lets those behind it go on: they wait for its outcome, if at
+    all, by their own rules. Otherwise, and where the fault is ours, it holds its lane."""
 
 
 CALLS: dict[type[Request], Call] = {}
@@ -75,7 +74,7 @@ def carries_out(
     effect: Effect | None = None,
     bring: Bring | None = None,
     attempts_max: int = 1_000_000,
-    steps_aside: StepsAside | None = None,
+    steps_aside: bool = False,
 ) -> Callable[[JobHandler], JobHandler]:
     """Register the function that does jobs of ``kind``: ``(step, job, what the effect answered)``."""
 

@@ -120,7 +120,8 @@ def make_next_grant(step: Step, job: StoredJob, _: object) -> None:
     if subscription is None:
         return
     number = job.payload["number"]
-    waits_on = subscription.state == "past_due" and subscription.has_period_at(job.due_at)
+    is_unpaid = subscription.state in ("pending", "past_due")
+    waits_on = is_unpaid and subscription.has_period_at(job.due_at)
     if number >= subscription.grant_next and (subscription.state == "active" or waits_on):
         make_grant(step, subscription, plan_of(step, subscription), number)
         return
