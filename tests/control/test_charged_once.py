@@ -109,7 +109,7 @@ def test_what_is_paid_for_at_the_very_end_of_its_first_period_goes_on(
     """Asked for three times, and answered when the period ends: active, in its second period."""
     with shop(tmp_path, stub) as db:
         published(db, "plan")
-        stub.lose_next = 6
+        stub.fail_next = [500] * 6
         assert db.subscribe("acme", "plan", subscription_id="s").state == "pending"
         db.advance_clock("acme", EDGE)
         assert db.subscription("s").state == "active"

@@ -1,6 +1,6 @@
 """What happens to subscriptions by calendar, and when their invoices are paid or not."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -8,6 +8,7 @@ from drawdown.billing.invoice import Invoice
 from drawdown.catalog.plan import Plan, version_of
 from drawdown.runtime.control.arrears_steps import arrears
 from drawdown.runtime.control.bringing import bring_invoices, bring_renewals
+from drawdown.runtime.control.invoicing import invoice_of_period
 from drawdown.runtime.control.late_change import go_on_with_change
 from drawdown.runtime.control.past_due import fall_behind, go_on_settled, leave_unpaid_period
 from drawdown.runtime.control.registry import carries_out
@@ -50,6 +51,8 @@ def open_next_period(step: Step, job: StoredJob, _: object) -> None:
     if subscription is None:
         return
     number, edge = job.payload["number"], job.due_at
+    if subscription.state == "pending":
+        subscription = _as_paid(step, subscription, edge)
     if subscription.state == "pending" or _is_over(step, subscription, edge):
         # What was never paid for in its whole first period does not go on.
         end(step, subscription, edge)
@@ -193,14 +196,27 @@ def go_on_paid(step: Step, job: StoredJob, _: object) -> None:
     """What waited for this invoice happens: the first activation, or a change."""
     subscription = step.work.subscription(job.payload["subscription_id"])
     if subscription.state == "pending" and not _waits_elsewhere(step, subscription, job):
-        subscription = step.work.subscriptions.put(msgspec.structs.replace(subscription, state="active"))
-        entitle(step, subscription)
-        tell(step, subscription, "activated", "", plan_id=subscription.plan_id)
+        subscription = _activated(step, subscription)
     if subscription.unpaid_invoice_id == job.payload["invoice_id"]:
         subscription = go_on_settled(step, subscription, job)
     planned = subscription.planned_change
     if planned is not None and planned.invoice_id == job.payload["invoice_id"]:
         go_on_with_change(step, subscription, planned)
+
+
+def _activated(step: Step, subscription: Subscription) -> Subscription:
+    active = step.work.subscriptions.put(msgspec.structs.replace(subscription, state="active"))
+    entitle(step, active)
+    tell(step, active, "activated", "", plan_id=active.plan_id)
+    return active
+
+
+def _as_paid(step: Step, subscription: Subscription, edge: datetime) -> Subscription:
+    """Active where its first period, which ends at ``edge``, is paid for and the word of it is on its way."""
+    first = subscription.period_at(edge - timedelta(microseconds=1))
+    invoice = invoice_of_period(step, subscription, first)
+    is_paid = invoice is not None and invoice.state == "paid"
+    return _activated(step, subscription) if is_paid else subscription
 
 
 def _waits_elsewhere(step: Step, subscription: Subscription, job: StoredJob) -> bool:
