@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 RETRY_PREFIX: Final = "retry."
+# At the provider; an invoice's own key begins otherwise.
+ADVANCE_KEY: Final = "advance:"
 
 
 def retries_from(days: str) -> tuple[timedelta, ...]:
@@ -20,6 +22,11 @@ def next_retry(failed_at: datetime, retries: Sequence[timedelta], after: datetim
 def attempt_key(invoice_id: str, attempts: int) -> str:
     """Ours at the provider for the attempt after so many that failed: each asks for the money once."""
     return f"{RETRY_PREFIX}{attempts}:{invoice_id}" if attempts else invoice_id
+
+
+def advance_key(invoice_id: str) -> str:
+    """Ours at the provider for what is asked for before the invoice is final."""
+    return f"{ADVANCE_KEY}{invoice_id}"
 
 
 def attempt_of(key: str) -> tuple[str, int]:

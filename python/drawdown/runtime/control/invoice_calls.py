@@ -23,6 +23,7 @@ from drawdown.runtime.control.invoicing import (
     take_payment,
     tell,
 )
+from drawdown.runtime.control.late_payments import note_marked
 from drawdown.runtime.control.payment_retries import concerned, may_retry, put_retry
 from drawdown.runtime.control.purchase_invoices import require_not_of_purchase
 from drawdown.runtime.control.registry import handles
@@ -103,6 +104,7 @@ def mark_invoice_paid(step: Step, request: MarkInvoicePaid) -> Invoice:
     invoice = step.invoice(request.invoice_id)
     if invoice.waits_for_usage and invoice.advance is not None:
         step.run_now(lane_of(invoice.account))
+        note_marked(step, invoice)
         return settle_advance(step, invoice, request.paid_at or step.now_of(invoice.account))
     if invoice.state not in ("finalized", "paid", "uncollectible"):
         raise errors.PreconditionError(
@@ -111,6 +113,7 @@ def mark_invoice_paid(step: Step, request: MarkInvoicePaid) -> Invoice:
         )
     require_not_of_purchase(invoice)
     step.run_now(lane_of(invoice.account))
+    note_marked(step, invoice)
     return take_payment(step, invoice, request.paid_at or step.now_of(invoice.account))
 
 

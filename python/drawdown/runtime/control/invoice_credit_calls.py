@@ -35,6 +35,7 @@ from drawdown.runtime.control.invoice_draft import as_it_would_be
 from drawdown.runtime.control.invoice_foot import credits_of, foot, give_back, keep_noted
 from drawdown.runtime.control.invoice_parties import printed_with
 from drawdown.runtime.control.invoicing import release_instead
+from drawdown.runtime.control.late_payments import look_for_payment
 from drawdown.runtime.control.purchase_invoices import require_not_of_purchase
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
@@ -306,6 +307,7 @@ def close_invoice(step: Step, request: CloseInvoice) -> Invoice:
     )
     tell_subscriptions(step, invoice, GIVEN_UP_JOB, step.now_of(invoice.account), request.state)
     step.run_now(lane_of(invoice.account))
+    look_for_payment(step, invoice)
     closed = msgspec.structs.replace(
         with_its_usage(step, invoice), state=request.state, retry_at=None, held=""
     )

@@ -1,10 +1,9 @@
 """Invoices by calendar: finalize, collect."""
 
 from datetime import datetime
-from typing import Final
 
 from drawdown.billing.invoice import Invoice
-from drawdown.billing.retrying import attempt_key, attempt_of
+from drawdown.billing.retrying import ADVANCE_KEY, advance_key, attempt_key, attempt_of
 from drawdown.model.money import Money
 from drawdown.payments import Charge, ChargeState, PaymentRequest
 from drawdown.runtime.control.bringing import bring_closings, bring_invoices
@@ -21,6 +20,7 @@ from drawdown.runtime.control.invoicing import (
     settle_advance,
     take_payment,
 )
+from drawdown.runtime.control.late_payments import LOOK_JOB, keep_besides, look_of, look_up
 from drawdown.runtime.control.payment_retries import (
     RETRY_JOB,
     give_up,
@@ -32,9 +32,6 @@ from drawdown.runtime.control.payment_retries import (
 from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.jobs import StoredJob
-
-# At the provider; an invoice's own key begins otherwise.
-ADVANCE_KEY: Final = "advance:"
 
 
 @carries_out(FINALIZE_JOB, bring=bring_invoices)
@@ -60,7 +57,7 @@ def advance_of(step: Step, job: StoredJob) -> Asking | None:
     invoice = step.work.invoice(job.payload["invoice_id"])
     if invoice.advance is None or invoice.advance_state != "asked" or invoice.state in ("void", "paid"):
         return None
-    key = f"{ADVANCE_KEY}{invoice.invoice_id}"
+    key = advance_key(invoice.invoice_id)
     return asking(step, job, _payment(step, invoice, key, invoice.advance, "in advance"))
 
 
@@ -106,6 +103,9 @@ def apply_advance(step: Step, invoice: Invoice, charge: Charge, at: datetime) ->
     """The provider's word on the advance; one that comes twice changes nothing."""
     if invoice.state == "void":
         return _apply_to_void(step, invoice, charge)
+    if charge.state is ChargeState.SUCCEEDED and invoice.advance_state == "paid":
+        keep_besides(step, invoice, charge.key, charge.amount)
+        return invoice
     if charge.state is ChargeState.SUCCEEDED:
         return settle_advance(step, invoice, at)
     if charge.state is ChargeState.FAILED:
@@ -152,10 +152,21 @@ def retry_invoice(step: Step, job: StoredJob, result: Charge | None) -> None:
         schedule_retry(step, invoice, at, gives_up=False)
 
 
+@carries_out(LOOK_JOB, ask=look_of, effect=look_up, bring=bring_invoices)
+def take_what_was_found(step: Step, job: StoredJob, found: Charge | None) -> None:
+    """What became of a payment that nobody waits for any more."""
+    if found is not None:
+        invoice = step.work.invoice(job.payload["invoice_id"])
+        apply = apply_advance if found.key.startswith(ADVANCE_KEY) else apply_payment
+        apply(step, invoice, found, step.now_of(invoice.account))
+
+
 def apply_payment(step: Step, invoice: Invoice, charge: Charge, at: datetime) -> Invoice:
     """The provider's word on an attempt at a final invoice; one that comes twice changes nothing."""
     if invoice.state == "void":
         return _apply_to_void(step, invoice, charge)
+    if invoice.state == "paid" and charge.state is ChargeState.SUCCEEDED:
+        keep_besides(step, invoice, charge.key, charge.amount)
     if invoice.state not in ("finalized", "uncollectible"):
         return invoice
     if charge.state is ChargeState.SUCCEEDED:

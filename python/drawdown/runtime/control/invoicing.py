@@ -24,6 +24,7 @@ from drawdown.model.decision import Job
 from drawdown.model.money import Money
 from drawdown.runtime.control.invoice_foot import add_to_balance, foot, give_back, keep_noted, use_up
 from drawdown.runtime.control.invoice_parties import with_parties
+from drawdown.runtime.control.late_payments import look_for_payment
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_hooks import PAID_JOB, UNPAID_JOB, tell_subscriptions
 from drawdown.storage.sql import tables
@@ -319,6 +320,7 @@ def drop_invoice(step: Step, invoice_id: str) -> None:
     invoice = step.work.invoice(invoice_id)
     if invoice.state in ("draft", "finalized", "uncollectible"):
         give_back(step, invoice)
+        look_for_payment(step, invoice)
         step.work.invoices.put(msgspec.structs.replace(invoice, state="void", retry_at=None))
         tell(step, "invoice.voided", invoice)
 

@@ -20,6 +20,7 @@ import msgspec
 from drawdown.billing.invoice import Invoice
 from drawdown.billing.retrying import next_retry
 from drawdown.model.decision import Job
+from drawdown.runtime.control.late_payments import look_for_payment
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_hooks import GIVEN_UP_JOB, UNPAID_JOB, tell_subscriptions
 from drawdown.subscriptions.identifiers import invoice_id, lane_of
@@ -136,5 +137,6 @@ def give_up(step: Step, invoice: Invoice, at: datetime) -> Invoice:
         key=f"invoice.uncollectible:{invoice.invoice_id}",
         invoice_id=invoice.invoice_id,
     )
+    look_for_payment(step, invoice)
     tell_subscriptions(step, invoice, GIVEN_UP_JOB, at)
     return step.work.invoices.put(msgspec.structs.replace(invoice, state="uncollectible", retry_at=None))

@@ -20,7 +20,7 @@ from drawdown.billing.purchase_requests import (
     Purchases,
     RefundPurchase,
 )
-from drawdown.billing.retrying import attempt_of
+from drawdown.billing.retrying import ADVANCE_KEY, attempt_of
 from drawdown.catalog.pack import Pack
 from drawdown.catalog.plan import TopUpCharge
 from drawdown.model.credits import units_from_credits
@@ -29,7 +29,7 @@ from drawdown.model.ids import check_id
 from drawdown.model.money import Money
 from drawdown.payments import Charge, ManualProvider, PaymentCallback
 from drawdown.runtime.control.disputes import note_dispute
-from drawdown.runtime.control.invoice_jobs import ADVANCE_KEY, apply_advance, apply_payment
+from drawdown.runtime.control.invoice_jobs import apply_advance, apply_payment
 from drawdown.runtime.control.purchase_invoices import left_of
 from drawdown.runtime.control.purchase_jobs import REFUND_JOB
 from drawdown.runtime.control.purchase_steps import (

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from drawdown.errors import AlreadyExistsError
 from drawdown.storage.sql.pending import Pending
+from drawdown.storage.sql.stored_keys import stored_key
 from drawdown.storage.sql.tables.flow import call_seen
 
 # Built once: putting a statement together costs more than running it.
@@ -21,7 +22,7 @@ _INSERT = sa.insert(call_seen)
 
 
 class CallsSeen:
-    """Contents of calls by kind and caller's id."""
+    """Contents of calls by kind and caller's id; and what else happens once."""
 
     def __init__(self, connection: Connection, pending: Pending) -> None:
         self._connection = connection
@@ -44,6 +45,17 @@ class CallsSeen:
                 f"{call_id!r} exists with other content; nothing changed, use another id"
             )
         return False
+
+    def note(self, kind: str, name: str) -> bool:
+        """Remember that something has happened. False where it had before."""
+        return self.first_time(kind, stored_key(name), "", "", exists=False)
+
+    def has(self, kind: str, name: str) -> bool:
+        """Whether it has happened."""
+        return (
+            self._connection.execute(_CONTENT, {"of_kind": kind, "of_id": stored_key(name)}).first()
+            is not None
+        )
 
 
 def _digest(content: str) -> str:

@@ -1,0 +1,94 @@
+"""Payments that were asked for and have not been answered when their invoice stops waiting for them.
+
+An invoice becomes void, is given up or is marked paid, and nobody asks for its money any more. What was asked
+for by then may have been taken all the same: the provider is looked at, and money that came besides is the
+account's.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from drawdown.billing.invoice import Invoice
+from drawdown.billing.retrying import advance_key, attempt_key
+from drawdown.model.decision import Job
+from drawdown.model.money import Money
+from drawdown.payments import Charge
+from drawdown.runtime.control.invoice_foot import add_to_balance
+from drawdown.runtime.control.step import Step
+from drawdown.storage.sql.jobs import StoredJob
+from drawdown.subscriptions.identifiers import lane_aside, lane_of
+
+if TYPE_CHECKING:
+    from drawdown.runtime.control.control_plane import ControlPlane
+
+LOOK_JOB: Final = "invoice.look"
+# A provider's search may lag a minute behind its charges, and behind an outage of its own longer.
+LOOKS: Final = (timedelta(minutes=1), timedelta(hours=1))
+_MARKED: Final = "payment.marked"
+_KEPT: Final = "payment.kept"
+
+
+def look_for_payment(step: Step, invoice: Invoice) -> None:
+    """What may have been asked for of the invoice, as it stands, is looked for at the provider."""
+    key = _key_on_its_way(invoice)
+    for wait in LOOKS if key else ():
+        step.decision.job(
+            Job(
+                kind=LOOK_JOB,
+                key=f"{LOOK_JOB}:{key}:{wait.seconds}",
+                lane=lane_aside(lane_of(invoice.account)),
+                account=invoice.account,
+                due_at=step.now_of(invoice.account) + wait,
+                rank=85,
+                payload={"invoice_id": invoice.invoice_id, "key": key},
+            )
+        )
+
+
+def _key_on_its_way(invoice: Invoice) -> str:
+    """Ours of the one payment that may be; empty: none can. A purchase sees to its own."""
+    if invoice.purchase_id:
+        return ""
+    if invoice.advance_state == "asked":
+        return advance_key(invoice.invoice_id)
+    is_asked = invoice.state in ("finalized", "uncollectible") and invoice.rest.minor > 0
+    return attempt_key(invoice.invoice_id, invoice.attempts) if is_asked else ""
+
+
+def look_of(_: Step, job: StoredJob) -> str:
+    """The key to look for."""
+    key: str = job.payload["key"]
+    return key
+
+
+def look_up(plane: ControlPlane, key: str) -> Charge | None:
+    """The charge as the provider has it; none is made."""
+    return plane.provider.find_charge(key)
+
+
+def note_marked(step: Step, invoice: Invoice) -> None:
+    """Somebody says that what is asked for of the invoice was paid elsewhere: it may be paid here too."""
+    key = _key_on_its_way(invoice)
+    if not key:
+        return
+    # Of a final invoice the advance says itself whether it was paid.
+    if invoice.advance_state != "asked" or invoice.waits_for_usage:
+        step.work.calls_seen.note(_MARKED, key)
+    look_for_payment(step, invoice)
+
+
+def keep_besides(step: Step, invoice: Invoice, key: str, paid: Money) -> None:
+    """What comes for an invoice after it was marked paid is the account's, told, once; else nothing is."""
+    if not step.work.calls_seen.has(_MARKED, key) or not step.work.calls_seen.note(_KEPT, key):
+        return
+    add_to_balance(step, invoice.account, paid)
+    step.decision.notice(
+        "payment.succeeded",
+        invoice.account,
+        key=f"payment.succeeded:besides:{key}",
+        invoice_id=invoice.invoice_id,
+        price=str(paid),
+        to_balance=str(paid),
+    )

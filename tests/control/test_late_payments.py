@@ -1,0 +1,108 @@
+"""Money that comes when nobody waits for it any more: the invoice is void by then, or was marked paid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import drawdown
+import pytest
+from drawdown.embedded import EmbeddedDatabase
+from drawdown.model.money import Money
+from drawdown.payments import ChargeState
+
+from .conftest import SMALL, START, prepare
+from .plans import published
+from .test_invoice_callbacks import kept, provider_of, tell, told
+from .test_invoices import FEBRUARY_END, newest, overage_plan, usd
+
+
+@pytest.fixture
+def db(tmp_path: Path, db_url: str) -> Iterator[EmbeddedDatabase]:
+    """An account on a clock of its own, and a plan that a payment has to come first for."""
+    with drawdown.open(tmp_path / "data", db=db_url, **SMALL) as opened:
+        assert isinstance(opened, EmbeddedDatabase)
+        prepare(opened)
+        published(opened, "plan")
+        opened.put_customer("c")
+        opened.create_account("acme", customer_id="c", test_clock=START)
+        yield opened
+
+
+def pending(db: EmbeddedDatabase, method: str) -> str:
+    """The first invoice of a subscription that is paid for so."""
+    assert db.subscribe("acme", "plan", subscription_id="s", payment_method=method).state == "pending"
+    return newest(db, "acme").invoice_id
+
+
+def balances(db: EmbeddedDatabase) -> list[Money]:
+    with db._control_plane().sql.transaction() as work:
+        return [each.balance for each in work.money_balances.find()]
+
+
+def hours_later(db: EmbeddedDatabase) -> None:
+    """Both looks at the provider are over."""
+    db.advance_clock("acme", START + timedelta(minutes=2))
+    db.advance_clock("acme", START + timedelta(hours=2))
+
+
+def test_what_was_taken_before_its_invoice_became_void_is_found(db: EmbeddedDatabase) -> None:
+    """The provider's answer was lost, then the subscription cancelled: the money is the account's, once."""
+    invoice = pending(db, "test_lost")
+    db.cancel_subscription("s", when="now")
+    hours_later(db)
+    assert (db.invoice(invoice).state, balances(db)) == ("void", [usd(20)])
+    assert kept(db) == [(invoice, str(usd(20)))]
+    assert len(provider_of(db).charges()) == 1
+
+
+def test_what_was_taken_before_its_invoice_was_marked_paid_is_found(db: EmbeddedDatabase) -> None:
+    """The customer has paid twice: once as somebody says, and once as the provider does."""
+    invoice = pending(db, "test_lost")
+    for _ in range(2):
+        assert db.mark_invoice_paid(invoice).state == "paid"
+    hours_later(db)
+    assert (balances(db), kept(db)) == ([usd(20)], [(invoice, str(usd(20)))])
+    assert len(provider_of(db).charges()) == 1
+
+
+def test_what_is_taken_after_its_invoice_was_marked_paid_is_kept_once(db: EmbeddedDatabase) -> None:
+    """The bank took its time; the provider says so twice, and is looked at."""
+    invoice = pending(db, "test_pending")
+    db.mark_invoice_paid(invoice)
+    tell(db, invoice, times=2)
+    hours_later(db)
+    assert (balances(db), kept(db)) == ([usd(20)], [(invoice, str(usd(20)))])
+
+
+def test_what_is_not_taken_after_its_invoice_was_marked_paid_changes_nothing(db: EmbeddedDatabase) -> None:
+    invoice = pending(db, "test_pending")
+    db.mark_invoice_paid(invoice)
+    tell(db, invoice, ChargeState.FAILED)
+    hours_later(db)
+    assert (db.invoice(invoice).state, balances(db)) == ("paid", [])
+    assert "payment.failed" not in told(db)
+
+
+def test_what_an_invoice_was_paid_with_is_not_kept_besides(db: EmbeddedDatabase) -> None:
+    """Told once more, and marked paid on top of it."""
+    invoice = pending(db, "test_pending")
+    tell(db, invoice, times=2)
+    db.mark_invoice_paid(invoice)
+    tell(db, invoice)
+    hours_later(db)
+    assert (db.invoice(invoice).state, balances(db)) == ("paid", [])
+
+
+def test_an_advance_that_is_taken_after_it_was_marked_paid_is_kept_once(db: EmbeddedDatabase) -> None:
+    published(db, "behind", **overage_plan("1"))
+    db.subscribe("acme", "behind", subscription_id="s", payment_method="test_pending")
+    tell(db, newest(db, "acme").invoice_id)
+    db.advance_clock("acme", FEBRUARY_END)
+    draft = newest(db, "acme")
+    assert (draft.state, draft.advance_state) == ("draft", "asked")
+    assert db.mark_invoice_paid(draft.invoice_id).advance_state == "paid"
+    tell(db, f"advance:{draft.invoice_id}", times=2)
+    db.advance_clock("acme", FEBRUARY_END + timedelta(hours=2))
+    assert (newest(db, "acme").state, balances(db)) == ("paid", [usd(20)])
