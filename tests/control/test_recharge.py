@@ -104,6 +104,22 @@ def test_no_purchase_of_a_callers_keeps_a_recharge_from_beginning(db: Database, 
     assert settled(db, account, 1) == [Decimal(20)]
 
 
+def test_an_account_whose_recharges_ids_read_like_anothers_is_recharged(db: Database, name: Name) -> None:
+    """The first account's second recharge reads like the second's first: that begins as its rule is set,
+    whether or not a crossing comes to its help."""
+    account = topped(db, name)
+    db.set_recharge(account, "credits", threshold="15", amount="10")
+    assert settled(db, account, 2) == [Decimal(10)] * 2
+    alike = f"{account}:credits:recharge.evaluate:recharge:{account}"
+    db.create_account(alike, customer_id=name("customer"))
+    db.subscribe(alike, name("plan"), subscription_id=name("alike"))
+    db.set_recharge(alike, "credits", threshold="5", to="20")
+    assert settled(db, alike, 1) == [Decimal(19)]
+    (own,) = db.purchases(alike)
+    assert "crossing" not in own.purchase_id
+    assert own.purchase_id not in [each.purchase_id for each in db.purchases(account)]
+
+
 @pytest.mark.behaviour("S3-30", "S2-12", "S2-10")
 def test_the_purchase_is_the_target_less_the_balance_at_the_trigger(db: Database, name: Name) -> None:
     """From 6 to 3: 17. At exactly the threshold it fires."""

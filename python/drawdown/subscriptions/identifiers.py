@@ -25,6 +25,10 @@ def derived(prefix: str, *parts: object) -> str:
     text = ":".join([prefix, *map(str, parts)])
     if len(text) <= _READABLE_BYTES and (text.isascii() or len(text.encode()) <= _READABLE_BYTES):
         return text
+    return _digested(prefix, *parts)
+
+
+def _digested(prefix: str, *parts: object) -> str:
     digest = hashlib.blake2b("\x00".join(map(str, parts)).encode(), digest_size=20)
     return f"{prefix}:{digest.hexdigest()}"
 
@@ -70,9 +74,10 @@ def purchase_invoice_id(purchase_id: str) -> str:
     return derived("inv.purchase", purchase_id)
 
 
-def recharge_purchase_id(account: str, credit_type: str, cause: str) -> str:
-    """The purchase of an automatic recharge: one for each cause."""
-    return derived(RECHARGE_PREFIX.removesuffix(":"), account, credit_type, cause)
+def recharge_purchase_ids(account: str, credit_type: str, cause: str) -> tuple[str, str]:
+    """The purchase of an automatic recharge, one for each cause; and where that id is another's, this one."""
+    prefix = RECHARGE_PREFIX.removesuffix(":")
+    return derived(prefix, account, credit_type, cause), _digested(prefix, account, credit_type, cause)
 
 
 def refund_note_id(purchase_id: str) -> str:

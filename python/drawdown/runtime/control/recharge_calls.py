@@ -33,7 +33,7 @@ from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.jobs import StoredJob
 from drawdown.subscriptions.calendar import Interval, first_of_next_month, zone_of
 from drawdown.subscriptions.calendar import step as calendar_step
-from drawdown.subscriptions.identifiers import lane_of, recharge_purchase_id
+from drawdown.subscriptions.identifiers import lane_of, recharge_purchase_ids
 
 if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
@@ -190,8 +190,8 @@ def _begin(step: Step, found: Recharge, present: Decimal, cause: str) -> Purchas
     credits = recharge.credits_to_buy(rule, present, None if pack is None else pack.amount)
     if credits <= 0:
         return None
-    purchase_id = recharge_purchase_id(account, credit_type, cause)
-    if step.work.purchases.get(purchase_id=purchase_id) is not None:
+    purchase_id = _free_id(step, account, credit_type, cause)
+    if not purchase_id:
         return None
     purchase = _purchase(step, rule, credits, purchase_id)
     standing = recharge.in_period(found.standing, _month_of(step, account), purchase.price.currency)
@@ -214,6 +214,20 @@ def _begin(step: Step, found: Recharge, present: Decimal, cause: str) -> Purchas
         credits=f"{credits:f}",
     )
     return begin_purchase(step, purchase)
+
+
+def _free_id(step: Step, account: str, credit_type: str, cause: str) -> str:
+    """What the recharge of this cause is called; empty: it has begun.
+
+    Ids have colons themselves, so what is put together may read like another account's.
+    """
+    for name in recharge_purchase_ids(account, credit_type, cause):
+        known = step.work.purchases.get(purchase_id=name)
+        if known is None:
+            return name
+        if (known.account, known.credit_type) == (account, credit_type):
+            return ""
+    raise errors.InternalError(f"account {account!r}: each id for its recharge by {cause!r} is another's")
 
 
 def _hold_back(step: Step, found: Recharge, standing: RechargeStanding, why_not: str) -> None:
@@ -242,7 +256,7 @@ def _cap_job(step: Step, rule: RechargeRule, month: datetime) -> Job:
     begins = first_of_next_month(month + recharge.MIDST_OF_MONTH, zone)
     return Job(
         kind=CAP_JOB,
-        key=f"{CAP_JOB}:{rule.account}:{rule.credit_type}:{begins:%Y%m%dT%H%M%SZ}",
+        key=f"{CAP_JOB}:{len(rule.account)}:{rule.account}:{rule.credit_type}:{begins:%Y%m%dT%H%M%SZ}",
         lane=lane_of(rule.account),
         account=rule.account,
         due_at=begins,
