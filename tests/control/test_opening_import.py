@@ -218,7 +218,38 @@ def test_a_change_of_plan_takes_back_what_was_imported(db: Database, account: st
     db.change_plan(name("s"), name("large"), change_id=name("ch"))
     states = {each.grant_id: each.state for each in db.grants(account)}
     assert sorted(states.values()) == ["active", "voided"]
-    assert db.balance(account, "credits").available <= Decimal(5000)
+    assert db.balance(account, "credits").available == Decimal(4400)
+
+
+@pytest.mark.parametrize(
+    ("policy", "left", "credits", "then"),
+    [
+        ("void_replace", "400", "2000", 1400),
+        ("void_replace", "0", "2000", 1400 - 400),
+        ("void_replace", "400", "1000", 400),
+        ("prorate", "400", "1000", 400),
+        ("keep_until_expiry", "400", "2000", 1400),
+    ],
+)
+def test_no_change_gives_again_what_was_used_elsewhere(
+    db: Database, account: str, name: Name, policy: str, left: str, credits: str, then: int
+) -> None:
+    """Of a plan's 1,000 some are left; in the next cadence all of the new plan's are due."""
+    published(db, name("plan"))
+    published(db, name("other"), credits=credits, fee="20")
+    row = {
+        "kind": "subscription",
+        "subscription_id": name("s"),
+        "account": account,
+        "plan_id": name("plan"),
+        "started_at": (START - timedelta(days=3)).isoformat(),
+        "credits_left": left,
+    }
+    assert db.import_opening([row]).applied
+    db.change_plan(name("s"), name("other"), change_id=name("ch"), policy=policy)
+    assert db.balance(account, "credits").available == Decimal(then)
+    db.advance_clock(account, datetime(2026, 2, 28, tzinfo=UTC))
+    assert db.balance(account, "credits").available == Decimal(credits)
 
 
 @pytest.mark.parametrize(

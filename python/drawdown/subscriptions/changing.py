@@ -3,7 +3,7 @@
 The law: no sequence of changes inside one cadence grants more than the best single plan of the
 sequence would have. With *due* = the most that the policy allows the cadence in all, the new grant is
 due − what the subscription's own grants of this cadence have burned, measured inside the engine's
-step::
+step, and what of it was used up elsewhere before the subscription was brought here::
 
     new = free + (due − burned before − amount of the grant that is replaced)
 
@@ -156,6 +156,7 @@ def _amount(
     present = [own for own in present if own.credit_type == _type_of(plan)]
     live = [own for own in live if own.credit_type == _type_of(plan)]
     burned = sum((_burned(figures.get(own.grant_id)) for own in present if own not in live), Decimal(0))
+    burned += _used_elsewhere(_type_of(plan), new.segments)
     if not live:
         fixed = max(Decimal(0), due - burned)
         fixed = fixed if cap is None else min(cap, fixed)
@@ -184,7 +185,13 @@ def _type_of(plan: Plan) -> str:
 
 
 def _amounts_in(credit_type: str, segments: Sequence[Segment]) -> list[Decimal]:
-    return [each.amount for each in segments if each.credit_type == credit_type]
+    return [each.amount for each in segments if each.credit_type == credit_type and each.amount >= 0]
+
+
+def _used_elsewhere(credit_type: str, segments: Sequence[Segment]) -> Decimal:
+    """What of the present cadence was used up before the subscription was brought here."""
+    used = (-each.amount for each in segments if each.credit_type == credit_type and each.amount < 0)
+    return sum(used, Decimal(0))
 
 
 def _segments_in(credit_type: str, segments: Sequence[Segment]) -> tuple[Segment, ...]:

@@ -46,6 +46,7 @@ class Segment(Value, frozen=True):
 
     since: datetime
     amount: Decimal
+    """Below 0: as many of the cadence were used up elsewhere, before the subscription was brought here."""
     credit_type: str = ""
     """Empty: written before segments had it, and of the plan that the subscription is on."""
 

@@ -1,6 +1,7 @@
 """A subscription that began elsewhere goes on here: from its next edge, with what is left of its grant."""
 
 from datetime import datetime
+from decimal import Decimal
 from fractions import Fraction
 
 import msgspec
@@ -119,7 +120,7 @@ def _go_on_granting(
     going = msgspec.structs.replace(
         subscription,
         grant_next=number + 1,
-        segments=(Segment(since=period.start, amount=whole, credit_type=plan.credits.credit_type),),
+        segments=_segments(plan.credits.credit_type, period.start, whole, opened.credits_left),
     )
     job = grant_job(going, number + 1)
     assert job is not None
@@ -144,3 +145,10 @@ def _go_on_granting(
     step.decision.command(going.account, CreateGrant(account=going.account, grant=grant))
     put_roll_job(step, going, own, plan)
     return step.work.subscriptions.put(going)
+
+
+def _segments(credit_type: str, since: datetime, whole: Decimal, left: Decimal | None) -> tuple[Segment, ...]:
+    """What the present cadence is due; before it, for no time, what was used elsewhere, if that is said."""
+    due = Segment(since=since, amount=whole, credit_type=credit_type)
+    used = Decimal(0) if left is None else max(Decimal(0), whole - left)
+    return (Segment(since=since, amount=-used, credit_type=credit_type), due) if used else (due,)
