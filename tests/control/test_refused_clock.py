@@ -68,6 +68,17 @@ def test_a_refused_group_moves_no_clock_at_the_next_start(tmp_path: Path, door: 
         assert stands(reopened) == (START, 0)
 
 
+def test_a_group_that_is_refused_whatever_happens_does_no_job_on_the_way(tmp_path: Path) -> None:
+    """The clock would pass a renewal: it is neither invoiced nor granted, and the clock stands."""
+    with embedded_door(tmp_path / "data") as database:
+        subscribed(database)
+        later = us_from_instant(START + timedelta(days=40))
+        group = [AdvanceClock(account="a", to=later), ReleaseGrant(account="nobody", grant_id="g")]
+        assert [each.status for each in database.execute(group)] == ["NOT_APPLIED", "ACCOUNT_UNKNOWN"]
+        assert database.account("a").test_clock == START
+        assert len(database.invoices("a")) == 1
+
+
 def ended(database: EmbeddedDatabase, monkeypatch: pytest.MonkeyPatch, *, applied: bool) -> None:
     """The process ends while the clock is on its way: before the engine has it, or right after."""
     engine = database.engine

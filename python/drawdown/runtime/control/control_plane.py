@@ -24,7 +24,7 @@ from drawdown.billing.page import Party
 from drawdown.billing.retrying import retries_from
 from drawdown.billing.totals import NoTax, TaxRule
 from drawdown.engine import Engine
-from drawdown.model.commands import AdvanceClock
+from drawdown.model.commands import AdvanceClock, ReleaseGrant, encode_group
 from drawdown.model.instants import us_from_instant
 from drawdown.model.request import Request
 from drawdown.model.request_check import check_request
@@ -50,6 +50,9 @@ _LIFE_GIVING: Final = frozenset({"resume_account", "create_grant", "void_and_rep
 # A field, not a command: corrections without it give nobody a grant.
 _REGRANT: Final = frozenset({"regrant"})
 _CLOCK: Final = frozenset({"advance_clock"})
+_MENDED_BY_NO_JOB: Final = frozenset(
+    {"INVALID", "CONFLICT", "ACCOUNT_UNKNOWN", "CREDIT_TYPE_UNKNOWN", "METER_UNKNOWN", "EVENT_UNKNOWN"}
+)
 _MAKING: Final = frozenset({"create_account"})
 
 
@@ -169,13 +172,18 @@ class ControlPlane:
     def execute_json(self, group: bytes, *, account_prefix: str = "") -> tuple[int, bytes]:
         """A group of commands from outside, as the engine's ``execute_json`` takes it.
 
-        An account's own clock does not jump: the jobs that fall due on its way are done first, in order.
+        An account's own clock does not jump: the jobs that fall due on its way are done first, in order; none
+        where the rest of the group is refused whatever they do.
         Raises the fault of a job that failed and did not step aside: the clock stands where it was due,
         repeat to go on.
         """
         if not _may_have(group, _CLOCK):
             return self.engine.execute_json(group, account_prefix=account_prefix)
-        lived = [self._live_through(each) for each in _commands_in(group) if _moves(each, account_prefix)]
+        self._refuse_closed(group, account_prefix)
+        given = _commands_in(group)
+        moving = [each for each in given if _moves(each, account_prefix)]
+        is_hopeless = len(given) > 1 and bool(moving) and self._never_takes(given, account_prefix)
+        lived = [] if is_hopeless else [self._live_through(each) for each in moving]
         announced = self._announce([each for each in lived if each is not None])
         try:
             seq, outcomes = self.engine.execute_json(group, account_prefix=account_prefix)
@@ -225,6 +233,16 @@ class ControlPlane:
                         fault,
                         extra={"account": account, "plan": request.plan_id},
                     )
+
+    def _never_takes(self, given: list[dict[str, Any]], account_prefix: str) -> bool:
+        """Whether the engine refuses a group for what no job mends. Nothing is applied.
+
+        It is asked with one more command at the end that it always refuses: there is no grant without id.
+        """
+        always = ReleaseGrant(account=str(given[0].get("account", "")), grant_id="")
+        _, answer = self.engine.apply_json(encode_group([*given, always]), account_prefix=account_prefix)
+        statuses = [each["status"] for each in msgspec.json.decode(answer)]
+        return not _MENDED_BY_NO_JOB.isdisjoint(statuses[:-1])
 
     def _live_through(self, command: dict[str, Any]) -> AdvanceClock | None:
         """Answers what is left for the caller's own command to do, which follows at once."""
