@@ -192,3 +192,38 @@ def test_a_subscription_begins_a_period_of_its_own_long_after_another_ended(db: 
         db.subscribe(account, monthly, subscription_id=name(f"after-{days}"))
         assert past_zero(db, account, [START + timedelta(days=days + 1)]) == 45
         db.cancel_subscription(name(f"after-{days}"), when="now")
+
+
+def test_a_subscription_that_nobody_pays_for_begins_no_period_of_the_one_beside_it(
+    db: Database, name: Name
+) -> None:
+    """Ten days into the months of the first; what it would have begun, day 38, is in the first's second."""
+    account = on_clock(db, name, START)
+    monthly = sold(db, name, "monthly", "monthly")
+    db.subscribe(account, monthly, subscription_id=name("first"))
+    db.advance_clock(account, START + timedelta(days=10))
+    db.put_customer(name("customer"), payment_method="test_declined")
+    assert db.subscribe(account, monthly, subscription_id=name("unpaid")).state == "pending"
+    db.put_customer(name("customer"), payment_method="test_ok")
+    assert past_zero(db, account, [START + timedelta(days=day) for day in (29, 37, 39, 50)]) == 45
+    assert db.subscription(name("unpaid")).state == "ended"
+
+
+def test_a_subscription_begins_its_periods_once_it_is_paid_for(db: Database, name: Name) -> None:
+    """Paid late, in its own first period: that one has the cap once, and the next has its own."""
+    account = on_clock(db, name, MID_MONTH)
+    db.put_customer(name("customer"), payment_method="test_declined")
+    db.subscribe(account, sold(db, name, "monthly", "monthly"), subscription_id=name("sub"))
+    assert pays_by_hand(db, account, MID_MONTH + timedelta(days=5)) == "pending"
+    assert past_zero(db, account, [MID_MONTH + timedelta(days=day) for day in (6, 13, 30)]) == 45
+    assert pays_by_hand(db, account, MID_MONTH + timedelta(days=32)) == "past_due"
+    assert past_zero(db, account, [MID_MONTH + timedelta(days=day) for day in (33, 45)]) == 45
+
+
+def pays_by_hand(db: Database, account: str, at: datetime) -> str:
+    """In which state it stood; its last invoice is paid for at that instant, and it is active."""
+    db.advance_clock(account, at)
+    [before] = db.subscriptions(account)
+    db.mark_invoice_paid(db.invoices(account)[-1].invoice_id)
+    assert db.subscription(before.subscription_id).state == "active"
+    return before.state

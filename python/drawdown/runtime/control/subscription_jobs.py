@@ -25,6 +25,7 @@ from drawdown.runtime.control.subscription_steps import (
     plan_of,
     put_roll_job,
     tell,
+    tell_edges,
 )
 from drawdown.storage.sql.jobs import StoredJob
 from drawdown.subscriptions.arrears import Arrears
@@ -207,6 +208,7 @@ def go_on_paid(step: Step, job: StoredJob, _: object) -> None:
 def _activated(step: Step, subscription: Subscription) -> Subscription:
     active = step.work.subscriptions.put(msgspec.structs.replace(subscription, state="active"))
     entitle(step, active)
+    tell_edges(step, active, active.billing_next - 1)
     tell(step, active, "activated", "", plan_id=active.plan_id)
     return active
 

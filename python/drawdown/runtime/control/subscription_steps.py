@@ -118,9 +118,10 @@ def follow_period(step: Step, subscription: Subscription, number: int) -> Subscr
 def tell_edges(step: Step, subscription: Subscription, number: int) -> None:
     """The account's usage periods begin with the billing periods behind ``number``, where that matters.
 
-    What needs none tells none: the cap and the tiers of another subscription would begin anew with them.
+    What needs none tells none, nor does what was never paid: the cap and the tiers of another subscription
+    would begin anew with them.
     """
-    if not needs_periods(step, subscription):
+    if subscription.state == "pending" or not needs_periods(step, subscription):
         return
     account, earliest = subscription.account, _earliest_edge(step, subscription)
     if number == 0 and _counted_before(step, subscription):
@@ -140,7 +141,11 @@ def _counted_before(step: Step, subscription: Subscription) -> bool:
     """Whether usage of the account may stand in a period of a schedule or subscription that is over: it would
     go on, its cap and its tiers used up. One that goes on beside this one has its period to its end."""
     found = step.work.subscriptions.find(account=subscription.account)
-    others = [each for each in found if each.subscription_id != subscription.subscription_id]
+    others = [
+        each
+        for each in found
+        if each.subscription_id != subscription.subscription_id and each.state != "pending"
+    ]
     if any(each.live and each.billing_next and needs_periods(step, each) for each in others):
         return False
     return subscription.epoch > 0 or any(each.billing_next or each.epoch for each in others)
@@ -177,7 +182,7 @@ def withdraw_edges(step: Step, subscription: Subscription) -> None:
 
 
 def _edges_told(step: Step, subscription: Subscription) -> list[datetime]:
-    if not subscription.billing_next:
+    if not subscription.billing_next or subscription.state == "pending":
         return []
     return edges_ahead(
         subscription.billing, subscription.billing_next - 1, _earliest_edge(step, subscription)
