@@ -84,3 +84,42 @@ def test_a_weekly_cadence_leaves_the_end_of_a_term_where_a_month_ends(
     db.advance_clock(name("member"), months_on(1, 5))
     db.change_plan(term, name("weeks"), change_id="weeks", when="now")
     assert db.subscription(term).term_ends_at == months_on(12, 5)
+
+
+@pytest.mark.parametrize(("months", "last_end"), [(12, 37), (18, 43)])
+def test_a_term_is_as_long_in_years_and_in_months_again(
+    db: Database, name: Name, months: int, last_end: int
+) -> None:
+    """Renewed on a yearly plan 12 months are one year, 18 are two; on months again they are what they were.
+
+    A year later those of 12 begin another term, those of 18 are in the second year of theirs.
+    """
+    db.put_customer(name("customer"), payment_method="test_ok")
+    db.create_account(name("member"), customer_id=name("customer"), test_clock=BEGINS)
+    published(db, name("months"))
+    published(db, name("years"), billing_period="yearly", fee="200")
+    db.subscribe(name("member"), name("months"), subscription_id=name("term"), term=months)
+    db.change_plan(name("term"), name("years"), change_id="longer", when="period_end")
+    years = -(-months // 12)
+    db.advance_clock(name("member"), months_on(1 + 12 * years))
+    assert db.subscription(name("term")).term_ends_at == months_on(1 + 24 * years)
+    db.change_plan(name("term"), name("months"), change_id="shorter", when="period_end")
+    db.advance_clock(name("member"), months_on(13 + 12 * years))
+    again = db.subscription(name("term"))
+    assert (again.term, again.term_ends_at) == (months, months_on(last_end))
+
+
+def test_changes_of_rhythm_put_the_end_of_a_term_off_by_less_than_one_period(
+    db: Database, term: str, name: Name
+) -> None:
+    """Six times, five days apart: each rounds the end that was agreed on, not the one before it."""
+    weekly = {"credit_type": "credits", "amount": "25", "cadence": "weekly"}
+    published(db, name("weeks"), credits=weekly, auto_renew=False)
+    for change in range(1, 8):
+        db.advance_clock(name("member"), months_on(0, 5 * change))
+        plan = name("weeks") if change % 2 else name("months")
+        db.change_plan(term, plan, change_id=f"change-{change}", when="now")
+        changed = db.subscription(term)
+        assert changed.term_ends_at is not None
+        assert months_on(12) <= changed.term_ends_at < months_on(13)
+    assert changed.term_ends_at == months_on(12, 4)

@@ -10,7 +10,7 @@ from drawdown.catalog.plan import Plan, Trial
 from drawdown.errors import InvalidRequestError, PreconditionError
 from drawdown.model.decision import Job
 from drawdown.model.request import Value
-from drawdown.subscriptions.calendar import Interval, Schedule, first_of_next_month, step
+from drawdown.subscriptions.calendar import MONTHLY, Interval, Schedule, first_of_next_month, step
 from drawdown.subscriptions.customer import Customer
 from drawdown.subscriptions.identifiers import lane_of
 from drawdown.subscriptions.requests import Subscribe
@@ -115,26 +115,65 @@ def lay_schedules(plan: Plan, start: datetime, zone: str) -> tuple[Schedule, Sch
     return schedules_from(plan, start, zone, anchor)
 
 
-def term_end_after(old: Subscription, billing: Schedule) -> datetime | None:
-    """Where the term ends when ``billing`` follows the subscription's schedule: laying it anew lengthens no
-    term.
+def with_term_on(subscription: Subscription, billing: Schedule) -> Subscription:
+    """The subscription with its term in the periods of ``billing``, which follows its schedule.
 
-    After a pause or an unpaid period the periods that were left of it are ahead still; one that was over is
-    followed by another. In a rhythm of another length it ends where it would have, with the period that is
-    then open.
+    Laying it anew lengthens no term. After a pause or an unpaid period the periods that were left of it are
+    ahead still; one that was over is followed by another. In a rhythm of another length it ends where it
+    would have, with the period that is then open, and every later one is as long as was agreed on.
     """
-    if old.term_ends_at is None:
-        return None
-    over_since = old.billing.edge(old.billing_next)
+    if subscription.term_ends_at is None:
+        return subscription
+    restated = _restated(subscription, billing)
+    over_since = subscription.billing.edge(subscription.billing_next)
     rested = max(timedelta(0), billing.start - over_since)
-    if rested and billing.interval == old.billing.interval:
-        left = old.billing.number_at(old.term_ends_at) - old.billing_next
-        return billing.edge(left if left > 0 else old.term)
-    ends_at = old.term_ends_at + rested
-    if ends_at <= billing.start:
-        return billing.edge(old.term)
-    number = billing.number_at(ends_at)
-    return billing.edge(number if billing.edge(number) == ends_at else number + 1)
+    ends_at, agreed_end = subscription.term_ends_at, _agreed_end(subscription)
+    if rested and billing.interval == subscription.billing.interval:
+        left = subscription.billing.number_at(ends_at) - subscription.billing_next
+        if left > 0:
+            return _ending(restated, billing.edge(left), billing.edge(left) - (ends_at - agreed_end))
+    elif ends_at + rested > billing.start:
+        agreed_end += rested
+        return _ending(restated, _edge_from(billing, agreed_end), agreed_end)
+    return with_term_from(msgspec.structs.replace(restated, billing=billing), 0)
+
+
+def with_term_from(subscription: Subscription, number: int) -> Subscription:
+    """The subscription with a term that begins with its billing period ``number``."""
+    billing = subscription.billing
+    ends_at = agreed_end = billing.edge(number + subscription.term)
+    if subscription.term_months:
+        agreed_end = step(billing.edge(number), subscription.term_months, MONTHLY, billing.zone)
+    return _ending(subscription, ends_at, agreed_end)
+
+
+def _agreed_end(subscription: Subscription) -> datetime:
+    """Where its term ends but for the rest of a period of another length."""
+    assert subscription.term_ends_at is not None
+    return subscription.term_agreed_end or subscription.term_ends_at
+
+
+def _ending(subscription: Subscription, ends_at: datetime, agreed_end: datetime) -> Subscription:
+    return msgspec.structs.replace(
+        subscription, term_ends_at=ends_at, term_agreed_end=None if agreed_end == ends_at else agreed_end
+    )
+
+
+def _restated(subscription: Subscription, billing: Schedule) -> Subscription:
+    """A term is a length of time: so many periods of another length, the last one begun is a whole one."""
+    before, after = subscription.billing.interval.as_months(), billing.interval.as_months()
+    if before is None or after is None or before == after:
+        return subscription
+    months = subscription.term_months or subscription.term * before
+    return msgspec.structs.replace(
+        subscription, term=-(-months // after), term_months=months if months % after else 0
+    )
+
+
+def _edge_from(billing: Schedule, instant: datetime) -> datetime:
+    """The first edge at or after ``instant`` that ends a period."""
+    number = max(0, billing.number_at(instant))
+    return billing.edge(number if number and billing.edge(number) == instant else number + 1)
 
 
 def trial_job(subscription: Subscription) -> Job:

@@ -118,6 +118,7 @@ class Subscription(Value, frozen=True):
     term: int = 0
     """Billing periods of a term; 0: each period stands for itself."""
     term_ends_at: datetime | None = None
+    """With the billing period that the agreed end lies in."""
     services: tuple[Service, ...] = ()
     seen: tuple[str, ...] = ()
     """Ids of changes that were carried out or dropped."""
@@ -128,6 +129,10 @@ class Subscription(Value, frozen=True):
     past_due_since: datetime | None = None
     left_prices: tuple[LeftPrice, ...] = ()
     """Of the open period, oldest first."""
+    term_months: int = 0
+    """Agreed on for a term, where its periods are no whole number of these; 0: as long as its periods."""
+    term_agreed_end: datetime | None = None
+    """Where the term ended before periods of another length put its end off; ``None``: where it ends."""
 
     @property
     def live(self) -> bool:

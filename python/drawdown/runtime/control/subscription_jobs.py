@@ -33,7 +33,7 @@ from drawdown.subscriptions.change_price import same_rhythm
 from drawdown.subscriptions.renewing import GRANT_JOB, PERIOD_JOB, grant_job, period_charges
 from drawdown.subscriptions.rolling import ROLL_JOB, Remainder, expiring_with, rolled
 from drawdown.subscriptions.servicing import extended
-from drawdown.subscriptions.starting import TRIAL_JOB
+from drawdown.subscriptions.starting import TRIAL_JOB, with_term_from
 from drawdown.subscriptions.subscription import Subscription
 
 
@@ -92,9 +92,9 @@ def _with_term(step: Step, subscription: Subscription, number: int, edge: dateti
     old_end = subscription.term_ends_at
     if old_end is None or old_end > edge:
         return subscription
-    new_end = subscription.billing.edge(number + subscription.term)
-    renewed = msgspec.structs.replace(subscription, term_ends_at=new_end)
-    renewed = extended(renewed, old_end, new_end)
+    renewed = with_term_from(subscription, number)
+    assert renewed.term_ends_at is not None
+    renewed = extended(renewed, old_end, renewed.term_ends_at)
     follow_services(step, renewed, edge)
     return renewed
 

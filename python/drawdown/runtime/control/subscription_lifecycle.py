@@ -38,7 +38,7 @@ from drawdown.subscriptions.identifiers import derived, lane_of
 from drawdown.subscriptions.renewing import grants_in, lifetime_of
 from drawdown.subscriptions.requests import Cancel, Pause, Resume, SetAutoRenew
 from drawdown.subscriptions.servicing import extended, with_all_billed
-from drawdown.subscriptions.starting import lay_schedules, term_end_after
+from drawdown.subscriptions.starting import lay_schedules, with_term_on
 from drawdown.subscriptions.subscription import PlannedChange, Subscription, on_plan
 
 
@@ -253,9 +253,9 @@ def begin_anew(
 def with_schedules(subscription: Subscription, plan: Plan, start: datetime) -> Subscription:
     """The subscription with schedules from ``start`` on, nothing of them run yet."""
     billing, grants = lay_schedules(plan, start, subscription.billing.zone)
-    old_end, new_end = subscription.term_ends_at, term_end_after(subscription, billing)
-    if old_end is not None and new_end is not None:
-        subscription = extended(subscription, old_end, new_end)
+    old_end, subscription = subscription.term_ends_at, with_term_on(subscription, billing)
+    if old_end is not None and subscription.term_ends_at is not None:
+        subscription = extended(subscription, old_end, subscription.term_ends_at)
     return msgspec.structs.replace(
         subscription,
         epoch=subscription.epoch + 1,
@@ -263,7 +263,6 @@ def with_schedules(subscription: Subscription, plan: Plan, start: datetime) -> S
         grants=grants,
         billing_next=0,
         grant_next=0,
-        term_ends_at=new_end,
     )
 
 
