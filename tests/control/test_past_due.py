@@ -361,3 +361,17 @@ def test_paid_after_its_period_it_goes_on_with_what_was_planned_for_the_end(
         db.mark_invoice_paid(unpaid)
         assert (db.subscription("sub").plan_id, db.subscription("sub").planned_change) == ("small", None)
         assert (newest(db, "acme").invoice_id != unpaid, newest(db, "acme").due) == (True, usd(10))
+
+
+def test_paid_after_its_period_it_ends_where_renewal_was_switched_off_since(
+    tmp_path: Path, db_url: str
+) -> None:
+    """What is owed is paid for, and no other period is asked for."""
+    with own(tmp_path, db_url, after_retries="stay") as db:
+        declining(db, "acme", as_is, fee="100")
+        db.advance_clock("acme", NEXT_EDGE + DAY)
+        assert db.set_auto_renew("sub", False).state == "past_due"
+        invoices = db.invoices("acme")
+        db.mark_invoice_paid(invoices[-1].invoice_id)
+        assert db.subscription("sub").state == "ended"
+        assert [each.invoice_id for each in db.invoices("acme")] == [each.invoice_id for each in invoices]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from drawdown.client.interface import Database
+from drawdown.errors import PreconditionError
 
 from .plans import published
 
@@ -123,3 +124,30 @@ def test_changes_of_rhythm_put_the_end_of_a_term_off_by_less_than_one_period(
         assert changed.term_ends_at is not None
         assert months_on(12) <= changed.term_ends_at < months_on(13)
     assert changed.term_ends_at == months_on(12, 4)
+
+
+def test_a_term_that_is_over_in_a_pause_ends_where_renewal_is_switched_off(
+    db: Database, term: str, name: Name
+) -> None:
+    """Paused in its last month, over in the pause: nothing follows it, at a resumption neither."""
+    db.set_auto_renew(term, True)
+    db.advance_clock(name("member"), months_on(11, 5))
+    db.pause_subscription(term)
+    db.advance_clock(name("member"), months_on(13, 5))
+    assert db.set_auto_renew(term, False).state == "ended"
+    with pytest.raises(PreconditionError) as refused:
+        db.resume_subscription(term)
+    assert refused.value.reason == "SUBSCRIPTION_NOT_PAUSED"
+    assert len(db.invoices(name("member"), limit=100)) == 12
+
+
+def test_months_that_are_left_of_a_term_outlast_a_pause_in_which_renewal_is_switched_off(
+    db: Database, term: str, name: Name
+) -> None:
+    """Paused in the tenth month, two are left at the resumption in the fourteenth."""
+    db.set_auto_renew(term, True)
+    db.advance_clock(name("member"), months_on(9, 5))
+    db.pause_subscription(term)
+    db.advance_clock(name("member"), months_on(13, 5))
+    assert db.set_auto_renew(term, False).state == "paused"
+    assert db.resume_subscription(term).term_ends_at == months_on(15, 5)

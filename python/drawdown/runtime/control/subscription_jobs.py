@@ -16,7 +16,7 @@ from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_calls import begin_paying
 from drawdown.runtime.control.subscription_changes import drop_change
 from drawdown.runtime.control.subscription_hooks import PAID_JOB, UNPAID_JOB
-from drawdown.runtime.control.subscription_lifecycle import begin_anew, end, on_planned_plan
+from drawdown.runtime.control.subscription_lifecycle import begin_anew, end, is_over, on_planned_plan
 from drawdown.runtime.control.subscription_steps import (
     entitle,
     follow_services,
@@ -54,7 +54,7 @@ def open_next_period(step: Step, job: StoredJob, _: object) -> None:
     number, edge = job.payload["number"], job.due_at
     if subscription.state == "pending":
         subscription = _as_paid(step, subscription, edge)
-    if subscription.state == "pending" or _is_over(step, subscription, edge):
+    if subscription.state == "pending" or is_over(step, subscription, edge):
         # What was never paid for in its whole first period does not go on.
         end(step, subscription, edge)
         return
@@ -75,16 +75,6 @@ def open_next_period(step: Step, job: StoredJob, _: object) -> None:
         return
     open_period(step, subscription, plan_of(step, subscription), number, owed.arrears)
     tell(step, subscription, "renewed", f"{subscription.epoch}.{number}", period=number)
-
-
-def _is_over(step: Step, subscription: Subscription, edge: datetime) -> bool:
-    if subscription.ends_at is not None and subscription.ends_at <= edge:
-        return True
-    if plan_of(step, subscription).billing_model == "one_off":
-        # Sold once; what goes on behind it is a change that was planned.
-        return subscription.planned_change is None
-    term_over = subscription.term_ends_at is None or subscription.term_ends_at <= edge
-    return not subscription.auto_renew and term_over
 
 
 def _with_term(step: Step, subscription: Subscription, number: int, edge: datetime) -> Subscription:

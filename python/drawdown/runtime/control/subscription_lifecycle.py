@@ -213,8 +213,10 @@ def _make_missed_grants(step: Step, subscription: Subscription, now: datetime) -
 def go_on_anew(step: Step, subscription: Subscription, now: datetime) -> Subscription:
     """Its period is over: a new one begins now, whose invoice has what the one before still owes.
 
-    What was planned for the end of that period begins with it.
+    What was planned for the end of that period begins with it. Where renewal was switched off since, it ends.
     """
+    if is_over(step, subscription, subscription.billing.edge(subscription.billing_next)):
+        return end(step, subscription, now)
     plan = plan_of(step, subscription)
     number = max(0, subscription.billing_next - 1)
     owed = arrears(step, subscription, plan, number, subscription.billing.edge(number + 1))
@@ -224,6 +226,17 @@ def go_on_anew(step: Step, subscription: Subscription, now: datetime) -> Subscri
     if planned is not None and not planned.invoice_id:
         begun = on_planned_plan(step, begun, planned)
     return begin_anew(step, begun, plan_of(step, begun), now, owed.arrears)
+
+
+def is_over(step: Step, subscription: Subscription, edge: datetime) -> bool:
+    """Whether no billing period follows the one that ends at ``edge``."""
+    if subscription.ends_at is not None and subscription.ends_at <= edge:
+        return True
+    if plan_of(step, subscription).billing_model == "one_off":
+        # Sold once; what goes on behind it is a change that was planned.
+        return subscription.planned_change is None
+    term_over = subscription.term_ends_at is None or subscription.term_ends_at <= edge
+    return not subscription.auto_renew and term_over
 
 
 def on_planned_plan(step: Step, subscription: Subscription, planned: PlannedChange) -> Subscription:
@@ -268,13 +281,18 @@ def with_schedules(subscription: Subscription, plan: Plan, start: datetime) -> S
 
 @handles(SetAutoRenew, reread=_reread)
 def set_auto_renew(step: Step, request: SetAutoRenew) -> Subscription:
-    """Decided when the period (or term) is over; switching it on takes a cancellation at its end back."""
+    """Decided when the period (or term) is over: switched off in a pause in which it was, the subscription
+    ends. Switching it on takes a cancellation at its end back."""
     subscription = subscription_for(step, request.subscription_id)
     if not subscription.live:
         raise errors.PreconditionError(
             f"subscription {subscription.subscription_id!r} has ended", reason="SUBSCRIPTION_ENDED"
         )
+    now, edge = step.now_of(subscription.account), subscription.billing.edge(subscription.billing_next)
+    step.run_now(lane_of(subscription.account))
     ends_at = None if request.auto_renew else subscription.ends_at
-    return step.work.subscriptions.put(
-        msgspec.structs.replace(subscription, auto_renew=request.auto_renew, ends_at=ends_at)
-    )
+    decided = msgspec.structs.replace(subscription, auto_renew=request.auto_renew, ends_at=ends_at)
+    rests = subscription.state == "paused" and not subscription.unpaid_invoice_id
+    if rests and edge <= now and is_over(step, decided, edge):
+        return end(step, decided, now)
+    return step.work.subscriptions.put(decided)
