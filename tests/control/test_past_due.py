@@ -172,7 +172,7 @@ def test_an_operator_ends_the_wait(db: Database, account: str, name: Name, state
 
 @pytest.mark.behaviour("S2-13")
 def test_staying_past_due_until_it_is_paid(tmp_path: Path, db_url: str) -> None:
-    """No end and no further invoices; paid in June, the next period begins then."""
+    """No end and no further invoices; paid in June, the next period begins then, beside what is paid for."""
     with own(tmp_path, db_url, after_retries="stay") as db:
         sub = declining(db, "acme", as_is)
         june = datetime(2026, 6, 10, tzinfo=UTC)
@@ -183,7 +183,7 @@ def test_staying_past_due_until_it_is_paid(tmp_path: Path, db_url: str) -> None:
             db.change_plan(sub, "plan", change_id="now")
         db.retry_payment(newest(db, "acme").invoice_id, retry_id="r", payment_method="test_ok")
         assert [(each.state, each.due) for each in db.invoices("acme")] == [("paid", usd(20))] * 3
-        assert (db.subscription(sub).state, available(db, "acme")) == ("active", 100)
+        assert (db.subscription(sub).state, available(db, "acme")) == ("active", 200)
         assert db.subscription(sub).billing.start == june
         db.advance_clock("acme", datetime(2026, 7, 10, tzinfo=UTC))
         assert len(db.invoices("acme")) == 4
@@ -375,3 +375,19 @@ def test_paid_after_its_period_it_ends_where_renewal_was_switched_off_since(
         db.mark_invoice_paid(invoices[-1].invoice_id)
         assert db.subscription("sub").state == "ended"
         assert [each.invoice_id for each in db.invoices("acme")] == [each.invoice_id for each in invoices]
+
+
+def test_credits_that_are_paid_for_after_they_expired_last_as_long_from_then_on(
+    tmp_path: Path, db_url: str
+) -> None:
+    """A month that is paid for a day after its end: its 100 are usable for 31 days, not over at once."""
+    with own(tmp_path, db_url, after_retries="stay") as db:
+        declining(db, "acme", as_is, fee="100")
+        db.advance_clock("acme", NEXT_EDGE + DAY)
+        db.mark_invoice_paid(newest(db, "acme").invoice_id)
+        assert available(db, "acme") == 100
+        db.advance_clock("acme", NEXT_EDGE + 31 * DAY)
+        assert available(db, "acme") == 100
+        db.advance_clock("acme", NEXT_EDGE + 32 * DAY)
+        assert available(db, "acme") == 0
+        assert db.verify("acme").violations == ()

@@ -171,7 +171,8 @@ def test_later_grants_of_a_period_that_a_change_began_wait_for_the_change(db: Da
     db.advance_clock(name("member"), at(3, 12))
     assert db.balance(name("member"), "credits").available == 0
     approve_all(db, name("member"))
-    assert db.balance(name("member"), "credits").available == Decimal(10)
+    # Of the week that was over, from the approval on, and of the present one.
+    assert db.balance(name("member"), "credits").available == Decimal(20)
 
 
 @pytest.mark.parametrize("bill_later", [False, True])

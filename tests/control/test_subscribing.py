@@ -328,4 +328,5 @@ def test_after_a_change_later_credits_wait_for_the_invoice_that_the_plan_before_
     db.advance_clock(account, datetime(2026, 3, 31, tzinfo=UTC))
     assert db.balance(account, "credits").available == 0
     db.mark_invoice_paid(draft.invoice_id)
-    assert db.balance(account, "credits").available == Decimal(5)
+    # Those of three months, of which two were over: they last a month from the payment on.
+    assert db.balance(account, "credits").available == Decimal(15)

@@ -22,6 +22,7 @@ from drawdown.catalog.plan import Plan
 from drawdown.model.commands import release_grant
 from drawdown.model.decision import Job
 from drawdown.model.money import Money
+from drawdown.model.results import Grant
 from drawdown.runtime.control.invoice_foot import add_to_balance, foot, give_back, keep_noted, use_up
 from drawdown.runtime.control.invoice_parties import with_parties
 from drawdown.runtime.control.late_payments import look_for_payment
@@ -372,6 +373,21 @@ def release_instead(step: Step, account: str, grant_id: str, by: str) -> None:
 
 
 def release(step: Step, releases: tuple[GrantRelease, ...]) -> None:
-    """The grants are spendable."""
-    for each in releases:
-        step.decision.command(each.account, release_grant(each.account, each.grant_id))
+    """The grants are spendable: until they expire, or, where they would be over already, from now on for as
+    long as they would have lasted.
+    """
+    for account in dict.fromkeys(each.account for each in releases):
+        now = step.now_of(account)
+        pending = {each.grant_id: each for each in step.engine.grants(account, ended=False)}
+        for each in (each for each in releases if each.account == account):
+            grant = pending.get(each.grant_id)
+            expires_at = None if grant is None else _expiry_of_late(grant, now)
+            command = release_grant(account, each.grant_id, expires_at=expires_at)
+            step.decision.command(account, command)
+
+
+def _expiry_of_late(grant: Grant, now: datetime) -> datetime | None:
+    """When what is released behind its expiry is to expire instead; ``None``: it is not over."""
+    if grant.expires_at is None or grant.effective_at is None or grant.expires_at > now:
+        return None
+    return now + (grant.expires_at - grant.effective_at)
