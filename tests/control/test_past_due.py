@@ -391,3 +391,24 @@ def test_credits_that_are_paid_for_after_they_expired_last_as_long_from_then_on(
         db.advance_clock("acme", NEXT_EDGE + 32 * DAY)
         assert available(db, "acme") == 0
         assert db.verify("acme").violations == ()
+
+
+def test_of_two_periods_whose_payments_fail_at_last_both_are_paid_before_it_is_settled(
+    tmp_path: Path, db_url: str
+) -> None:
+    """The provider's word came over two ends of periods late, and was no for either."""
+    with own(tmp_path, db_url, after_retries="stay") as db:
+        declining(db, "acme", as_is, "test_pending", fee="100")
+        db.advance_clock("acme", NEXT_EDGE + DAY)
+        owed = [each.invoice_id for each in db.invoices("acme") if each.state == "finalized"]
+        assert (db.subscription("sub").state, len(owed)) == ("active", 2)
+        provider = provider_of(db)
+        for charge in provider.charges():
+            if charge.state is ChargeState.PENDING:
+                body, headers = provider.finish(charge.key, ChargeState.FAILED)
+                db.provider_callback(body.decode(), headers)
+        for invoice_id in owed:
+            behind = db.subscription("sub")
+            assert (behind.state, behind.unpaid_invoice_id) == ("past_due", invoice_id)
+            db.mark_invoice_paid(invoice_id)
+        assert db.subscription("sub").state == "active"

@@ -42,9 +42,16 @@ def fall_behind(step: Step, subscription: Subscription, job: StoredJob) -> None:
 
 
 def go_on_settled(step: Step, subscription: Subscription, job: StoredJob) -> Subscription:
-    """Nothing is unpaid any more: active, in the period that is paid, or in a new one from now."""
+    """Nothing is unpaid any more: active, in the period that is paid, or in a new one from now.
+
+    Where the payment of another period has failed meanwhile, it waits for that one.
+    """
     if not subscription.is_served:
         return subscription
+    other = _failed_besides(step, subscription)
+    if other is not None:
+        tell(step, subscription, "past_due", other, invoice_id=other)
+        return step.work.subscriptions.put(msgspec.structs.replace(subscription, unpaid_invoice_id=other))
     was_past_due = subscription.state == "past_due"
     settled = msgspec.structs.replace(
         subscription,
@@ -59,6 +66,19 @@ def go_on_settled(step: Step, subscription: Subscription, job: StoredJob) -> Sub
     if not was_past_due or settled.has_period_at(now):
         return step.work.subscriptions.put(settled)
     return go_on_anew(step, settled, now)
+
+
+def _failed_besides(step: Step, subscription: Subscription) -> str | None:
+    """Another invoice of a period of it whose payment has failed: a provider out of reach over more
+    than one end of a period may decline them all afterwards."""
+    for state in ("uncollectible", "finalized", "draft"):
+        for invoice in step.work.invoices.find(account=subscription.account, state=state, order="row"):
+            is_other = invoice.invoice_id != subscription.unpaid_invoice_id
+            has_failed = invoice.attempts > 0 or invoice.advance_state == "failed"
+            ids = {line.subscription_id for line in invoice.lines}
+            if is_other and has_failed and is_of_period(invoice) and subscription.subscription_id in ids:
+                return invoice.invoice_id
+    return None
 
 
 def leave_unpaid_period(step: Step, subscription: Subscription, edge: datetime) -> None:
