@@ -131,6 +131,21 @@ def test_a_correction_gives_a_closed_account_no_new_grant(db: Database, account:
     assert db.verify(account).holds
 
 
+def test_a_grant_that_is_created_again_after_the_closing_is_a_duplicate(db: Database, account: str) -> None:
+    """A caller who never saw the first answer is told it; another content or id gives nothing."""
+    used_and_closed(db, account)
+    again = db.create_grant(account, "credits", "100", grant_id="bought")
+    assert (again.status, db.balance(account, "credits").available) == ("DUPLICATE", 0)
+    bought = commands.grant_input("bought", "credits", "100")
+    replaced = commands.VoidAndReplace(account=account, void=[], create=[bought])
+    assert [each.status for each in db.execute([replaced])] == ["DUPLICATE"]
+    assert db.create_grant(account, "credits", "200", grant_id="bought").status == "CONFLICT"
+    new = commands.grant_input("new", "credits", "100")
+    with pytest.raises(errors.PreconditionError, match="closed for good"):
+        db.execute([commands.VoidAndReplace(account=account, void=[], create=[bought, new])])
+    assert [each.grant_id for each in db.grants(account)] == ["bought"]
+
+
 def test_an_awaited_correction_gives_a_closed_account_no_new_grant(server: ServerProcess, name: Name) -> None:
     with drawdown.connect(server.target) as plain:
         plain.create_account(name("account"), test_clock=START)

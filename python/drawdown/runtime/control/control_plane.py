@@ -205,8 +205,25 @@ class ControlPlane:
                 continue
             if each.get("type") == "correct" and each.get("regrant") is True:
                 raise closed_to_regrants(account)
-            if str(each.get("type")) in _LIFE_GIVING and each.get("create") != []:
+            gives = str(each.get("type")) in _LIFE_GIVING and each.get("create") != []
+            if gives and not self._has_given(account, each):
                 raise account_closed(account)
+
+    def _has_given(self, account: str, command: dict[str, Any]) -> bool:
+        """Whether every grant that the command makes is there: the engine answers a repetition, no more."""
+        match command:
+            case {"type": "create_grant", "grant": grant}:
+                asked = [grant]
+            case {"type": "void_and_replace", "create": [*asked]}:
+                pass
+            case _:
+                return False
+        try:
+            for each in asked:
+                self.engine.grant(account, each["grant_id"])
+        except (errors.NotFoundError, errors.InvalidRequestError, LookupError, TypeError):
+            return False
+        return True
 
     def _follow(self, group: bytes, outcomes: bytes) -> None:
         """What the rows have to know of a group from outside that the engine has answered."""
