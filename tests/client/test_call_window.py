@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ def served(window: CallWindow, calls: int) -> None:
 def test_a_client_that_was_never_shed_has_no_window() -> None:
     window = CallWindow()
     begun = [window.begin() for _ in range(10_000)]
-    assert window.has_room
+    assert window.has_room()
     for each in begun:
         window.end(each, shed=False)
     assert window.size == math.inf
@@ -56,7 +57,7 @@ def test_there_is_always_room_for_one_call() -> None:
     for _ in range(50):
         window.end(window.begin(), shed=True)
     assert window.size == 1.0
-    assert window.has_room
+    assert window.has_room()
 
 
 def test_a_window_opens_again_by_what_is_served_while_it_is_full() -> None:
@@ -70,11 +71,44 @@ def test_a_window_opens_again_by_what_is_served_while_it_is_full() -> None:
     assert window.size == before
 
 
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_client_that_is_not_shed_any_more_has_no_window_again() -> None:
+    """One call was shed, and an idle server took one at a time from then on."""
+    clock = Clock()
+    window = CallWindow(clock)
+    window.end(window.begin(), shed=True)
+    clock.now += CallWindow.DOUBLES_AFTER_S * 0.9
+    assert window.has_room() and window.size == 1.0
+    for size in (2.0, 4.0, 8.0):
+        clock.now += CallWindow.DOUBLES_AFTER_S
+        assert window.has_room() and window.size == size
+    clock.now += 3_600
+    assert window.has_room() and window.size == math.inf
+    served(window, 1)
+    assert window.size == math.inf
+
+
+def test_a_window_that_is_still_shed_does_not_double() -> None:
+    clock = Clock()
+    window = CallWindow(clock)
+    for _ in range(20):
+        window.end(window.begin(), shed=True)
+        clock.now += CallWindow.DOUBLES_AFTER_S * 0.9
+        assert window.has_room() and window.size == 1.0
+
+
 def test_a_window_opens_as_far_as_it_is_used() -> None:
     window = CallWindow()
     window.end(window.begin(), shed=True)
     for _ in range(100_000):
-        open_now = [window.begin() for _ in range(8) if window.has_room]
+        open_now = [window.begin() for _ in range(8) if window.has_room()]
         for each in open_now:
             window.end(each, shed=False)
     assert 8 <= window.size < 10
@@ -221,6 +255,36 @@ def test_a_call_that_found_no_room_was_not_sent(held: Shedding) -> None:
         assert method.window.open == 0
 
 
+class Interrupted(Exception):
+    pass
+
+
+def test_who_is_interrupted_while_he_waits_leaves_his_turn_to_the_next(held: Shedding) -> None:
+    """A signal's handler may raise in the midst of a wait, as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with grpc.insecure_channel(held.address) as channel, futures.ThreadPoolExecutor(1) as pool:
+            method = WindowedMethod(channel.unary_unary(channels.RECORD_USAGE))
+            first = pool.submit(method, b"first", timeout=20.0)
+            while held.open == 0:
+                time.sleep(0.005)
+            with pytest.raises(grpc.RpcError):
+                method(b"shed", timeout=20.0)
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with pytest.raises(Interrupted):
+                method(b"interrupted", timeout=20.0)
+            held.held.set()
+            assert first.result() == b"first"
+            assert method(b"last", timeout=1.0) == b"last"
+            assert (held.served, method.window.open) == (2, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_a_task_that_stops_waiting_leaves_its_turn_to_the_next(held: Shedding) -> None:
     async def told() -> None:
         async with grpc.aio.insecure_channel(held.address) as channel:
@@ -251,15 +315,15 @@ def test_a_task_cancelled_as_its_turn_comes_gives_it_back() -> None:
             return request
 
         windowed = AioWindowedMethod(method)
-        windowed.window.size = 1.0
+        windowed.window.end(windowed.window.begin(), shed=True)
         first = asyncio.create_task(windowed("first", timeout=20.0))
         await asyncio.sleep(0)
         gone = asyncio.create_task(windowed("gone", timeout=20.0))
         await asyncio.sleep(0)
+        # In the moment in which the first ends, its turn is given, and before it could take it.
+        first.add_done_callback(lambda _: gone.cancel())
         answered.set()
-        while windowed.window.open and not first.done():
-            await asyncio.sleep(0)
-        gone.cancel()
+        assert await first == "first"
         with pytest.raises(asyncio.CancelledError):
             await gone
         assert windowed.window.open == 0

@@ -4,7 +4,8 @@ To refuse a call costs a server an eighth of what it costs to do one of 2,000 ev
 that each learn of an overload by a refusal of their own have it refuse more than it does. So what one call
 is told holds for all of its client: the window closes to a part of what was open, the others wait here in
 their order and cost the server nothing, and each call that is served opens it again a little (additive
-increase, multiplicative decrease, as in RFC 5681). A client that was never shed has no window.
+increase, multiplicative decrease, as in RFC 5681). A client that was never shed has no window, and one that
+is not shed any more has soon none again, whether it calls meanwhile or not.
 """
 
 from __future__ import annotations
@@ -31,15 +32,22 @@ class CallWindow:
 
     KEPT: Final = 0.7
     GROWN: Final = 0.1
+    # After each such time without a refusal it has twice the size: what one call once met says little of
+    # now, and a place that an interrupted thread took with it is not missing for ever.
+    DOUBLES_AFTER_S: Final = 2.0
+    SIZE_MAX: Final = 1_000.0
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.size = math.inf
         self.open = 0
         self._closings = 0
+        self._clock = clock
+        self._doubled_at = 0.0
 
-    @property
     def has_room(self) -> bool:
         """Whether one more may be sent; there is always room for one."""
+        if self.size < math.inf:
+            self._double()
         return self.open + 1 <= self.size
 
     def begin(self) -> int:
@@ -52,10 +60,19 @@ class CallWindow:
         used = self.open + 1 > self.size
         if not shed:
             self.size += self.GROWN / self.size if used else 0
-        elif begun == self._closings:
-            self.size = max(1.0, min(self.size, self.open) * self.KEPT)
-            self._closings += 1
+        else:
+            self._doubled_at = self._clock()
+            if begun == self._closings:
+                self.size = max(1.0, min(self.size, self.open) * self.KEPT)
+                self._closings += 1
         self.open -= 1
+
+    def _double(self) -> None:
+        times = int((self._clock() - self._doubled_at) / self.DOUBLES_AFTER_S)
+        self._doubled_at += times * self.DOUBLES_AFTER_S
+        self.size *= 2.0 ** min(times, 10)
+        if self.size > self.SIZE_MAX:
+            self.size = math.inf
 
 
 def _is_shed(failure: grpc.RpcError) -> bool:
@@ -94,28 +111,42 @@ class WindowedMethod:
             shed = _is_shed(failure)
             raise
         finally:
-            with self._lock:
-                self.window.end(begun, shed=shed)
-                self._let_in()
+            self._end(begun, shed=shed)
 
     def _begin(self, wait_s_max: float) -> int:
         with self._lock:
-            if not self._waiting and self.window.has_room:
+            if not self._waiting and self.window.has_room():
                 return self.window.begin()
             waiter = _Waiter()
             self._waiting.append(waiter)
-        waiter.wait(wait_s_max)
-        with self._lock:
-            if waiter.begun is None:
-                self._waiting.remove(waiter)
-                raise _no_room(wait_s_max)
-            return waiter.begun
+        try:
+            waiter.wait(wait_s_max)
+        except BaseException:
+            # A signal's handler raised: its turn is the next one's, also where it has just come.
+            if not self._stopped_waiting(waiter):
+                assert waiter.begun is not None
+                self._end(waiter.begun, shed=False)
+            raise
+        if self._stopped_waiting(waiter):
+            raise _no_room(wait_s_max)
+        assert waiter.begun is not None
+        return waiter.begun
 
-    def _let_in(self) -> None:
-        while self._waiting and self.window.has_room:
-            waiter = self._waiting.popleft()
-            waiter.begun = self.window.begin()
-            waiter.set()
+    def _stopped_waiting(self, waiter: _Waiter) -> bool:
+        """Whether its turn had not come; it will not come any more then."""
+        with self._lock:
+            if waiter.begun is not None:
+                return False
+            self._waiting.remove(waiter)
+            return True
+
+    def _end(self, begun: int, *, shed: bool) -> None:
+        with self._lock:
+            self.window.end(begun, shed=shed)
+            while self._waiting and self.window.has_room():
+                waiter = self._waiting.popleft()
+                waiter.begun = self.window.begin()
+                waiter.set()
 
 
 class AioWindowedMethod:
@@ -140,7 +171,7 @@ class AioWindowedMethod:
             self._end(begun, shed=shed)
 
     async def _begin(self, wait_s_max: float) -> int:
-        if not self._waiting and self.window.has_room:
+        if not self._waiting and self.window.has_room():
             return self.window.begin()
         place: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
@@ -160,5 +191,5 @@ class AioWindowedMethod:
 
     def _end(self, begun: int, *, shed: bool) -> None:
         self.window.end(begun, shed=shed)
-        while self._waiting and self.window.has_room:
+        while self._waiting and self.window.has_room():
             self._waiting.popleft().set_result(self.window.begin())
