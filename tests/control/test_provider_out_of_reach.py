@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from drawdown.billing.invoice import Invoice
 from drawdown.client.interface import Database
+from drawdown.runtime.control.late_payments import LOOK_JOB
 from drawdown.storage.sql import tables
 from drawdown.subscriptions.identifiers import lane_aside, lane_of
 
@@ -86,7 +87,9 @@ def test_a_payment_in_advance_that_waits_is_not_asked_for_once_the_invoice_is_pa
 
         def is_done() -> bool:
             with plane.sql.transaction() as work:
-                return not work.jobs.heads("", 2**62, 2**62, 10, (lane_aside(lane_of("acme")),))
+                waiting = work.jobs.heads("", 2**62, 2**62, 10, (lane_aside(lane_of("acme")),))
+            # What was asked for earlier is looked for later.
+            return all(each.kind == LOOK_JOB for each in waiting)
 
         wait_until(is_done)
         assert plane.provider.charges() == []
@@ -163,7 +166,7 @@ def test_what_could_not_be_asked_for_ends_with_its_first_period_and_is_never_cha
 
 
 def test_credits_of_a_later_cadence_wait_with_the_first_payment(on_a_clock: Database) -> None:
-    """Of a year that is paid for in its second month, that month's credits are there."""
+    """Of a year that is paid for in its second month, the credits of both months are there."""
     published(on_a_clock, "plan", billing_period="yearly")
     on_a_clock.subscribe("acme", "plan", subscription_id="s")
     on_a_clock.advance_clock("acme", START + timedelta(days=29))
@@ -171,7 +174,7 @@ def test_credits_of_a_later_cadence_wait_with_the_first_payment(on_a_clock: Data
     on_a_clock.put_customer("acme", payment_method="test_ok")
     on_a_clock.advance_clock("acme", START + timedelta(days=30))
     assert on_a_clock.subscription("s").state == "active"
-    assert on_a_clock.balance("acme", "credits").available == Decimal(1000)
+    assert on_a_clock.balance("acme", "credits").available == Decimal(2000)
 
 
 def close(db: Database) -> None:
