@@ -153,6 +153,7 @@ def test_real_time_is_that_of_the_entry_too(stopped: EmbeddedDatabase) -> None:
     stopped.create_grant("wall", "credits", amount="4", grant_id="next")
     time.sleep(max((began + 3 * moment - datetime.now(UTC)).total_seconds(), 0))
     relay_all(stopped)
+    wait_until(lambda: "later activated" in kinds(stopped, "wall"), 30)
     assert kinds(stopped, "wall") == [
         "short created",
         "short activated",
