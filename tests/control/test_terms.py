@@ -135,6 +135,10 @@ def test_a_term_that_is_over_in_a_pause_ends_where_renewal_is_switched_off(
     db.pause_subscription(term)
     db.advance_clock(name("member"), months_on(13, 5))
     assert db.set_auto_renew(term, False).state == "ended"
+    # Whoever lost that answer asks again.
+    assert db.set_auto_renew(term, False).state == "ended"
+    with pytest.raises(PreconditionError):
+        db.set_auto_renew(term, True)
     with pytest.raises(PreconditionError) as refused:
         db.resume_subscription(term)
     assert refused.value.reason == "SUBSCRIPTION_NOT_PAUSED"

@@ -282,8 +282,11 @@ def with_schedules(subscription: Subscription, plan: Plan, start: datetime) -> S
 @handles(SetAutoRenew, reread=_reread)
 def set_auto_renew(step: Step, request: SetAutoRenew) -> Subscription:
     """Decided when the period (or term) is over: switched off in a pause in which it was, the subscription
-    ends. Switching it on takes a cancellation at its end back."""
+    ends. Switching it on takes a cancellation at its end back. Switched off again it is as it was."""
     subscription = subscription_for(step, request.subscription_id)
+    if not subscription.live and not (subscription.auto_renew or request.auto_renew):
+        # Whoever lost the answer that told of its end, asks once more.
+        return subscription
     if not subscription.live:
         raise errors.PreconditionError(
             f"subscription {subscription.subscription_id!r} has ended", reason="SUBSCRIPTION_ENDED"
