@@ -211,6 +211,8 @@ def test_disputes_and_what_is_not_ours(provider: StripeProvider, stub: StripeStu
     body = event("charge.dispute.created", {"object": "dispute", "payment_intent": charge.reference})
     callback = provider.callback(body, signed(body))
     assert callback is not None and callback.disputed
+    older = event("charge.dispute.created", {"object": "dispute", "payment_intent": None})
+    assert provider.callback(older, signed(older)) is None
     other = event("customer.created", {"object": "customer", "id": "cus_1"})
     assert provider.callback(other, signed(other)) is None
     stub.intents[charge.reference]["metadata"] = {}

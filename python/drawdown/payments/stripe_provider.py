@@ -206,10 +206,12 @@ class StripeProvider:
         if not is_dispute and not event.type.startswith("payment_intent."):
             return None
         about: Any = event.data.object
+        reference = getattr(about, "payment_intent", None) if is_dispute else about.id
+        if not reference:
+            # A charge of before there were intents, or made past them: ours never are.
+            return None
         try:
-            intent = self._client.v1.payment_intents.retrieve(
-                about.payment_intent if is_dispute else about.id
-            )
+            intent = self._client.v1.payment_intents.retrieve(reference)
         except stripe.StripeError as error:
             _raise(error)
         key = _key_of(intent)

@@ -1,5 +1,7 @@
 """Chargebacks of invoices: the bank has taken back what an invoice was paid with.
 
+So too of a purchase that there is nothing left to take back of: it was refunded before, or never granted.
+
 A final invoice never changes, and what of its credits should go is for a person to say, by a credit note.
 Until then the account is frozen, where that is the policy, and somebody is told. Once per invoice: banks
 and providers repeat themselves, and an account that was let go on is not frozen again by an echo.
@@ -10,6 +12,7 @@ from typing import Final
 from drawdown.billing.invoice import Invoice
 from drawdown.model.commands import SuspendAccount
 from drawdown.model.decision import Job
+from drawdown.model.money import Money
 from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.jobs import StoredJob
@@ -17,8 +20,8 @@ from drawdown.storage.sql.jobs import StoredJob
 DISPUTE_JOB: Final = "invoice.dispute"
 
 
-def note_dispute(step: Step, invoice: Invoice) -> None:
-    """The bank's word, to be acted on once."""
+def note_dispute(step: Step, invoice: Invoice, money: Money) -> None:
+    """The bank's word on a charge over ``money``, to be acted on once."""
     # Its own: it waits for nothing that happens to the account by calendar.
     lane = f"dispute:{invoice.invoice_id}"
     step.decision.job(
@@ -28,7 +31,7 @@ def note_dispute(step: Step, invoice: Invoice) -> None:
             lane=lane,
             account="",
             due_at=step.real_now(),
-            payload={"invoice_id": invoice.invoice_id},
+            payload={"invoice_id": invoice.invoice_id, "money": str(money)},
         )
     )
     step.run_now(lane)
@@ -45,5 +48,7 @@ def dispute_invoice(step: Step, job: StoredJob, _: object) -> None:
         invoice.account,
         key=f"payment.disputed:{invoice.invoice_id}",
         invoice_id=invoice.invoice_id,
-        money=str(invoice.paid),
+        # Of an earlier version's job, what the invoice was paid with.
+        money=job.payload.get("money") or str(invoice.paid),
+        **({"purchase_id": invoice.purchase_id} if invoice.purchase_id else {}),
     )

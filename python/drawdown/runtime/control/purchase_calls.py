@@ -30,7 +30,7 @@ from drawdown.model.money import Money
 from drawdown.payments import Charge, ManualProvider, PaymentCallback
 from drawdown.runtime.control.disputes import note_dispute
 from drawdown.runtime.control.invoice_jobs import apply_advance, apply_payment
-from drawdown.runtime.control.purchase_invoices import left_of
+from drawdown.runtime.control.purchase_invoices import left_of, own_invoice
 from drawdown.runtime.control.purchase_jobs import REFUND_JOB
 from drawdown.runtime.control.purchase_steps import (
     apply_charge,
@@ -257,7 +257,8 @@ def _give_back(step: Step, purchase: Purchase, policy: str, minor: int | None, *
     step.decision.job(
         Job(
             kind=REFUND_JOB,
-            key=f"{REFUND_JOB}:{purchase.purchase_id}",
+            # Of its own for the bank's word: a refund that waits for the provider must not swallow it.
+            key=f"{REFUND_JOB}{'.disputed' if is_dispute else ''}:{purchase.purchase_id}",
             lane=lane,
             account="",
             due_at=step.real_now(),
@@ -298,6 +299,16 @@ def _verified(plane: ControlPlane, request: ProviderCallback, _: str) -> Payment
     return plane.provider.callback(request.body.encode(), request.headers)
 
 
+def _dispute(step: Step, purchase: Purchase, charge: Charge) -> None:
+    """The bank has taken the money back: so are the credits, or it is told where there is nothing to take."""
+    if purchase.is_refundable:
+        _give_back(step, purchase, step.plane.chargeback_policy, None, is_dispute=True)
+        return
+    invoice = own_invoice(step, purchase)
+    if invoice is not None and purchase.reason != "disputed":
+        note_dispute(step, invoice, charge.amount)
+
+
 @handles(ProviderCallback, before=_verified)
 def provider_callback(step: Step, request: ProviderCallback) -> CallbackAnswer:
     """Applied whatever order it comes in; about nothing of ours: nothing."""
@@ -306,10 +317,11 @@ def provider_callback(step: Step, request: ProviderCallback) -> CallbackAnswer:
         return CallbackAnswer()
     purchase = step.work.purchases.get(charge_key=word.charge.key)
     if purchase is not None:
-        if word.disputed and purchase.is_refundable:
-            _give_back(step, purchase, step.plane.chargeback_policy, None, is_dispute=True)
-        else:
+        if not (word.disputed and purchase.is_refundable):
+            # Also where it is disputed: the bank's word may overtake that of the payment.
             purchase = apply_charge(step, purchase, word.charge)
+        if word.disputed:
+            _dispute(step, purchase, word.charge)
         return CallbackAnswer(
             purchase_id=purchase.purchase_id, invoice_id=purchase.invoice_id, state=purchase.state
         )
@@ -318,10 +330,11 @@ def provider_callback(step: Step, request: ProviderCallback) -> CallbackAnswer:
     invoice = step.work.invoices.get(invoice_id=named)
     if invoice is None:
         return CallbackAnswer()
+    # What came besides and the bank has taken back is nobody's.
+    if not word.disputed or invoice.state not in ("paid", "void"):
+        apply = apply_advance if is_advance else apply_payment
+        invoice = apply(step, invoice, word.charge, step.now_of(invoice.account))
+        step.run_now(lane_of(invoice.account))
     if word.disputed:
-        note_dispute(step, invoice)
-        return CallbackAnswer(invoice_id=invoice.invoice_id, state=invoice.state)
-    apply = apply_advance if is_advance else apply_payment
-    invoice = apply(step, invoice, word.charge, step.now_of(invoice.account))
-    step.run_now(lane_of(invoice.account))
+        note_dispute(step, invoice, word.charge.amount)
     return CallbackAnswer(invoice_id=invoice.invoice_id, state=invoice.state)

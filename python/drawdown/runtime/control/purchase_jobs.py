@@ -95,6 +95,8 @@ def refund_of(step: Step, job: StoredJob) -> Refunding | None:
 
 def give_back(plane: ControlPlane, asked: Refunding) -> Taken:
     """Take credits as the policy says, then give the money back; every part of it once."""
+    # Its grant may be on its way still: a bank's word can come with that of the payment.
+    plane.delivery.deliver()
     purchase = asked.purchase
     has_credits = purchase.state == "granted"
     taken = _take(plane, asked) if has_credits else Decimal(0)
@@ -152,11 +154,11 @@ def _void(plane: ControlPlane, purchase: Purchase) -> Decimal:
     raise UnavailableError(f"the credits of purchase {purchase.purchase_id!r} do not hold still; ask again")
 
 
-@carries_out(REFUND_JOB, ask=refund_of, effect=give_back)
+@carries_out(REFUND_JOB, ask=refund_of, effect=give_back, steps_aside=True)
 def refund_purchase(step: Step, job: StoredJob, taken: Taken | None) -> None:
     """The purchase is refunded, with what was taken and given."""
     purchase = step.work.purchase(job.payload["purchase_id"])
-    if taken is None:
+    if taken is None or not purchase.is_refundable:
         return
     reason = "disputed" if job.payload["is_dispute"] else job.payload["policy"]
     given, billed = taken.money, purchase.charged
