@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from drawdown.payments import ChargeState
+import pytest
+from drawdown.errors import PreconditionError
+from drawdown.payments import ChargeState, RefundRequest
 
 from .notice_stories_of_subscriptions import EDGE, subscribed
 from .notice_story import Facts, Scene, Told, tells
@@ -181,6 +183,22 @@ def packs_are_bought(scene: Scene) -> Sequence[Told]:
         ("payment.failed", waits),
         ("payment.succeeded", paid),
     ]
+
+
+@tells("purchase.not_refunded")
+def a_refund_that_the_provider_refuses(scene: Scene) -> Sequence[Told]:
+    """Half was given back past this software; told at each asking."""
+    pack(scene.db, scene.name("pack"))
+    its = bought(scene, "p")
+    reference = scene.db.purchase(its["purchase_id"]).charge_reference
+    half = RefundRequest(key=scene.name("elsewhere"), charge_reference=reference, amount=usd(30))
+    scene.provider.refund(half)
+    for _ in range(2):
+        with pytest.raises(PreconditionError):
+            scene.db.refund_purchase(its["purchase_id"])
+    facts = {"purchase_id": its["purchase_id"], "credit_type": "credits"}
+    reason = "60.00 USD can't be given back of 60.00 USD (succeeded), 30.00 USD of it given back already"
+    return [("purchase.not_refunded", {**facts, "reason": reason})] * 2
 
 
 def topped(scene: Scene) -> dict[str, str]:

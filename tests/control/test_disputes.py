@@ -107,12 +107,14 @@ def test_what_the_bank_took_back_of_a_void_invoice_is_not_the_accounts(tmp_path:
         assert disputes_told(db) == [{"invoice_id": invoice, "money": "20.00 USD"}]
 
 
-def test_a_dispute_ends_a_refund_that_waits_for_the_provider(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("policy", "left"), [("freeze", 70), ("take_unspent", 0), ("into_debt", -30)])
+def test_a_dispute_ends_a_refund_that_waits_for_the_provider(tmp_path: Path, policy: str, left: int) -> None:
     """The bank has given the money back: the provider is not asked to give it once more."""
-    with StripeStub() as stub, shop(tmp_path, "") as db:
+    with StripeStub() as stub, shop(tmp_path, "", policy) as db:
         db._control_plane().provider = StripeProvider("sk", webhook_secret=SECRET, api_base=stub.url)
         db.put_customer("c", payment_method="pm_card", provider_id="cus_1")
         purchase = hundred(db, "acme", as_it_is)
+        use(db, "acme", "30")
         stub.fail_next = [500] * 3
         assert db.refund_purchase(purchase).state == "granted"
         (intent,) = stub.intents
@@ -121,3 +123,4 @@ def test_a_dispute_ends_a_refund_that_waits_for_the_provider(tmp_path: Path) -> 
         assert (db.purchase(purchase).state, db.purchase(purchase).reason) == ("refunded", "disputed")
         wait_until(lambda: not db._control_plane().stats()["jobs"].get("due"))
         assert "refunded" not in stub.intents[intent]
+        assert available(db, "acme") == left

@@ -231,8 +231,9 @@ def test_what_is_unspent_is_taken_and_paid_for(db: Database, account: str, name:
     for _ in range(2):
         refunded = db.refund_purchase(name("p"))
         assert (refunded.state, refunded.refunded) == ("refunded", Money(4500, "USD"))
-    (grant,) = db.grants(account, "credits")
-    assert (grant.state, grant.burned, grant.voided) == ("voided", Decimal(5), Decimal(15))
+    found = db.grants(account, "credits")
+    assert {grant.state for grant in found} == {"voided"}
+    assert [sum(getattr(each, field) for each in found) for field in ("burned", "voided")] == [5, 15]
     assert db.balance(account, "credits").available == Decimal(0)
 
 

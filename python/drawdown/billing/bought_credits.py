@@ -3,9 +3,11 @@
 ::
 
     purchase:p ──transfer of a part──→ transfer:…:rest ──note over a part──→ note:…:rest
+         ╰──────────refund──────────→ refunding:… (pending) ──→ void, or released where no money went back
 
 What takes a part of a grant away voids it and creates its rest anew, and the rest names the same purchase.
-What was transferred is another account's, and bought by nobody there.
+What was transferred is another account's, and bought by nobody there. While a refund waits for the provider
+its credits are pending: nobody can spend them, and they are still there where the provider refuses.
 """
 
 from collections.abc import Iterable
@@ -14,10 +16,15 @@ from fractions import Fraction
 from typing import Final
 
 from drawdown.billing.purchase import Purchase
+from drawdown.billing.transfer import grant_like
+from drawdown.billing.withdrawal import cost_of
+from drawdown.model import commands
 from drawdown.model.results import Grant
+from drawdown.subscriptions.identifiers import derived
 
 # Ids of rests begin so; a grant of somebody who only names the purchase as its source is his own.
-_REST_PREFIXES: Final = ("transfer:", "note:")
+_ASIDE_PREFIX: Final = "refunding:"
+_REST_PREFIXES: Final = ("transfer:", "note:", _ASIDE_PREFIX)
 
 
 def grants_with(purchase: Purchase, grants: Iterable[Grant]) -> list[Grant]:
@@ -37,6 +44,33 @@ def grants_with(purchase: Purchase, grants: Iterable[Grant]) -> list[Grant]:
 def voided_of(purchase: Purchase, grants: Iterable[Grant]) -> Decimal:
     """Of its credits, so many are void."""
     return sum((each.voided for each in grants_with(purchase, grants)), Decimal(0))
+
+
+def is_aside(grant: Grant) -> bool:
+    """Whether it waits for the money of a refund."""
+    return grant.state == "pending" and grant.grant_id.startswith(_ASIDE_PREFIX)
+
+
+def taken_of(purchase: Purchase, grants: Iterable[Grant]) -> Decimal:
+    """Of its credits, so many are void or wait to be."""
+    own = grants_with(purchase, grants)
+    return voided_of(purchase, own) + sum((each.remaining for each in own if is_aside(each)), Decimal(0))
+
+
+def put_aside(grant: Grant, refund_key: str) -> commands.VoidGrant | commands.VoidAndReplace:
+    """The step after which what is free of the grant is pending; none of it where nothing is."""
+    free = grant.remaining - grant.held
+    if free <= 0:
+        return commands.VoidGrant(account=grant.account, grant_id=grant.grant_id)
+    pending = grant_like(
+        grant,
+        derived(_ASIDE_PREFIX.removesuffix(":"), refund_key, grant.grant_id),
+        commands.formula(grant.grant_id, minus=Decimal(0)),
+        cost_of(grant, free),
+        grant.source_reference,
+        pending=True,
+    )
+    return commands.VoidAndReplace(account=grant.account, void=[grant.grant_id], create=[pending])
 
 
 def unspent_share(purchase: Purchase, taken: Decimal, withdrawn: Decimal) -> Fraction:

@@ -34,6 +34,7 @@ STATES: Final = ("pending", "action_required", "paid", "granted", "failed", "ref
 KINDS: Final = ("top_up", "pack", "recharge")
 REFUND_POLICIES: Final = ("take_unspent", "into_debt", "freeze")
 LINE_PREFIX: Final = "purchase:"
+REFUND_REFUSED: Final = "refund_refused: "
 _NEXT: Final[dict[str, frozenset[str]]] = {
     # Straight to granted: billed later, on an invoice.
     "pending": frozenset({"action_required", "paid", "granted", "failed"}),
@@ -65,7 +66,8 @@ class Purchase(Value, frozen=True):
     charge_reference: str = ""
     action_url: str = ""
     reason: str = ""
-    """Why it failed, in the provider's code; ``paid``: why the engine refuses its credits."""
+    """Why it failed, in the provider's code; ``paid``: why the engine refuses its credits. Where the provider
+    has refused to give its money back: ``refund_refused: `` and why."""
     expires_at: datetime | None = None
     """Of the credits; until they are granted, as if that were when the purchase was made."""
     priority: int = 50
@@ -92,6 +94,12 @@ class Purchase(Value, frozen=True):
     def is_refundable(self) -> bool:
         """Its money is there; without its credits, where the account was closed before it was paid."""
         return self.state in ("paid", "granted")
+
+    @property
+    def refund_refusal(self) -> str:
+        """Why the provider has refused to give its money back; empty: it has not."""
+        is_refused = self.is_refundable and self.reason.startswith(REFUND_REFUSED)
+        return self.reason.removeprefix(REFUND_REFUSED) if is_refused else ""
 
     @property
     def grant_id(self) -> str:

@@ -39,7 +39,7 @@ def withdrawal(
         grant,
         rest_id(note_id),
         commands.formula(grant.grant_id, minus=withdrawn),
-        _cost_of(grant, max(Decimal(0), grant.remaining - grant.held - withdrawn)),
+        cost_of(grant, max(Decimal(0), grant.remaining - grant.held - withdrawn)),
         grant.source_reference,
         metadata={
             **grant.metadata,
@@ -51,7 +51,8 @@ def withdrawal(
     return commands.VoidAndReplace(account=account, void=[grant.grant_id], create=[rest])
 
 
-def _cost_of(grant: Grant, credits: Decimal) -> Money | None:
+def cost_of(grant: Grant, credits: Decimal) -> Money | None:
+    """The share that so many of its credits have in what it cost; ``None``: none."""
     if grant.cost_minor <= 0 or not credits:
         return None
     return Money(grant.cost_minor, grant.cost_currency).times(Fraction(credits) / Fraction(grant.amount))

@@ -38,6 +38,7 @@ KINDS: Final[dict[str, str]] = {
     "purchase.failed": "A purchase came to nothing; its credits were never granted.",
     "purchase.granted": "A purchase is paid and its credits are there.",
     "purchase.not_granted": "A purchase is paid, but the engine refuses its credits, with the reason.",
+    "purchase.not_refunded": "The provider refuses to give a purchase's money back, with the reason.",
     "purchase.refunded": "A purchase was paid back.",
     "recharge.disabled": "Automatic recharge was switched off, with the reason.",
     "recharge.enabled": "Automatic recharge was switched on.",

@@ -85,6 +85,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     reference: str
     amount: Money
+    """What of the amount asked for goes back: less than it where it lies between the provider's steps."""
 
 
 class PaymentMethod(msgspec.Struct, frozen=True, kw_only=True):

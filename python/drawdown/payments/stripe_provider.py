@@ -77,6 +77,14 @@ def stripe_amount(amount: Money) -> int:
     return amount.minor
 
 
+def _whole_steps(amount: Money) -> Money:
+    """As much of it as Stripe can move exactly."""
+    step = 100 if amount.currency in _NO_DECIMALS_AT_STRIPE else 1
+    if amount.currency in _THREE_DECIMALS:
+        step = 10
+    return Money(amount.minor - amount.minor % step, amount.currency)
+
+
 def money_of(amount: int, currency: str) -> Money:
     """Money out of Stripe's integer and lower-case code."""
     code = currency.upper()
@@ -166,19 +174,23 @@ class StripeProvider:
             _raise(error)
 
     def refund(self, request: RefundRequest) -> Refund:
-        """Give back part or all of a payment intent."""
+        """Give back part or all of a payment intent, in whole steps of Stripe's."""
+        amount = _whole_steps(request.amount)
+        if amount.minor <= 0:
+            return Refund(key=request.key, reference="", amount=amount)
         parameters: Any = {
             "payment_intent": request.charge_reference,
-            "amount": stripe_amount(request.amount),
+            "amount": stripe_amount(amount),
             "metadata": {KEY: request.key, "reason": request.reason},
         }
         try:
             made = self._client.v1.refunds.create(
                 parameters, options={"idempotency_key": _header_of(request.key)}
             )
-        except stripe.InvalidRequestError as error:
-            raise PreconditionError(f"Stripe refuses the refund: {error.user_message}") from error
         except stripe.StripeError as error:
+            # Another refund under the same key may have gone through.
+            if _is_no(error) and not isinstance(error, stripe.IdempotencyError):
+                raise PreconditionError(f"Stripe refuses the refund: {error.user_message}") from error
             _raise(error)
         return Refund(key=request.key, reference=made.id, amount=money_of(made.amount, made.currency))
 

@@ -31,7 +31,7 @@ from drawdown.payments import Charge, ManualProvider, PaymentCallback
 from drawdown.runtime.control.disputes import note_dispute
 from drawdown.runtime.control.invoice_jobs import apply_advance, apply_payment
 from drawdown.runtime.control.purchase_invoices import left_of, own_invoice
-from drawdown.runtime.control.purchase_jobs import REFUND_JOB
+from drawdown.runtime.control.purchase_jobs import REFUND_JOB, refund_job_key
 from drawdown.runtime.control.purchase_steps import (
     apply_charge,
     begin_purchase,
@@ -230,9 +230,21 @@ def list_purchases(step: Step, request: ListPurchases) -> Purchases:
     return Purchases(purchases=tuple(found))
 
 
-@handles(RefundPurchase, reread=_reread)
+def _refunded(step: Step, request: RefundPurchase) -> Purchase:
+    """Raises ``PreconditionError`` where the provider has refused the money for good."""
+    purchase = _reread(step, request)
+    if purchase.refund_refusal:
+        raise errors.PreconditionError(
+            f"purchase {purchase.purchase_id!r} was not refunded and keeps its credits: "
+            f"{purchase.refund_refusal}; ask for what the provider can give, or give it back outside",
+            reason="REFUND_REFUSED",
+        )
+    return purchase
+
+
+@handles(RefundPurchase, reread=_refunded)
 def refund(step: Step, request: RefundPurchase) -> Purchase:
-    """Once: a refunded purchase stays as it is."""
+    """Once: a refunded purchase stays as it is. What the provider refused before is asked for anew."""
     purchase = step.work.purchase(request.purchase_id, step.account_prefix)
     if request.policy not in REFUND_POLICIES:
         raise errors.InvalidRequestError(f"policy: one of {', '.join(REFUND_POLICIES)}", field="policy")
@@ -247,18 +259,20 @@ def refund(step: Step, request: RefundPurchase) -> Purchase:
     left = left_of(step, purchase)
     if amount is not None and not (amount.currency == left.currency and 0 <= amount.minor <= left.minor):
         raise errors.InvalidRequestError(f"amount: between 0 and {left}", field="amount")
+    if purchase.refund_refusal:
+        step.work.purchases.put(msgspec.structs.replace(purchase, reason=""))
     _give_back(step, purchase, request.policy, None if amount is None else amount.minor, is_dispute=False)
     return purchase
 
 
 def _give_back(step: Step, purchase: Purchase, policy: str, minor: int | None, *, is_dispute: bool) -> None:
     lane = lane_of_purchase(purchase.purchase_id)
+    key, refusals = refund_job_key(step, purchase, is_dispute=is_dispute)
     grants = step.engine.grants(purchase.account, credit_type=purchase.credit_type)
     step.decision.job(
         Job(
             kind=REFUND_JOB,
-            # Of its own for the bank's word: a refund that waits for the provider must not swallow it.
-            key=f"{REFUND_JOB}{'.disputed' if is_dispute else ''}:{purchase.purchase_id}",
+            key=key,
             lane=lane,
             account="",
             due_at=step.real_now(),
@@ -267,6 +281,7 @@ def _give_back(step: Step, purchase: Purchase, policy: str, minor: int | None, *
                 "policy": policy,
                 "minor": minor,
                 "is_dispute": is_dispute,
+                "refusals": refusals,
                 # Before the first of its credits goes, so that a repeat after a crash measures the same.
                 "withdrawn": f"{voided_of(purchase, grants):f}",
             },

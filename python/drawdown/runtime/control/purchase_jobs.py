@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from drawdown.billing.bought_credits import grants_with, unspent_share, voided_of
-from drawdown.billing.purchase import Purchase, moved
-from drawdown.errors import UnavailableError
+from drawdown.billing.bought_credits import (
+    grants_with,
+    is_aside,
+    put_aside,
+    taken_of,
+    unspent_share,
+    voided_of,
+)
+from drawdown.billing.purchase import REFUND_REFUSED, Purchase, moved
+from drawdown.errors import NotFoundError, PreconditionError, UnavailableError
 from drawdown.model import commands
 from drawdown.model.money import Money, zero
+from drawdown.model.results import Grant
 from drawdown.payments import Charge, PaymentRequest, RefundRequest
 from drawdown.runtime.control.charging import Asking, ask_for_money, asking
 from drawdown.runtime.control.invoice_foot import add_to_balance
@@ -42,13 +51,19 @@ class Refunding(msgspec.Struct, frozen=True):
     is_dispute: bool
     withdrawn: Decimal
     """Of its credits, void when it was asked for: by credit notes, whose money is not in ``left``."""
+    key: str
+    """Ours of this refund, at the provider."""
 
 
 class Taken(msgspec.Struct, frozen=True):
     """What a refund took back, and what it gives."""
 
     money: Money
+    besides: Money
+    """Of the money, what the provider does not give: it was paid by the balance, or lies below its steps."""
     credits: Decimal
+    refusal: str = ""
+    """Why the provider gives nothing, now or ever."""
 
 
 def payment_of(step: Step, job: StoredJob) -> Asking | None:
@@ -90,35 +105,60 @@ def refund_of(step: Step, job: StoredJob) -> Refunding | None:
     asked = job.payload
     left = left_of(step, purchase)
     withdrawn = Decimal(asked.get("withdrawn", "0"))
-    return Refunding(purchase, left, asked["policy"], asked.get("minor"), asked["is_dispute"], withdrawn)
+    return Refunding(
+        purchase,
+        left,
+        asked["policy"],
+        asked.get("minor"),
+        asked["is_dispute"],
+        withdrawn,
+        f"{_attempt('refund', asked.get('refusals', 0))}:{purchase.purchase_id}",
+    )
 
 
 def give_back(plane: ControlPlane, asked: Refunding) -> Taken:
-    """Take credits as the policy says, then give the money back; every part of it once."""
+    """Credits taken as the policy says, and the money given back; every part of it once.
+
+    Where the provider refuses the money for good no credits are gone.
+    """
     # Its grant may be on its way still: a bank's word can come with that of the payment.
     plane.delivery.deliver()
     purchase = asked.purchase
     has_credits = purchase.state == "granted"
-    taken = _take(plane, asked) if has_credits else Decimal(0)
-    money = asked.left
+    nothing = zero(purchase.price.currency)
     if asked.is_dispute:
+        if asked.policy != "take_unspent":
+            _let_go(plane, purchase)
+        taken = _take(plane, asked) if has_credits else Decimal(0)
         # The bank has taken it already: what was charged, and no more.
-        return Taken(min(asked.left, purchase.asked), taken)
+        return Taken(min(asked.left, purchase.asked), nothing, taken)
+    money = asked.left
     if asked.policy == "take_unspent" and has_credits:
-        money = asked.left.times(unspent_share(purchase, taken, asked.withdrawn))
+        money = asked.left.times(unspent_share(purchase, _set_aside(plane, asked), asked.withdrawn))
     if asked.minor is not None:
         money = Money(asked.minor, purchase.price.currency)
-    by_provider = min(money, purchase.asked)
-    if by_provider.minor > 0 and not purchase.bill_later:
-        plane.provider.refund(
-            RefundRequest(
-                key=f"refund:{purchase.purchase_id}",
-                charge_reference=purchase.charge_reference,
-                amount=by_provider,
-                reason=asked.policy,
-            )
+    if purchase.bill_later:
+        besides = nothing
+    else:
+        try:
+            besides = money - _money_back(plane, asked, min(money, purchase.asked))
+        except (PreconditionError, NotFoundError) as fault:
+            return Taken(nothing, nothing, Decimal(0), refusal=str(fault))
+    return Taken(money, besides, _take(plane, asked) if has_credits else Decimal(0))
+
+
+def _money_back(plane: ControlPlane, asked: Refunding, money: Money) -> Money:
+    """What of it the provider gives back. Raises as its ``refund`` does."""
+    if money.minor <= 0:
+        return money
+    return plane.provider.refund(
+        RefundRequest(
+            key=asked.key,
+            charge_reference=asked.purchase.charge_reference,
+            amount=money,
+            reason=asked.policy,
         )
-    return Taken(money, taken)
+    ).amount
 
 
 def _take(plane: ControlPlane, asked: Refunding) -> Decimal:
@@ -141,17 +181,47 @@ def _take(plane: ControlPlane, asked: Refunding) -> Decimal:
 
 def _void(plane: ControlPlane, purchase: Purchase) -> Decimal:
     """All that is left of what was bought is void; answers how much of it is, whenever that happened."""
-    account = purchase.account
+
+    def void(each: Grant) -> commands.Command:
+        return commands.VoidGrant(account=purchase.account, grant_id=each.grant_id)
+
+    return voided_of(purchase, _until_none_stands(plane, purchase, lambda each: False, void))
+
+
+def _set_aside(plane: ControlPlane, asked: Refunding) -> Decimal:
+    """All that is left of what was bought is pending; answers how much of it is taken so, now."""
+    grants = _until_none_stands(plane, asked.purchase, is_aside, lambda each: put_aside(each, asked.key))
+    return taken_of(asked.purchase, grants) - asked.withdrawn
+
+
+def _until_none_stands(
+    plane: ControlPlane,
+    purchase: Purchase,
+    may_stand: Callable[[Grant], bool],
+    take: Callable[[Grant], commands.Command],
+) -> list[Grant]:
+    """The account's grants when ``take`` was done to those of the purchase that may not stand."""
     for _ in range(VOIDS_MAX):
-        grants = plane.engine.grants(account, credit_type=purchase.credit_type)
-        standing = [each for each in grants_with(purchase, grants) if each.state != "voided"]
+        grants = plane.engine.grants(purchase.account, credit_type=purchase.credit_type)
+        own = grants_with(purchase, grants)
+        standing = [each for each in own if each.state != "voided" and not may_stand(each)]
         if not standing:
-            return voided_of(purchase, grants)
+            return grants
         # A transfer that is quicker puts another grant in its place: looked at once more.
-        plane.engine.execute(
-            [commands.VoidGrant(account=account, grant_id=each.grant_id) for each in standing]
-        )
+        plane.engine.execute([take(each) for each in standing])
     raise UnavailableError(f"the credits of purchase {purchase.purchase_id!r} do not hold still; ask again")
+
+
+def _let_go(plane: ControlPlane, purchase: Purchase) -> None:
+    """What a refund has put aside, which is not made any more, is the account's as before."""
+    grants = plane.engine.grants(purchase.account, credit_type=purchase.credit_type)
+    if releases := _releases(purchase, grants):
+        plane.engine.execute(releases)
+
+
+def _releases(purchase: Purchase, grants: Iterable[Grant]) -> list[commands.Command]:
+    aside = [each for each in grants_with(purchase, grants) if is_aside(each)]
+    return [commands.release_grant(purchase.account, each.grant_id) for each in aside]
 
 
 @carries_out(REFUND_JOB, ask=refund_of, effect=give_back, steps_aside=True)
@@ -159,6 +229,9 @@ def refund_purchase(step: Step, job: StoredJob, taken: Taken | None) -> None:
     """The purchase is refunded, with what was taken and given."""
     purchase = step.work.purchase(job.payload["purchase_id"])
     if taken is None or not purchase.is_refundable:
+        return
+    if taken.refusal:
+        _not_refunded(step, purchase, taken.refusal)
         return
     reason = "disputed" if job.payload["is_dispute"] else job.payload["policy"]
     given, billed = taken.money, purchase.charged
@@ -168,7 +241,7 @@ def refund_purchase(step: Step, job: StoredJob, taken: Taken | None) -> None:
         given = zero(purchase.price.currency) if is_billed else taken.money
         billed = None if is_billed else purchase.price - taken.money
     note_refund(step, purchase, given, _NOTES.get(reason, "Refund"))
-    add_to_balance(step, purchase.account, given - min(given, purchase.asked))
+    add_to_balance(step, purchase.account, taken.besides)
     at = step.now_of(purchase.account)
     refunded = moved(purchase, "refunded", at, reason=reason, refunded=given, charged=billed)
     step.work.purchases.put(refunded)
@@ -180,3 +253,43 @@ def refund_purchase(step: Step, job: StoredJob, taken: Taken | None) -> None:
         money=str(given),
         credits_taken=f"{taken.credits:f}",
     )
+
+
+def _not_refunded(step: Step, purchase: Purchase, refusal: str) -> None:
+    """The purchase and its credits are as before, with the provider's reason; it may be asked for anew."""
+    number = step.work.series.following(_refusals_of(purchase))
+    for command in _releases(
+        purchase, step.engine.grants(purchase.account, credit_type=purchase.credit_type)
+    ):
+        # One that has expired, or was voided as the account was closed, stays so.
+        if step.would_refuse(purchase.account, [command]) is None:
+            step.decision.command(purchase.account, command)
+    refused = msgspec.structs.replace(purchase, reason=f"{REFUND_REFUSED}{refusal}")
+    step.work.purchases.put(refused)
+    step.decision.notice(
+        "purchase.not_refunded",
+        purchase.account,
+        key=f"{_attempt('purchase.not_refunded', number)}:{purchase.purchase_id}",
+        purchase_id=purchase.purchase_id,
+        purchase_kind=purchase.kind,
+        credit_type=purchase.credit_type,
+        reason=refusal,
+    )
+
+
+def refund_job_key(step: Step, purchase: Purchase, *, is_dispute: bool) -> tuple[str, int]:
+    """Of the job that gives the purchase back, and how often the provider has refused that before.
+
+    Of its own for the bank's word: a refund that waits for the provider must not swallow it.
+    """
+    refusals = step.work.series.last(_refusals_of(purchase))
+    named = f"{REFUND_JOB}.disputed" if is_dispute else _attempt(REFUND_JOB, refusals)
+    return f"{named}:{purchase.purchase_id}", refusals
+
+
+def _attempt(named: str, number: int) -> str:
+    return f"{named}.{number}" if number else named
+
+
+def _refusals_of(purchase: Purchase) -> str:
+    return f"refund.refused:{purchase.purchase_id}"

@@ -44,6 +44,11 @@ class Series:
             name = named[stored]
             self._last[name] = max(self._last[name], int(last))
 
+    def last(self, series: str) -> int:
+        """The number that was taken last; 0: none was."""
+        self.bring((series,))
+        return self._last[series]
+
     def following(self, series: str) -> int:
         """The next number, from 1 on."""
         self.bring((series,))
