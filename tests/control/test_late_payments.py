@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import drawdown
 import pytest
@@ -12,10 +13,14 @@ from drawdown.embedded import EmbeddedDatabase
 from drawdown.model.money import Money
 from drawdown.payments import ChargeState
 
+from tests.payments.test_stripe import event, signed
+
 from .conftest import SMALL, START, prepare
 from .plans import published
 from .test_invoice_callbacks import kept, provider_of, tell, told
 from .test_invoices import FEBRUARY_END, newest, overage_plan, usd
+from .test_refunds import available, hundred
+from .test_refused_refunds import at_stripe
 
 
 @pytest.fixture
@@ -34,6 +39,12 @@ def pending(db: EmbeddedDatabase, method: str) -> str:
     """The first invoice of a subscription that is paid for so."""
     assert db.subscribe("acme", "plan", subscription_id="s", payment_method=method).state == "pending"
     return newest(db, "acme").invoice_id
+
+
+def word(db: EmbeddedDatabase, kind: str, intent: dict[str, Any]) -> None:
+    """Stripe's webhook about it."""
+    body = event(kind, {"object": "payment_intent", "id": intent["id"]})
+    db.provider_callback(body.decode(), signed(body))
 
 
 def balances(db: EmbeddedDatabase) -> list[Money]:
@@ -106,3 +117,34 @@ def test_an_advance_that_is_taken_after_it_was_marked_paid_is_kept_once(db: Embe
     tell(db, f"advance:{draft.invoice_id}", times=2)
     db.advance_clock("acme", FEBRUARY_END + timedelta(hours=2))
     assert (newest(db, "acme").state, balances(db)) == ("paid", [usd(20)])
+
+
+def test_what_is_taken_after_its_purchase_had_failed_is_kept_once(tmp_path: Path) -> None:
+    """The customer tried again on the bank's page: no credits, and the next pack is paid by the balance."""
+    with at_stripe(tmp_path) as (db, stub):
+        db.put_customer("customer", payment_method="pm_processing", provider_id="cus_1")
+        failed = hundred(db, "acme", str)
+        (intent,) = stub.intents.values()
+        intent["status"] = "requires_payment_method"
+        intent["last_payment_error"] = {"type": "card_error", "code": "card_declined", "decline_code": ""}
+        word(db, "payment_intent.payment_failed", intent)
+        assert db.purchase(failed).state == "failed"
+        intent["status"] = "succeeded"
+        for _ in range(2):
+            word(db, "payment_intent.succeeded", intent)
+        assert (db.purchase(failed).state, available(db, "acme"), balances(db)) == ("failed", 0, [usd(100)])
+        assert kept(db) == [(f"inv.purchase:{failed}", str(usd(100)))]
+
+
+def test_a_payment_to_be_confirmed_in_person_waits_whatever_is_said_meanwhile(tmp_path: Path) -> None:
+    """Stripe says that it has failed so far; the customer confirms, and has what was bought."""
+    with at_stripe(tmp_path) as (db, stub):
+        db.put_customer("customer", payment_method="pm_authenticate", provider_id="cus_1")
+        purchase = hundred(db, "acme", str)
+        assert db.purchase(purchase).state == "action_required"
+        (intent,) = stub.intents.values()
+        word(db, "payment_intent.payment_failed", intent)
+        assert db.purchase(purchase).state == "action_required"
+        intent["status"] = "succeeded"
+        word(db, "payment_intent.succeeded", intent)
+        assert (db.purchase(purchase).state, available(db, "acme")) == ("granted", 100)

@@ -16,6 +16,7 @@ from drawdown.model.money import money_from
 from drawdown.payments.stripe_provider import StripeProvider
 
 from tests.payments.stripe_stub import StripeStub
+from tests.payments.test_stripe import SECRET
 
 from .conftest import SMALL, START, prepare
 from .test_invoice_callbacks import told
@@ -34,7 +35,7 @@ def at_stripe(folder: Path, **customer: Any) -> Iterator[tuple[EmbeddedDatabase,
     with StripeStub() as stub, drawdown.open(folder / "data", **SMALL) as db:
         assert isinstance(db, EmbeddedDatabase)
         prepare(db)
-        db._control_plane().provider = StripeProvider("sk_test", api_base=stub.url)
+        db._control_plane().provider = StripeProvider("sk_test", webhook_secret=SECRET, api_base=stub.url)
         db.put_customer("customer", payment_method="pm_card", provider_id="cus_1", **customer)
         db.create_account("acme", customer_id="customer", test_clock=START)
         yield db, stub

@@ -9,7 +9,8 @@
 
 ``paid`` and ``granted`` are two steps on purpose: a crash between them finds ``paid`` and makes the
 grant, whose id follows from the purchase, so that it is made once. Callbacks may repeat or overtake
-each other: ``moved`` never leaves a later state for an earlier one.
+each other: ``moved`` never leaves a later state for an earlier one. Money that a provider takes after it had
+called the payment failed grants nothing: it is the account's balance.
 
 A purchase that is paid at once has an invoice of its own, and what it is charged with is what is due there.
 """
@@ -89,6 +90,11 @@ class Purchase(Value, frozen=True):
     def asked(self) -> Money:
         """What the provider is asked for; one without an invoice of its own is asked for its price."""
         return self.price if self.charged is None else self.charged
+
+    @property
+    def is_open(self) -> bool:
+        """Its payment may still come to either end."""
+        return self.state in ("pending", "action_required")
 
     @property
     def is_refundable(self) -> bool:

@@ -247,6 +247,7 @@ def _key_of(intent: stripe.PaymentIntent) -> str | None:
 
 def _charge_of(intent: stripe.PaymentIntent, key: str) -> Charge:
     problem = intent.last_payment_error
+    reason = (problem.decline_code or problem.code or "") if problem is not None else ""
     action = intent.next_action
     redirect = getattr(action, "redirect_to_url", None) if action is not None else None
     return Charge(
@@ -254,7 +255,8 @@ def _charge_of(intent: stripe.PaymentIntent, key: str) -> Charge:
         reference=intent.id,
         state=_STATES.get(intent.status, ChargeState.PENDING),
         amount=money_of(intent.amount, intent.currency),
-        reason=(problem.decline_code or problem.code or "") if problem is not None else "",
+        # What went wrong before it was cancelled is over.
+        reason="canceled" if intent.status == "canceled" else reason,
         action_url=(redirect.url or "") if redirect is not None else "",
     )
 

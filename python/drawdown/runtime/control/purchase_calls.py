@@ -332,7 +332,7 @@ def provider_callback(step: Step, request: ProviderCallback) -> CallbackAnswer:
         return CallbackAnswer()
     purchase = step.work.purchases.get(charge_key=word.charge.key)
     if purchase is not None:
-        if not (word.disputed and purchase.is_refundable):
+        if purchase.is_open or not word.disputed:
             # Also where it is disputed: the bank's word may overtake that of the payment.
             purchase = apply_charge(step, purchase, word.charge)
         if word.disputed:

@@ -27,7 +27,7 @@ from drawdown.billing.totals import given_back
 from drawdown.model.money import Money, total, zero
 from drawdown.runtime.control.credit_notes import notes_of, put_note
 from drawdown.runtime.control.invoice_foot import foot
-from drawdown.runtime.control.invoicing import drop_invoice, numbered, settle
+from drawdown.runtime.control.invoicing import drop_invoice, keep_payment, numbered, settle
 from drawdown.runtime.control.step import Step
 from drawdown.subscriptions.identifiers import purchase_invoice_id, refund_note_id
 
@@ -82,6 +82,13 @@ def drop_own(step: Step, purchase: Purchase) -> None:
     invoice = own_invoice(step, purchase)
     if invoice is not None:
         drop_invoice(step, invoice.invoice_id)
+
+
+def keep_late(step: Step, purchase: Purchase, paid: Money) -> None:
+    """What comes after the payment had failed is the account's: its invoice is void by then."""
+    invoice = own_invoice(step, purchase)
+    if invoice is not None:
+        keep_payment(step, invoice, paid)
 
 
 def require_not_of_purchase(invoice: Invoice) -> None:

@@ -69,7 +69,7 @@ class Taken(msgspec.Struct, frozen=True):
 def payment_of(step: Step, job: StoredJob) -> Asking | None:
     """What to ask the provider for; nothing where the purchase is not open any more."""
     purchase = step.work.purchase(job.payload["purchase_id"])
-    if purchase.state not in ("pending", "action_required"):
+    if not purchase.is_open:
         return None
     customer = step.customer_of(purchase.account)
     credits = f"{purchase.credits.normalize():f} {purchase.credit_type}"

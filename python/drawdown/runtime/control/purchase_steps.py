@@ -17,7 +17,7 @@ from drawdown.model.decision import Job
 from drawdown.model.money import Money
 from drawdown.model.results import CommandResult
 from drawdown.payments import Charge, ChargeState
-from drawdown.runtime.control.purchase_invoices import drop_own, issue, net_of_purchase, settle_own
+from drawdown.runtime.control.purchase_invoices import drop_own, issue, keep_late, net_of_purchase, settle_own
 from drawdown.runtime.control.step import Step, refusal
 from drawdown.subscriptions.calendar import Interval
 from drawdown.subscriptions.calendar import step as calendar_step
@@ -88,7 +88,10 @@ def begin_purchase(step: Step, purchase: Purchase) -> Purchase:
 
 
 def apply_charge(step: Step, purchase: Purchase, charge: Charge) -> Purchase:
-    """What the provider says of the charge is on the purchase; a word that comes late changes nothing."""
+    """What the provider says of the charge is on the purchase; a word that comes late changes nothing.
+
+    Money that comes for one that had failed is the account's balance.
+    """
     at = step.now_of(purchase.account)
     if charge.state is ChargeState.SUCCEEDED:
         paid = moved(purchase, "paid", at, charge_reference=charge.reference, action_url="", reason="")
@@ -96,8 +99,13 @@ def apply_charge(step: Step, purchase: Purchase, charge: Charge) -> Purchase:
             if paid.asked:
                 tell(step, "payment.succeeded", paid)
             settle_own(step, paid, at)
+        elif purchase.state == "failed":
+            keep_late(step, purchase, charge.amount)
         return grant(step, paid) if paid.state == "paid" else paid
     if charge.state is ChargeState.FAILED:
+        if purchase.state == "action_required" and charge.reason and charge.reason == purchase.reason:
+            # Stripe calls what is to be confirmed failed so far, too: the customer may still come.
+            return purchase
         failed = moved(purchase, "failed", at, reason=charge.reason, charge_reference=charge.reference)
         if failed is purchase:
             return purchase
