@@ -24,6 +24,7 @@ MIDST_OF_MONTH: Final = timedelta(days=15)
 """Behind its start in whichever zone it began, a month is the same one in every other."""
 
 CAPS: Final = ("cap_count_reached", "cap_money_reached")
+NO_METHOD: Final = "no_payment_method"
 STATES: Final = ("off", "idle", "in_flight", "action_required", "disabled")
 
 
@@ -129,7 +130,7 @@ def refusal(rule: RechargeRule, standing: RechargeStanding, price: Money, paymen
     if standing.state in ("in_flight", "action_required"):
         return "in_flight"
     if not payment_method:
-        return "no_payment_method"
+        return NO_METHOD
     if standing.broken_method == payment_method:
         return "payment_method_failed"
     if rule.cap_count is not None and standing.count >= rule.cap_count:

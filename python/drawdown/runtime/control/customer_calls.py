@@ -3,8 +3,10 @@
 import msgspec
 
 from drawdown import errors
+from drawdown.billing.recharge import NO_METHOD
 from drawdown.billing.requests import Customers, GetCustomer, ListCustomers, PutCustomer
 from drawdown.runtime.control.payment_retries import retry_with_new_method
+from drawdown.runtime.control.recharge_calls import try_held_back
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.documents import begins_with
@@ -22,8 +24,12 @@ def put_customer(step: Step, request: PutCustomer) -> Customer:
         raise unknown_customer(request.customer.customer_id)
     known = step.work.customers.get(customer_id=request.customer.customer_id)
     stored = step.work.customers.put(request.customer)
-    if known is not None and known.payment_method != stored.payment_method and stored.payment_method:
-        _follow_method(step, known.payment_method, stored)
+    former = "" if known is None else known.payment_method
+    if stored.payment_method and stored.payment_method != former:
+        if known is not None:
+            _follow_method(step, former, stored)
+        for profile in step.work.profiles.find(customer_id=stored.customer_id):
+            try_held_back(step, profile.account, NO_METHOD)
     return stored
 
 

@@ -76,9 +76,20 @@ def set_recharge(step: Step, request: SetRecharge) -> Recharge:
             "recharge.disabled", rule.account, credit_type=rule.credit_type, reason="switched_off"
         )
     if rule.enabled:
-        number = step.work.series.following(f"recharge.set:{rule.account}:{rule.credit_type}")
-        evaluate(step, rule.account, rule.credit_type, cause=f"set.{number}")
+        evaluate(step, rule.account, rule.credit_type, cause=_cause_by_hand(step, stored))
     return stored
+
+
+def _cause_by_hand(step: Step, found: Recharge) -> str:
+    """Of a look at the balance that no crossing begins: one of its own each time."""
+    return f"set.{step.work.series.following(f'recharge.set:{found.rule.account}:{found.rule.credit_type}')}"
+
+
+def try_held_back(step: Step, account: str, why: str) -> None:
+    """What stood in the way of the account's recharges is gone: those held back begin where they are due."""
+    for each in step.work.recharges.find(account=account):
+        if each.standing.reason == why:
+            _evaluate_or_tell(step, account, each.rule.credit_type, cause=_cause_by_hand(step, each))
 
 
 @handles(GetRecharge)
