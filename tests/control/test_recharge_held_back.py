@@ -28,3 +28,22 @@ def test_a_recharge_without_a_card_begins_when_there_is_one(db: Database, name: 
     assert settled(db, account, 1) == [Decimal(20)]
     wait_until(lambda: available(db, account) == 20)
     assert (reason_of(db, account), len(db.purchases(account))) == ("", 1)
+
+
+def test_a_suspended_account_is_not_recharged_until_it_is_resumed(db: Database, name: Name) -> None:
+    """An open hold is settled meanwhile and takes the balance below the threshold: no card is charged."""
+    account = topped(db, name)
+    db.create_grant(account, "credits", amount="20", grant_id="gift")
+    db.set_recharge(account, "credits", threshold="5", to="20")
+    db.reserve(account, credit_type="credits", credits="8", reservation_id="h")
+    db.suspend_account(account)
+    assert db.settle(account, "h", credits="18").status == "OK"
+    wait_until(lambda: reason_of(db, account) == "account_suspended")
+    assert (db.purchases(account), available(db, account)) == ((), 2)
+    told = [each.data["reason"] for each in db.notices(account, kinds=["recharge.failed"]).notices]
+    assert told == ["account_suspended"]
+    for _ in range(2):
+        db.resume_account(account)
+    assert settled(db, account, 1) == [Decimal(18)]
+    wait_until(lambda: available(db, account) == 20)
+    assert (reason_of(db, account), len(db.purchases(account))) == ("", 1)

@@ -25,6 +25,7 @@ MIDST_OF_MONTH: Final = timedelta(days=15)
 
 CAPS: Final = ("cap_count_reached", "cap_money_reached")
 NO_METHOD: Final = "no_payment_method"
+SUSPENDED: Final = "account_suspended"
 STATES: Final = ("off", "idle", "in_flight", "action_required", "disabled")
 
 

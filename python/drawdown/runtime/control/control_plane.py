@@ -21,6 +21,7 @@ import msgspec
 
 from drawdown import errors
 from drawdown.billing.page import Party
+from drawdown.billing.recharge import SUSPENDED
 from drawdown.billing.retrying import retries_from
 from drawdown.billing.totals import NoTax, TaxRule
 from drawdown.engine import Engine
@@ -34,10 +35,11 @@ from drawdown.runtime.control.closed_accounts import ClosedAccounts
 from drawdown.runtime.control.delivery import Delivery, is_refused
 from drawdown.runtime.control.fault_points import pass_point
 from drawdown.runtime.control.job_runner import JobRunner
+from drawdown.runtime.control.recharge_calls import try_held_back
 from drawdown.runtime.control.recharge_thresholds import note_levels, with_recharge_thresholds
 from drawdown.runtime.control.recovering import RESTORES, recover_from
 from drawdown.runtime.control.registry import CALLS
-from drawdown.runtime.control.signing_up import accounts_made, signups_of
+from drawdown.runtime.control.signing_up import accounts_of, signups_of
 from drawdown.runtime.control.step import Step, account_closed, closed_to_regrants
 from drawdown.storage.recovery_gap import close_gap, gap_of
 from drawdown.storage.sql import SqlDatabase
@@ -46,7 +48,8 @@ from drawdown.subscriptions.identifiers import lane_aside
 _log = logging.getLogger("drawdown.control")
 
 JOBS_PER_CALL: Final = 1_000
-_LIFE_GIVING: Final = frozenset({"resume_account", "create_grant", "void_and_replace"})
+_RESUMING: Final = "resume_account"
+_LIFE_GIVING: Final = frozenset({_RESUMING, "create_grant", "void_and_replace"})
 # A field, not a command: corrections without it give nobody a grant.
 _REGRANT: Final = frozenset({"regrant"})
 _CLOCK: Final = frozenset({"advance_clock"})
@@ -228,7 +231,20 @@ class ControlPlane:
     def _follow(self, group: bytes, outcomes: bytes) -> None:
         """What the rows have to know of a group from outside that the engine has answered."""
         note_levels(self.sql, group, outcomes)
+        self._recharge_resumed(group, outcomes)
         self._sign_up_new(group, outcomes)
+
+    def _recharge_resumed(self, group: bytes, outcomes: bytes) -> None:
+        """What was due while an account was suspended is bought; the scheduler asks for its money."""
+        resumed = accounts_of(_RESUMING, group, outcomes) if _may_have(group, frozenset({_RESUMING})) else []
+        if not resumed:
+            return
+        with self.sql.transaction() as work:
+            step = Step(self, work)
+            for account in resumed:
+                try_held_back(step, account, SUSPENDED)
+            work.carry_out(step.decision, self.now_us())
+        self.delivery.deliver()
 
     def _sign_up_new(self, group: bytes, outcomes: bytes) -> None:
         """Accounts that a group from outside made, or has made before, get the plans that products name.
@@ -237,7 +253,7 @@ class ControlPlane:
         """
         if not _may_have(group, _MAKING):
             return
-        made = accounts_made(group, outcomes)
+        made = accounts_of("create_account", group, outcomes)
         with self.sql.transaction() as work:
             products = [each for each in work.products.find() if each.signup_plan] if made else []
         for account in made:

@@ -204,6 +204,10 @@ def _begin(step: Step, found: Recharge, present: Decimal, cause: str) -> Purchas
     purchase_id = _free_id(step, account, credit_type, cause)
     if not purchase_id:
         return None
+    if step.engine.account(account).suspended:
+        # It could not use what it is charged for, and its last payment may have been disputed.
+        _hold_back(step, found, _in_month(step, found), recharge.SUSPENDED)
+        return None
     purchase = _purchase(step, rule, credits, purchase_id)
     standing = recharge.in_period(found.standing, _month_of(step, account), purchase.price.currency)
     # The customer's cap is on what is charged: tax counts, what credits and the balance pay does not.
@@ -295,9 +299,12 @@ def _evaluate_or_tell(step: Step, account: str, credit_type: str, *, cause: str)
         if found is None:
             return
         _log.warning("a recharge could not begin: %s", fault, extra={"account": account})
-        currency = step.customer_of(account).currency
-        standing = recharge.in_period(found.standing, _month_of(step, account), currency)
-        _hold_back(step, found, standing, fault.reason)
+        _hold_back(step, found, _in_month(step, found), fault.reason)
+
+
+def _in_month(step: Step, found: Recharge) -> RechargeStanding:
+    account = found.rule.account
+    return recharge.in_period(found.standing, _month_of(step, account), step.customer_of(account).currency)
 
 
 def _purchase(step: Step, rule: RechargeRule, credits: Decimal, purchase_id: str) -> Purchase:

@@ -12,14 +12,14 @@ from drawdown.subscriptions.requests import Subscribe
 _APPLIED = frozenset({"OK", "DUPLICATE"})
 
 
-def accounts_made(group: bytes, outcomes: bytes) -> list[str]:
-    """Accounts that a group created, now or by an earlier call of the same."""
+def accounts_of(kind: str, group: bytes, outcomes: bytes) -> list[str]:
+    """Accounts that a group did this to, now or by an earlier call of the same."""
     commands: list[dict[str, Any]] = msgspec.json.decode(group)
     results: list[dict[str, Any]] = msgspec.json.decode(outcomes)
     return [
         str(command["account"])
         for command, result in zip(commands, results, strict=True)
-        if command.get("type") == "create_account" and result.get("status") in _APPLIED
+        if command.get("type") == kind and result.get("status") in _APPLIED
     ]
 
 
