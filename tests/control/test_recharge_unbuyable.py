@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import drawdown
 import pytest
 from drawdown.client.interface import Database
 from drawdown.embedded import EmbeddedDatabase
+from drawdown.errors import InvalidRequestError, NotFoundError
 
 from .conftest import SMALL, prepare
 from .plans import published
@@ -81,3 +83,65 @@ def test_a_recharge_that_is_paid_when_nothing_sells_it_any_more_is_over(own: Emb
     assert own.purchase(purchase.purchase_id).state == "granted"
     failed = [each.data["reason"] for each in own.notices("acme", kinds=["recharge.failed"]).notices]
     assert failed == ["TOP_UP_NOT_ALLOWED"]
+
+
+def refused_reasons(db: Database, account: str) -> list[str]:
+    return [each.data["reason"] for each in db.notices(account, kinds=["recharge.failed"]).notices]
+
+
+@pytest.fixture
+def bounded(db: Database, name: Name) -> str:
+    """A plan that sells 100 to 1,000 credits at once, and its own ten spent."""
+    db.put_customer(name("customer"), payment_method="test_ok")
+    db.create_account(name("acme"), customer_id=name("customer"))
+    bounds = {**TOP_UP, "min": "100", "max": "1000"}
+    published(db, name("plan"), type="free", base_fee=[], credits="10", top_up=bounds)
+    db.subscribe(name("acme"), name("plan"), subscription_id=name("s"))
+    db.record(name("acme"), credit_type="credits", credits="10", event_id="own")
+    return name("acme")
+
+
+@pytest.mark.parametrize(
+    ("rule", "field"),
+    [({"amount": "3"}, "amount"), ({"amount": "1001"}, "amount"), ({"to": "104"}, "to")],
+)
+def test_a_recharge_of_what_a_top_up_does_not_sell_is_refused(
+    db: Database, bounded: str, rule: dict[str, str], field: str
+) -> None:
+    with pytest.raises(InvalidRequestError, match="sells 100 to 1000 at once") as raised:
+        db.set_recharge(bounded, "credits", threshold="5", **rule)
+    assert raised.value.field == field
+    assert db.set_recharge(bounded, "credits", threshold="5", **rule, enabled=False).standing.state == "off"
+
+
+def test_a_recharge_buys_as_much_at_once_as_the_top_up_sells(db: Database, bounded: str) -> None:
+    """1,500 are missing: a thousand, and five hundred more when those have landed."""
+    db.set_recharge(bounded, "credits", threshold="1100", to="1500")
+    wait_until(lambda: db.balance(bounded, "credits").available == 1500)
+    assert [each.credits for each in db.purchases(bounded)] == [1000, 500]
+
+
+def test_a_recharge_buys_a_pack_as_it_is_sold(db: Database, account: str, name: Name) -> None:
+    """With its priority and category; archived, no more, and switching it off is still possible."""
+    content: dict[str, Any] = {
+        "pack_id": name("pack"),
+        "name": "20",
+        "credit_type": "credits",
+        "amount": "20",
+        "prices": [{"currency": "USD", "amount": "5"}],
+        "priority": 10,
+        "category": "promotional",
+    }
+    db.create_pack(**content)
+    rule = {"threshold": "5", "pack_id": name("pack")}
+    db.set_recharge(account, "credits", **rule)
+    wait_until(lambda: db.balance(account, "credits").available == 20)
+    (grant,) = db.grants(account, "credits")
+    assert (grant.priority, grant.category, grant.source) == (10, "promotional", "recharge")
+    db.load_catalog({"packs": [{**content, "state": "archived"}]})
+    db.record(account, credit_type="credits", credits="16", event_id="u")
+    wait_until(lambda: refused_reasons(db, account) == ["PACK_UNKNOWN"])
+    with pytest.raises(NotFoundError, match="to buy"):
+        db.set_recharge(account, "credits", **rule)
+    assert db.set_recharge(account, "credits", **rule, enabled=False).standing.state == "off"
+    assert len(db.purchases(account)) == 1

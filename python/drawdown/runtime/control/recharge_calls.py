@@ -14,6 +14,7 @@ from drawdown.billing import recharge
 from drawdown.billing.purchase import Purchase, check_purchase
 from drawdown.billing.recharge import RechargeRule, RechargeStanding
 from drawdown.billing.recharge_requests import GetRecharge, Recharge, SetRecharge
+from drawdown.catalog.pack import Pack
 from drawdown.model import commands
 from drawdown.model.credits import units_from_credits
 from drawdown.model.decision import Job
@@ -108,16 +109,36 @@ def _stored(step: Step, account: str, credit_type: str) -> Recharge:
 
 
 def _require_buyable(step: Step, rule: RechargeRule) -> None:
-    """Raises where there is no pack or top-up to buy."""
-    if rule.pack_id:
-        pack = step.work.packs.get(pack_id=rule.pack_id)
-        if pack is None or pack.credit_type != rule.credit_type:
-            raise errors.NotFoundError(
-                f"there is no pack {rule.pack_id[:128]!r} of {rule.credit_type}", field="pack_id"
-            )
-        require_sold(step, rule.account, pack)
+    """Raises where nothing sells what the rule would buy, as buying it would; off, a rule may say any."""
+    if not rule.enabled:
         return
-    top_up_of(step, rule.account, rule.credit_type)
+    if rule.pack_id:
+        _pack_of(step, rule)
+        return
+    top_up = top_up_of(step, rule.account, rule.credit_type)
+    # Where it fires further below, it buys more.
+    least = rule.amount if rule.to is None else rule.to - rule.threshold
+    most = rule.amount or Decimal(0)
+    if least is not None and not (least >= (top_up.min or 0) and most <= (top_up.max or most)):
+        field = "amount" if rule.to is None else "to"
+        raise errors.InvalidRequestError(
+            f"{field}: the recharge would buy {least:f} credits, and the plan sells "
+            f"{top_up.min or 0:f} to {top_up.max or 'any':} at once",
+            field=field,
+        )
+
+
+def _pack_of(step: Step, rule: RechargeRule) -> Pack:
+    """The pack that the rule buys. Raises as buying it would."""
+    pack = step.work.packs.get(pack_id=rule.pack_id)
+    if pack is None or pack.credit_type != rule.credit_type or pack.state != "published":
+        raise errors.NotFoundError(
+            f"there is no pack {rule.pack_id[:128]!r} of {rule.credit_type} to buy",
+            reason="PACK_UNKNOWN",
+            field="pack_id",
+        )
+    require_sold(step, rule.account, pack)
+    return pack
 
 
 def _require_cap_in_currency(step: Step, rule: RechargeRule) -> None:
@@ -226,7 +247,7 @@ def _begin(step: Step, found: Recharge, present: Decimal, cause: str) -> Purchas
         key=f"recharge.started:{purchase_id}",
         purchase_id=purchase_id,
         credit_type=credit_type,
-        credits=f"{credits:f}",
+        credits=f"{purchase.credits:f}",
     )
     return begin_purchase(step, purchase)
 
@@ -314,15 +335,6 @@ def _purchase(step: Step, rule: RechargeRule, credits: Decimal, purchase_id: str
     if rule.expires_after_days is not None:
         days = Interval(1, "day")
         expires_at = calendar_step(now, rule.expires_after_days, days, customer.time_zone)
-    lifetime = None
-    if rule.pack_id:
-        pack = step.work.packs.get(pack_id=rule.pack_id)
-        assert pack is not None
-        price: Money = price_of_pack(step, rule.account, pack, 1)
-    else:
-        top_up = top_up_of(step, rule.account, rule.credit_type)
-        price = price_in(top_up.prices, step, rule.account, "the top-up").of(credits)
-        lifetime = top_up.lifetime if expires_at is None else None
     purchase = Purchase(
         purchase_id=purchase_id,
         account=rule.account,
@@ -330,17 +342,42 @@ def _purchase(step: Step, rule: RechargeRule, credits: Decimal, purchase_id: str
         kind="recharge",
         credit_type=rule.credit_type,
         credits=credits,
-        price=price,
+        price=Money(0, customer.currency),
         created_at=now,
         pack_id=rule.pack_id,
         provider=step.plane.provider.name,
         payment_method=customer.payment_method,
         expires_at=expires_at,
-        lifetime=lifetime,
     )
+    purchase = _of_pack(step, rule, purchase) if rule.pack_id else _of_top_up(step, purchase)
     # Here, not as it begins: by then the rule would be in flight with a purchase that is none.
     check_purchase(purchase)
     return purchase
+
+
+def _of_pack(step: Step, rule: RechargeRule, purchase: Purchase) -> Purchase:
+    """One pack, as whoever buys it gets it."""
+    pack = _pack_of(step, rule)
+    price = price_of_pack(step, rule.account, pack, 1)
+    return msgspec.structs.replace(purchase, price=price, priority=pack.priority, category=pack.category)
+
+
+def _of_top_up(step: Step, purchase: Purchase) -> Purchase:
+    """So many credits as the top-up sells at once: when they have landed the rest is looked at anew.
+
+    Raises ``PreconditionError`` where they are too few for it.
+    """
+    top_up = top_up_of(step, purchase.account, purchase.credit_type)
+    if purchase.credits < (top_up.min or 0):
+        raise errors.PreconditionError(
+            f"{purchase.credits:f} credits are less than the {top_up.min:f} that the plan sells at once; "
+            "let the recharge buy more",
+            reason="TOP_UP_TOO_SMALL",
+        )
+    credits = purchase.credits if top_up.max is None else min(purchase.credits, top_up.max)
+    price = price_in(top_up.prices, step, purchase.account, "the top-up").of(credits)
+    lifetime = top_up.lifetime if purchase.expires_at is None else None
+    return msgspec.structs.replace(purchase, credits=credits, price=price, lifetime=lifetime)
 
 
 def _month_of(step: Step, account: str) -> datetime:
