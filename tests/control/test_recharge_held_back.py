@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
+import pytest
 from drawdown.client.interface import Database
+from drawdown.errors import PreconditionError
 
 from .test_recharge import available, settled, topped
 from .waiting import wait_until
@@ -47,3 +49,26 @@ def test_a_suspended_account_is_not_recharged_until_it_is_resumed(db: Database, 
     assert settled(db, account, 1) == [Decimal(18)]
     wait_until(lambda: available(db, account) == 20)
     assert (reason_of(db, account), len(db.purchases(account))) == ("", 1)
+
+
+def test_a_recharge_that_nobody_confirms_is_failed_by_an_operator_and_begins_anew(
+    db: Database, name: Name
+) -> None:
+    """Only that: what was paid is for the provider to say."""
+    account = topped(db, name, payment_method="test_action")
+    db.set_recharge(account, "credits", threshold="5", to="20")
+    wait_until(lambda: db.recharge(account, "credits").standing.state == "action_required")
+    (waiting,) = db.purchases(account)
+    with pytest.raises(PreconditionError) as raised:
+        db.mark_purchase_paid(waiting.purchase_id)
+    assert raised.value.reason == "NOT_MANUAL"
+    for _ in range(2):
+        failed = db.mark_purchase_paid(waiting.purchase_id, failed=True)
+        assert (failed.state, failed.reason) == ("failed", "canceled")
+    assert db.recharge(account, "credits").standing.state == "disabled"
+    db.put_customer(name("customer"), payment_method="test_ok")
+    db.set_recharge(account, "credits", threshold="5", to="20")
+    assert settled(db, account, 2) == [Decimal(20)] * 2
+    wait_until(lambda: available(db, account) == 20)
+    paid = db.mark_purchase_paid(db.purchases(account)[1].purchase_id, failed=True)
+    assert (paid.state, available(db, account)) == ("granted", 20)

@@ -104,11 +104,20 @@ class StripeStub:
                 "amount": int(form["amount"]),
                 "currency": intent["currency"],
             }
+        if path.endswith("/cancel"):
+            return self._cancel(path.split("/")[-2])
         answer = self._charge(form, key)
         if self.lose_next:
             self.lose_next -= 1
             return 500, {"error": {"type": "api_error", "message": "lost"}}
         return answer
+
+    def _cancel(self, name: str) -> tuple[int, dict[str, Any]]:
+        intent = self.intents[name]
+        if intent["status"] in ("succeeded", "processing", "canceled"):
+            return 400, refusal("payment_intent_unexpected_state", "You cannot cancel this PaymentIntent")
+        intent["status"] = "canceled"
+        return 200, intent
 
     def _charge(self, form: dict[str, str], key: str) -> tuple[int, dict[str, Any]]:
         asked = (form["amount"], form["payment_method"])

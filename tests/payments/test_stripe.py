@@ -170,6 +170,18 @@ def test_a_charge_is_found_where_accounts_cannot_search(provider: StripeProvider
     assert provider.find_charge("purchase:3") is None
 
 
+def test_an_open_charge_is_stopped_and_another_is_answered_as_it_is(
+    provider: StripeProvider, stub: StripeStub
+) -> None:
+    """What was wrong with it before is no reason any more."""
+    ends = [("pm_authenticate", "failed", "canceled"), ("pm_processing", "pending", "")]
+    for method, state, reason in [*ends, ("pm_card", "succeeded", "")]:
+        charge = provider.charge(request(method, method))
+        for _ in range(2):
+            stopped = provider.cancel(charge.key, charge.reference)
+            assert (stopped.state, stopped.reason) == (state, reason)
+
+
 def test_refunds_end_at_what_was_taken(provider: StripeProvider) -> None:
     charge = provider.charge(request())
     half = RefundRequest(key="refund:1", charge_reference=charge.reference, amount=money_from("30", "USD"))

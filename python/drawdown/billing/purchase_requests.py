@@ -72,7 +72,10 @@ class RefundPurchase(Request, frozen=True):
 
 
 class MarkPurchasePaid(Request, frozen=True):
-    """An operator saw the money (provider ``manual``), or did not (``failed``)."""
+    """An operator saw the money (provider ``manual``), or does not wait for it any more (``failed``).
+
+    Another provider is told to stop the charge then: what it has taken by then stays paid.
+    """
 
     rpc = "BillingService/MarkPurchasePaid"
     right = "manage"

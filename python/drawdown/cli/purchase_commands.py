@@ -128,7 +128,9 @@ def refund(
 @purchases.command("mark-paid")
 def mark_paid(
     purchase_id: PurchaseArgument,
-    failed: Annotated[bool, typer.Option("--failed", help="It will not be paid.")] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="It will not be paid; the provider stops its charge.")
+    ] = False,
     *,
     options: DatabaseOptions,
     json: JsonOption = False,

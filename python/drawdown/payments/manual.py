@@ -41,6 +41,9 @@ class ManualProvider:
         """It will not come. A charge already paid stays paid; raises ``NotFoundError``."""
         return self._book.settle(key, ChargeState.FAILED, reason)
 
+    def cancel(self, key: str, reference: str) -> Charge:
+        return self._book.settle(key, ChargeState.FAILED, "canceled")
+
     def refund(self, request: RefundRequest) -> Refund:
         """Note that money was given back by hand."""
         return self._book.refund(request)

@@ -125,6 +125,10 @@ class PaymentProvider(Protocol):
     def find_charge(self, key: str) -> Charge | None:
         """The charge made under our key, or ``None`` when the provider has none."""
 
+    def cancel(self, key: str, reference: str) -> Charge:
+        """Stop a charge that is open; answers what became of it, which may be another end where that was
+        quicker, or the charge as it is where the provider does not stop it. Raises ``UnavailableError``."""
+
     def refund(self, request: RefundRequest) -> Refund:
         """Give money back; the same key answers the first refund. Raises as ``charge`` does, and
         ``PreconditionError`` when there is less to give back."""

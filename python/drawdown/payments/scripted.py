@@ -76,6 +76,9 @@ class ScriptedProvider:
     def find_charge(self, key: str) -> Charge | None:
         return self._book.find(key)
 
+    def cancel(self, key: str, reference: str) -> Charge:
+        return self._book.settle(key, ChargeState.FAILED, "canceled")
+
     def refund(self, request: RefundRequest) -> Refund:
         return self._book.refund(request)
 

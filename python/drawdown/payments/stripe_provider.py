@@ -173,6 +173,18 @@ class StripeProvider:
         except stripe.StripeError as error:
             _raise(error)
 
+    def cancel(self, key: str, reference: str) -> Charge:
+        """Cancel a payment intent; one that Stripe does not cancel any more is answered as it is."""
+        try:
+            return _charge_of(self._client.v1.payment_intents.cancel(reference), key)
+        except stripe.StripeError as error:
+            if not _is_no(error):
+                _raise(error)
+        try:
+            return _charge_of(self._client.v1.payment_intents.retrieve(reference), key)
+        except stripe.StripeError as error:
+            _raise(error)
+
     def refund(self, request: RefundRequest) -> Refund:
         """Give back part or all of a payment intent, in whole steps of Stripe's."""
         amount = _whole_steps(request.amount)

@@ -95,7 +95,10 @@ class PurchaseMethods(ControlDoor):
         return answer
 
     def mark_purchase_paid(self, purchase_id: str, *, failed: bool = False) -> Purchase:
-        """An operator saw the money, or did not; for the provider ``manual``."""
+        """An operator saw the money, for the provider ``manual``; or (``failed``) waits for it no more.
+
+        Any provider stops a charge that failed so. What it has taken by then stays paid.
+        """
         answer: Purchase = self.control(buying.MarkPurchasePaid(purchase_id=purchase_id, failed=failed))
         return answer
 

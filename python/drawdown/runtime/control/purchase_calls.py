@@ -291,20 +291,28 @@ def _give_back(step: Step, purchase: Purchase, policy: str, minor: int | None, *
 
 
 def _mark(plane: ControlPlane, request: MarkPurchasePaid, account_prefix: str) -> Charge:
-    """The operator's word is in the manual provider's book first."""
-    if not isinstance(plane.provider, ManualProvider):
+    """The operator's word is in the manual provider's book first; others are asked to stop the charge."""
+    provider = plane.provider
+    if not isinstance(provider, ManualProvider) and not request.failed:
         raise errors.PreconditionError(
-            f"the provider {plane.provider.name!r} says itself what was paid", reason="NOT_MANUAL"
+            f"the provider {provider.name!r} says itself what was paid", reason="NOT_MANUAL"
         )
     purchase: Purchase = plane.read(lambda step: step.work.purchase(request.purchase_id, account_prefix))
-    if request.failed:
-        return plane.provider.mark_failed(purchase.charge_key)
-    return plane.provider.mark_paid(purchase.charge_key)
+    if isinstance(provider, ManualProvider):
+        mark = provider.mark_failed if request.failed else provider.mark_paid
+        return mark(purchase.charge_key)
+    if not purchase.charge_reference:
+        raise errors.PreconditionError(
+            f"the provider {provider.name!r} has not answered yet what became of purchase "
+            f"{purchase.purchase_id!r}; it is asked again, fail it after that",
+            reason="CHARGE_UNKNOWN",
+        )
+    return provider.cancel(purchase.charge_key, purchase.charge_reference)
 
 
 @handles(MarkPurchasePaid, reread=_reread, before=_mark)
 def mark_purchase_paid(step: Step, request: MarkPurchasePaid) -> Purchase:
-    """Paid, and granted; or failed."""
+    """Paid, and granted; or failed, unless the provider has taken the money by then."""
     purchase = step.work.purchase(request.purchase_id, step.account_prefix)
     charge: Charge = step.prior
     return apply_charge(step, purchase, charge)
