@@ -68,14 +68,55 @@ def test_what_was_taken_before_its_invoice_became_void_is_found(db: EmbeddedData
     assert len(provider_of(db).charges()) == 1
 
 
-def test_what_was_taken_before_its_invoice_was_marked_paid_is_found(db: EmbeddedDatabase) -> None:
-    """The customer has paid twice: once as somebody says, and once as the provider does."""
+def test_an_invoice_that_is_marked_for_what_the_provider_took_is_paid_by_that(db: EmbeddedDatabase) -> None:
+    """Its word was lost: whoever marks it has seen the money at the provider, which comes once."""
     invoice = pending(db, "test_lost")
     for _ in range(2):
         assert db.mark_invoice_paid(invoice).state == "paid"
     hours_later(db)
+    tell(db, invoice)
+    assert (balances(db), kept(db), told(db).count("payment.succeeded")) == ([], [], 1)
+    assert (db.subscription("s").state, len(provider_of(db).charges())) == ("active", 1)
+
+
+def test_an_advance_that_is_marked_for_what_the_provider_took_is_paid_by_that(db: EmbeddedDatabase) -> None:
+    published(db, "behind", **overage_plan("1"))
+    db.subscribe("acme", "behind", subscription_id="s", payment_method="test_pending")
+    tell(db, newest(db, "acme").invoice_id)
+    db.advance_clock("acme", FEBRUARY_END)
+    draft = newest(db, "acme").invoice_id
+    late = provider_of(db).finish(f"advance:{draft}")
+    for _ in range(2):
+        assert db.mark_invoice_paid(draft).advance_state == "paid"
+    db.provider_callback(late[0].decode(), late[1])
+    db.advance_clock("acme", FEBRUARY_END + timedelta(hours=2))
+    assert (newest(db, "acme").state, balances(db)) == ("paid", [])
+
+
+def test_what_is_taken_when_its_invoice_was_marked_paid_is_found(db: EmbeddedDatabase) -> None:
+    """The customer has paid twice: once as somebody says, and later as the provider does."""
+    invoice = pending(db, "test_pending")
+    for _ in range(2):
+        assert db.mark_invoice_paid(invoice).state == "paid"
+    provider_of(db).finish(invoice)
+    hours_later(db)
     assert (balances(db), kept(db)) == ([usd(20)], [(invoice, str(usd(20)))])
     assert len(provider_of(db).charges()) == 1
+
+
+def test_an_invoice_is_marked_paid_where_the_provider_cannot_be_looked_at(tmp_path: Path) -> None:
+    """It answers again later, and what it has taken is the account's."""
+    with at_stripe(tmp_path) as (db, stub):
+        published(db, "plan")
+        db.put_customer("customer", payment_method="pm_processing", provider_id="cus_1")
+        db.subscribe("acme", "plan", subscription_id="s")
+        invoice = newest(db, "acme").invoice_id
+        (intent,) = stub.intents.values()
+        intent["status"] = "succeeded"
+        stub.fail_reads = 3
+        assert db.mark_invoice_paid(invoice).state == "paid"
+        hours_later(db)
+        assert (stub.fail_reads, balances(db)) == (0, [usd(20)])
 
 
 def test_what_is_taken_after_its_invoice_was_marked_paid_is_kept_once(db: EmbeddedDatabase) -> None:

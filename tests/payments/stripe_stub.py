@@ -42,6 +42,7 @@ class StripeStub:
         self.fail_next: list[int] = []
         self.lose_next = 0
         """Answers that are lost on their way, behind what was done."""
+        self.fail_reads = 0
         self.has_search = True
         self.requests = 0
         stub = self
@@ -163,6 +164,9 @@ class StripeStub:
 
     def get(self, path: str) -> tuple[int, dict[str, Any]]:
         self.requests += 1
+        if self.fail_reads:
+            self.fail_reads -= 1
+            return 500, {"error": {"type": "api_error", "message": "try again"}}
         parts = urlsplit(path)
         if parts.path == "/v1/payment_intents":
             newest = list(reversed(self.intents.values()))

@@ -1,5 +1,9 @@
 """Reading invoices, approving them, marking them paid."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from drawdown import errors
@@ -13,8 +17,10 @@ from drawdown.billing.requests import (
     RetryPayment,
 )
 from drawdown.model.ids import check_id
+from drawdown.payments import Charge
 from drawdown.runtime.control.invoice_closing import approve_held
 from drawdown.runtime.control.invoice_draft import as_it_would_be
+from drawdown.runtime.control.invoice_jobs import apply_found
 from drawdown.runtime.control.invoicing import (
     ask_in_advance,
     finalize,
@@ -23,13 +29,16 @@ from drawdown.runtime.control.invoicing import (
     take_payment,
     tell,
 )
-from drawdown.runtime.control.late_payments import note_marked
+from drawdown.runtime.control.late_payments import look_before_marking, note_marked
 from drawdown.runtime.control.payment_retries import concerned, may_retry, put_retry
 from drawdown.runtime.control.purchase_invoices import require_not_of_purchase
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.tables.billing import invoice as invoice_table
 from drawdown.subscriptions.identifiers import lane_of
+
+if TYPE_CHECKING:
+    from drawdown.runtime.control.control_plane import ControlPlane
 
 
 @handles(ListInvoices)
@@ -98,10 +107,18 @@ def approve_invoice(step: Step, request: ApproveInvoice) -> Invoice:
     return approved
 
 
-@handles(MarkInvoicePaid, reread=_reread)
+def _look(plane: ControlPlane, request: MarkInvoicePaid, account_prefix: str) -> Charge | None:
+    invoice: Invoice = plane.read(lambda step: step.work.invoice(request.invoice_id, account_prefix))
+    return look_before_marking(plane, invoice)
+
+
+@handles(MarkInvoicePaid, reread=_reread, before=_look)
 def mark_invoice_paid(step: Step, request: MarkInvoicePaid) -> Invoice:
-    """Paid outside the provider; of a draft, what was asked for in advance."""
+    """Paid: by what the provider has taken, else outside; of a draft, what was asked for in advance."""
     invoice = step.invoice(request.invoice_id)
+    if step.prior is not None:
+        paid_at = request.paid_at or step.now_of(invoice.account)
+        invoice = apply_found(step, invoice, step.prior, paid_at)
     if invoice.waits_for_usage and invoice.advance is not None:
         step.run_now(lane_of(invoice.account))
         note_marked(step, invoice)

@@ -157,8 +157,13 @@ def take_what_was_found(step: Step, job: StoredJob, found: Charge | None) -> Non
     """What became of a payment that nobody waits for any more."""
     if found is not None:
         invoice = step.work.invoice(job.payload["invoice_id"])
-        apply = apply_advance if found.key.startswith(ADVANCE_KEY) else apply_payment
-        apply(step, invoice, found, step.now_of(invoice.account))
+        apply_found(step, invoice, found, step.now_of(invoice.account))
+
+
+def apply_found(step: Step, invoice: Invoice, charge: Charge, at: datetime) -> Invoice:
+    """What the provider says of whichever payment of the invoice it is."""
+    apply = apply_advance if charge.key.startswith(ADVANCE_KEY) else apply_payment
+    return apply(step, invoice, charge, at)
 
 
 def apply_payment(step: Step, invoice: Invoice, charge: Charge, at: datetime) -> Invoice:

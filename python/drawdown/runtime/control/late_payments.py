@@ -2,19 +2,22 @@
 
 An invoice becomes void, is given up or is marked paid, and nobody asks for its money any more. What was asked
 for by then may have been taken all the same: the provider is looked at, and money that came besides is the
-account's.
+account's. Before an invoice is marked paid it is looked at too: whoever marks it may mean that very payment,
+whose callback was lost.
 """
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from drawdown import errors
 from drawdown.billing.invoice import Invoice
 from drawdown.billing.retrying import advance_key, attempt_key
 from drawdown.model.decision import Job
 from drawdown.model.money import Money
-from drawdown.payments import Charge
+from drawdown.payments import Charge, ChargeState
 from drawdown.runtime.control.invoice_foot import add_to_balance
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.jobs import StoredJob
@@ -22,6 +25,8 @@ from drawdown.subscriptions.identifiers import lane_aside, lane_of
 
 if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
+
+_log = logging.getLogger("drawdown.control")
 
 LOOK_JOB: Final = "invoice.look"
 # A provider's search may lag a minute behind its charges, and behind an outage of its own longer.
@@ -32,7 +37,7 @@ _KEPT: Final = "payment.kept"
 
 def look_for_payment(step: Step, invoice: Invoice) -> None:
     """What may have been asked for of the invoice, as it stands, is looked for at the provider."""
-    key = _key_on_its_way(invoice)
+    key = key_on_its_way(invoice)
     for wait in LOOKS if key else ():
         step.decision.job(
             Job(
@@ -47,7 +52,7 @@ def look_for_payment(step: Step, invoice: Invoice) -> None:
         )
 
 
-def _key_on_its_way(invoice: Invoice) -> str:
+def key_on_its_way(invoice: Invoice) -> str:
     """Ours of the one payment that may be; empty: none can. A purchase sees to its own."""
     if invoice.purchase_id:
         return ""
@@ -55,6 +60,17 @@ def _key_on_its_way(invoice: Invoice) -> str:
         return advance_key(invoice.invoice_id)
     is_asked = invoice.state in ("finalized", "uncollectible") and invoice.rest.minor > 0
     return attempt_key(invoice.invoice_id, invoice.attempts) if is_asked else ""
+
+
+def look_before_marking(plane: ControlPlane, invoice: Invoice) -> Charge | None:
+    """The payment on its way where it has succeeded; ``None`` also where the provider cannot be asked."""
+    key = key_on_its_way(invoice)
+    try:
+        found = look_up(plane, key) if key else None
+    except errors.DrawdownError as fault:
+        _log.warning("the provider could not be looked at: %s", fault, extra={"invoice": invoice.invoice_id})
+        return None
+    return found if found is not None and found.state is ChargeState.SUCCEEDED else None
 
 
 def look_of(_: Step, job: StoredJob) -> str:
@@ -70,7 +86,7 @@ def look_up(plane: ControlPlane, key: str) -> Charge | None:
 
 def note_marked(step: Step, invoice: Invoice) -> None:
     """Somebody says that what is asked for of the invoice was paid elsewhere: it may be paid here too."""
-    key = _key_on_its_way(invoice)
+    key = key_on_its_way(invoice)
     if not key:
         return
     # Of a final invoice the advance says itself whether it was paid.
