@@ -10,6 +10,7 @@ from typing import Any
 import drawdown
 import pytest
 from drawdown.embedded import EmbeddedDatabase
+from drawdown.errors import InvalidRequestError
 from drawdown.model.money import Money
 from drawdown.payments import ChargeState
 
@@ -189,3 +190,14 @@ def test_a_payment_to_be_confirmed_in_person_waits_whatever_is_said_meanwhile(tm
         intent["status"] = "succeeded"
         word(db, "payment_intent.succeeded", intent)
         assert (db.purchase(purchase).state, available(db, "acme")) == ("granted", 100)
+
+
+def test_an_invoice_is_not_marked_paid_at_an_instant_to_come(db: EmbeddedDatabase) -> None:
+    """By the account's clock, however late it is elsewhere: its subscription would wait until then."""
+    invoice = pending(db, "test_pending")
+    with pytest.raises(InvalidRequestError, match="is to come") as raised:
+        db.mark_invoice_paid(invoice, paid_at=START + timedelta(seconds=1))
+    assert raised.value.field == "paid_at"
+    assert (db.invoice(invoice).state, db.subscription("s").state) == ("finalized", "pending")
+    paid = db.mark_invoice_paid(invoice, paid_at=START)
+    assert (paid.state, paid.paid_at, db.subscription("s").state) == ("paid", START, "active")

@@ -97,3 +97,4 @@ class MarkInvoicePaid(Request, frozen=True):
     answer = Invoice
     invoice_id: str
     paid_at: datetime | None = None
+    """Not later than the account's present; absent: now."""

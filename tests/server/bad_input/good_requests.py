@@ -242,7 +242,7 @@ def requests(names: dict[str, str]) -> dict[str, dict[str, Any]]:
         "BillingService/ListInvoices": {"account": "acme", "state": "paid", **LISTED},
         "BillingService/GetInvoice": {"invoice_id": names["invoice"]},
         "BillingService/ApproveInvoice": {"invoice_id": names["invoice"]},
-        "BillingService/MarkInvoicePaid": {"invoice_id": names["invoice"], "paid_at": INSTANT},
+        "BillingService/MarkInvoicePaid": {"invoice_id": names["invoice"], "paid_at": "2026-01-31T00:00:00Z"},
         "BillingService/RetryPayment": {
             "invoice_id": names["invoice"], "retry_id": "retry", "payment_method": "test_ok",
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -116,13 +117,13 @@ def _look(plane: ControlPlane, request: MarkInvoicePaid, account_prefix: str) ->
 def mark_invoice_paid(step: Step, request: MarkInvoicePaid) -> Invoice:
     """Paid: by what the provider has taken, else outside; of a draft, what was asked for in advance."""
     invoice = step.invoice(request.invoice_id)
+    paid_at = _when_paid(step, invoice, request)
     if step.prior is not None:
-        paid_at = request.paid_at or step.now_of(invoice.account)
         invoice = apply_found(step, invoice, step.prior, paid_at)
     if invoice.waits_for_usage and invoice.advance is not None:
         step.run_now(lane_of(invoice.account))
         note_marked(step, invoice)
-        return settle_advance(step, invoice, request.paid_at or step.now_of(invoice.account))
+        return settle_advance(step, invoice, paid_at)
     if invoice.state not in ("finalized", "paid", "uncollectible"):
         raise errors.PreconditionError(
             f"invoice {invoice.invoice_id!r} is {invoice.state}; only a finalized one can be paid",
@@ -131,7 +132,19 @@ def mark_invoice_paid(step: Step, request: MarkInvoicePaid) -> Invoice:
     require_not_of_purchase(invoice)
     step.run_now(lane_of(invoice.account))
     note_marked(step, invoice)
-    return take_payment(step, invoice, request.paid_at or step.now_of(invoice.account))
+    return take_payment(step, invoice, paid_at)
+
+
+def _when_paid(step: Step, invoice: Invoice, request: MarkInvoicePaid) -> datetime:
+    """Raises ``InvalidRequestError`` for an instant to come: what waits would wait for it."""
+    now = step.now_of(invoice.account)
+    if request.paid_at is not None and request.paid_at > now:
+        raise errors.InvalidRequestError(
+            f"paid_at: {request.paid_at.isoformat()} is to come; for account {invoice.account!r} it is "
+            f"{now.isoformat()}: give when it was paid, or nothing for now",
+            field="paid_at",
+        )
+    return request.paid_at or now
 
 
 @handles(RetryPayment, reread=_reread)
