@@ -10,6 +10,7 @@ from google.protobuf import descriptor_pool, message_factory
 
 from drawdown.messages import fill, value_from
 from drawdown.model.request import Request
+from drawdown.model.request_check import check_types
 from drawdown.v1 import (
     account_pb2,
     admin_pb2,
@@ -47,7 +48,8 @@ def path_of(request: Request) -> str:
 
 
 def encoded(request: Request) -> bytes:
-    """The request message."""
+    """The request message. Raises ``InvalidRequestError`` for a value that is not of its field's type."""
+    check_types(request, request.as_they_are)
     message = message_factory.GetMessageClass(method_of(type(request).rpc).input_type)()
     return fill(message, request).SerializeToString()
 
