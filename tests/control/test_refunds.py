@@ -112,6 +112,34 @@ def test_a_refund_into_debt_takes_no_credits_twice(db: Database, account: str, n
     assert available(db, account) == Decimal(-10)
 
 
+@pytest.mark.parametrize("taken", [["refund:{}"], ["refund:{}", "refund:{}:2"]])
+def test_a_refund_into_debt_takes_its_credits_where_a_caller_has_used_its_event_id(
+    db: Database, account: str, name: Name, taken: list[str]
+) -> None:
+    """Other content under the id is another event: a hundred are owed besides, once."""
+    purchase = hundred(db, account, name)
+    for each in taken:
+        event_id = each.format(purchase)
+        assert db.record(account, credit_type="credits", credits="1", event_id=event_id).status == "OK"
+    for _ in range(2):
+        assert db.refund_purchase(purchase, policy="into_debt").refunded == usd(100)
+    assert available(db, account) == -len(taken)
+
+
+def test_a_refund_tells_what_it_took_where_the_engine_refuses_the_debt(
+    db: Database, account: str, name: Name
+) -> None:
+    """Sixty-four bits of debt, but for a few credits."""
+    purchase = hundred(db, account, name)
+    for credits in ("9223372036", "50"):
+        db.record(account, credit_type="credits", credits=credits, event_id=f"use-{credits}", force=True)
+    before = available(db, account)
+    refunded = db.refund_purchase(purchase, policy="into_debt")
+    assert (refunded.state, refunded.refunded, available(db, account)) == ("refunded", usd(100), before)
+    (told,) = db.notices(account, kinds=["purchase.refunded"]).notices
+    assert told.data["credits_taken"] == "0"
+
+
 def test_a_grant_that_only_names_the_purchase_stays(db: Database, account: str, name: Name) -> None:
     purchase = hundred(db, account, name)
     its = {"source": "purchase", "source_reference": purchase}

@@ -21,6 +21,7 @@ from drawdown.errors import NotFoundError, PreconditionError, UnavailableError
 from drawdown.model import commands
 from drawdown.model.money import Money, zero
 from drawdown.model.results import Grant
+from drawdown.model.status import is_applied
 from drawdown.payments import Charge, PaymentRequest, RefundRequest
 from drawdown.runtime.control.charging import Asking, ask_for_money, asking
 from drawdown.runtime.control.invoice_foot import add_to_balance
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 REFUND_JOB: Final = "purchase.refund"
 # Transfers that are quicker one after the other, before the refund is put off.
 VOIDS_MAX: Final = 20
+# One digit: the longest id of a purchase leaves room for no more.
+DEBIT_IDS_MAX: Final = 9
 # Printed on the credit note; what became of the credits is the account's business.
 _NOTES: Final = {"take_unspent": "Refund of what is unspent", "disputed": "Chargeback"}
 
@@ -167,16 +170,35 @@ def _take(plane: ControlPlane, asked: Refunding) -> Decimal:
     if asked.policy == "take_unspent":
         return _void(plane, purchase) - asked.withdrawn
     if asked.policy == "into_debt":
-        plane.engine.record(
-            purchase.account,
-            credit_type=purchase.credit_type,
-            credits=purchase.credits - asked.withdrawn,
-            event_id=f"refund:{purchase.purchase_id}",
-            force=True,
-        )
-        return purchase.credits - asked.withdrawn
+        return _debit(plane, purchase, purchase.credits - asked.withdrawn)
     plane.engine.execute([commands.SuspendAccount(account=purchase.account)])
     return Decimal(0)
+
+
+def _debit(plane: ControlPlane, purchase: Purchase, credits: Decimal) -> Decimal:
+    """The credits are debited, once, whatever that makes of the balance; answers how many are.
+
+    None where the engine refuses it: the account is closed, or its debt is as large as debts can be.
+    """
+    for event_id in _debit_ids(purchase):
+        status = plane.engine.record(
+            purchase.account,
+            credit_type=purchase.credit_type,
+            credits=credits,
+            event_id=event_id,
+            force=True,
+        ).status
+        if is_applied(status):
+            return credits
+        if status != "CONFLICT":
+            break
+    return Decimal(0)
+
+
+def _debit_ids(purchase: Purchase) -> list[str]:
+    """The event's id, and more of them, as a caller may have used it. A repeat comes to the same one."""
+    first = f"refund:{purchase.purchase_id}"
+    return [first, *(f"{first}:{number}" for number in range(2, DEBIT_IDS_MAX + 1))]
 
 
 def _void(plane: ControlPlane, purchase: Purchase) -> Decimal:
