@@ -24,6 +24,7 @@ from drawdown.model.money import Money
 from typer.testing import CliRunner
 
 from .conftest import SMALL, START, prepare
+from .plans import published
 from .test_purchases import pack
 from .waiting import wait_until
 
@@ -162,7 +163,7 @@ def test_revenue_and_what_was_given_back_of_it_are_without_tax(tmp_path: Path) -
 def test_what_the_balance_paid_is_given_back_of_the_revenue_once(
     db: Database, account: str, name: Name
 ) -> None:
-    """40 of 100 from a credit note, and a whole refund: 100 of the revenue. So of what it paid wholly."""
+    """40 of 100 come from a note on another: they go back with that note. Both refunds are whole."""
     hundred = pack(db, name("pack"), amount="100", price="100")
     db.buy_pack(account, hundred, purchase_id=name("noted"))
     (invoice,) = db.invoices(account)
@@ -176,9 +177,32 @@ def test_what_the_balance_paid_is_given_back_of_the_revenue_once(
     assert db.refund_purchase(name("wholly")).refunded == Money(4_000, "USD")
     rows = {each.pack_id: (each.revenue, each.refunded) for each in db.report_sales(account=account).packs}
     assert rows == {
-        hundred: (Money(20_000, "USD"), Money(10_000, "USD")),
+        hundred: (Money(20_000, "USD"), Money(14_000, "USD")),
         name("forty"): (Money(4_000, "USD"), Money(4_000, "USD")),
     }
+
+
+@pytest.mark.parametrize("bill_later", [False, True])
+def test_what_a_credit_note_gave_back_is_given_back_of_the_revenue(
+    db: Database, account: str, name: Name, bill_later: bool
+) -> None:
+    """A note over 40.00 of a pack for 100.00; then a refund of what is left of one with its own invoice."""
+    published(db, name("plan"), type="free", base_fee=[], credits=None)
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    hundred = pack(db, name("pack"), amount="100", price="100")
+    db.buy_pack(account, hundred, purchase_id=name("p"), bill_later=bill_later)
+    db.advance_clock(account, START + timedelta(days=40))
+    (invoice,) = [each for each in db.invoices(account) if each.lines]
+    db.create_credit_note(
+        name("note"), invoice.invoice_id, invoice.lines[0].line_id, amount=Money(4_000, "USD")
+    )
+
+    def given_back() -> list[tuple[Money, Money]]:
+        return [(each.revenue, each.refunded) for each in db.report_sales(account=account).packs]
+
+    assert given_back() == [(Money(10_000, "USD"), Money(4_000, "USD"))]
+    db.refund_purchase(name("p"))
+    assert given_back() == [(Money(10_000, "USD"), Money(4_000 if bill_later else 10_000, "USD"))]
 
 
 def test_a_cost_is_shared_out_to_the_last_cent() -> None:

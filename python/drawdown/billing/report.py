@@ -28,7 +28,7 @@ class PackSales(Value, frozen=True):
     pack_id: str
     revenue: Money
     refunded: Money
-    """The share of the revenue that was given back."""
+    """The share of the revenue that was given back, by refunds, chargebacks and credit notes."""
     packs: int = 0
     purchases: int = 0
     credits: Decimal = Decimal(0)
@@ -93,19 +93,25 @@ class CreditReport(Value, frozen=True):
     rows: tuple[CreditSums, ...] = ()
 
 
-def sales_of(purchases: Iterable[tuple[Purchase, Money]]) -> SalesReport:
-    """Sums per pack and per credit type, ordered by their ids. With each purchase what it came to: tax and
-    what the account's balance paid in it, promotional money not."""
+class GivenBack(msgspec.Struct, frozen=True):
+    """Of what a purchase came to, so much went back: both with tax, or both without."""
+
+    money: Money
+    of: Money
+
+
+def sales_of(purchases: Iterable[tuple[Purchase, GivenBack | None]]) -> SalesReport:
+    """Sums per pack and per credit type, ordered by their ids."""
     packs: dict[tuple[str, str], PackSales] = {}
     recharges: dict[tuple[str, str], RechargeSales] = {}
-    for each, came_to in purchases:
+    for each, given_back in purchases:
         currency = each.price.currency
         if each.pack_id and each.state in SOLD:
             key = (each.pack_id, currency)
             known = packs.get(key) or PackSales(
                 pack_id=each.pack_id, revenue=zero(currency), refunded=zero(currency)
             )
-            packs[key] = _with_pack(known, each, came_to)
+            packs[key] = _with_pack(known, each, given_back)
         if each.kind == "recharge":
             key = (each.credit_type, currency)
             begun = recharges.get(key) or RechargeSales(credit_type=each.credit_type, money=zero(currency))
@@ -116,25 +122,22 @@ def sales_of(purchases: Iterable[tuple[Purchase, Money]]) -> SalesReport:
     )
 
 
-def _with_pack(sums: PackSales, purchase: Purchase, came_to: Money) -> PackSales:
+def _with_pack(sums: PackSales, purchase: Purchase, given_back: GivenBack | None) -> PackSales:
     return msgspec.structs.replace(
         sums,
         revenue=sums.revenue + purchase.price,
-        refunded=sums.refunded + _refunded_of(purchase, came_to),
+        refunded=sums.refunded + _refunded_of(purchase.price, given_back),
         packs=sums.packs + purchase.quantity,
         purchases=sums.purchases + 1,
         credits=sums.credits + purchase.credits,
     )
 
 
-def _refunded_of(purchase: Purchase, came_to: Money) -> Money:
-    """Of the price: what was given back is of what the purchase came to, tax and all."""
-    price = purchase.price
-    if purchase.refunded is not None and purchase.bill_later:
-        return purchase.refunded
-    if purchase.refunded is None or came_to.minor == 0:
+def _refunded_of(price: Money, given_back: GivenBack | None) -> Money:
+    """The same share of the price, in which promotional money is."""
+    if given_back is None or given_back.of.minor == 0:
         return zero(price.currency)
-    back = _rounded(price.minor, Decimal(purchase.refunded.minor), Decimal(came_to.minor))
+    back = _rounded(price.minor, Decimal(given_back.money.minor), Decimal(given_back.of.minor))
     return Money(back, price.currency)
 
 

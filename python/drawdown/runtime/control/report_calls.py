@@ -6,18 +6,27 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from drawdown.billing.purchase import Purchase
-from drawdown.billing.report import CreditReport, SalesReport, credits_between, sales_of, sums_of
+from drawdown.billing.invoice import Invoice
+from drawdown.billing.purchase import Purchase, line_id_of
+from drawdown.billing.report import (
+    CreditReport,
+    GivenBack,
+    SalesReport,
+    credits_between,
+    sales_of,
+    sums_of,
+)
 from drawdown.billing.report_requests import ReportCredits, ReportSales
 from drawdown.errors import AccountNotFoundError, InvalidRequestError
 from drawdown.model.instants import us_from_instant
-from drawdown.model.money import Money
+from drawdown.model.money import total, zero
 from drawdown.model.results import Account, Grant
-from drawdown.runtime.control.purchase_invoices import sold_for
+from drawdown.runtime.control.purchase_invoices import own_invoice
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.change_book import batched
 from drawdown.storage.sql.documents import begins_with
+from drawdown.storage.sql.tables.billing import invoice as invoice_table
 from drawdown.storage.sql.tables.payments import purchase as table
 
 if TYPE_CHECKING:
@@ -39,16 +48,43 @@ def report_sales(step: Step, request: ReportSales) -> SalesReport:
         where.append(table.c.account == request.account)
     if step.account_prefix:
         where.append(begins_with(table.c.account, step.account_prefix))
-    return sales_of(_with_what_they_came_to(step, step.work.purchases.each(*where)))
+    return sales_of(_with_what_went_back(step, step.work.purchases.each(*where)))
 
 
-def _with_what_they_came_to(step: Step, purchases: Iterable[Purchase]) -> Iterator[tuple[Purchase, Money]]:
-    """Invoices say it, and are read for what was given back alone, some at a time."""
+def _with_what_went_back(
+    step: Step, purchases: Iterable[Purchase]
+) -> Iterator[tuple[Purchase, GivenBack | None]]:
+    """Invoices and their notes say it, and are read for what was given back alone, some at a time."""
     for some in batched(purchases, PURCHASES_AT_ONCE):
-        step.work.invoices.bring((each.invoice_id,) for each in some if each.refunded is not None)
+        notes = _notes_by_invoice(step, {each.account for each in some})
+        concerned = [each for each in some if each.refunded is not None or each.invoice_id in notes]
+        step.work.invoices.bring((each.invoice_id,) for each in concerned)
         for each in some:
-            yield each, each.asked if each.refunded is None else sold_for(step, each)
+            is_concerned = each.refunded is not None or each.invoice_id in notes
+            yield each, _given_back(step, each, notes.get(each.invoice_id, [])) if is_concerned else None
         step.work.invoices.forget()
+
+
+def _notes_by_invoice(step: Step, accounts: Iterable[str]) -> dict[str, list[Invoice]]:
+    """Credit notes of the accounts, by the invoice that they correct."""
+    columns = invoice_table.c
+    found: dict[str, list[Invoice]] = {}
+    # As the body has it: nothing else there can spell the quotes.
+    is_note = columns.body.contains('"corrects":"')
+    for note in step.work.invoices.find(columns.account.in_(accounts), is_note):
+        found.setdefault(note.corrects, []).append(note)
+    return found
+
+
+def _given_back(step: Step, purchase: Purchase, notes: Iterable[Invoice]) -> GivenBack:
+    """A refund of a purchase with an invoice of its own is a note too."""
+    invoice = own_invoice(step, purchase)
+    if invoice is not None and invoice.totals is not None:
+        taken = [each.totals.total for each in notes if each.totals is not None]
+        return GivenBack(money=-total(taken, invoice.currency), of=invoice.totals.total)
+    lines = [line.amount for note in notes for line in note.lines if line.reference == line_id_of(purchase)]
+    refunded = purchase.refunded or zero(purchase.price.currency)
+    return GivenBack(money=refunded - total(lines, refunded.currency), of=purchase.price)
 
 
 def _require_period(request: ReportSales | ReportCredits) -> None:
