@@ -127,6 +127,40 @@ def test_credits_of_an_invoice_that_was_given_up_are_not_paid_out(db: EmbeddedDa
     assert db.account_closing("acme").payouts == ()
 
 
+def dispute(db: EmbeddedDatabase, purchase_id: str) -> None:
+    body, headers = db.payment_provider().dispute(f"purchase:{purchase_id}")
+    db.provider_callback(body.decode(), headers)
+    db.resume_account("acme")
+
+
+def test_what_a_note_gave_goes_with_the_money_that_the_bank_takes(db: EmbeddedDatabase) -> None:
+    """100 were charged and 40 noted; the bank takes all 100, so 40 are not the account's besides."""
+    db.buy_pack("acme", "pack", purchase_id="p")
+    note(db, newest(db, "acme"), 40)
+    dispute(db, "p")
+    assert (db.purchase("p").refunded, balance_of(db)) == (usd(60), usd(0))
+
+
+def test_what_a_note_gave_and_was_spent_is_set_against_the_next(db: EmbeddedDatabase) -> None:
+    """40 of a note paid for another pack before the bank took the 100: the next note gives 40 less."""
+    db.buy_pack("acme", "pack", purchase_id="p")
+    note(db, newest(db, "acme"), 40)
+    assert db.buy_pack("acme", "pack", purchase_id="q").charged == usd(60)
+    dispute(db, "p")
+    note(db, db.invoice("inv.purchase:q"), 50, "second")
+    assert balance_of(db) == usd(10)
+
+
+def test_the_bank_takes_no_more_than_was_charged(db: EmbeddedDatabase) -> None:
+    """40 of a pack came from the balance and 60 by card: those 60 go, the 40 are still the account's."""
+    db.buy_pack("acme", "pack", purchase_id="p")
+    note(db, newest(db, "acme"), 40)
+    assert db.buy_pack("acme", "pack", purchase_id="q").charged == usd(60)
+    note(db, db.invoice("inv.purchase:q"), 70, "second")
+    dispute(db, "q")
+    assert balance_of(db) == usd(40)
+
+
 @pytest.mark.parametrize(("promotion", "until", "back"), [(100, START, 0), (40, START, 60), (40, MIDDLE, 50)])
 def test_promotional_money_is_not_paid_out_by_a_cancellation(
     db: EmbeddedDatabase, promotion: int, until: datetime, back: int

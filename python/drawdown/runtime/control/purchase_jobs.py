@@ -263,7 +263,9 @@ def refund_purchase(step: Step, job: StoredJob, taken: Taken | None) -> None:
         given = zero(purchase.price.currency) if is_billed else taken.money
         billed = None if is_billed else purchase.price - taken.money
     note_refund(step, purchase, given, _NOTES.get(reason, "Refund"))
-    add_to_balance(step, purchase.account, taken.besides)
+    # The bank takes all that was charged: what a note gave of it before is not the account's besides.
+    besides = given - purchase.asked if job.payload["is_dispute"] else taken.besides
+    add_to_balance(step, purchase.account, besides)
     at = step.now_of(purchase.account)
     refunded = moved(purchase, "refunded", at, reason=reason, refunded=given, charged=billed)
     step.work.purchases.put(refunded)
