@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from drawdown import errors
 from drawdown.client.interface import Database
+from drawdown.embedded import EmbeddedDatabase
 from drawdown.model import commands
 from drawdown.model.money import Money
 
@@ -102,6 +103,50 @@ def test_too_little_changes_nothing(db: Database, account: str, other: str, name
         assert raised.value.reason == "INSUFFICIENT"
     assert (available(db, account), available(db, other)) == (Decimal(1104), 0)
     assert move(db, name("t"), account, other, "5").state == "done"
+
+
+def test_what_the_receiving_account_has_no_room_for_stays(
+    db: Database, account: str, other: str, name: Name
+) -> None:
+    """It is said of that account, and the same transfer goes when there is room."""
+    db.create_grant(account, "credits", "100", grant_id="g")
+    db.create_grant(other, "credits", "9223372036", grant_id="full")
+    for _ in range(2):
+        with pytest.raises(errors.PreconditionError, match=f"{other}' cannot take 50 credits more") as raised:
+            move(db, name("t"), account, other, "50")
+        assert (raised.value.reason, raised.value.field) == ("OVERFLOW", "to_account")
+    assert (available(db, account), len(db.grants(account))) == (Decimal(100), 1)
+    db.void_grant(other, "full", confirm=True)
+    assert move(db, name("t"), account, other, "50").state == "done"
+    assert available(db, other) == Decimal(50)
+
+
+def test_a_room_that_is_gone_before_the_credits_arrive_refuses_them_at_once(
+    embedded: EmbeddedDatabase, name: Name, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another grant is quicker: it is said of the receiving account, without twenty attempts."""
+    giver, taker = name("giver"), name("taker")
+    for each in (giver, taker):
+        embedded.create_account(each, customer_id=name("both"))
+    embedded.create_grant(giver, "credits", "100", grant_id="g")
+    delivery = embedded._control_plane().delivery
+    deliver = delivery.deliver
+
+    def overtaken() -> int:
+        embedded.create_grant(taker, "credits", "9223372036", grant_id="full")
+        return deliver()
+
+    monkeypatch.setattr(delivery, "deliver", overtaken)
+    before = delivery.refused
+    with pytest.raises(errors.PreconditionError, match="cannot take 50 credits more"):
+        move(embedded, name("t"), giver, taker, "50")
+    monkeypatch.undo()
+    assert (embedded.transfer_of(name("t")).state, delivery.refused - before) == ("refused", 1)
+    embedded.void_grant(taker, "full", confirm=True)
+    with pytest.raises(errors.PreconditionError) as raised:
+        move(embedded, name("t"), giver, taker, "50")
+    assert raised.value.reason == "TRANSFER_REFUSED"
+    assert move(embedded, name("again"), giver, taker, "50").state == "done"
 
 
 @pytest.mark.parametrize(

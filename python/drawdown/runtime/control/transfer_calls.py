@@ -21,7 +21,7 @@ from drawdown.billing.transfer import (
     planned,
     transfer_job,
 )
-from drawdown.model.results import Grant
+from drawdown.model.results import CommandResult, Grant
 from drawdown.runtime.control.registry import carries_out, handles
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.jobs import StoredJob
@@ -52,13 +52,14 @@ def _stored(step: Step, transfer_id: str) -> Transfer:
 def _outcome(step: Step, request: TransferCredits) -> Transfer:
     found = _stored(step, request.transfer_id)
     if found.state == "refused":
-        raise _insufficient(found, _movable(step, found))
+        raise _why_refused(step, found)
     return found
 
 
 @handles(TransferCredits, reread=_outcome)
 def transfer_credits(step: Step, request: TransferCredits) -> Transfer:
-    """Raises ``PreconditionError`` where the customer differs or too little may leave; nothing changed."""
+    """Raises ``PreconditionError`` where the customer differs, too little may leave or the receiving account
+    has no room; nothing changed."""
     check_transfer(request, step.engine.scale(request.credit_type))
     giver, taker = step.profile(request.from_account), step.profile(request.to_account)
     step.run_now(lane_of(request.from_account))
@@ -88,6 +89,8 @@ def transfer_credits(step: Step, request: TransferCredits) -> Transfer:
     attempt = planned(transfer, grants)
     if attempt is None:
         raise _insufficient(transfer, grants)
+    if (refused := _refused_by_taker(step, attempt, grants)) is not None:
+        raise _not_taken(transfer, refused)
     return _try(step, attempt, grants)
 
 
@@ -111,6 +114,40 @@ def _insufficient(transfer: Transfer, grants: list[Grant]) -> errors.Preconditio
     )
 
 
+def _refused_by_taker(step: Step, attempt: Transfer, grants: list[Grant]) -> CommandResult | None:
+    """What the receiving account would answer, where it would not take its credits.
+
+    Not what the giving one would, where a debit is quicker than the plan: that is planned anew.
+    """
+    refused = step.would_refuse(attempt.from_account, group_of(attempt, grants))
+    return None if refused is None or refused[0] == 0 else refused[1]
+
+
+def _not_taken(transfer: Transfer, refused: CommandResult) -> errors.PreconditionError:
+    return errors.PreconditionError(
+        f"account {transfer.to_account!r} cannot take {transfer.credits:f} {transfer.credit_type} more: "
+        f"{refused.reason or refused.status}",
+        reason=refused.status,
+        field="to_account",
+    )
+
+
+def _why_refused(step: Step, transfer: Transfer) -> errors.PreconditionError:
+    """As it is now; what stood in the way before is not on the transfer."""
+    grants = _movable(step, transfer)
+    attempt = planned(transfer, grants)
+    if attempt is None:
+        return _insufficient(transfer, grants)
+    if (refused := _refused_by_taker(step, attempt, grants)) is not None:
+        return _not_taken(transfer, refused)
+    return errors.PreconditionError(
+        f"transfer {transfer.transfer_id!r} was refused, as its credits or the room for them were gone; both "
+        "are there now: ask again with another transfer_id",
+        reason="TRANSFER_REFUSED",
+        field="transfer_id",
+    )
+
+
 def _try(step: Step, transfer: Transfer, grants: list[Grant]) -> Transfer:
     step.decision.command(transfer.from_account, *group_of(transfer, grants))
     step.decision.job(transfer_job(transfer))
@@ -124,7 +161,7 @@ def _deliver(plane: "ControlPlane", job: StoredJob) -> None:
 
 @carries_out(TRANSFER_JOB, effect=_deliver)
 def look_at_transfer(step: Step, job: StoredJob, _: object) -> None:
-    """Done where the engine took the step; else planned anew, as long as there is enough."""
+    """Done where the engine took the step; else planned anew, as long as there is enough, and room for it."""
     transfer = step.work.transfers.get(transfer_id=str(job.payload["transfer_id"]))
     if transfer is None or transfer.state != "moving":
         return
@@ -134,7 +171,7 @@ def look_at_transfer(step: Step, job: StoredJob, _: object) -> None:
         return
     grants = _movable(step, transfer)
     attempt = planned(transfer, grants) if transfer.attempt < ATTEMPTS_MAX else None
-    if attempt is None:
+    if attempt is None or _refused_by_taker(step, attempt, grants) is not None:
         step.work.transfers.put(msgspec.structs.replace(transfer, state="refused", parts=()))
         return
     _try(step, attempt, grants)
