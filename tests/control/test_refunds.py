@@ -140,6 +140,22 @@ def test_a_refund_tells_what_it_took_where_the_engine_refuses_the_debt(
     assert told.data["credits_taken"] == "0"
 
 
+@pytest.mark.parametrize("later", [timedelta(0), timedelta(minutes=30), timedelta(days=2)])
+def test_nothing_is_paid_for_what_has_expired(
+    db: Database, account: str, name: Name, later: timedelta
+) -> None:
+    """At its end, while late usage may draw on it still, and when it is booked as breakage."""
+    sold = pack(db, name("pack"), amount="100", price="100", lifetime={"count": 1, "unit": "month"})
+    db.buy_pack(account, sold, purchase_id=name("p"))
+    (bought,) = db.grants(account)
+    assert bought.expires_at is not None
+    db.advance_clock(account, bought.expires_at + later)
+    refunded = db.refund_purchase(name("p"))
+    assert (refunded.state, refunded.refunded) == ("refunded", usd(0))
+    (grant,) = db.grants(account)
+    assert (grant.state, grant.voided) == ("expired", 0)
+
+
 def test_a_grant_that_only_names_the_purchase_stays(db: Database, account: str, name: Name) -> None:
     purchase = hundred(db, account, name)
     its = {"source": "purchase", "source_reference": purchase}

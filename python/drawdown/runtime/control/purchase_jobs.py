@@ -202,7 +202,8 @@ def _debit_ids(purchase: Purchase) -> list[str]:
 
 
 def _void(plane: ControlPlane, purchase: Purchase) -> Decimal:
-    """All that is left of what was bought is void; answers how much of it is, whenever that happened."""
+    """All that is left of what was bought and is valid, or will be, is void; answers how much of it is,
+    whenever that happened."""
 
     def void(each: Grant) -> commands.Command:
         return commands.VoidGrant(account=purchase.account, grant_id=each.grant_id)
@@ -226,7 +227,9 @@ def _until_none_stands(
     for _ in range(VOIDS_MAX):
         grants = plane.engine.grants(purchase.account, credit_type=purchase.credit_type)
         own = grants_with(purchase, grants)
-        standing = [each for each in own if each.state != "voided" and not may_stand(each)]
+        # What has expired is nobody's any more, whether or not it is booked as breakage yet.
+        gone = ("voided", "expired")
+        standing = [each for each in own if each.state not in gone and not may_stand(each)]
         if not standing:
             return grants
         # A transfer that is quicker puts another grant in its place: looked at once more.
