@@ -50,7 +50,7 @@ def past_zero(db: Database, account: str, days: list[datetime]) -> Decimal:
         db.advance_clock(account, day)
         free = db.balance(account, "credits").available
         asked = max(free, Decimal(0)) + 45
-        result = db.record(account, credit_type="credits", credits=asked, event_id=f"{day:%Y-%m-%d}")
+        result = db.record(account, credit_type="credits", credits=asked, event_id=f"{day:%Y-%m-%d %H:%M}")
         taken += 45 if result.status == "OK" else 0
     return taken
 
@@ -207,6 +207,21 @@ def test_a_subscription_that_nobody_pays_for_begins_no_period_of_the_one_beside_
     db.put_customer(name("customer"), payment_method="test_ok")
     assert past_zero(db, account, [START + timedelta(days=day) for day in (29, 37, 39, 50)]) == 45
     assert db.subscription(name("unpaid")).state == "ended"
+
+
+def test_a_subscription_that_was_never_paid_for_leaves_no_period_for_the_next_to_cut(
+    db: Database, name: Name
+) -> None:
+    """The next one's first minutes count with the rest of its period: its cap is there once."""
+    account = on_clock(db, name, START)
+    monthly = sold(db, name, "monthly", "monthly")
+    db.put_customer(name("customer"), payment_method="test_declined")
+    assert db.subscribe(account, monthly, subscription_id=name("unpaid")).state == "pending"
+    db.cancel_subscription(name("unpaid"), when="now")
+    db.put_customer(name("customer"), payment_method="test_ok")
+    db.subscribe(account, monthly, subscription_id=name("sub"))
+    minutes = [START + timedelta(minutes=minute) for minute in (1, 30)]
+    assert past_zero(db, account, minutes) == 45
 
 
 def test_a_subscription_begins_its_periods_once_it_is_paid_for(db: Database, name: Name) -> None:

@@ -145,6 +145,8 @@ def end(step: Step, subscription: Subscription, at: datetime) -> Subscription:
         entitle(step, ended, plan)
     else:
         drop_unpaid(step, ended)
+        # No period of it ever began: nothing was used in one.
+        ended = msgspec.structs.replace(ended, billing_next=0)
     if charges or owed:
         own_id = derived("inv", subscription.subscription_id, "last")
         add_lines(step, subscription, plan, Period(start=at, end=at), charges, own_id=own_id, arrears=owed)
