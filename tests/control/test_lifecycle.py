@@ -56,6 +56,31 @@ def test_cancelled_now(db: Database, account: str, name: Name, keep: bool, left:
     assert len(db.invoices(account)) == 1
 
 
+@pytest.mark.parametrize("keep", [False, True])
+def test_credits_of_a_subscription_that_was_never_paid_for_are_void_when_it_is_cancelled(
+    db: Database, account: str, name: Name, keep: bool
+) -> None:
+    """There is nothing to keep: they would wait for ever for an invoice that is void."""
+    published(db, name("plan"))
+    db.put_customer(name("customer"), payment_method="test_decline")
+    assert db.subscribe(account, name("plan"), subscription_id=name("sub")).state == "pending"
+    assert [each.state for each in db.grants(account)] == ["pending"]
+    db.cancel_subscription(name("sub"), when="now", keep_credits=keep)
+    assert [each.state for each in db.grants(account)] == ["voided"]
+    assert [(each.state, each.releases) for each in db.invoices(account)] == [("void", ())]
+
+
+def test_credits_of_a_subscription_that_nobody_pays_for_are_void_at_its_end(
+    db: Database, account: str, name: Name
+) -> None:
+    published(db, name("plan"))
+    db.put_customer(name("customer"), payment_method="test_decline")
+    db.subscribe(account, name("plan"), subscription_id=name("sub"))
+    db.advance_clock(account, FEBRUARY_END)
+    assert db.subscription(name("sub")).state == "ended"
+    assert [each.state for each in db.grants(account)] == ["voided"]
+
+
 def test_proration_both_gives_back_the_unused_time(db: Database, account: str, name: Name) -> None:
     """Half of the 28 days are unused: 10 of 20 USD on a line of its own."""
     published(db, name("plan"), proration="both")

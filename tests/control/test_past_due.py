@@ -412,3 +412,23 @@ def test_of_two_periods_whose_payments_fail_at_last_both_are_paid_before_it_is_s
             assert (behind.state, behind.unpaid_invoice_id) == ("past_due", invoice_id)
             db.mark_invoice_paid(invoice_id)
         assert db.subscription("sub").state == "active"
+
+
+def test_of_two_periods_that_nobody_pays_for_neither_brings_credits_once_it_has_ended(
+    tmp_path: Path, db_url: str
+) -> None:
+    """Both payments fail late; an operator gives the first up, and the second is paid by hand after all."""
+    with own(tmp_path, db_url) as db:
+        declining(db, "acme", as_is, "test_pending", fee="100")
+        db.advance_clock("acme", NEXT_EDGE + DAY)
+        first, second = (each.invoice_id for each in db.invoices("acme") if each.state == "finalized")
+        for charge in provider_of(db).charges():
+            if charge.state is ChargeState.PENDING:
+                body, headers = provider_of(db).finish(charge.key, ChargeState.FAILED)
+                db.provider_callback(body.decode(), headers)
+        db.close_invoice(first, "uncollectible")
+        assert db.subscription("sub").state == "ended"
+        for invoice_id in (first, second):
+            db.mark_invoice_paid(invoice_id)
+        assert sorted(each.state for each in db.grants("acme")) == ["expired", "voided", "voided"]
+        assert available(db, "acme") == 0

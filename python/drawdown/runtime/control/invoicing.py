@@ -19,7 +19,7 @@ import msgspec
 from drawdown.billing.invoice import DRAFT_STATES, GrantRelease, Invoice, InvoiceLine, line_of
 from drawdown.billing.purchase import LINE_PREFIX
 from drawdown.catalog.plan import Plan
-from drawdown.model.commands import release_grant
+from drawdown.model.commands import VoidGrant, release_grant
 from drawdown.model.decision import Job
 from drawdown.model.money import Money
 from drawdown.model.results import Grant
@@ -329,7 +329,7 @@ def drop_invoice(step: Step, invoice_id: str) -> None:
 def drop_unpaid(step: Step, subscription: Subscription) -> None:
     """What this subscription alone was to begin with is void: it ended before, and nobody is asked for it.
 
-    So is what else of it alone was asked for and declined.
+    So is what else of it alone was asked for and declined, and so are its credits that waited for either.
     """
     for invoice in step.work.invoices.find(
         tables.billing.invoice.c.state.in_(("draft", "finalized")), account=subscription.account, order="row"
@@ -338,6 +338,26 @@ def drop_unpaid(step: Step, subscription: Subscription) -> None:
         begins = any(line.kind in IN_ADVANCE for line in invoice.lines) and not invoice.arrears
         if concerned == {subscription.subscription_id} and (begins or invoice.payment_failure):
             drop_invoice(step, invoice.invoice_id)
+            void_waiting(step, invoice, subscription)
+
+
+def void_waiting(step: Step, invoice: Invoice, subscription: Subscription) -> None:
+    """Credits of the subscription that wait for the invoice are void; nothing releases them any more."""
+    if not invoice.releases:
+        return
+    # Those of a period that is over are not among its own grants any more.
+    own = {
+        each.grant_id
+        for each in step.engine.grants(subscription.account, ended=False)
+        if each.source == "subscription" and each.source_reference == subscription.subscription_id
+    }
+    dropped = [each for each in invoice.releases if each.grant_id in own]
+    for each in dropped:
+        void = VoidGrant(account=each.account, grant_id=each.grant_id, reason="never paid for")
+        step.decision.command(each.account, void)
+    kept = tuple(each for each in invoice.releases if each not in dropped)
+    known = step.work.invoice(invoice.invoice_id)
+    step.work.invoices.put(msgspec.structs.replace(known, releases=kept))
 
 
 def withdraw_unapproved(

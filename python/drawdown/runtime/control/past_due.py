@@ -8,7 +8,8 @@ from datetime import datetime
 
 import msgspec
 
-from drawdown.model.commands import VoidGrant
+from drawdown.billing.invoice import Invoice
+from drawdown.runtime.control.invoicing import void_waiting
 from drawdown.runtime.control.payment_retries import give_up, is_of_period, method_of
 from drawdown.runtime.control.registry import carries_out
 from drawdown.runtime.control.step import Step
@@ -48,8 +49,9 @@ def go_on_settled(step: Step, subscription: Subscription, job: StoredJob) -> Sub
     """
     if not subscription.is_served:
         return subscription
-    other = _failed_besides(step, subscription)
-    if other is not None:
+    failed = _failed_besides(step, subscription)
+    if failed:
+        other = failed[0].invoice_id
         tell(step, subscription, "past_due", other, invoice_id=other)
         return step.work.subscriptions.put(msgspec.structs.replace(subscription, unpaid_invoice_id=other))
     was_past_due = subscription.state == "past_due"
@@ -68,17 +70,18 @@ def go_on_settled(step: Step, subscription: Subscription, job: StoredJob) -> Sub
     return go_on_anew(step, settled, now)
 
 
-def _failed_besides(step: Step, subscription: Subscription) -> str | None:
-    """Another invoice of a period of it whose payment has failed: a provider out of reach over more
+def _failed_besides(step: Step, subscription: Subscription) -> list[Invoice]:
+    """Other invoices of periods of it whose payment has failed: a provider out of reach over more
     than one end of a period may decline them all afterwards."""
-    for state in ("uncollectible", "finalized", "draft"):
-        for invoice in step.work.invoices.find(account=subscription.account, state=state, order="row"):
-            is_other = invoice.invoice_id != subscription.unpaid_invoice_id
-            has_failed = invoice.attempts > 0 or invoice.advance_state == "failed"
-            ids = {line.subscription_id for line in invoice.lines}
-            if is_other and has_failed and is_of_period(invoice) and subscription.subscription_id in ids:
-                return invoice.invoice_id
-    return None
+    return [
+        invoice
+        for state in ("uncollectible", "finalized", "draft")
+        for invoice in step.work.invoices.find(account=subscription.account, state=state, order="row")
+        if invoice.invoice_id != subscription.unpaid_invoice_id
+        and (invoice.attempts > 0 or invoice.advance_state == "failed")
+        and is_of_period(invoice)
+        and any(line.subscription_id == subscription.subscription_id for line in invoice.lines)
+    ]
 
 
 def leave_unpaid_period(step: Step, subscription: Subscription, edge: datetime) -> None:
@@ -112,15 +115,10 @@ def go_on_given_up(step: Step, job: StoredJob, _: object) -> None:
 
 
 def end_unpaid(step: Step, subscription: Subscription, at: datetime) -> None:
-    """It ends; credits that waited for the payment are void, those that were paid for stay."""
-    invoice = step.work.invoice(subscription.unpaid_invoice_id)
-    own = {each.grant_id for each in subscription.own_grants}
-    dropped = [each for each in invoice.releases if each.grant_id in own]
-    for each in dropped:
-        step.decision.command(
-            each.account, VoidGrant(account=each.account, grant_id=each.grant_id, reason="never paid for")
-        )
-    kept = tuple(each for each in invoice.releases if each not in dropped)
-    step.work.invoices.put(msgspec.structs.replace(invoice, releases=kept))
+    """It ends; credits that waited for this payment or for others that failed are void, those that were paid
+    for stay."""
+    unpaid = step.work.invoice(subscription.unpaid_invoice_id)
+    for invoice in (unpaid, *_failed_besides(step, subscription)):
+        void_waiting(step, invoice, subscription)
     tell(step, subscription, "cancelled", None, ends_at=at.isoformat())
     end(step, msgspec.structs.replace(subscription, ends_at=at), at)
