@@ -113,6 +113,15 @@ def test_each_refusal_has_its_status(
     assert asyncio.run(get(app, "nobody"))[0] == 403
 
 
+def test_a_refusal_tells_small_amounts_as_plain_text(database: Database, new_account: NewAccount) -> None:
+    account = new_account(database, "0.000000004")
+    app = asgi.EntitlementMiddleware(
+        hello, database, meter="pages", quantity=5, dimensions={"size": "a4"}, account=of_header
+    )
+    status, _, body = asyncio.run(get(app, account))
+    assert (status, json.loads(body)["available"]) == (402, "0.000000004")
+
+
 def test_a_request_that_its_sender_repeats_counts_once(database: Database, new_account: NewAccount) -> None:
     """By the id that the request carries."""
     account = new_account(database, "5")

@@ -49,6 +49,14 @@ def test_no_synonyms_of_the_terms() -> None:
     assert not found(SYNONYMS, ".py", ".pyi", ".rs", ".proto")
 
 
+def test_amounts_become_text_in_one_way() -> None:
+    """``str`` and the JSON encoder write 0.000000001 as 1E-9, which no door takes back."""
+    by_str = re.compile(r"\bstr\((?:credits_from_units|optional_credits)\(")
+    encoded = re.compile(r"\bmsgspec\.json\.encode\(")
+    assert not found(by_str, ".py")
+    assert not [hit for hit in found(encoded, ".py") if hit.startswith("python/drawdown/cli/")]
+
+
 def test_no_format_that_executes_code() -> None:
     """Nothing stored or sent is read by a format that can run code."""
     hits = [shown(path) for path in sources(".py") if PICKLE.search(path.read_text(encoding="utf-8"))]

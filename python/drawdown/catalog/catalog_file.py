@@ -13,6 +13,7 @@ from drawdown.catalog.pack import Pack
 from drawdown.catalog.plan import Plan
 from drawdown.catalog.product import Product
 from drawdown.catalog.rate_card import RateCard
+from drawdown.model.plain_json import plain_builtins
 from drawdown.model.request import Value
 
 
@@ -81,7 +82,7 @@ DIFFERENCES_MAX: Final = 1_000
 
 def differences(old: Any, new: Any) -> tuple[CatalogDifference, ...]:
     """The values in which two of one kind differ, in order of their places."""
-    before, after = dict(_values(msgspec.to_builtins(old))), dict(_values(msgspec.to_builtins(new)))
+    before, after = dict(_values(plain_builtins(old))), dict(_values(plain_builtins(new)))
     places = [place for place in {**before, **after} if before.get(place) != after.get(place)]
     return tuple(
         CatalogDifference(place=place, before=before.get(place, ""), after=after.get(place, ""))

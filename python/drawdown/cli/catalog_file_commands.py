@@ -16,6 +16,7 @@ from drawdown.cli.command_group import CommandGroup
 from drawdown.cli.options import DatabaseOptions, JsonOption
 from drawdown.cli.output import console, print_json, print_table, print_value
 from drawdown.errors import InvalidRequestError
+from drawdown.model.plain_json import plain_builtins
 
 catalogs = CommandGroup(help="The catalog as a file.")
 products = CommandGroup(help="Families of plans; made by a catalog file.")
@@ -91,7 +92,7 @@ def _whole(text: str) -> int | str:
 
 def text_of(content: msgspec.Struct, form: str) -> str:
     """A catalog as TOML or YAML."""
-    plain: dict[str, Any] = msgspec.to_builtins(content)
+    plain: dict[str, Any] = plain_builtins(content)
     if form == "toml":
         return toml_text(plain)
     if form == "yaml":
@@ -196,7 +197,7 @@ def show_plan(
     if json:
         print_json(found)
     else:
-        typer.echo(toml_text(msgspec.to_builtins(found)), nl=False)
+        typer.echo(toml_text(plain_builtins(found)), nl=False)
 
 
 @plans.command("publish")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from drawdown.cli.options import AccountArgument, DatabaseOptions, JsonOption, instant_from
-from drawdown.cli.output import print_json, print_result, print_table
+from drawdown.cli.output import print_json, print_result, print_table, text_of
 from drawdown.errors import InvalidRequestError
 
 
@@ -70,7 +70,7 @@ def void(
     with options.open() as database:
         result = database.void_grant(account, grant_id, confirm=True, reason=reason)
         forfeited = result.facts.get("forfeited")
-        amount = f", forfeiting {forfeited}" if forfeited is not None else ""
+        amount = f", forfeiting {text_of(forfeited)}" if forfeited is not None else ""
         print_result(result, f"grant {grant_id} of {account} is void{amount}", json)
 
 

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import msgspec
-
 from drawdown.cli.written_output import cannot_be_written, writing
 from drawdown.errors import InvalidRequestError
 from drawdown.model import LedgerEntry
 from drawdown.model.credits import decimal_text
+from drawdown.model.plain_json import plain_json
 
 COLUMNS: Final = (
     "seq",
@@ -43,7 +42,7 @@ class EntryWriter(Protocol):
 
 
 def _json_text(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+    return plain_json(value).decode()
 
 
 class CsvWriter:
@@ -86,7 +85,7 @@ class JsonLinesWriter:
 
     def write(self, entry: LedgerEntry) -> None:
         """Append a line."""
-        self._file.write(msgspec.json.encode(entry) + b"\n")
+        self._file.write(plain_json(entry) + b"\n")
 
     def close(self) -> None:
         """Complete the file."""

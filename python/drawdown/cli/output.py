@@ -7,7 +7,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +15,7 @@ from rich.text import Text
 from drawdown.cli import exit_codes
 from drawdown.model import CommandResult
 from drawdown.model.ids import visible
+from drawdown.model.plain_json import plain_json
 
 
 class _Console(Console):
@@ -29,7 +29,7 @@ console = _Console(highlight=False)
 
 def print_json(value: Any) -> None:
     """One line of JSON on standard output; amounts are decimal strings, instants RFC 3339."""
-    typer.echo(msgspec.json.encode(value).decode())
+    typer.echo(plain_json(value).decode())
 
 
 def text_of(value: Any) -> str:

@@ -18,6 +18,7 @@ from drawdown.cli.output import console, print_json, print_table
 from drawdown.cli.written_output import writing
 from drawdown.errors import InvalidRequestError
 from drawdown.model.money import Money
+from drawdown.model.plain_json import plain_json
 
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 FileOption = Annotated[
@@ -86,7 +87,7 @@ def _write(report: ReportText, file: Path) -> None:
     elif suffix == ".svg":
         file.write_text(bar_chart(report.title, report.panels()), "utf-8")
     elif suffix == ".json":
-        file.write_bytes(msgspec.json.encode(report.value) + b"\n")
+        file.write_bytes(plain_json(report.value) + b"\n")
     else:
         file.write_text(_csv_of(report.parts[0]), "utf-8", newline="")
 

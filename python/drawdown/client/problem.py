@@ -16,6 +16,7 @@ import msgspec
 
 from drawdown.errors import DrawdownError, OverloadedError
 from drawdown.model import CheckResult
+from drawdown.model.plain_json import plain_json
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
@@ -65,7 +66,7 @@ def of_check(check: CheckResult, meter: str) -> Problem:
     }
     if check.available is not None:
         about["available"] = check.available
-    return Problem(status, msgspec.json.encode(about))
+    return Problem(status, plain_json(about))
 
 
 def of_error(error: DrawdownError) -> Problem:

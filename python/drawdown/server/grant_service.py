@@ -1,5 +1,6 @@
 """GrantService: give credits, list and void them. A grant is never edited."""
 
+from decimal import Decimal
 from typing import Final
 
 from drawdown import errors
@@ -70,9 +71,9 @@ class GrantService:
         )
         result = apply(self._engine, command, principal)
         repeated = result.status == "DUPLICATE"
-        forfeited = result.facts.get("forfeited", 0)
+        forfeited = result.facts.get("forfeited", Decimal(0))
         return pb.VoidGrantResponse(
-            forfeited="0" if repeated else str(forfeited),
+            forfeited="0" if repeated else convert.credits_text(forfeited),
             already_voided=repeated,
             grant=self._grant(request.account_id, request.grant_id),
             seq=result.seq,

@@ -3,6 +3,7 @@
 import msgspec
 
 from drawdown import model
+from drawdown.model.plain_json import plain_json
 from drawdown.server.convert import balance_message, optional_text, timestamp
 from drawdown.v1 import account_pb2, usage_pb2
 
@@ -24,7 +25,7 @@ def entry(found: model.LedgerEntry) -> usage_pb2.LedgerEntry:
             usage_pb2.Draw(grant_id=grant_id, amount=optional_text(amount))
             for grant_id, amount in found.draws
         ],
-        facts_json=msgspec.json.encode(found.facts) if found.facts else b"",
+        facts_json=plain_json(found.facts) if found.facts else b"",
     )
 
 

@@ -12,6 +12,7 @@ from drawdown.errors import InvalidRequestError
 from drawdown.model.credits import credits_from_units
 from drawdown.model.status import status_name
 from drawdown.server.access import Principal
+from drawdown.server.convert import credits_text
 from drawdown.server.http.cloud_event import decoded
 from drawdown.v1 import entitlement_pb2
 
@@ -94,5 +95,5 @@ def _told(engine: Engine, asked: CheckQuestion, answer: entitlement_pb2.CheckRes
     told: dict[str, Any] = {"allowed": answer.allowed, "reason": status_name(answer.reason)}
     if answer.HasField("available"):
         scale = engine.scale_of_use(asked.account, asked.meter, None, tuple(asked.dimensions.items()))
-        told["available"] = str(credits_from_units(answer.available, scale))
+        told["available"] = credits_text(credits_from_units(answer.available, scale))
     return {**told, "units": answer.units, "seq": answer.seq}

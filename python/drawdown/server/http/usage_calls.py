@@ -13,6 +13,7 @@ from drawdown.errors import InternalError, InvalidRequestError
 from drawdown.model.credits import credits_from_units
 from drawdown.model.event_mapping import EventTypes
 from drawdown.server.access import Principal
+from drawdown.server.convert import credits_text
 from drawdown.server.http.cloud_event import CloudEvent, decoded, from_headers, from_object, is_json_type
 from drawdown.server.http.problem import HttpRefusal
 from drawdown.server.http.reported_use import ReportedUse, uses_of
@@ -128,7 +129,7 @@ def _apply(
             if any(named.values())
             else 0
         )
-        result.update({name: str(credits_from_units(units, scale)) for name, units in named.items()})
+        result.update({name: credits_text(credits_from_units(units, scale)) for name, units in named.items()})
     return seq
 
 
