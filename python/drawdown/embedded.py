@@ -188,7 +188,8 @@ class EmbeddedDatabase(Database):
 
     def _reserve(self, command: commands.Reserve, release_on_disconnect: bool) -> ReservationResult:
         result = reservation_result(self._one(command), command.reservation_id)
-        if release_on_disconnect and result.applied:
+        # A repeat is of what stands in the set already, or of what was made to outlive this object.
+        if release_on_disconnect and result.status == "OK":
             self._released_at_close.add((command.account, command.reservation_id))
             if len(self._released_at_close) >= self._releases_looked_through_at:
                 self._forget_ended()

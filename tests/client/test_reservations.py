@@ -175,6 +175,27 @@ def test_a_client_that_goes_away_releases_what_it_asked_to(
         assert [each.reservation_id for each in watching.reservations(account)] == ["kept"]
 
 
+def test_who_repeats_anothers_reservation_does_not_release_it(
+    server: ServerProcess, new_account: NewAccount
+) -> None:
+    """It was made to stay: the repeat is a duplicate, and the end of who repeated it changes nothing."""
+    with drawdown.connect(server.target) as first:
+        account = new_account(first, "100")
+        hold = first.reserve(account, "calls", quantity=10, reservation_id="job")
+        second = drawdown.connect(server.target)
+        again = second.reserve(
+            account, "calls", quantity=10, reservation_id="job", release_on_disconnect=True
+        )
+        assert again.status == "DUPLICATE"
+        # Of its own in the same session: when this is released, the other would be too.
+        second.reserve(account, "calls", quantity=5, reservation_id="own", release_on_disconnect=True)
+        second.reserve(account, "calls", quantity=5, reservation_id="own", release_on_disconnect=True)
+        second.close()
+        assert eventually(lambda: "own" not in [each.reservation_id for each in first.reservations(account)])
+        assert [each.reservation_id for each in first.reservations(account)] == ["job"]
+        assert hold.settle(10).status == "OK"
+
+
 def test_a_killed_client_releases_what_it_asked_to(server: ServerProcess, new_account: NewAccount) -> None:
     """A process that is killed says no goodbye; its connection says it."""
     import subprocess
@@ -234,6 +255,20 @@ def test_an_embedded_database_releases_at_close_what_was_asked(tmp_path: Path) -
         database.reserve("a", "calls", quantity=1, ttl=3600, reservation_id="stays")
     with drawdown.open(tmp_path / "data", **SMALL) as database:
         assert available(database, "a") == 9
+        assert [each.reservation_id for each in database.reservations()] == ["stays"]
+
+
+def test_an_embedded_database_leaves_at_close_what_it_only_repeated(tmp_path: Path) -> None:
+    with drawdown.open(tmp_path / "data", **SMALL) as database:
+        prepare(database)
+        database.create_account("a")
+        database.create_grant("a", "credits", amount="10", grant_id="g")
+        database.reserve("a", "calls", quantity=4, ttl=3600, reservation_id="stays")
+        again = database.reserve(
+            "a", "calls", quantity=4, ttl=3600, reservation_id="stays", release_on_disconnect=True
+        )
+        assert again.status == "DUPLICATE"
+    with drawdown.open(tmp_path / "data", **SMALL) as database:
         assert [each.reservation_id for each in database.reservations()] == ["stays"]
 
 

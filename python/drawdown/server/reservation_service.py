@@ -60,15 +60,19 @@ class ReservationSessions:
         return session_id in self._kept
 
     def keep(self, session_id: str, account: str, reservation_id: str) -> bool:
-        """Remember a reservation of the session; False when the session has ended meanwhile."""
+        """Remember a reservation that the session has made; False when it has ended meanwhile.
+
+        A repeat is nothing to remember: what another caller made, with a session or without, is that
+        caller's, and this session's own is kept already.
+        """
         with self._lock:
             kept = self._kept.get(session_id)
             if kept is None:
                 return False
-            other = self._session_of.get((account, reservation_id))
-            if other is not None and other != session_id:
-                # A repeat by another client: who asked first keeps it.
-                return True
+            before = self._session_of.get((account, reservation_id))
+            if before is not None:
+                # It lapsed, and the engine has forgotten the id since: another reservation.
+                self._kept[before].discard((account, reservation_id))
             kept.add((account, reservation_id))
             self._session_of[account, reservation_id] = session_id
             return True
@@ -121,7 +125,7 @@ class ReservationService:
         found = reservation_result(self._apply(command, principal), request.reservation_id)
         if (
             session_id
-            and found.applied
+            and found.status == "OK"
             and not self._sessions.keep(session_id, request.account_id, request.reservation_id)
         ):
             self._engine.execute([commands.release(request.account_id, request.reservation_id)])
