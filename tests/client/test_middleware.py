@@ -157,6 +157,85 @@ def test_a_service_that_cannot_be_asked_refuses_or_lets_through(tmp_path: Path) 
     assert lost == [("a", 1)]
 
 
+async def streaming(scope: Any, receive: Any, send: Any) -> None:
+    """Answers the status that the path names and streams; each piece is a use."""
+    for number in range(100):
+        if not number:
+            await send({"type": "http.response.start", "status": int(scope["path"][1:]), "headers": []})
+        scope["drawdown"].quantity = number + 1
+        await send({"type": "http.response.body", "body": b"x", "more_body": True})
+
+
+def hanging_up(error: BaseException, after: int) -> Any:
+    """A ``send`` whose client goes after so many messages."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if len(sent) > after:
+            raise error
+
+    return send
+
+
+@pytest.mark.parametrize("gone", [OSError("the client hung up"), asyncio.CancelledError()])
+@pytest.mark.parametrize(("path", "after", "charged"), [("/200", 5, 5), ("/500", 5, 0)])
+def test_what_fails_behind_an_answer_that_was_begun_is_recorded(
+    database: Database, new_account: NewAccount, gone: BaseException, path: str, after: int, charged: int
+) -> None:
+    """Most streams end so: the reader goes, and what it has read was used. The fault stays one."""
+    account = new_account(database, "50")
+    app = asgi.EntitlementMiddleware(streaming, database, meter="calls", account=of_header)
+    scope = {"type": "http", "path": path, "headers": [(b"x-account", account.encode())]}
+    with pytest.raises(type(gone)):
+        asyncio.run(app(scope, None, hanging_up(gone, after)))  # type: ignore[arg-type]
+    assert database.balance(account, "credits").available == 50 - charged
+
+
+def test_what_fails_behind_an_answer_and_is_not_recorded_is_told(
+    database: Database, new_account: NewAccount
+) -> None:
+    account = new_account(database, "3")
+    lost: list[Any] = []
+    app = asgi.EntitlementMiddleware(
+        streaming, database, meter="calls", account=of_header,
+        on_lost=lambda use, why: lost.append((use.quantity, why)),
+    )  # fmt: skip
+    scope = {"type": "http", "path": "/200", "headers": [(b"x-account", account.encode())]}
+    with pytest.raises(OSError, match="hung up"):
+        asyncio.run(app(scope, None, hanging_up(OSError("hung up"), 5)))  # type: ignore[arg-type]
+    assert lost == [(5, "INSUFFICIENT")]
+
+
+def test_a_use_is_recorded_by_whom_nobody_awaits_any_more(
+    database: Database, new_account: NewAccount
+) -> None:
+    """A server that cancels a request again and again does not lose what it used."""
+    account = new_account(database, "50")
+    app = asgi.EntitlementMiddleware(streaming, database, meter="calls", account=of_header)
+    scope = {"type": "http", "path": "/200", "headers": [(b"x-account", account.encode())]}
+
+    async def run() -> None:
+        begun, never = asyncio.Event(), asyncio.Event()
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.body":
+                begun.set()
+                await never.wait()
+
+        request = asyncio.ensure_future(app(scope, None, send))  # type: ignore[arg-type]
+        await begun.wait()
+        while not request.done():
+            request.cancel()
+            await asyncio.sleep(0)
+        assert request.cancelled()
+        while asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()})
+
+    asyncio.run(run())
+    assert database.balance(account, "credits").available == 49
+
+
 def test_other_scopes_pass(database: Database) -> None:
     """Lifespan and sockets are not metered."""
     sent: list[Any] = []

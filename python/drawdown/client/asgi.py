@@ -1,5 +1,7 @@
 """ASGI middleware: each request is checked before the application runs and recorded after it answered.
 
+What fails behind an answer that was begun, and what is cancelled there, is recorded too: it was used.
+
 ::
 
     app = EntitlementMiddleware(
@@ -22,7 +24,7 @@ from drawdown.client import problem
 from drawdown.client.asyncio_connection import AioConnection
 from drawdown.client.interface import Database
 from drawdown.client.metering import MeteredUse, Metering
-from drawdown.errors import DrawdownError
+from drawdown.errors import DrawdownError, UnavailableError
 
 _log = logging.getLogger("drawdown.client")
 
@@ -40,6 +42,8 @@ class EntitlementMiddleware:
         self._app = app
         self._database = database
         self._metering: Metering[Scope] = Metering(**options)
+        # The event loop itself holds no task: one that nobody awaits any more could vanish unfinished.
+        self._recording: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. WebSockets, lifespan and requests without an account pass unmetered."""
@@ -52,7 +56,7 @@ class EntitlementMiddleware:
             await _send_problem(send, refusal)
             return
         scope["drawdown"] = use
-        status = 500
+        status: int | None = None
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -60,10 +64,23 @@ class EntitlementMiddleware:
                 status = message["status"]
             await send(message)
 
-        await self._app(scope, receive, watched)
-        if self._metering.records(status):
-            # A client that hangs up now has had its answer: the use is recorded all the same.
-            await asyncio.shield(self._record(use))
+        try:
+            await self._app(scope, receive, watched)
+        except (Exception, asyncio.CancelledError):
+            # Behind an answer that was begun: most often its reader has gone, and what was used was used.
+            if status is not None:
+                await self._finish(use, status)
+            raise
+        await self._finish(use, 500 if status is None else status)
+
+    async def _finish(self, use: MeteredUse, status: int) -> None:
+        if not self._metering.records(status):
+            return
+        recording = asyncio.ensure_future(self._record(use))
+        self._recording.add(recording)
+        recording.add_done_callback(self._recording.discard)
+        # A client that hangs up now has had its answer: the use is recorded all the same.
+        await asyncio.shield(recording)
 
     async def _refusal(self, use: MeteredUse) -> problem.Problem | None:
         try:
@@ -81,6 +98,9 @@ class EntitlementMiddleware:
         except DrawdownError as error:
             self._metering.failed(use, error)
             return
+        except asyncio.CancelledError:
+            self._metering.failed(use, UnavailableError("the event loop ended while it was recorded"))
+            raise
         self._metering.recorded(use, result)
 
     async def _ask(self, name: str, **arguments: Any) -> Any:
