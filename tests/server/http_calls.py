@@ -38,7 +38,7 @@ class Http:
         self.address, self.key, self.tls = address, key, tls
 
     def ask(
-        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, Any] | None = None
     ) -> HttpAnswer:
         """One request."""
         if self.tls is None:

@@ -71,6 +71,14 @@ def database(mapped: ServerProcess) -> Iterator[drawdown.Connection]:
         yield connected
 
 
+def in_headers(identifier: str | bytes) -> dict[str, Any]:
+    """Headers of an event in binary mode."""
+    return {
+        "Content-Type": "application/json", "ce-specversion": "1.0", "ce-id": identifier,
+        "ce-source": "/tests", "ce-type": "t", "ce-subject": "acme",
+    }  # fmt: skip
+
+
 def test_an_event_is_a_debit_and_the_same_again_is_a_duplicate(http: Http) -> None:
     first = http.events(event("one", 2))
     assert first.status == 200
@@ -237,14 +245,48 @@ def test_a_whole_event_is_read_from_its_body_whatever_headers_say(
     assert answer.json["duplicates"] == 1
 
 
+@pytest.mark.parametrize(
+    ("header", "identifier"),
+    [
+        ('"q3"', "q3"),
+        (r'"a\"b\\c"', r'a"b\c'),
+        ('"q%20x"', "q x"),
+        ("a%22b", 'a"b'),
+        ("%2522", "%22"),
+        ("b'c", "b'c"),
+    ],
+)
+def test_an_event_is_the_same_whichever_way_its_header_is_written(
+    http: Http, header: str, identifier: str
+) -> None:
+    """Quoted strings are read as what they quote, percents once; else one event would be charged twice."""
+    at = datetime.now(UTC).isoformat()
+    body = json.dumps({"meter": "tokens", "quantity": 1}).encode()
+    answer = http.ask("POST", "/v1/events", body, in_headers(header) | {"ce-time": at})
+    assert answer.result["status"] == "OK"
+    assert http.events(event(identifier, time=at)).result["status"] == "DUPLICATE"
+
+
+@pytest.mark.parametrize("identifier", ["ü1".encode(), b"\xfc1", b'"open', b'"a"b"', b'"a\\"'])
+def test_a_header_that_may_be_read_in_several_ways_is_refused(http: Http, identifier: bytes) -> None:
+    body = json.dumps({"meter": "tokens", "quantity": 1}).encode()
+    answer = http.ask("POST", "/v1/events", body, in_headers(identifier))
+    assert (answer.status, answer.json["field"], answer.json["definite"]) == (400, "id", True)
+
+
+@pytest.mark.parametrize("again", ["bravo", "acme"])
+def test_an_attribute_that_comes_twice_in_headers_is_refused(http: Http, again: str) -> None:
+    """Else the last would say whose account pays."""
+    body = json.dumps({"meter": "tokens", "quantity": 1}).encode()
+    # Names of headers are the same in any case.
+    answer = http.ask("POST", "/v1/events", body, in_headers("twice") | {"CE-Subject": again})
+    assert (answer.status, answer.json["field"], answer.json["definite"]) == (400, "subject", True)
+
+
 @pytest.mark.parametrize("identifier", ["%FF", "%FE", "a%C3", "%ED%A0%80"])
 def test_a_header_that_is_no_text_is_refused(http: Http, identifier: str) -> None:
     """With a sign in place of what cannot be read two ids would be one, and the usage of one lost."""
-    headers = {
-        "Content-Type": "application/json", "ce-specversion": "1.0", "ce-id": identifier,
-        "ce-source": "/tests", "ce-type": "t", "ce-subject": "acme",
-    }  # fmt: skip
-    answer = http.ask("POST", "/v1/events", b'{"meter":"tokens","quantity":1}', headers)
+    answer = http.ask("POST", "/v1/events", b'{"meter":"tokens","quantity":1}', in_headers(identifier))
     assert (answer.status, answer.json["field"], answer.json["definite"]) == (400, "id", True)
 
 

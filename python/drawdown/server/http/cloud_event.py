@@ -26,6 +26,9 @@ _INSTANT = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})\Z", re.ASCII
 )
 _JSON_TYPE = re.compile(r"[\w.+-]+/([\w.-]+\+)?json\s*(;.*)?\Z", re.ASCII | re.IGNORECASE)
+# A quoted string of RFC 7230 §3.2.6.
+_QUOTED = re.compile(r'"([^"\\]|\\.)*"\Z')
+_ESCAPED = re.compile(r"\\(.)")
 # Numbers with a point stay the decimals that were written: a float has already lost digits.
 _JSON = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -65,22 +68,42 @@ def from_object(value: Any) -> CloudEvent:
 
 
 def from_headers(headers: Mapping[str, str], body: bytes) -> CloudEvent:
-    """An event in binary mode: attributes are headers ``ce-…``, the body is ``data`` as JSON."""
-    attributes = {
-        name.removeprefix(HEADER_PREFIX): _unquoted(name, text)
-        for name, text in headers.items()
-        if name.startswith(HEADER_PREFIX)
-    }
+    """An event in binary mode: attributes are headers ``ce-…``, the body is ``data`` as JSON.
+
+    ``headers.items()`` yields a header that came twice twice.
+    """
+    attributes: dict[str, str] = {}
+    for name, text in headers.items():
+        if name.startswith(HEADER_PREFIX):
+            attribute = name.removeprefix(HEADER_PREFIX)
+            if attribute in attributes:
+                raise InvalidRequestError(f"{attribute}: header {name[:64]} came twice", field=attribute)
+            attributes[attribute] = _from_header(attribute, text)
     attributes["datacontenttype"] = headers.get("content-type", "application/json")
     return _checked(attributes, decoded(body, "data") if body else None)
 
 
-def _unquoted(name: str, text: str) -> str:
-    """The text of a header. Bytes that are no UTF-8 are refused: all of them would read alike."""
+def _from_header(attribute: str, text: str) -> str:
+    """The text that a header stands for (HTTP binding of CloudEvents 1.0.2, §3.1.3.2).
+
+    One text has one reading, whatever mode it comes in: two readings of an id would be two events. So what
+    could be read in several ways is refused.
+    """
+    if not text.isascii():
+        raise InvalidRequestError(
+            f"{attribute}: bytes outside ASCII in a header; write them percent-encoded, ü as %C3%BC",
+            field=attribute,
+        )
+    if text.startswith('"'):
+        if not _QUOTED.match(text):
+            raise InvalidRequestError(
+                f"{attribute}: a quoted header value ends with its only bare quote; write a quote as %22",
+                field=attribute,
+            )
+        text = _ESCAPED.sub(r"\1", text[1:-1])
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError as raised:
-        attribute = name.removeprefix(HEADER_PREFIX)
         raise InvalidRequestError(
             f"{attribute}: the percent-encoded bytes are not UTF-8", field=attribute
         ) from raised
