@@ -8,12 +8,13 @@ releases nothing: its clients come back, and what they forget lapses.
 import asyncio
 import logging
 import threading
-from typing import Final
+from typing import Final, TypeAlias
 
 from drawdown import errors, model
 from drawdown.engine import Engine
 from drawdown.model import commands
 from drawdown.model.ids import check_id
+from drawdown.model.instants import optional_us
 from drawdown.model.reservation_results import (
     release_result,
     reservation_result,
@@ -31,65 +32,99 @@ from drawdown.v1 import entitlement_pb2 as pb
 _log = logging.getLogger("drawdown.server")
 
 SESSIONS_MAX: Final = 10_000
+# Reservations of one session before it is looked which of them have lapsed.
+KEPT: Final = 1_000
 _TOKEN_SEPARATOR: Final = "\n"
+# Statuses that say of a settle or a release that nothing is open under the id, now or ever again.
+_ENDED: Final = frozenset({"OK", "DUPLICATE", "CONFLICT", "RESERVATION_UNKNOWN"})
+
+_Hold: TypeAlias = tuple[str, str]
+"""Account and reservation id."""
+
+
+class _Session:
+    """One open stream: whose it is, what it keeps and until when that can live, in microseconds."""
+
+    def __init__(self, caller: Principal) -> None:
+        self.caller = caller.name, caller.key_id
+        self.kept: dict[_Hold, int] = {}
+        self.looked_through_at = KEPT
 
 
 class ReservationSessions:
     """Open sessions and what each has reserved. Safe to use from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._lock = threading.Lock()
-        self._kept: dict[str, set[tuple[str, str]]] = {}
-        self._session_of: dict[tuple[str, str], str] = {}
+        self._open: dict[str, _Session] = {}
+        self._session_of: dict[_Hold, _Session] = {}
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._open)
 
-    def open(self, session_id: str) -> None:
+    def open(self, session_id: str, caller: Principal) -> None:
         """Raises ``AlreadyExistsError`` for one that is open, ``OverloadedError`` at the limit."""
         with self._lock:
-            if session_id in self._kept:
+            if session_id in self._open:
                 raise errors.AlreadyExistsError(
                     f"session_id: {session_id!r} is open on another stream", field="session_id"
                 )
-            if len(self._kept) >= SESSIONS_MAX:
+            if len(self._open) >= SESSIONS_MAX:
                 raise errors.OverloadedError(f"{SESSIONS_MAX} reservation sessions are open already")
-            self._kept[session_id] = set()
+            self._open[session_id] = _Session(caller)
 
-    def is_open(self, session_id: str) -> bool:
-        return session_id in self._kept
+    def is_open(self, session_id: str, caller: Principal) -> bool:
+        """Whether this caller has the session open; others' are nobody's business."""
+        session = self._open.get(session_id)
+        return session is not None and session.caller == (caller.name, caller.key_id)
 
-    def keep(self, session_id: str, account: str, reservation_id: str) -> bool:
+    def keep(self, session_id: str, hold: _Hold, until_us: int) -> bool:
         """Remember a reservation that the session has made; False when it has ended meanwhile.
 
         A repeat is nothing to remember: what another caller made, with a session or without, is that
         caller's, and this session's own is kept already.
         """
         with self._lock:
-            kept = self._kept.get(session_id)
-            if kept is None:
+            session = self._open.get(session_id)
+            if session is None:
                 return False
-            before = self._session_of.get((account, reservation_id))
-            if before is not None:
-                # It lapsed, and the engine has forgotten the id since: another reservation.
-                self._kept[before].discard((account, reservation_id))
-            kept.add((account, reservation_id))
-            self._session_of[account, reservation_id] = session_id
-            return True
+            self._forget(hold)
+            session.kept[hold] = until_us
+            self._session_of[hold] = session
+            is_due = len(session.kept) >= session.looked_through_at
+        if is_due:
+            self._forget_lapsed(session)
+        return True
+
+    def _forget(self, hold: _Hold) -> None:
+        session = self._session_of.pop(hold, None)
+        if session is not None:
+            session.kept.pop(hold, None)
+
+    def _forget_lapsed(self, session: _Session) -> None:
+        """So that a session of any age keeps at most twice what is open of it; no call tells of a lapse."""
+        clocks, now_us = self._engine.test_clocks(), self._engine.now_us()
+        with self._lock:
+            lapsed = [
+                hold for hold, until_us in session.kept.items() if until_us <= clocks.get(hold[0], now_us)
+            ]
+            for hold in lapsed:
+                self._forget(hold)
+            session.looked_through_at = max(KEPT, 2 * len(session.kept))
 
     def ended(self, account: str, reservation_id: str) -> None:
-        """The reservation was settled or released: no session has to."""
+        """The reservation is not open any more: no session has to release it."""
         with self._lock:
-            session_id = self._session_of.pop((account, reservation_id), None)
-            if session_id is not None:
-                self._kept[session_id].discard((account, reservation_id))
+            self._forget((account, reservation_id))
 
-    def close(self, session_id: str) -> set[tuple[str, str]]:
+    def close(self, session_id: str) -> set[_Hold]:
         """End a session; answers what it still kept."""
         with self._lock:
-            kept = self._kept.pop(session_id, set())
+            session = self._open.pop(session_id, None)
+            kept = set() if session is None else set(session.kept)
             for each in kept:
-                self._session_of.pop(each, None)
+                self._forget(each)
             return kept
 
 
@@ -110,7 +145,7 @@ class ReservationService:
 
     def Reserve(self, request: pb.ReserveRequest, principal: Principal) -> pb.ReserveResponse:
         session_id = request.session_id
-        if session_id and not self._sessions.is_open(session_id):
+        if session_id and not self._sessions.is_open(session_id, principal):
             raise _no_session(session_id)
         command = commands.reserve(
             request.account_id,
@@ -123,13 +158,11 @@ class ReservationService:
             ttl=request.ttl.ToTimedelta() if request.HasField("ttl") else 60,
         )
         found = reservation_result(self._apply(command, principal), request.reservation_id)
-        if (
-            session_id
-            and found.status == "OK"
-            and not self._sessions.keep(session_id, request.account_id, request.reservation_id)
-        ):
-            self._engine.execute([commands.release(request.account_id, request.reservation_id)])
-            raise _no_session(session_id)
+        if session_id and found.status == "OK":
+            hold = request.account_id, request.reservation_id
+            if not self._sessions.keep(session_id, hold, optional_us(found.expires_at) or 0):
+                self._engine.execute([commands.release(*hold)])
+                raise _no_session(session_id)
         return pb.ReserveResponse(
             status=convert.status_number(found.status),
             held=convert.optional_text(found.held),
@@ -150,7 +183,7 @@ class ReservationService:
             refuse_extra=request.refuse_extra,
         )
         found = settle_result(self._apply(command, principal))
-        if found.applied:
+        if found.status in _ENDED:
             self._sessions.ended(request.account_id, request.reservation_id)
         return pb.SettleResponse(
             status=convert.status_number(found.status),
@@ -165,7 +198,7 @@ class ReservationService:
     def Release(self, request: pb.ReleaseRequest, principal: Principal) -> pb.ReleaseResponse:
         command = commands.release(request.account_id, request.reservation_id)
         found = release_result(self._apply(command, principal))
-        if found.applied:
+        if found.status in _ENDED:
             self._sessions.ended(request.account_id, request.reservation_id)
         return pb.ReleaseResponse(
             status=convert.status_number(found.status),
@@ -212,12 +245,12 @@ class ReservationKeeper:
     async def keep_reservations(self, body: bytes, context: Context) -> None:
         """``KeepReservations``: open until the client goes, or the server drains."""
         try:
-            self._access.principal(context, Right.INGEST, "EntitlementService/KeepReservations")
+            caller = self._access.principal(context, Right.INGEST, "EntitlementService/KeepReservations")
             if self._draining.is_set():
                 raise draining()
             request = parsed_to_keep(pb.KeepReservationsRequest, body)
             session_id = check_id(request.session_id, "session_id")
-            self._sessions.open(session_id)
+            self._sessions.open(session_id, caller)
         except errors.DrawdownError as raised:
             await status.abort(context, raised)
         drained = False
@@ -231,7 +264,7 @@ class ReservationKeeper:
                 # Not in this task: it is being cancelled.
                 asyncio.get_running_loop().run_in_executor(None, self._release, kept)
 
-    def _release(self, kept: set[tuple[str, str]]) -> None:
+    def _release(self, kept: set[_Hold]) -> None:
         for account, reservation_id in sorted(kept):
             try:
                 (result,) = self._engine.execute([commands.release(account, reservation_id)])

@@ -198,7 +198,7 @@ class Server:
             self._receptions,
             window_batches=process.window_batches,
         )
-        self._sessions = ReservationSessions()
+        self._sessions = ReservationSessions(app.engine)
         self._keeper = ReservationKeeper(app.engine, access, self._sessions)
         self._typed = TypedCalls(
             access,
