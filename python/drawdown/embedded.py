@@ -50,6 +50,7 @@ from drawdown.model import (
 from drawdown.model.ids import check_id
 from drawdown.model.request import Request
 from drawdown.model.reservation_results import (
+    NOTHING_OPEN,
     correction_result,
     release_result,
     reservation_result,
@@ -204,13 +205,15 @@ class EmbeddedDatabase(Database):
 
     def _settle(self, command: commands.Settle) -> SettleResult:
         result = settle_result(self._one(command))
-        self._released_at_close.discard((command.account, command.reservation_id))
+        if result.status in NOTHING_OPEN:
+            self._released_at_close.discard((command.account, command.reservation_id))
         return result
 
     def release(self, account: str, reservation_id: str) -> ReleaseResult:
         """End a reservation with nothing used: everything returns. Twice changes nothing."""
         result = release_result(self._one(commands.release(account, reservation_id)))
-        self._released_at_close.discard((account, reservation_id))
+        if result.status in NOTHING_OPEN:
+            self._released_at_close.discard((account, reservation_id))
         return result
 
     def reservations(self, account: str | None = None) -> list[OpenReservation]:

@@ -258,6 +258,17 @@ def test_an_embedded_database_releases_at_close_what_was_asked(tmp_path: Path) -
         assert [each.reservation_id for each in database.reservations()] == ["stays"]
 
 
+def test_an_embedded_database_releases_at_close_what_a_refused_settle_left_open(tmp_path: Path) -> None:
+    with drawdown.open(tmp_path / "data", **SMALL) as database:
+        prepare(database)
+        database.create_account("a")
+        database.create_grant("a", "credits", amount="10", grant_id="g")
+        hold = database.reserve("a", "calls", quantity=4, ttl=3600, release_on_disconnect=True)
+        assert hold.settle(1_000).status == "INSUFFICIENT"
+    with drawdown.open(tmp_path / "data", **SMALL) as database:
+        assert database.reservations() == []
+
+
 def test_an_embedded_database_leaves_at_close_what_it_only_repeated(tmp_path: Path) -> None:
     with drawdown.open(tmp_path / "data", **SMALL) as database:
         prepare(database)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -10,6 +11,8 @@ from drawdown.model.results import CommandResult
 from drawdown.model.status import is_applied
 
 _NONE = Decimal(0)
+NOTHING_OPEN: Final = frozenset({"OK", "DUPLICATE", "CONFLICT", "RESERVATION_UNKNOWN"})
+"""Statuses of a settle or a release behind which nothing is open under the id."""
 
 
 class _Outcome(msgspec.Struct, frozen=True, kw_only=True):

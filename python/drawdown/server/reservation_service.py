@@ -16,6 +16,7 @@ from drawdown.model import commands
 from drawdown.model.ids import check_id
 from drawdown.model.instants import optional_us
 from drawdown.model.reservation_results import (
+    NOTHING_OPEN,
     release_result,
     reservation_result,
     settle_result,
@@ -35,8 +36,6 @@ SESSIONS_MAX: Final = 10_000
 # Reservations of one session before it is looked which of them have lapsed.
 KEPT: Final = 1_000
 _TOKEN_SEPARATOR: Final = "\n"
-# Statuses that say of a settle or a release that nothing is open under the id, now or ever again.
-_ENDED: Final = frozenset({"OK", "DUPLICATE", "CONFLICT", "RESERVATION_UNKNOWN"})
 
 _Hold: TypeAlias = tuple[str, str]
 """Account and reservation id."""
@@ -183,7 +182,7 @@ class ReservationService:
             refuse_extra=request.refuse_extra,
         )
         found = settle_result(self._apply(command, principal))
-        if found.status in _ENDED:
+        if found.status in NOTHING_OPEN:
             self._sessions.ended(request.account_id, request.reservation_id)
         return pb.SettleResponse(
             status=convert.status_number(found.status),
@@ -198,7 +197,7 @@ class ReservationService:
     def Release(self, request: pb.ReleaseRequest, principal: Principal) -> pb.ReleaseResponse:
         command = commands.release(request.account_id, request.reservation_id)
         found = release_result(self._apply(command, principal))
-        if found.status in _ENDED:
+        if found.status in NOTHING_OPEN:
             self._sessions.ended(request.account_id, request.reservation_id)
         return pb.ReleaseResponse(
             status=convert.status_number(found.status),
