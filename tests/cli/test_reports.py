@@ -139,3 +139,11 @@ def test_an_empty_report_is_a_picture_that_says_so(books: Run, tmp_path: Path) -
     assert "nothing in this report" in texts(tmp_path / "none.svg")
     done(books, "report", "top", "--until", "2020-01-02", "-o", "none.parquet")
     assert parquet.read_table(tmp_path / "none.parquet").num_rows == 0
+
+
+@pytest.mark.parametrize("report", ["usage", "top"])
+def test_a_span_that_would_begin_before_time_is_cut(books: Run, report: str) -> None:
+    """Nothing was used then; an end at which nothing can have begun is refused."""
+    assert not json.loads(done(books, "report", report, "--until", "0001-01-02", "--json")).get("rows")
+    refused = books("report", report, "--until", "0001-01-01")
+    assert (refused.code, "until" in refused.err) == (64, True), refused.err

@@ -57,9 +57,14 @@ def ttl_us(ttl: TtlLike) -> int:
         us = ttl // timedelta(microseconds=1) if isinstance(ttl, timedelta) else round(ttl * 1_000_000)
     except (TypeError, ValueError, OverflowError):
         raise InvalidRequestError(f"ttl: {ttl!r} is not a number of seconds", field="ttl") from None
-    if not 0 < us <= TTL_US_MAX:
-        raise InvalidRequestError(f"ttl: {ttl} is outside 1 µs–24 h", field="ttl")
+    check_ttl(us, ttl)
     return us
+
+
+def check_ttl(us: int, said: object) -> None:
+    """Raises ``InvalidRequestError``, with what was said, for microseconds outside 1 µs–24 h."""
+    if not 0 < us <= TTL_US_MAX:
+        raise InvalidRequestError(f"ttl: {said} is outside 1 µs–24 h", field="ttl")
 
 
 def _whole(value: int | None, field: str) -> int | None:

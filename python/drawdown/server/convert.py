@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from google.protobuf import timestamp_pb2
+from google.protobuf import duration_pb2, timestamp_pb2
 
 from drawdown import errors, model
 from drawdown.model import commands
@@ -42,6 +42,18 @@ def timestamp(instant: datetime | None) -> timestamp_pb2.Timestamp | None:
     message = timestamp_pb2.Timestamp()
     message.FromDatetime(instant.astimezone(UTC))
     return message
+
+
+def duration_us(duration: duration_pb2.Duration, field: str) -> int:
+    """Microseconds of a Duration, negative ones too, of any size.
+
+    Raises ``InvalidRequestError`` for nanoseconds that are not whole microseconds.
+    """
+    if duration.nanos % 1000 or not -1_000_000_000 < duration.nanos < 1_000_000_000:
+        raise errors.InvalidRequestError(
+            f"{field}: {duration.nanos} ns are not whole microseconds", field=field
+        )
+    return duration.seconds * 1_000_000 + duration.nanos // 1000
 
 
 def optional_text(amount: Decimal | None) -> str:

@@ -69,7 +69,7 @@ def _concerns_one_account(command: Any) -> bool:
 def permitted_query(query: bytes, caller: Principal) -> bytes:
     """The query as this caller may ask it; a foreign account becomes one that is not there.
 
-    Raises ``PermissionDeniedError``, and ``InvalidRequestError`` for what is no JSON object.
+    Raises ``PermissionDeniedError``, and ``InvalidRequestError`` for what is no JSON object with a ``type``.
     """
     if Right.READ not in caller.rights and _kind_of(query) not in SCALE_QUERIES:
         caller.require(Right.READ)
@@ -80,7 +80,12 @@ def permitted_query(query: bytes, caller: Principal) -> bytes:
     if not isinstance(asked, dict):
         raise errors.InvalidRequestError("query_json: not a JSON object", field="query_json")
     kind, account = asked.get("type"), asked.get("account")
-    if isinstance(kind, str) and kind in ACCOUNT_QUERIES and isinstance(account, str) and account:
+    if not isinstance(kind, str):
+        caller.require(Right.ADMIN)
+        raise errors.InvalidRequestError(
+            "query_json: the query needs a text field 'type'", field="query_json"
+        )
+    if kind in ACCOUNT_QUERIES and isinstance(account, str) and account:
         # Encoded anew: what was judged is what is asked, whatever a key given twice would have meant.
         return msgspec.json.encode(asked if caller.sees(account) else asked | {"account": NOBODY})
     if kind in CATALOG_QUERIES:

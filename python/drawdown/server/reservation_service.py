@@ -8,13 +8,17 @@ releases nothing: its clients come back, and what they forget lapses.
 import asyncio
 import logging
 import threading
+from datetime import timedelta
 from typing import Final, TypeAlias
+
+from google.protobuf import duration_pb2
 
 from drawdown import errors, model
 from drawdown.engine import Engine
 from drawdown.model import commands
 from drawdown.model.ids import check_id
 from drawdown.model.instants import optional_us
+from drawdown.model.reservation_commands import check_ttl
 from drawdown.model.reservation_results import (
     NOTHING_OPEN,
     release_result,
@@ -154,7 +158,7 @@ class ReservationService:
             quantity=request.quantity if request.WhichOneof("amount") == "quantity" else None,
             credits=request.credits if request.WhichOneof("amount") == "credits" else None,
             dimensions=dict(request.dimensions),
-            ttl=request.ttl.ToTimedelta() if request.HasField("ttl") else 60,
+            ttl=_ttl(request.ttl) if request.HasField("ttl") else 60,
         )
         found = reservation_result(self._apply(command, principal), request.reservation_id)
         if session_id and found.status == "OK":
@@ -284,6 +288,13 @@ def _no_session(session_id: str) -> errors.PreconditionError:
         reason="SESSION_UNKNOWN",
         field="session_id",
     )
+
+
+def _ttl(given: duration_pb2.Duration) -> timedelta:
+    us = convert.duration_us(given, "ttl")
+    # First: a timedelta cannot hold all that a message can.
+    check_ttl(us, f"{given.seconds} s")
+    return timedelta(microseconds=us)
 
 
 def _after(token: str) -> tuple[str, str] | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from google.protobuf import duration_pb2, timestamp_pb2
 from google.protobuf import message as messages
-from google.protobuf import timestamp_pb2
 
 TIMESTAMP = "google.protobuf.Timestamp"
 DURATION = "google.protobuf.Duration"
@@ -117,6 +117,12 @@ def _values(holder: Any, field: Any) -> Iterator[tuple[str, Any]]:
             yield "before year 1", timestamp_pb2.Timestamp(seconds=-(10**12))
             yield "half a microsecond", timestamp_pb2.Timestamp(seconds=1_800_000_000, nanos=500)
             yield "negative nanoseconds", timestamp_pb2.Timestamp(seconds=1_800_000_000, nanos=-1000)
+        elif field.message_type.full_name == DURATION:
+            yield "negative", duration_pb2.Duration(seconds=-1)
+            yield "the largest number", duration_pb2.Duration(seconds=INT64_MAX)
+            yield "the smallest number", duration_pb2.Duration(seconds=INT64_MIN)
+            yield "half a microsecond", duration_pb2.Duration(seconds=1, nanos=500)
+            yield "too many nanoseconds", duration_pb2.Duration(seconds=1, nanos=1_000_000_000)
         return
     if field.enum_type is not None:
         yield "an unknown number", 99
@@ -124,6 +130,7 @@ def _values(holder: Any, field: Any) -> Iterator[tuple[str, Any]]:
         yield from _texts(holder, name)
     elif field.type == field.TYPE_BYTES:
         yield "no JSON", b"{"
+        yield "a type that is no text", b'{"type": []}'
     elif field.type in (field.TYPE_INT32, field.TYPE_INT64):
         yield "negative", -1
         yield "the smallest number", INT64_MIN if field.type == field.TYPE_INT64 else -(2**31)

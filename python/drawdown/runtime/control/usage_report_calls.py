@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from drawdown.runtime.control.control_plane import ControlPlane
 
 SPAN: Final = timedelta(days=30)
+_EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 ROWS_MAX: Final = 50_000
 DAYS_MAX: Final = 366
 # More accounts than anybody looks at; those charged most are among them.
@@ -131,7 +132,8 @@ def _charged(
 
 def _span(plane: ControlPlane, since: datetime | None, until: datetime | None) -> tuple[int, int]:
     last = until or instant_from_us(plane.now_us())
-    first = since or last - SPAN
+    # Of a span that would begin before time does, as much as there is.
+    first = since or max(last, _EARLIEST + SPAN) - SPAN
     if last <= first:
         raise InvalidRequestError("until: has to be after since", field="until")
     return us_from_instant(first), us_from_instant(last)
