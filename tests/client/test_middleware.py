@@ -18,6 +18,8 @@ import pytest
 from drawdown.cli.server_process import ServerProcess
 from drawdown.client import asgi, wsgi
 from drawdown.client.interface import Database
+from drawdown.model.rights import Right
+from drawdown.storage.key_file import KeyFile
 
 from .conftest import SMALL, prepare
 
@@ -234,6 +236,39 @@ def test_a_use_is_recorded_by_whom_nobody_awaits_any_more(
 
     asyncio.run(run())
     assert database.balance(account, "credits").available == 49
+
+
+@pytest.mark.parametrize("quantity", [1.5, 2**63])
+@pytest.mark.parametrize("fail_open", [False, True])
+def test_a_question_that_is_wrong_is_no_outage(
+    database: Database,
+    new_account: NewAccount,
+    caplog: pytest.LogCaptureFixture,
+    quantity: Any,
+    fail_open: bool,
+) -> None:
+    """500 and in the log: nobody is told to send it again, and it does not pass unchecked."""
+    account = new_account(database, "5")
+    options: Any = {"meter": "calls", "quantity": quantity, "fail_open": fail_open}
+    app = asgi.EntitlementMiddleware(hello, database, account=of_header, **options)
+    status, headers, body = asyncio.run(get(app, account))
+    assert (status, "retry-after" in headers, json.loads(body)["reason"]) == (500, False, "INVALID")
+    wrapped = wsgi.EntitlementMiddleware(
+        validator(wsgi_hello), database, account=lambda env: env.get("HTTP_X_ACCOUNT"), **options
+    )
+    status, headers, _ = wsgi_get(wrapped, account)
+    assert (status, "retry-after" in headers) == (500, False)
+    assert "quantity" in caplog.text
+
+
+def test_a_key_without_the_right_is_no_outage(tmp_path: Path) -> None:
+    keys = KeyFile(tmp_path / "data")
+    _, ingest = keys.create("reports", {Right.INGEST})
+    with ServerProcess(tmp_path / "data") as process, drawdown.connect(process.target, api_key=ingest) as db:
+        app = asgi.EntitlementMiddleware(hello, db, meter="calls", account=of_header)
+        status, headers, body = asyncio.run(get(app, "a"))
+    assert (status, "retry-after" in headers) == (500, False)
+    assert json.loads(body)["reason"] == "PERMISSION_DENIED"
 
 
 def test_other_scopes_pass(database: Database) -> None:

@@ -5,11 +5,13 @@
 | 402 | too few credits |
 | 429 | a limit is reached, or the service sheds load |
 | 403 | suspended, unknown or not entitled |
+| 500 | the application asks what cannot be answered, or with a credential that lacks the right |
 | 503 | the balance service cannot be asked |
 """
 
 from __future__ import annotations
 
+import logging
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,6 +19,8 @@ import msgspec
 from drawdown.errors import DrawdownError, OverloadedError
 from drawdown.model import CheckResult
 from drawdown.model.plain_json import plain_json
+
+_log = logging.getLogger("drawdown.client")
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
@@ -27,6 +31,7 @@ _TITLES = {
     402: "Not enough credits",
     403: "Not entitled",
     429: "Limit reached",
+    500: "Balance not checked",
     503: "Balance service unavailable",
 }
 _DETAILS = {
@@ -36,7 +41,13 @@ _DETAILS = {
     "ACCOUNT_UNKNOWN": "There is no such account.",
     "NOT_ENTITLED": "The account's plan does not contain this.",
 }
-PHRASES = {402: "Payment Required", 403: "Forbidden", 429: "Too Many Requests", 503: "Service Unavailable"}
+PHRASES = {
+    402: "Payment Required",
+    403: "Forbidden",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
 
 
 class Problem(NamedTuple):
@@ -70,7 +81,15 @@ def of_check(check: CheckResult, meter: str) -> Problem:
 
 
 def of_error(error: DrawdownError) -> Problem:
-    """The answer where the question could not be asked; nothing of the server's own words goes out."""
+    """The answer where the question could not be asked; nothing of the server's own words goes out.
+
+    A fault that the same request would meet again is the application's own: it is logged, and whoever sent
+    the request is not told to repeat it.
+    """
+    if not error.retryable:
+        _log.error("a request could not be checked: %s", error)
+        about = {"title": _TITLES[500], "status": 500, "detail": "A repeat would end the same."}
+        return Problem(500, msgspec.json.encode({**about, "reason": error.reason}))
     status = 429 if isinstance(error, OverloadedError) else 503
     about = {"title": _TITLES[status], "status": status, "detail": "Try again.", "reason": error.reason}
     return Problem(status, msgspec.json.encode(about), RETRY_AFTER_S)
