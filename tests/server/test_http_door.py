@@ -82,6 +82,7 @@ def test_a_check_says_what_a_record_would(http: Http) -> None:
         ("account=acme&meter=tokens&quantity=9223372036854775808", "quantity"),
         ("account=acme&meter=tokens&account=b", "account"),
         ("account=acme&meter=tokens&color=red", "color"),
+        ("account=acme&meter=tokens&dimension.model=a&dimension.model=b", "dimension.model"),
     ],
 )
 def test_a_wrong_question_in_the_address_is_named(http: Http, query: str, field: str) -> None:

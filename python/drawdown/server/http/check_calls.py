@@ -34,12 +34,11 @@ def from_address(query: QueryParams) -> CheckQuestion:
     """``?account=…&meter=…&quantity=1&dimension.NAME=VALUE``. Raises ``InvalidRequestError``."""
     given: dict[str, Any] = {"dimensions": {}}
     for name, value in query.multi_items():
-        if name.startswith(DIMENSION):
-            given["dimensions"][name.removeprefix(DIMENSION)] = value
-        elif name in given:
+        is_dimension = name.startswith(DIMENSION)
+        taken, named = (given["dimensions"], name.removeprefix(DIMENSION)) if is_dimension else (given, name)
+        if named in taken:
             raise InvalidRequestError(f"{name[:64]}: given twice", field=name[:64])
-        else:
-            given[name] = value
+        taken[named] = value
     return _question(given, strict=False)
 
 
