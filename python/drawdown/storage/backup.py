@@ -10,13 +10,14 @@ All files are for their owner only: there are hashes of API keys, and the key th
 """
 
 import shutil
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from drawdown import errors
+from drawdown.model.instants import us_from_instant
 from drawdown.storage.folder_copy import CopiedFile, copy_file
 from drawdown.storage.small_file import replace_file, sync_folder
 from drawdown.storage.sql.database import url_of
@@ -105,7 +106,13 @@ def restore_from_backup(backup: Path, data: Path, db: str = "") -> RestoredBacku
                 raise errors.CorruptDataError(
                     f"{backup / ENGINE / each.name}: it is not what the backup wrote"
                 )
-        rows = load_tables(url_of(db, str(data)), manifest.schema, backup / CONTROL, manifest.tables)
+        rows = load_tables(
+            url_of(db, str(data)),
+            manifest.schema,
+            backup / CONTROL,
+            manifest.tables,
+            at_us=us_from_instant(datetime.now(UTC)),
+        )
         note_elsewhere(db, str(data))
         sync_folder(data)
     except BaseException:

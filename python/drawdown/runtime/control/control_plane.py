@@ -37,12 +37,13 @@ from drawdown.runtime.control.fault_points import pass_point
 from drawdown.runtime.control.job_runner import JobRunner
 from drawdown.runtime.control.recharge_calls import try_held_back
 from drawdown.runtime.control.recharge_thresholds import note_levels, with_recharge_thresholds
-from drawdown.runtime.control.recovering import RESTORES, recover_from
+from drawdown.runtime.control.recovering import recover_from
 from drawdown.runtime.control.registry import CALLS
 from drawdown.runtime.control.signing_up import accounts_of, signups_of
 from drawdown.runtime.control.step import Step, account_closed, closed_to_regrants
 from drawdown.storage.recovery_gap import close_gap, gap_of
 from drawdown.storage.sql import SqlDatabase
+from drawdown.storage.sql.new_line import RESTORES
 from drawdown.subscriptions.identifiers import lane_aside
 
 _log = logging.getLogger("drawdown.control")
@@ -129,9 +130,10 @@ class ControlPlane:
         if waiting:
             _log.info("commands issued at the start", extra={"forgotten": again, "groups": waiting})
 
-    def name_of(self, seq: int) -> str:
-        """What a journal position is called in ids: positions behind a recovery point are given out anew."""
-        return f"{self.restores}.{seq}" if self.restores else str(seq)
+    def name_of(self, number: int) -> str:
+        """What a journal position, or a number of a series, is called in ids: those behind a recovery point
+        or a backup are given out anew."""
+        return f"{self.restores}.{number}" if self.restores else str(number)
 
     def call(self, request: Request, *, account_prefix: str = "") -> Any:
         """Answer a call; what it decided is durable and in the engine when this returns.

@@ -29,6 +29,12 @@ def list_notices(step: Step, request: ListNotices) -> NoticePage:
             reason="CURSOR_FORGOTTEN",
             field="after",
         )
+    last = step.work.notices.last_row()
+    if request.after > last:
+        raise InvalidRequestError(
+            f"after: the feed ends at cursor {last}; give 0, or the 'next' of a page of this feed",
+            field="after",
+        )
     patterns = request.kinds
     limit = min(max(request.limit, 1), 1_000)
     # An account of somebody else has nothing to tell, in every field of the page, like one that is not there.
@@ -48,7 +54,7 @@ def list_notices(step: Step, request: ListNotices) -> NoticePage:
     return NoticePage(
         notices=tuple(_shown(row, notice) for row, notice in page),
         # Those of others are passed over, so that a reader who comes regularly never stands too far back.
-        next=page[-1][0] if more else max(request.after, step.work.notices.last_row()),
+        next=page[-1][0] if more else last,
         more=more,
     )
 

@@ -83,7 +83,8 @@ def set_recharge(step: Step, request: SetRecharge) -> Recharge:
 
 def _cause_by_hand(step: Step, found: Recharge) -> str:
     """Of a look at the balance that no crossing begins: one of its own each time."""
-    return f"set.{step.work.series.following(f'recharge.set:{found.rule.account}:{found.rule.credit_type}')}"
+    number = step.work.series.following(f"recharge.set:{found.rule.account}:{found.rule.credit_type}")
+    return f"set.{step.plane.name_of(number)}"
 
 
 def try_held_back(step: Step, account: str, why: str) -> None:

@@ -24,6 +24,7 @@ from drawdown.model.commands import AdvanceClock, CreateAccount, encode_group
 from drawdown.model.instants import optional_us, us_from_instant
 from drawdown.storage.recovery_gap import RecoveryGap
 from drawdown.storage.sql.finished import COMMANDS_FORGOTTEN
+from drawdown.storage.sql.new_line import RESTORES
 from drawdown.storage.sql.outbox import DeliveredGroup
 from drawdown.storage.sql.work import Work
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("drawdown.control")
 
-RESTORES: Final = "restores"
 CROSSINGS: Final = "crossings"
 CHANGES: Final = "changes"
 # How far readers of the journal have read.

@@ -22,6 +22,7 @@ from drawdown.storage.small_file import OWNER_ONLY, sync_folder
 from drawdown.storage.sql import tables
 from drawdown.storage.sql.database import migrate, open_engine
 from drawdown.storage.sql.metadata import metadata
+from drawdown.storage.sql.new_line import begin_line
 
 _ROWS_AT_ONCE: Final = 1_000
 
@@ -68,8 +69,10 @@ def _dump(connection: Connection, table: sa.Table, folder: Path) -> DumpedTable:
     return DumpedTable(name=str(table.name), rows=rows, digest=digest.hexdigest())
 
 
-def load_tables(url: str, revision: str, folder: Path, dumped: tuple[DumpedTable, ...]) -> int:
+def load_tables(url: str, revision: str, folder: Path, dumped: tuple[DumpedTable, ...], *, at_us: int) -> int:
     """Fill an empty database at the dump's schema; answers how many rows. All of it, or nothing.
+
+    At ``at_us`` a new line of history begins with them.
 
     Raises ``InvalidRequestError`` where the database is not empty or older than the dump can be read,
     ``CorruptDataError`` where a file is not what was written.
@@ -90,7 +93,9 @@ def load_tables(url: str, revision: str, folder: Path, dumped: tuple[DumpedTable
         known = sa.MetaData()
         known.reflect(engine)
         with engine.begin() as connection:
-            return sum(_load(connection, known.tables[each.name], each, folder) for each in dumped)
+            rows = sum(_load(connection, known.tables[each.name], each, folder) for each in dumped)
+            begin_line(connection, at_us)
+            return rows
     except sa.exc.DBAPIError as raised:
         raise errors.UnavailableError(f"the control plane's database: {raised.orig}") from raised
     finally:

@@ -1,4 +1,7 @@
-"""The feed of notices: per account a sequence without gaps, over all one order of rows."""
+"""The feed of notices: per account a sequence without gaps, over all one order of rows.
+
+Both go on far above what was given out before where the rows came out of a backup (``new_line.py``).
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
@@ -12,6 +15,7 @@ from drawdown.model.instants import instant_from_us
 from drawdown.notices.notice import Notice as StoredNotice
 from drawdown.storage.sql.bulk import write_many
 from drawdown.storage.sql.documents import begins_with
+from drawdown.storage.sql.new_line import NOTICES_BEGIN, last_row
 from drawdown.storage.sql.pending import Pending
 from drawdown.storage.sql.series import Series
 from drawdown.storage.sql.stored_keys import stored_key
@@ -53,7 +57,8 @@ class NoticeFeed:
             return
         keys = [stored_key(each.key) for each in given]
         known = self._known([key for key in keys if key])
-        self._series.bring(f"notice:{each.account}" for each in given)
+        self._series.bring((NOTICES_BEGIN, *(f"notice:{each.account}" for each in given)))
+        begins = self._series.last(NOTICES_BEGIN)
         for each, key in zip(given, keys, strict=True):
             if key in known:
                 continue
@@ -63,7 +68,7 @@ class NoticeFeed:
             self._put.append(
                 {
                     "account": each.account,
-                    "sequence": self._series.following(f"notice:{each.account}"),
+                    "sequence": self._series.following(f"notice:{each.account}", above=begins),
                     "kind": each.kind,
                     "key": key or None,
                     "at": at_us,
@@ -80,6 +85,10 @@ class NoticeFeed:
     def write_out(self) -> None:
         """What was put is in the database, though not committed."""
         if self._put:
+            if self._series.last(NOTICES_BEGIN):
+                # By itself the database would go on behind the newest that came out of the backup.
+                for row, each in enumerate(self._put, last_row(self._connection) + 1):
+                    each["row"] = row
             write_many(self._connection, _INSERT, self._put)
             self._put.clear()
             self._keys_put.clear()
@@ -116,9 +125,9 @@ class NoticeFeed:
         return next(_stored(found), None)
 
     def last_row(self) -> int:
-        """The row of the newest notice, or 0."""
+        """The row behind which the next notice is put; 0 at first."""
         self.write_out()
-        return int(self._connection.execute(sa.select(sa.func.max(notice.c.row))).scalar_one() or 0)
+        return last_row(self._connection)
 
 
 def _stored(rows: Iterable[Any]) -> Iterator[tuple[int, StoredNotice]]:

@@ -45,16 +45,16 @@ class Series:
             self._last[name] = max(self._last[name], int(last))
 
     def last(self, series: str) -> int:
-        """The number that was taken last; 0: none was."""
+        """The number that was given out last; 0 at first."""
         self.bring((series,))
         return self._last[series]
 
-    def following(self, series: str) -> int:
-        """The next number, from 1 on."""
+    def following(self, series: str, *, above: int = 0) -> int:
+        """The next number, from 1 on, or from the first above ``above``."""
         self.bring((series,))
         self._pending.note(partial(put_back, self._last, series, self._last[series]))
         self._pending.note(partial(put_back, self._moved, series, self._moved.get(series, ABSENT)))
-        number = self._last[series] + 1
+        number = max(self._last[series], above) + 1
         self._last[series] = self._moved[series] = number
         return number
 
