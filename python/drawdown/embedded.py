@@ -60,11 +60,10 @@ from drawdown.notices.requests import FeedNotice
 
 if TYPE_CHECKING:
     from drawdown.payments import PaymentProvider
+    from drawdown.runtime.background import Background
     from drawdown.runtime.control.control_plane import ControlPlane
     from drawdown.runtime.control.relay import Relay
     from drawdown.runtime.control.retention import Retention
-    from drawdown.runtime.control.runway_watch import RunwayWatch
-    from drawdown.runtime.control.scheduler import Scheduler
     from drawdown.runtime.control.webhooks import Webhooks
 
 _log = logging.getLogger("drawdown.client")
@@ -92,10 +91,9 @@ class EmbeddedDatabase(Database):
         self._opening = threading.RLock()
         self._pid = os.getpid()
         self._plane: ControlPlane | None = None
-        self._scheduler: Scheduler | None = None
+        self._background: list[Background] = []
         self._relay: Relay | None = None
         self._webhooks: Webhooks | None = None
-        self._runway_watch: RunwayWatch | None = None
         self._retention: Retention | None = None
         kept = (Path(path) / CONTROL_FILE, Path(path) / CONTROL_ELSEWHERE)
         if self._config.process.db or any(each.exists() for each in kept):
@@ -268,6 +266,7 @@ class EmbeddedDatabase(Database):
                 from drawdown.runtime.control.runway_watch import runway_watch_of
                 from drawdown.runtime.control.scheduler import Scheduler
                 from drawdown.runtime.control.webhooks import Webhooks
+                from drawdown.runtime.sweeper import Sweeper
 
                 process = msgspec.structs.replace(self._config.process, data=self.path)
                 self._plane = open_control(
@@ -276,23 +275,28 @@ class EmbeddedDatabase(Database):
                     self._config.engine,
                     recovered_seq=self._recovered_seq,
                 )
-                self._scheduler = Scheduler(
+                scheduler = Scheduler(
                     self._plane,
                     interval_s=process.scheduler_interval_ms / 1000,
                     jobs=process.scheduler_jobs,
                     share_percent=process.scheduler_share_percent,
                 )
-                self._scheduler.background.start()
+                # Only with the control plane: without it nobody is told what time does to a balance.
+                sweeper = Sweeper(
+                    self.engine,
+                    interval_s=process.sweep_interval_ms / 1000,
+                    grants=process.sweep_grants,
+                    share_percent=process.sweep_share_percent,
+                    is_held=lambda: scheduler.behind,
+                )
                 self._relay = Relay(self._plane)
-                self._relay.background.start()
                 self._webhooks = Webhooks(self._plane)
-                self._webhooks.background.start()
-                self._runway_watch = runway_watch_of(self._plane, process)
-                if self._runway_watch is not None:
-                    self._runway_watch.background.start()
+                runway_watch = runway_watch_of(self._plane, process)
                 self._retention = retention_of(self._plane, process)
-                if self._retention is not None:
-                    self._retention.background.start()
+                started = (scheduler, self._relay, self._webhooks, sweeper, runway_watch, self._retention)
+                self._background = [each.background for each in started if each is not None]
+                for each in self._background:
+                    each.start()
             return self._plane
 
     def balance(self, account: str, credit_type: str, at: InstantLike | None = None) -> Balance:
@@ -399,21 +403,12 @@ class EmbeddedDatabase(Database):
 
     def _close_control_plane(self) -> None:
         with self._opening:
-            if self._runway_watch is not None:
-                self._runway_watch.background.stop()
-                self._runway_watch = None
-            if self._retention is not None:
-                self._retention.background.stop()
-                self._retention = None
+            for each in self._background:
+                each.stop()
+            self._background = []
             if self._webhooks is not None:
                 self._webhooks.stop()
-                self._webhooks = None
-            if self._relay is not None:
-                self._relay.background.stop()
-                self._relay = None
-            if self._scheduler is not None:
-                self._scheduler.background.stop()
-                self._scheduler = None
+            self._webhooks = self._relay = self._retention = None
             if self._plane is not None:
                 self._plane.close()
                 self._plane = None

@@ -21,7 +21,7 @@ DAY = timedelta(days=1)
 def has_left(db: Database, account: str, *grant_ids: str) -> bool:
     """Whether the ledger says that these grants have left memory, as a sweep finds it."""
     if isinstance(db, EmbeddedDatabase):
-        # Only a server sweeps by itself.
+        # Without waiting for its own sweep.
         db.engine.expire_due(1_000)
     entries = db.ledger(account, kinds=["grants_left"])
     return set(grant_ids) <= {left for entry in entries for left in entry.facts["grant_ids"]}
