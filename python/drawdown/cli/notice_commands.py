@@ -120,7 +120,7 @@ def update(
 def rotate(
     endpoint_id: EndpointArgument,
     overlap_s: Annotated[
-        int, typer.Option(min=0, help="For how many seconds the old secret signs as well.")
+        int, typer.Option(min=0, help="For how many seconds those before sign as well; 0: not any more.")
     ] = 86_400,
     *,
     options: DatabaseOptions,

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from drawdown.errors import PreconditionError
 from drawdown.model.instants import instant_from_us, us_from_instant
 from drawdown.model.request import Value
 from drawdown.notices.notice import Notice, matches
@@ -21,6 +22,8 @@ from drawdown.notices.retry import RetrySchedule, next_attempt
 from drawdown.notices.sender import Delivery
 
 STATES: Final = ("pending", "delivered", "parked")
+# Each signs every delivery: as many as somebody who repeats a lost rotation may need.
+SECRETS_MAX: Final = 8
 
 
 class WebhookEndpoint(Value, frozen=True):
@@ -39,6 +42,13 @@ class WebhookEndpoint(Value, frozen=True):
     """What receivers verify with; shown when it is made or rotated, and never again."""
 
 
+class EarlierSecret(Value, frozen=True):
+    """One that receivers may still verify with."""
+
+    secret: str
+    until: datetime
+
+
 class HeldEndpoint(Value, frozen=True):
     """The endpoint as it is stored, with its secrets."""
 
@@ -46,12 +56,19 @@ class HeldEndpoint(Value, frozen=True):
     secret: str
     previous_secret: str = ""
     previous_until: datetime | None = None
+    earlier: tuple[EarlierSecret, ...] = ()
+    """Those before the previous one, the latest first."""
 
     def secrets_at(self, at: datetime) -> tuple[str, ...]:
-        """Those in force: the present one, and the one before it while both are known."""
-        if self.previous_secret and self.previous_until is not None and at < self.previous_until:
-            return self.secret, self.previous_secret
-        return (self.secret,)
+        """Those in force: the present one, then those before it whose overlap is not over."""
+        return self.secret, *(each.secret for each in self.ending_at(at))
+
+    def ending_at(self, at: datetime) -> tuple[EarlierSecret, ...]:
+        """Those before the present one that are in force, the latest first."""
+        known = self.earlier
+        if self.previous_until is not None:
+            known = (EarlierSecret(self.previous_secret, self.previous_until), *known)
+        return tuple(each for each in known if at < each.until)
 
     def wants(self, notice: Notice) -> bool:
         """Whether the notice goes here."""
@@ -63,11 +80,28 @@ class HeldEndpoint(Value, frozen=True):
 
 
 def rotated(held: HeldEndpoint, secret: str, at: datetime, overlap_s: int) -> HeldEndpoint:
-    """With a new secret; the old one signs as well for ``overlap_s``. The present one again: no change."""
+    """With a new secret; those in force sign as well, none for longer than ``overlap_s``.
+
+    The present one again changes nothing. Raises ``PreconditionError`` while so many are in force that one
+    more would have to cut off another.
+    """
     if secret == held.secret:
         return held
+    until = at + timedelta(seconds=overlap_s)
+    ending = [each for each in held.ending_at(at) if each.secret != secret and overlap_s]
+    if len(ending) + 2 > SECRETS_MAX:
+        first = min(each.until for each in ending)
+        raise PreconditionError(
+            f"endpoint {held.endpoint.endpoint_id!r} has {len(ending) + 1} secrets in force already; wait "
+            f"until {first.isoformat(timespec='seconds')}, or end all but the new one with overlap_s 0",
+            reason="SECRET_ROTATING",
+        )
     return msgspec.structs.replace(
-        held, secret=secret, previous_secret=held.secret, previous_until=at + timedelta(seconds=overlap_s)
+        held,
+        secret=secret,
+        previous_secret=held.secret,
+        previous_until=until,
+        earlier=tuple(EarlierSecret(each.secret, min(each.until, until)) for each in ending),
     )
 
 

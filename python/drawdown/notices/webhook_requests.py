@@ -54,7 +54,7 @@ class UpdateWebhookEndpoint(Request, frozen=True):
 
 
 class RotateWebhookSecret(Request, frozen=True):
-    """A new secret; the old one signs as well until the overlap is over."""
+    """A new secret; those before sign as well until the overlap is over."""
 
     rpc = "NoticeService/RotateWebhookSecret"
     right = "manage"

@@ -37,6 +37,7 @@ from drawdown.model.request import Request
 from drawdown.notices import requests as notice_requests
 from drawdown.notices import webhook_requests as webhooking
 from drawdown.notices.endpoint import WebhookDelivery, WebhookEndpoint
+from drawdown.notices.webhook import new_secret
 from drawdown.subscriptions import requests as subscription_requests
 from drawdown.subscriptions.closing import AccountClosing, CloseAccount, GetAccountClosing
 from drawdown.subscriptions.customer import Customer
@@ -818,12 +819,14 @@ class AwaitedWebhookMethods(AwaitedControlDoor):
     async def rotate_webhook_secret(
         self, endpoint_id: str, *, secret: str = "", overlap_s: int = 86400
     ) -> WebhookEndpoint:
-        """A new secret, answered; the old one signs as well for ``overlap_s`` seconds.
+        """A new secret, answered; those before sign as well for ``overlap_s`` seconds, 0: not any more.
 
-        A repeat without ``secret`` makes another one: give it where the call may be repeated.
+        A repeat without ``secret`` makes another one. Raises ``PreconditionError`` where eight are in force.
         """
         answer: WebhookEndpoint = await self.control(
-            webhooking.RotateWebhookSecret(endpoint_id=endpoint_id, secret=secret, overlap_s=overlap_s)
+            webhooking.RotateWebhookSecret(
+                endpoint_id=endpoint_id, secret=secret or new_secret(), overlap_s=overlap_s
+            )
         )
         return answer
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from drawdown.client.control.door import ControlDoor
 from drawdown.notices import webhook_requests as webhooking
 from drawdown.notices.endpoint import WebhookDelivery, WebhookEndpoint
+from drawdown.notices.webhook import new_secret
 
 
 class WebhookMethods(ControlDoor):
@@ -55,12 +56,17 @@ class WebhookMethods(ControlDoor):
     def rotate_webhook_secret(
         self, endpoint_id: str, *, secret: str = "", overlap_s: int = 86_400
     ) -> WebhookEndpoint:
-        """A new secret, answered; the old one signs as well for ``overlap_s`` seconds.
+        """A new secret, answered; those before sign as well for ``overlap_s`` seconds, 0: not any more.
 
-        A repeat without ``secret`` makes another one: give it where the call may be repeated.
+        A repeat without ``secret`` makes another one. Raises ``PreconditionError`` where eight are in force.
         """
         answer: WebhookEndpoint = self.control(
-            webhooking.RotateWebhookSecret(endpoint_id=endpoint_id, secret=secret, overlap_s=overlap_s)
+            webhooking.RotateWebhookSecret(
+                endpoint_id=endpoint_id,
+                # Drawn here, as the call is repeated where its answer is lost: then it is the present one.
+                secret=secret or new_secret(),
+                overlap_s=overlap_s,
+            )
         )
         return answer
 
