@@ -19,7 +19,7 @@ from drawdown.client.answers import not_definite_after
 from drawdown.client.interface import CheckLike, Database, EventLike
 from drawdown.client.recorder import Recorder, RecorderOptions
 from drawdown.client.usage_event import encode_event, event_from, seal
-from drawdown.client.watch import Watch
+from drawdown.client.watch import NoticeWatch, Watch
 from drawdown.config import Config, load
 from drawdown.embedded_notices import EmbeddedNoticeWatch
 from drawdown.embedded_recorder import EmbeddedRecorder
@@ -56,7 +56,6 @@ from drawdown.model.reservation_results import (
     reservation_result,
     settle_result,
 )
-from drawdown.notices.requests import FeedNotice
 
 if TYPE_CHECKING:
     from drawdown.payments import PaymentProvider
@@ -179,7 +178,7 @@ class EmbeddedDatabase(Database):
 
     def watch_notices(
         self, account: str = "", *, kinds: Iterable[str] = (), after: int | None = None
-    ) -> Watch[FeedNotice]:
+    ) -> NoticeWatch:
         """Notices as they are stored, of one account or of all, from now on or behind a cursor."""
         watch = EmbeddedNoticeWatch(self._control_plane(), account, kinds, after, self._notice_watches)
         self._notice_watches.add(watch)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from drawdown.client.watch import Watch
+from drawdown.client.watch import NoticeWatch
 from drawdown.notices.requests import FeedNotice
 from drawdown.storage.sql.wakes import NOTICES
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LOOK_S_MAX: Final = 60.0
 
 
-class EmbeddedNoticeWatch(Watch[FeedNotice]):
+class EmbeddedNoticeWatch(NoticeWatch):
     """Reads on when somebody asks for the next notice."""
 
     def __init__(
@@ -56,6 +56,11 @@ class EmbeddedNoticeWatch(Watch[FeedNotice]):
                 self._woken.set()
             self._waiting.extend(page.notices)
         return self._waiting.popleft()
+
+    @property
+    def cursor(self) -> int:
+        """See ``NoticeWatch``."""
+        return self._waiting[0].cursor - 1 if self._waiting else self._reader.cursor
 
     def close(self) -> None:
         """End the watch. A second call changes nothing."""

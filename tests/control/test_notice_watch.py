@@ -16,9 +16,14 @@ import grpc
 import pytest
 from drawdown.cli.server_process import ServerProcess, free_port
 from drawdown.client.interface import Database
-from drawdown.errors import InvalidRequestError
+from drawdown.errors import InvalidRequestError, PreconditionError
+from drawdown.model import commands
+from drawdown.model.instants import us_from_instant
 from drawdown.notices.requests import FeedNotice
+from drawdown.storage.sql.finished import Finished
 from drawdown.v1 import notice_pb2, notice_pb2_grpc
+
+from .waiting import wait_until
 
 Name = Callable[[str], str]
 PRESENT = ["balance.depleted", "balance.recovered"]
@@ -155,3 +160,69 @@ def test_a_drain_ends_the_stream_and_a_restart_goes_on(tmp_path: Path) -> None:
         swing(db, "acme", names, 1, first=1)
         assert [next(watch).kind for _ in range(2)] == ["balance.recovered", "balance.depleted"]
         watch.close()
+
+
+def test_a_watch_that_was_open_all_the_time_has_missed_nothing_after_a_restart(tmp_path: Path) -> None:
+    """Its account had no notice for long, and what others were told of is not kept any more."""
+    settings = {"segment_bytes": str(1 << 20), "reserve_bytes": "0"}
+    listen = f"127.0.0.1:{free_port()}"
+    with (
+        ServerProcess(tmp_path / "data", listen=listen, settings=settings) as process,
+        drawdown.connect(process.target) as db,
+    ):
+        db.create_credit_type("credits")
+        for account in ("quiet", "busy"):
+            db.create_account(account)
+        swing(db, "quiet", "q{}".format, 1)
+        list(wait_for(db, "quiet", 1))
+        watch = db.watch_notices("quiet", kinds=PRESENT)
+        began = db.notices().next
+        swing(db, "busy", "b{}".format, 5)
+        wait_until(lambda: len(db.notices("busy", kinds=["balance.depleted"]).notices) == 5)
+        told: list[FeedNotice] = []
+        reading = threading.Thread(target=lambda: told.extend(take(watch, 1)))
+        reading.start()
+        assert process.stop() == 0
+        # A watch that comes back at once would else be there before anything is forgotten.
+        with drawdown.open(tmp_path / "data", segment_bytes=1 << 20, reserve_bytes=0) as opened:
+            before = opened.notices("busy", kinds=["balance.depleted"]).notices[-1].at
+            with opened._control_plane().sql.transaction() as work:
+                Finished(work.connection, work.series).forget_notices(
+                    us_from_instant(before) + 1, 1_000, 1_000
+                )
+            assert is_forgotten(opened, began)
+        process.start()
+        swing(db, "quiet", "q{}".format, 1, first=1)
+        reading.join(20)
+        assert [each.account for each in told] == ["quiet"]
+        assert watch.cursor >= told[0].cursor - 1
+        watch.close()
+
+
+def is_forgotten(db: Database, cursor: int) -> bool:
+    """Whether notices behind it are not kept any more."""
+    try:
+        db.notices(after=cursor)
+    except PreconditionError as refused:
+        return refused.reason == "CURSOR_FORGOTTEN"
+    return False
+
+
+def test_a_stream_without_notices_is_told_how_far_the_feed_has_come(db: Database, name: Name) -> None:
+    """Not only at the end: after very many of others, and so a watch knows where to go on."""
+    for account in ("quiet", "busy"):
+        db.create_account(name(account))
+    with db.watch_notices(name("quiet")) as watch:
+        began = watch.cursor
+        reading = threading.Thread(target=lambda: take(watch, 1))
+        reading.start()
+        grants = [
+            commands.CreateGrant(
+                account=name("busy"), grant=commands.grant_input(name(f"g{number}"), "credits", "1")
+            )
+            for number in range(600)
+        ]
+        db.execute(grants)
+        wait_until(lambda: watch.cursor >= began + 1_000)
+    reading.join(10)
+    assert not reading.is_alive()

@@ -16,7 +16,7 @@ from drawdown.client.control import ControlMethods
 from drawdown.client.recorder import Recorder, RecorderOptions
 from drawdown.client.reservation import Reservation
 from drawdown.client.usage_event import UsageEvent
-from drawdown.client.watch import Watch
+from drawdown.client.watch import NoticeWatch, Watch
 from drawdown.model import (
     Account,
     AmountLike,
@@ -42,7 +42,6 @@ from drawdown.model import (
 )
 from drawdown.model.command_methods import CommandMethods, require_valid
 from drawdown.model.reservation_commands import TtlLike
-from drawdown.notices.requests import FeedNotice
 
 EventLike = UsageEvent | Mapping[str, Any]
 CheckLike = tuple[str, str] | tuple[str, str, int] | tuple[str, str, int, Mapping[str, str]]
@@ -126,12 +125,13 @@ class Database(CommandMethods[CommandResult], ControlMethods):
     @abc.abstractmethod
     def watch_notices(
         self, account: str = "", *, kinds: Iterable[str] = (), after: int | None = None
-    ) -> Watch[FeedNotice]:
+    ) -> NoticeWatch:
         """Notices as they are stored, of one account or of all: pushed, each once, in order.
 
         Begins behind the cursor ``after`` (0: with the oldest), or with what comes from now on. Keep the
-        ``cursor`` of the last one to go on behind it after a restart; a connection that breaks is mended
-        in the same way by itself. Raises ``InvalidRequestError`` for an unknown kind.
+        watch's ``cursor`` to go on from there after a restart, also where nothing was told for long; a
+        connection that breaks is mended in the same way by itself. Raises ``InvalidRequestError`` for an
+        unknown kind.
         """
 
     # Reservations

@@ -13,7 +13,7 @@ import grpc
 from drawdown.client.backoff import Backoff
 from drawdown.client.channel import task_is_cancelled
 from drawdown.client.rpc_errors import error_of
-from drawdown.client.watch import Watch
+from drawdown.client.watch import NoticeWatch
 from drawdown.errors import InvalidRequestError, UnavailableError
 from drawdown.messages import value_from
 from drawdown.notices.notice import check_patterns
@@ -30,7 +30,7 @@ def notices_request(account: str, kinds: Iterable[str], after: int | None) -> no
     return notice_pb2.WatchNoticesRequest(account=account, kinds=check_patterns(kinds), after=after)
 
 
-class NoticeStream(Watch[FeedNotice]):
+class NoticeStream(NoticeWatch):
     """Iterate over it, from one thread; close it from any."""
 
     def __init__(
@@ -56,6 +56,11 @@ class NoticeStream(Watch[FeedNotice]):
                 raise StopIteration
             self._read()
         return self._waiting.popleft()
+
+    @property
+    def cursor(self) -> int:
+        """See ``NoticeWatch``."""
+        return self._waiting[0].cursor - 1 if self._waiting else int(self._request.after)
 
     def _read(self) -> None:
         try:

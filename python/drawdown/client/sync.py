@@ -30,7 +30,7 @@ from drawdown.client.scales import Scales, changes_prices
 from drawdown.client.stream_recorder import StreamRecorder
 from drawdown.client.tls import Tls
 from drawdown.client.usage_event import SealedEvent, encode_event, event_from, on_own_clocks, seal
-from drawdown.client.watch import StreamWatch, Watch
+from drawdown.client.watch import NoticeWatch, StreamWatch, Watch
 from drawdown.engine import BatchEncoder, answers
 from drawdown.engine.ledger_reads import LedgerReads
 from drawdown.errors import DrawdownError, OverloadedError
@@ -53,7 +53,6 @@ from drawdown.model import (
     commands,
 )
 from drawdown.model.request import Request
-from drawdown.notices.requests import FeedNotice
 from drawdown.v1 import (
     account_pb2_grpc,
     admin_pb2,
@@ -202,7 +201,7 @@ class Connection(LedgerReads, Database):
 
     def watch_notices(
         self, account: str = "", *, kinds: Iterable[str] = (), after: int | None = None
-    ) -> Watch[FeedNotice]:
+    ) -> NoticeWatch:
         """Notices as they are stored; mended by the cursor when the connection breaks."""
         return NoticeStream(
             lambda request: self._notice.WatchNotices(request, metadata=self._metadata),

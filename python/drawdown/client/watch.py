@@ -22,6 +22,7 @@ from drawdown.client.channel import task_is_cancelled
 from drawdown.client.rpc_errors import error_of
 from drawdown.errors import DrawdownError
 from drawdown.model import Balance, EntitlementChange
+from drawdown.notices.requests import FeedNotice
 
 TellsT = TypeVar("TellsT", bound=Balance | EntitlementChange)
 ToldT = TypeVar("ToldT")
@@ -65,6 +66,15 @@ class Watch(abc.ABC, Iterator[ToldT]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class NoticeWatch(Watch[FeedNotice]):
+    """A watch of notices, that says where it stands."""
+
+    @property
+    @abc.abstractmethod
+    def cursor(self) -> int:
+        """Where to go on after another start: behind what was handed out, past what did not concern it."""
 
 
 class StreamWatch(Watch[TellsT]):

@@ -31,6 +31,10 @@ THREADS: Final = 2
 PAUSE_S: Final = 0.002
 # A stream on which nothing happens looks whether its key still holds.
 LOOK_S_MAX: Final = 60.0
+# Of what does not concern it a stream hears how far the feed is, so seldom or after so many notices: its
+# client comes back to where it was told to stand, and was not away.
+PLACE_S: Final = 60.0
+PLACE_ROWS: Final = 1_000
 
 
 class NoticeWatchService:
@@ -92,28 +96,32 @@ class NoticeWatchService:
     async def _push(
         self, context: Context, principal: Principal, reader: NoticeReader, woken: asyncio.Event
     ) -> None:
-        is_first = True
+        told, told_at, place = -1, 0.0, -1
         while not self._draining:
             # A revoked key sees nothing more, however long its stream has been open.
             self._access.require_live(principal)
             woken.clear()
             page = await self._loop.run_in_executor(self._threads, reader.read)
-            if is_first or page.notices:
+            place = page.next
+            is_long_ago = place > told and self._loop.time() - told_at >= PLACE_S
+            if told < 0 or page.notices or place - told >= PLACE_ROWS or is_long_ago:
                 await self._send(context, page)
-            is_first = False
+                told, told_at = place, self._loop.time()
             if page.more or self._draining:
                 continue
             await asyncio.sleep(PAUSE_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S_MAX):
                     await woken.wait()
+        if place > told:
+            await self._send(context, NoticePage(next=place))
 
     async def _send(self, context: Context, page: NoticePage) -> None:
         await context.write(fill(notice_pb2.NoticePage(), page).SerializeToString())
         self.sent += 1
 
     def drain(self) -> None:
-        """End every stream with OK; its client asks again elsewhere or later, behind its cursor."""
+        """End every stream with OK, its place told; its client asks again elsewhere or later, behind that."""
         self._draining = True
         self._wake()
 

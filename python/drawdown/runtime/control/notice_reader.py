@@ -36,6 +36,11 @@ class NoticeReader:
         self._asked = ListNotices(account=account, kinds=tuple(kinds), after=after or 0, limit=PAGE)
         check_asked(self._asked)
 
+    @property
+    def cursor(self) -> int:
+        """Behind what the last read found."""
+        return self._asked.after
+
     def read(self) -> NoticePage:
         """What came since the last read, a page at most; ``next`` is where the reader stands now."""
         with self._plane.sql.transaction() as work:
