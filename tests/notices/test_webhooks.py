@@ -27,6 +27,7 @@ from drawdown.notices import (
     verify,
 )
 from drawdown.notices.notice import check_patterns
+from drawdown.notices.sender import _TlsConnection
 from drawdown.notices.webhook import check_secret
 
 from tests.notices.receiver import Receiver
@@ -349,6 +350,30 @@ def test_kinds_and_patterns() -> None:
 
 # As good as any, but for the prefix.
 UNPREFIXED = "lv0UDBMbtXa7rXqTXJKzikwfUe4jzCDOLTgoxPuZAFk="
+
+
+@pytest.mark.parametrize("part", ["/\u00fc", "/x?a=\u00e9", ":0/x"])
+def test_a_url_that_no_request_can_be_made_of_is_refused_when_it_is_given(part: str) -> None:
+    with pytest.raises(ForbiddenAddressError) as raised:
+        AddressPolicy().target(f"https://example.com{part}", lambda host, port: ["93.184.216.34"])
+    assert raised.value.field == "url"
+    there = AddressPolicy().target("https://example.com/%C3%BC", lambda host, port: ["93.184.216.34"])
+    assert (there.path, there.port) == ("/%C3%BC", 443)
+
+
+@pytest.mark.parametrize(
+    ("port", "host"), [("", "example.com"), (":443", "example.com"), (":80", "example.com:80")]
+)
+def test_the_host_is_named_with_its_port_only_where_that_is_not_the_schemes(port: str, host: str) -> None:
+    """Receivers that compare the header with their name would turn the webhook away."""
+    target = AddressPolicy().target(f"https://example.com{port}/", lambda host, port: ["93.184.216.34"])
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = _TlsConnection(target, 1.0, ssl.create_default_context())
+        connection.sock = ours
+        connection.request("POST", target.path, b"{}")
+        sent = theirs.recv(4096)
+    assert f"\r\nHost: {host}\r\n".encode() in sent
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_c2hvcnQ=", "c2hvcnQ=", "whsec_§", UNPREFIXED])

@@ -82,6 +82,12 @@ class AddressPolicy(msgspec.Struct, frozen=True, kw_only=True):
             _ = parts.port
         except ValueError as error:
             raise ForbiddenAddressError(f"url: {error}", field="url") from error
+        if not (parts.path + parts.query).isascii():
+            raise ForbiddenAddressError(
+                "url: its path or query has characters beyond ASCII; write them as %XX of UTF-8", field="url"
+            )
+        if parts.port == 0:
+            raise ForbiddenAddressError("url: port 0 can't be called; name another, or none", field="url")
         schemes = ("https", "http") if self.allow_http else ("https",)
         if parts.scheme not in schemes:
             raise ForbiddenAddressError(f"url: only {' and '.join(schemes)} can be called", field="url")

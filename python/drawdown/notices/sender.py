@@ -64,6 +64,8 @@ class _PlainConnection(http.client.HTTPConnection):
 
 
 class _TlsConnection(_PlainConnection):
+    default_port = http.client.HTTPS_PORT
+
     def __init__(self, target: Target, timeout: float, context: ssl.SSLContext) -> None:
         super().__init__(target, timeout)
         self._context = context
