@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -43,12 +44,24 @@ class NoticeStream(NoticeWatch):
         self._backoff = Backoff(delay_s_max=2.0)
         self._closed = False
         self._call: Any = None
-        until = time.monotonic() + timeout_s
         # "From now on" is now, and not when somebody first asks.
-        while not request.HasField("after"):
-            if time.monotonic() > until:
-                raise UnavailableError(f"the watch did not begin within {timeout_s} s; try again")
-            self._read()
+        if not request.HasField("after"):
+            self._begin(timeout_s)
+
+    def _begin(self, timeout_s: float) -> None:
+        # Also where a read waits for a server that took the call and says nothing.
+        end = threading.Timer(timeout_s, self.close)
+        end.daemon = True
+        end.start()
+        try:
+            while not self._closed and not self._request.HasField("after"):
+                self._read()
+        finally:
+            end.cancel()
+            # It may be closing just now.
+            end.join()
+        if self._closed:
+            raise UnavailableError(f"the watch did not begin within {timeout_s} s; try again")
 
     def __next__(self) -> FeedNotice:
         while not self._waiting:
@@ -66,6 +79,9 @@ class NoticeStream(NoticeWatch):
         try:
             if self._call is None:
                 self._call = self._open_stream(self._request)
+            if self._closed:
+                # It came while the call was being opened, and found none to cancel.
+                self._call.cancel()
             response = next(self._call, None)
         except grpc.RpcError as failure:
             self._call = None

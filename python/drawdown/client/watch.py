@@ -100,6 +100,9 @@ class StreamWatch(Watch[TellsT]):
         try:
             if self._call is None:
                 self._call = self._open_stream()
+            if self._closed:
+                # It came while the call was being opened, and found none to cancel.
+                self._call.cancel()
             response = next(self._call, None)
             if response is not None:
                 self._backoff.reset()
