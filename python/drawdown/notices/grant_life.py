@@ -6,7 +6,8 @@
        │ effective_at            expires_at − lead                    expires_at
 
 Which of them are told follows from the grant's dates and the order of the journal, so that a relay that
-was away tells the same as one that was there.
+was away tells the same as one that was there; but of a grant that was used up meanwhile it does not say that
+it ends soon, or has ended.
 """
 
 from __future__ import annotations

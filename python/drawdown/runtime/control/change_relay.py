@@ -4,7 +4,8 @@ Beside ingest and off the writer: the journal is read from a cursor, and the cur
 instants at which a grant is to be told of again are one transaction. What time brings on the wall clock
 is told when it comes; on an account's own clock, when the journal says that it was advanced. The order is
 that of the journal, and the time of a change that of its entry, whatever the time is now: one who was away
-tells the same as one who was there.
+tells the same as one who was there, but for the ends of grants that were used up meanwhile
+(``grant_life.py``).
 """
 
 from __future__ import annotations
