@@ -95,6 +95,11 @@ def lane_of(account: str) -> str:
     return f"account:{account}"
 
 
+def unbegun_note_id(subscription_id: str, invoice_id: str) -> str:
+    """The credit note over what a subscription that never began has on an invoice with others."""
+    return derived("inv", subscription_id, "unbegun", invoice_id)
+
+
 _ASIDE: Final = "aside:"
 
 

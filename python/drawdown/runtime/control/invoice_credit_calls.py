@@ -26,13 +26,13 @@ from drawdown.billing.page_translations import words_for
 from drawdown.billing.totals import taken_back
 from drawdown.billing.withdrawal import rest_id, withdrawal
 from drawdown.model.ids import check_id
-from drawdown.model.money import Money, total, zero
+from drawdown.model.money import Money, total
 from drawdown.runtime.control.arrears_steps import usage_so_far
 from drawdown.runtime.control.catalog_calls import latest_plan
 from drawdown.runtime.control.credit_notes import left_of, line_taken_back, notes_of, put_note
 from drawdown.runtime.control.invoice_closing import give_up_usage, look_again_at_held, with_its_usage
 from drawdown.runtime.control.invoice_draft import as_it_would_be
-from drawdown.runtime.control.invoice_foot import credits_of, foot, give_back, keep_noted
+from drawdown.runtime.control.invoice_foot import credits_of, foot, give_back, keep_note
 from drawdown.runtime.control.invoice_parties import printed_with
 from drawdown.runtime.control.invoicing import release_instead
 from drawdown.runtime.control.late_payments import look_for_payment
@@ -195,18 +195,10 @@ def create_credit_note(step: Step, request: CreateCreditNote) -> Invoice:
     earlier = [tax for note in notes_of(step, invoice) if note.totals for tax in note.totals.taxes]
     taxes = taken_back(invoice.totals.taxes, before, request.amount, earlier)
     note = put_note(step, invoice, request.note_id, (taken_back_line,), taxes, request.reason)
-    _keep(step, invoice, note)
+    keep_note(step, invoice, note)
     if request.grant_id:
         _withdraw(step, note, request.grant_id, Fraction(request.amount.minor, left))
     return note
-
-
-def _keep(step: Step, invoice: Invoice, note: Invoice) -> None:
-    assert note.totals is not None
-    waiting = (invoice.notes_waiting or zero(invoice.currency)) - note.totals.total
-    noted = keep_noted(step, msgspec.structs.replace(invoice, notes_waiting=waiting))
-    if noted.notes_waiting != invoice.notes_waiting:
-        step.work.invoices.put(noted)
 
 
 def _require_free_id(note_id: str) -> None:

@@ -128,6 +128,15 @@ def keep_noted(step: Step, invoice: Invoice) -> Invoice:
     return msgspec.structs.replace(invoice, notes_waiting=(waiting - kept) or None)
 
 
+def keep_note(step: Step, invoice: Invoice, note: Invoice) -> None:
+    """What a new note took back of the invoice is the account's as far as that was paid; the rest waits."""
+    assert note.totals is not None
+    waiting = (invoice.notes_waiting or zero(invoice.currency)) - note.totals.total
+    noted = keep_noted(step, msgspec.structs.replace(invoice, notes_waiting=waiting))
+    if noted.notes_waiting != invoice.notes_waiting:
+        step.work.invoices.put(noted)
+
+
 def add_to_balance(step: Step, account: str, amount: Money) -> None:
     """More, or less, of what the account has with us."""
     if amount:

@@ -326,21 +326,6 @@ def drop_invoice(step: Step, invoice_id: str) -> None:
         tell(step, "invoice.voided", invoice)
 
 
-def drop_unpaid(step: Step, subscription: Subscription) -> None:
-    """What this subscription alone was to begin with is void: it ended before, and nobody is asked for it.
-
-    So is what else of it alone was asked for and declined, and so are its credits that waited for either.
-    """
-    for invoice in step.work.invoices.find(
-        tables.billing.invoice.c.state.in_(("draft", "finalized")), account=subscription.account, order="row"
-    ):
-        concerned = {line.subscription_id for line in invoice.lines}
-        begins = any(line.kind in IN_ADVANCE for line in invoice.lines) and not invoice.arrears
-        if concerned == {subscription.subscription_id} and (begins or invoice.payment_failure):
-            drop_invoice(step, invoice.invoice_id)
-            void_waiting(step, invoice, subscription)
-
-
 def void_waiting(step: Step, invoice: Invoice, subscription: Subscription) -> None:
     """Credits of the subscription that wait for the invoice are void; nothing releases them any more."""
     if not invoice.releases:

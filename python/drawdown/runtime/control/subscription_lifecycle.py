@@ -12,11 +12,11 @@ from drawdown.runtime.control.arrears_steps import arrears
 from drawdown.runtime.control.invoicing import (
     add_lines,
     drop_invoice,
-    drop_unpaid,
     invoice_of_period,
     must_wait,
     withdraw_unapproved,
 )
+from drawdown.runtime.control.never_begun import drop_unpaid
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_services import subscription_for

@@ -1,0 +1,116 @@
+"""Subscriptions that end before their first payment cost nothing, whoever shares their first invoice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import drawdown
+import pytest
+from drawdown.embedded import EmbeddedDatabase
+from drawdown.model.money import Money, money_from
+
+from .conftest import SMALL, prepare
+from .plans import published
+
+BEGINS = datetime(2026, 1, 15, tzinfo=UTC)
+DAY = timedelta(days=1)
+PAST_ZERO = {"prices": [{"currency": "USD", "model": "per_unit", "amount": "0.10"}]}
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[EmbeddedDatabase]:
+    """An account on a clock of its own, with a plan whose trial of a week is paid for afterwards."""
+    with drawdown.open(tmp_path / "data", **SMALL) as opened:
+        assert isinstance(opened, EmbeddedDatabase)
+        prepare(opened)
+        opened.put_customer("acme", payment_method="test_unreachable")
+        opened.create_account("acme", customer_id="acme", test_clock=BEGINS)
+        published(opened, "plan", trial={"days": 7}, credits="100")
+        yield opened
+
+
+def taken(db: EmbeddedDatabase) -> list[Money]:
+    """What the provider has taken of the customer."""
+    charges = db._control_plane().provider.charges()
+    return [each.amount for each in charges if each.state.value == "succeeded"]
+
+
+def balances(db: EmbeddedDatabase) -> list[Money]:
+    """What accounts have with us."""
+    with db._control_plane().sql.transaction() as work:
+        return [each.balance for each in work.money_balances.find() if each.balance]
+
+
+def cancel(db: EmbeddedDatabase) -> None:
+    for subscription in ("first", "second"):
+        db.cancel_subscription(subscription, when="now")
+
+
+def close(db: EmbeddedDatabase) -> None:
+    db.close_account("acme", confirm=True)
+
+
+def wait(db: EmbeddedDatabase) -> None:
+    db.advance_clock("acme", BEGINS + 60 * DAY)
+
+
+@pytest.mark.parametrize("method", ["test_unreachable", "test_decline"])
+@pytest.mark.parametrize("ends", [cancel, close, wait])
+def test_two_trials_that_end_at_one_instant_and_are_never_paid_for_cost_nothing(
+    db: EmbeddedDatabase, ends: Callable[[EmbeddedDatabase], None], method: str
+) -> None:
+    """Their one invoice of 40.00 is void when both have ended; a card that works is asked for nothing."""
+    db.put_customer("acme", payment_method=method)
+    for subscription in ("first", "second"):
+        db.subscribe("acme", "plan", subscription_id=subscription)
+    db.advance_clock("acme", BEGINS + 8 * DAY)
+    assert [str(each.due) for each in db.invoices("acme")] == ["40.00 USD"]
+    ends(db)
+    assert {each.state for each in db.subscriptions("acme")} == {"ended"}
+    assert [each.state for each in db.invoices("acme") if not each.corrects] == ["void"]
+    db.put_customer("acme", payment_method="test_ok")
+    db.advance_clock("acme", BEGINS + 61 * DAY)
+    assert (taken(db), balances(db)) == ([], [])
+
+
+@pytest.mark.parametrize("overage", [None, PAST_ZERO])
+def test_beside_one_that_goes_on_what_never_began_is_no_loss(
+    db: EmbeddedDatabase, overage: dict[str, object] | None
+) -> None:
+    """40.00 for both are asked for already, final or in advance: of what comes 20.00 are the account's."""
+    settings = {} if overage is None else {"overage": overage, "at_zero": {"kind": "overage"}}
+    published(db, "main", release="immediate", **settings)
+    published(db, "late", trial={"days": 31}, credits="100")
+    db.put_customer("acme", payment_method="test_ok")
+    db.subscribe("acme", "main", subscription_id="main")
+    db.subscribe("acme", "late", subscription_id="late")
+    db.put_customer("acme", payment_method="test_unreachable")
+    db.advance_clock("acme", BEGINS + 32 * DAY)
+    assert db.subscription("late").state == "pending"
+    had = db.balance("acme", "credits").available
+    db.cancel_subscription("late", when="now", keep_credits=True)
+    db.put_customer("acme", payment_method="test_ok")
+    db.advance_clock("acme", BEGINS + 40 * DAY)
+    assert sum(each.minor for each in taken(db)) == 6000
+    assert balances(db) == [money_from("20.00", "USD")]
+    assert db.subscription("main").state == "active"
+    assert db.balance("acme", "credits").available == had
+    assert {each.state for each in db.invoices("acme")} == {"paid"}
+
+
+def test_a_subscription_that_began_and_has_ended_still_owes_its_part(db: EmbeddedDatabase) -> None:
+    """Its credits came with the period, before any payment: only the other's 20.00 are taken back."""
+    published(db, "main", release="immediate")
+    published(db, "late", trial={"days": 31}, credits="100")
+    db.put_customer("acme", payment_method="test_ok")
+    db.subscribe("acme", "main", subscription_id="main")
+    db.subscribe("acme", "late", subscription_id="late")
+    db.put_customer("acme", payment_method="test_unreachable")
+    db.advance_clock("acme", BEGINS + 32 * DAY)
+    db.cancel_subscription("main", when="now")
+    db.cancel_subscription("late", when="now")
+    (owed,) = (each for each in db.invoices("acme") if each.state == "finalized")
+    notes = [each for each in db.invoices("acme") if each.corrects == owed.invoice_id]
+    assert [str(line.amount) for note in notes for line in note.lines] == ["-20.00 USD"]
