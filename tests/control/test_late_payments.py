@@ -10,9 +10,9 @@ from typing import Any
 import drawdown
 import pytest
 from drawdown.embedded import EmbeddedDatabase
-from drawdown.errors import InvalidRequestError
+from drawdown.errors import InvalidRequestError, UnavailableError
 from drawdown.model.money import Money
-from drawdown.payments import ChargeState
+from drawdown.payments import Charge, ChargeState
 
 from tests.payments.test_stripe import event, signed
 
@@ -67,6 +67,28 @@ def test_what_was_taken_before_its_invoice_became_void_is_found(db: EmbeddedData
     assert (db.invoice(invoice).state, balances(db)) == ("void", [usd(20)])
     assert kept(db) == [(invoice, str(usd(20)))]
     assert len(provider_of(db).charges()) == 1
+
+
+def test_a_clock_goes_on_while_the_provider_cannot_be_searched(
+    db: EmbeddedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Renewals beside it happen; in reach again, what was taken for the void invoice is found."""
+    published(db, "free", fee="0")
+    db.subscribe("acme", "free", subscription_id="beside")
+    invoice = pending(db, "test_lost")
+
+    def out_of_reach(key: str) -> Charge | None:
+        raise UnavailableError("the provider can't be searched")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(provider_of(db), "find_charge", out_of_reach)
+        db.cancel_subscription("s", when="now")
+        assert db.advance_clock("acme", START + timedelta(days=40)).applied
+    assert db.balance("acme", "credits").available == 1000
+    assert db.subscription("beside").billing_next == 2
+    assert balances(db) == []
+    db.advance_clock("acme", START + timedelta(days=41))
+    assert (db.invoice(invoice).state, balances(db)) == ("void", [usd(20)])
 
 
 def test_an_invoice_that_is_marked_for_what_the_provider_took_is_paid_by_that(db: EmbeddedDatabase) -> None:

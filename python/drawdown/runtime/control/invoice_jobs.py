@@ -152,7 +152,7 @@ def retry_invoice(step: Step, job: StoredJob, result: Charge | None) -> None:
         schedule_retry(step, invoice, at, gives_up=False)
 
 
-@carries_out(LOOK_JOB, ask=look_of, effect=look_up, bring=bring_invoices)
+@carries_out(LOOK_JOB, ask=look_of, effect=look_up, bring=bring_invoices, steps_aside=True)
 def take_what_was_found(step: Step, job: StoredJob, found: Charge | None) -> None:
     """What became of a payment that nobody waits for any more."""
     if found is not None:
