@@ -114,3 +114,42 @@ def test_a_subscription_that_began_and_has_ended_still_owes_its_part(db: Embedde
     (owed,) = (each for each in db.invoices("acme") if each.state == "finalized")
     notes = [each for each in db.invoices("acme") if each.corrects == owed.invoice_id]
     assert [str(line.amount) for note in notes for line in note.lines] == ["-20.00 USD"]
+
+
+@pytest.mark.parametrize("ends", [lambda db: db.cancel_subscription("s", when="now"), close, wait])
+def test_a_pack_bought_in_a_trial_to_be_billed_later_is_billed_though_the_plan_never_began(
+    db: EmbeddedDatabase, ends: Callable[[EmbeddedDatabase], None]
+) -> None:
+    """The plan's 20.00 are not owed, the 5.00 of the 50 credits are, once."""
+    db.create_pack("pack", name="Pack", amount="50", prices=[{"currency": "USD", "amount": "5"}])
+    db.put_customer("acme", payment_method="test_decline")
+    db.subscribe("acme", "plan", subscription_id="s")
+    db.buy_pack("acme", "pack", purchase_id="later", bill_later=True)
+    db.advance_clock("acme", BEGINS + 8 * DAY)
+    db.put_customer("acme", payment_method="test_ok")
+    ends(db)
+    db.advance_clock("acme", BEGINS + 90 * DAY)
+    assert db.subscription("s").state == "ended"
+    assert [(each.state, str(each.due)) for each in db.invoices("acme")] == [
+        ("void", "20.00 USD"),
+        ("paid", "5.00 USD"),
+    ]
+    assert db.purchase("later").invoice_id == db.invoices("acme")[-1].invoice_id
+
+
+def test_what_was_bought_to_be_billed_later_waits_for_the_invoice_of_a_plan_that_goes_on(
+    db: EmbeddedDatabase,
+) -> None:
+    """Another subscription never begins: the pack stands on the next invoice of the one beside it."""
+    published(db, "main", release="immediate")
+    db.create_pack("pack", name="Pack", amount="50", prices=[{"currency": "USD", "amount": "5"}])
+    db.put_customer("acme", payment_method="test_ok")
+    db.subscribe("acme", "main", subscription_id="main")
+    db.subscribe("acme", "plan", subscription_id="s", payment_method="test_decline")
+    db.buy_pack("acme", "pack", purchase_id="later", bill_later=True)
+    db.advance_clock("acme", BEGINS + 8 * DAY)
+    db.cancel_subscription("s", when="now")
+    assert db.purchase("later").invoice_id == ""
+    db.advance_clock("acme", BEGINS + 32 * DAY)
+    (billed,) = (each for each in db.invoices("acme") if str(each.due) == "25.00 USD")
+    assert db.purchase("later").invoice_id == billed.invoice_id

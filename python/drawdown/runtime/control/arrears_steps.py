@@ -52,7 +52,7 @@ def arrears(
     step: Step, subscription: Subscription, plan: Plan, number: int, until: datetime, *, cut: bool = False
 ) -> PeriodEnd:
     """Period ``number`` is over at ``until``; ``cut`` in the midst of itself."""
-    charges = _bought_before(step, subscription, plan, number)
+    charges = bought_before(step, subscription, plan, number)
     before = _priced_before(step, subscription, plan, number, until, cut=cut)
     if not has_overage(plan) and not before and not plan.minimum_spend:
         return PeriodEnd(charges, ())
@@ -284,7 +284,7 @@ def _given_back(step: Step, subscription: Subscription, change_id: str) -> list[
     return [line.amount for line in lines if line.line_id == line_id]
 
 
-def _bought_before(step: Step, subscription: Subscription, plan: Plan, number: int) -> list[Charge]:
+def bought_before(step: Step, subscription: Subscription, plan: Plan, number: int) -> list[Charge]:
     """Packs and top-ups whose credits came first: their money, once; of one given back, the spent share."""
     find, account = step.work.purchases.find, subscription.account
     bought = find(account=account, state="granted", order="row")

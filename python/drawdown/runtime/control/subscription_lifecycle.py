@@ -8,7 +8,7 @@ from drawdown import errors
 from drawdown.billing.invoice import InvoiceLine
 from drawdown.catalog.plan import Plan
 from drawdown.model.commands import VoidGrant
-from drawdown.runtime.control.arrears_steps import arrears
+from drawdown.runtime.control.arrears_steps import arrears, bought_before
 from drawdown.runtime.control.invoicing import (
     add_lines,
     drop_invoice,
@@ -145,6 +145,8 @@ def end(step: Step, subscription: Subscription, at: datetime) -> Subscription:
         entitle(step, ended, plan)
     else:
         drop_unpaid(step, ended)
+        if not _is_billed_beside(step, ended):
+            charges += bought_before(step, subscription, plan, 0)
         # No period of it ever began: nothing was used in one.
         ended = msgspec.structs.replace(ended, billing_next=0)
     if charges or owed:
@@ -154,6 +156,13 @@ def end(step: Step, subscription: Subscription, at: datetime) -> Subscription:
     if planned is not None and planned.invoice_id:
         drop_invoice(step, planned.invoice_id)
     return step.work.subscriptions.put(ended)
+
+
+def _is_billed_beside(step: Step, ended: Subscription) -> bool:
+    """Whether another subscription has invoices to come for what the account bought to pay later."""
+    live = step.work.subscriptions.find(account=ended.account, live=True)
+    others = [each for each in live if each.subscription_id != ended.subscription_id]
+    return any(each.state != "pending" and each.currency == ended.currency for each in others)
 
 
 @handles(Pause, reread=_reread)
