@@ -155,3 +155,24 @@ def test_months_that_are_left_of_a_term_outlast_a_pause_in_which_renewal_is_swit
     db.advance_clock(name("member"), months_on(13, 5))
     assert db.set_auto_renew(term, False).state == "paused"
     assert db.resume_subscription(term).term_ends_at == months_on(15, 5)
+
+
+@pytest.mark.parametrize(("months", "ends"), [(12, months_on(27)), (18, months_on(51))])
+def test_a_year_that_follows_a_pause_is_one_from_the_first_of_a_month_on_too(
+    db: Database, name: Name, months: int, ends: datetime
+) -> None:
+    """Resumed on the 13th of March, a term of 12 months ends with the year from the 1st of April on: not with
+    the 19 days before it. One of 18 months, of 18 months."""
+    db.put_customer(name("customer"), payment_method="test_ok")
+    db.create_account(name("member"), customer_id=name("customer"), test_clock=months_on(0, 14))
+    published(db, name("months"), anchor="first_of_month")
+    published(db, name("years"), billing_period="yearly", fee="200", anchor="first_of_month")
+    db.subscribe(name("member"), name("months"), subscription_id=name("term"), term=months)
+    db.change_plan(name("term"), name("years"), change_id="longer", when="period_end")
+    db.advance_clock(name("member"), months_on(1))
+    over = db.subscription(name("term")).term_ends_at
+    assert over is not None
+    db.advance_clock(name("member"), over - timedelta(days=5))
+    db.pause_subscription(name("term"))
+    db.advance_clock(name("member"), over + timedelta(days=40))
+    assert db.resume_subscription(name("term")).term_ends_at == ends

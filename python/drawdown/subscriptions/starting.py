@@ -131,7 +131,9 @@ def with_term_on(subscription: Subscription, billing: Schedule) -> Subscription:
     if rested and billing.interval == subscription.billing.interval:
         left = subscription.billing.number_at(ends_at) - subscription.billing_next
         if left > 0:
-            return _ending(restated, billing.edge(left), billing.edge(left) - (ends_at - agreed_end))
+            agreed_end = _whole_periods_on(billing, 0, left) - (ends_at - agreed_end)
+            ends_at = _edge_from(billing, agreed_end) if _begins_short(billing) else billing.edge(left)
+            return _ending(restated, ends_at, agreed_end)
     elif ends_at + rested > billing.start:
         agreed_end += rested
         return _ending(restated, _edge_from(billing, agreed_end), agreed_end)
@@ -139,12 +141,26 @@ def with_term_on(subscription: Subscription, billing: Schedule) -> Subscription:
 
 
 def with_term_from(subscription: Subscription, number: int) -> Subscription:
-    """The subscription with a term that begins with its billing period ``number``."""
+    """The subscription with a term that begins with its billing period ``number``, as long as was agreed on.
+
+    It ends with a period: where the first is short, with the one that the agreed end lies in.
+    """
     billing = subscription.billing
-    ends_at = agreed_end = billing.edge(number + subscription.term)
+    agreed_end = _whole_periods_on(billing, number, subscription.term)
     if subscription.term_months:
         agreed_end = step(billing.edge(number), subscription.term_months, MONTHLY, billing.zone)
-    return _ending(subscription, ends_at, agreed_end)
+    return _ending(subscription, _edge_from(billing, agreed_end), agreed_end)
+
+
+def _begins_short(billing: Schedule) -> bool:
+    return billing.anchor > billing.start
+
+
+def _whole_periods_on(billing: Schedule, number: int, count: int) -> datetime:
+    """So many whole periods after the edge ``number``: a short first one is none of them."""
+    if number == 0 and _begins_short(billing):
+        return step(billing.start, count, billing.interval, billing.zone)
+    return billing.edge(number + count)
 
 
 def _agreed_end(subscription: Subscription) -> datetime:
