@@ -25,7 +25,6 @@ from drawdown.runtime.control.invoice_jobs import apply_found
 from drawdown.runtime.control.invoicing import (
     ask_in_advance,
     finalize,
-    release,
     settle_advance,
     take_payment,
     tell,
@@ -34,6 +33,7 @@ from drawdown.runtime.control.late_payments import look_before_marking, note_mar
 from drawdown.runtime.control.payment_retries import concerned, may_retry, put_retry
 from drawdown.runtime.control.purchase_invoices import require_not_of_purchase
 from drawdown.runtime.control.registry import handles
+from drawdown.runtime.control.releasing import release
 from drawdown.runtime.control.step import Step
 from drawdown.storage.sql.tables.billing import invoice as invoice_table
 from drawdown.subscriptions.identifiers import lane_of
@@ -90,7 +90,7 @@ def approve_invoice(step: Step, request: ApproveInvoice) -> Invoice:
     if invoice.state != "draft" and not (invoice.held and invoice.state == "approved"):
         return invoice
     waiting = tuple(each for each in invoice.releases if each.on == "approval")
-    release(step, waiting)
+    release(step, invoice, waiting)
     approved = msgspec.structs.replace(
         invoice, state="approved", releases=tuple(each for each in invoice.releases if each not in waiting)
     )

@@ -16,16 +16,16 @@ from datetime import datetime
 
 import msgspec
 
-from drawdown.billing.invoice import DRAFT_STATES, GrantRelease, Invoice, InvoiceLine, line_of
+from drawdown.billing.invoice import DRAFT_STATES, Invoice, InvoiceLine, line_of
 from drawdown.billing.purchase import LINE_PREFIX
 from drawdown.catalog.plan import Plan
-from drawdown.model.commands import VoidGrant, release_grant
+from drawdown.model.commands import VoidGrant
 from drawdown.model.decision import Job
 from drawdown.model.money import Money
-from drawdown.model.results import Grant
 from drawdown.runtime.control.invoice_foot import add_to_balance, foot, give_back, keep_noted, use_up
 from drawdown.runtime.control.invoice_parties import with_parties
 from drawdown.runtime.control.late_payments import look_for_payment
+from drawdown.runtime.control.releasing import release
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_hooks import PAID_JOB, UNPAID_JOB, tell_subscriptions
 from drawdown.storage.sql import tables
@@ -210,7 +210,7 @@ def settle_advance(step: Step, invoice: Invoice, at: datetime) -> Invoice:
         tell(step, "payment.succeeded", invoice, price=str(invoice.advance), to_balance=str(invoice.advance))
         return step.work.invoices.put(msgspec.structs.replace(invoice, advance_state="paid"))
     paid = msgspec.structs.replace(invoice, advance_state="paid", releases=(), payment_failure="")
-    release(step, invoice.releases)
+    release(step, invoice, invoice.releases)
     tell_subscriptions(step, invoice, PAID_JOB, at, "advance")
     if invoice.advance.minor > 0:
         tell(step, "payment.succeeded", invoice, price=str(invoice.advance))
@@ -310,7 +310,7 @@ def settle(step: Step, invoice: Invoice, at: datetime) -> Invoice:
     paid = msgspec.structs.replace(
         invoice, state="paid", paid=invoice.due, paid_at=at, releases=(), payment_failure="", retry_at=None
     )
-    release(step, invoice.releases)
+    release(step, invoice, invoice.releases)
     tell_subscriptions(step, invoice, PAID_JOB, at, invoice.attempts)
     tell(step, "invoice.paid", invoice)
     return step.work.invoices.put(keep_noted(step, paid))
@@ -375,24 +375,3 @@ def release_instead(step: Step, account: str, grant_id: str, by: str) -> None:
                 for each in invoice.releases
             )
             step.work.invoices.put(msgspec.structs.replace(invoice, releases=releases))
-
-
-def release(step: Step, releases: tuple[GrantRelease, ...]) -> None:
-    """The grants are spendable: until they expire, or, where they would be over already, from now on for as
-    long as they would have lasted.
-    """
-    for account in dict.fromkeys(each.account for each in releases):
-        now = step.now_of(account)
-        pending = {each.grant_id: each for each in step.engine.grants(account, ended=False)}
-        for each in (each for each in releases if each.account == account):
-            grant = pending.get(each.grant_id)
-            expires_at = None if grant is None else _expiry_of_late(grant, now)
-            command = release_grant(account, each.grant_id, expires_at=expires_at)
-            step.decision.command(account, command)
-
-
-def _expiry_of_late(grant: Grant, now: datetime) -> datetime | None:
-    """When what is released behind its expiry is to expire instead; ``None``: it is not over."""
-    if grant.expires_at is None or grant.effective_at is None or grant.expires_at > now:
-        return None
-    return now + (grant.expires_at - grant.effective_at)

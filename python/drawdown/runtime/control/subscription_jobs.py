@@ -131,6 +131,9 @@ def roll_over(step: Step, job: StoredJob, _: object) -> None:
     own = next((each for each in subscription.own_grants if each.grant_id == job.payload["grant_id"]), None)
     if own is None or not subscription.is_served:
         return
+    if own.expires_at is not None and own.expires_at > job.due_at:
+        # It was paid for late, and expires later.
+        return
     plan = step.work.plan(*version_of(own.plan_key or subscription.plan_key))
     if plan.credits is None or plan.credits.rollover is None:
         return
