@@ -45,15 +45,19 @@ def fall_behind(step: Step, subscription: Subscription, job: StoredJob) -> None:
 def go_on_settled(step: Step, subscription: Subscription, job: StoredJob) -> Subscription:
     """Nothing is unpaid any more: active, in the period that is paid, or in a new one from now.
 
-    Where the payment of another period has failed meanwhile, it waits for that one.
+    Where the payment of another period has failed meanwhile, it waits for that one; or ends, as it would
+    have when that one was given up.
     """
     if not subscription.is_served:
         return subscription
     failed = _failed_besides(step, subscription)
     if failed:
-        other = failed[0].invoice_id
-        tell(step, subscription, "past_due", other, invoice_id=other)
-        return step.work.subscriptions.put(msgspec.structs.replace(subscription, unpaid_invoice_id=other))
+        other = failed[0]
+        behind = msgspec.structs.replace(subscription, unpaid_invoice_id=other.invoice_id)
+        if step.plane.after_retries == "cancel" and other.state == "uncollectible":
+            return end_unpaid(step, behind, step.now_of(subscription.account))
+        tell(step, behind, "past_due", other.invoice_id, invoice_id=other.invoice_id)
+        return step.work.subscriptions.put(behind)
     was_past_due = subscription.state == "past_due"
     settled = msgspec.structs.replace(
         subscription,
@@ -114,11 +118,11 @@ def go_on_given_up(step: Step, job: StoredJob, _: object) -> None:
         end_unpaid(step, subscription, step.now_of(subscription.account))
 
 
-def end_unpaid(step: Step, subscription: Subscription, at: datetime) -> None:
+def end_unpaid(step: Step, subscription: Subscription, at: datetime) -> Subscription:
     """It ends; credits that waited for this payment or for others that failed are void, those that were paid
     for stay."""
     unpaid = step.work.invoice(subscription.unpaid_invoice_id)
     for invoice in (unpaid, *_failed_besides(step, subscription)):
         void_waiting(step, invoice, subscription)
     tell(step, subscription, "cancelled", None, ends_at=at.isoformat())
-    end(step, msgspec.structs.replace(subscription, ends_at=at), at)
+    return end(step, msgspec.structs.replace(subscription, ends_at=at), at)
