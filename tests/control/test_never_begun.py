@@ -9,7 +9,9 @@ from pathlib import Path
 import drawdown
 import pytest
 from drawdown.embedded import EmbeddedDatabase
+from drawdown.errors import UnavailableError
 from drawdown.model.money import Money, money_from
+from drawdown.payments import Charge, PaymentRequest
 
 from .conftest import SMALL, prepare
 from .plans import published
@@ -153,3 +155,31 @@ def test_what_was_bought_to_be_billed_later_waits_for_the_invoice_of_a_plan_that
     db.advance_clock("acme", BEGINS + 32 * DAY)
     (billed,) = (each for each in db.invoices("acme") if str(each.due) == "25.00 USD")
     assert db.purchase("later").invoice_id == billed.invoice_id
+
+
+def test_a_first_advance_that_is_answered_when_its_period_ends_begins_the_subscription(
+    db: EmbeddedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its invoice has usage of the plan beside it, which is asked for only afterwards."""
+    published(db, "main", release="immediate", overage=PAST_ZERO, at_zero={"kind": "overage"})
+    minutes = {"credit_type": "minutes", "amount": "10", "cadence": "monthly"}
+    published(db, "late", trial={"days": 31}, credits=minutes)
+    db.put_customer("acme", payment_method="test_ok")
+    db.subscribe("acme", "main", subscription_id="main")
+    db.subscribe("acme", "late", subscription_id="late")
+    db.record("acme", credit_type="credits", credits="1100", event_id="past zero")
+    provider, ends_at = db._control_plane().provider, BEGINS + 59 * DAY
+    charge = provider.charge
+
+    def charge_at_the_end(request: PaymentRequest) -> Charge:
+        if db.account("acme").test_clock != ends_at:
+            raise UnavailableError("the provider can't be reached")
+        return charge(request)
+
+    monkeypatch.setattr(provider, "charge", charge_at_the_end)
+    db.advance_clock("acme", BEGINS + 40 * DAY)
+    shared = db.invoices("acme")[-1]
+    assert (shared.state, shared.advance_state, str(shared.rest)) == ("finalized", "asked", "10.00 USD")
+    assert db.subscription("late").state == "pending"
+    db.advance_clock("acme", ends_at)
+    assert db.subscription("late").state == "active"

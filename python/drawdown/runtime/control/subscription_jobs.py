@@ -210,7 +210,7 @@ def _as_paid(step: Step, subscription: Subscription, edge: datetime) -> Subscrip
     """Active where its first period, which ends at ``edge``, is paid for and the word of it is on its way."""
     first = subscription.period_at(edge - timedelta(microseconds=1))
     invoice = invoice_of_period(step, subscription, first)
-    is_paid = invoice is not None and invoice.state == "paid"
+    is_paid = invoice is not None and "paid" in (invoice.state, invoice.advance_state)
     return _activated(step, subscription) if is_paid else subscription
 
 
