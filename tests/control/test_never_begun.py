@@ -11,7 +11,7 @@ import pytest
 from drawdown.embedded import EmbeddedDatabase
 from drawdown.errors import UnavailableError
 from drawdown.model.money import Money, money_from
-from drawdown.payments import Charge, PaymentRequest
+from drawdown.payments import Charge, PaymentRequest, ScriptedProvider
 
 from .conftest import SMALL, prepare
 from .plans import published
@@ -183,3 +183,22 @@ def test_a_first_advance_that_is_answered_when_its_period_ends_begins_the_subscr
     assert db.subscription("late").state == "pending"
     db.advance_clock("acme", ends_at)
     assert db.subscription("late").state == "active"
+
+
+def test_a_draft_that_nothing_is_left_of_keeps_the_money_that_was_on_its_way(db: EmbeddedDatabase) -> None:
+    """It waits for usage of a plan without a fee, of which there is none: what comes is the account's."""
+    free = {"type": "custom", "base_fee": [], "release": "immediate"}
+    published(db, "main", overage=PAST_ZERO, at_zero={"kind": "overage"}, **free)
+    published(db, "late", trial={"days": 31}, credits="100")
+    db.put_customer("acme", payment_method="test_pending")
+    db.subscribe("acme", "main", subscription_id="main")
+    db.subscribe("acme", "late", subscription_id="late")
+    db.advance_clock("acme", BEGINS + 31 * DAY)
+    db.cancel_subscription("late", when="now")
+    db.advance_clock("acme", BEGINS + 40 * DAY)
+    provider = db.payment_provider()
+    assert isinstance(provider, ScriptedProvider)
+    (charge,) = provider.charges()
+    body, headers = provider.finish(charge.key)
+    db.provider_callback(body.decode(), headers)
+    assert (taken(db), balances(db)) == ([charge.amount], [charge.amount])

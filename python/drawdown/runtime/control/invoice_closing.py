@@ -147,7 +147,7 @@ def _close(step: Step, closed: UsageClosed, at: datetime) -> None:
     for billed in closed.billed:
         step.work.overage_billed.put(billed)
     invoice = closed.invoice
-    if not invoice.lines and invoice.advance is None:
+    if not invoice.lines and not invoice.advance:
         # Made when a subscription ended, in case it would owe something: no invoice of a billing period.
         step.work.invoices.delete(invoice_id=invoice.invoice_id)
     elif invoice.state == "approved" or invoice.advance is not None:
