@@ -23,8 +23,9 @@ from drawdown.subscriptions.subscription import Subscription
 def drop_unpaid(step: Step, subscription: Subscription) -> None:
     """What subscriptions were to begin with that all ended before, this one the last, is void.
 
-    So are its credits that waited for it, and what else of this one alone was asked for and declined. Of an invoice that others go on with, its
-    own lines in advance are off while it is a draft, and taken back by a credit note once it is final.
+    So are its credits that waited for it, and what else of this one alone was asked for and declined. Of an
+    invoice that others go on with, its own lines in advance are off while it is a draft, and taken back by a
+    credit note once it is final.
     """
     unpaid = tables.billing.invoice.c.state.in_((*DRAFT_STATES, "finalized"))
     for invoice in step.work.invoices.find(unpaid, account=subscription.account, order="row"):
