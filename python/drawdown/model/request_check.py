@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any, Final
+from operator import index
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -26,22 +27,35 @@ _OWN_TYPES: Final = (Decimal, datetime)
 _ROWS: Final = frozenset("\n\t\r")
 
 
-def check_request(request: msgspec.Struct, as_they_are: frozenset[str] = frozenset()) -> None:
-    """Raises ``InvalidRequestError`` naming the place; ``as_they_are`` names fields to pass over."""
-    check_types(request, as_they_are)
-    for name in request.__struct_fields__:
+RequestT = TypeVar("RequestT", bound=msgspec.Struct)
+
+
+def check_request(request: RequestT, as_they_are: frozenset[str] = frozenset()) -> RequestT:
+    """The request in plain values. Raises ``InvalidRequestError`` naming the place; ``as_they_are`` names
+    fields whose texts and numbers may be any."""
+    plain = with_plain_values(request)
+    for name in plain.__struct_fields__:
         if name not in as_they_are:
-            _check(getattr(request, name), name)
+            _check(getattr(plain, name), name)
+    return plain
 
 
-def check_types(request: msgspec.Struct, as_they_are: frozenset[str] = frozenset()) -> None:
-    """Raises ``InvalidRequestError`` naming the field of a value that is not of the field's type.
+def with_plain_values(request: RequestT) -> RequestT:
+    """The request, where a value is of a subclass (a data frame's instants, a template's texts, an array's
+    integers) with what it stands for in its place, and where a text is ``None`` that may be left out,
+    without it.
 
-    ``True`` is no integer: written to a row, that could not be read again.
+    Raises ``InvalidRequestError`` naming the field of a value that is not of the field's type. ``True`` is no
+    integer: written to a row, that could not be read again.
     """
+    changed = {}
     for field in _fields_of(type(request)):
-        if field.name not in as_they_are:
-            _check_type(getattr(request, field.name), field.type, field.name)
+        value = getattr(request, field.name)
+        if value is None and field.type is str and field.default == "":
+            changed[field.name] = ""
+        elif (plain := _plain(value, field)) is not value:
+            changed[field.name] = plain
+    return msgspec.structs.replace(request, **changed) if changed else request
 
 
 @cache
@@ -49,19 +63,37 @@ def _fields_of(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, .
     return msgspec.structs.fields(kind)
 
 
-def _check_type(value: Any, kind: Any, place: str) -> None:
+def _plain(value: Any, field: msgspec.structs.FieldInfo) -> Any:
+    """The value itself, or one of plain values where there are others in it."""
+    met: list[Any] = []
+
+    def hook(of: Any) -> Any:
+        met.append(of)
+        return _plain_of(of)
+
     try:
-        plain = msgspec.to_builtins(value, builtin_types=_OWN_TYPES)
-        msgspec.convert(plain, kind, builtin_types=_OWN_TYPES)
+        plain = msgspec.to_builtins(value, builtin_types=_OWN_TYPES, enc_hook=hook)
+        converted = msgspec.convert(plain, field.type, builtin_types=_OWN_TYPES)
     except msgspec.ValidationError as raised:
         text, _, path = str(raised).partition(" - at `$")
-        at = f"{place}{path.rstrip('`')}"
+        at = f"{field.name}{path.rstrip('`')}"
         raise InvalidRequestError(f"{at}: {text[:1].lower()}{text[1:]}", field=at) from raised
     except TypeError as raised:
-        kind_given = type(value).__name__
+        kind = type(met[-1] if met else value).__name__
         raise InvalidRequestError(
-            f"{place}: a {kind_given} is no value of this field", field=place
+            f"{field.name}: a {kind} is no value of this field", field=field.name
         ) from raised
+    return converted if met else value
+
+
+def _plain_of(value: Any) -> Any:
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, Decimal):
+        return Decimal(value)
+    if isinstance(value, datetime):
+        return datetime.combine(value.date(), value.timetz())
+    return index(value)
 
 
 def check_text(text: str, place: str) -> None:

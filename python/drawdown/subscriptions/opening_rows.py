@@ -41,6 +41,24 @@ class OpeningRow(Value, frozen=True):
     fields: dict[str, str] = {}
 
 
+def row_from(given: OpeningRow | Mapping[str, Any], line: int) -> OpeningRow:
+    """A row of a mapping, as a reader of files or a query gives it: what is ``None`` is not there, whole and
+    decimal numbers are their text."""
+    if isinstance(given, OpeningRow):
+        return given
+    if None in given:
+        raise InvalidRequestError(
+            f"rows[{line - 1}]: has more values than there are names of them", field="rows"
+        )
+    fields = {name: _as_text(value) for name, value in given.items() if value is not None}
+    return OpeningRow(line=line, kind=fields.pop("kind", ""), fields=fields)
+
+
+def _as_text(value: Any) -> Any:
+    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+    return f"{value:f}" if isinstance(value, Decimal) else str(value) if is_number else value
+
+
 class OpeningAction(Value, frozen=True):
     """What a row does."""
 

@@ -42,7 +42,7 @@ from drawdown.subscriptions import requests as subscription_requests
 from drawdown.subscriptions.closing import AccountClosing, CloseAccount, GetAccountClosing
 from drawdown.subscriptions.customer import Customer
 from drawdown.subscriptions.erasing import EraseCustomer, Erasure
-from drawdown.subscriptions.opening_rows import ImportOpening, OpeningImport, OpeningRow
+from drawdown.subscriptions.opening_rows import ImportOpening, OpeningImport, OpeningRow, row_from
 from drawdown.subscriptions.subscription import Subscription
 
 
@@ -274,7 +274,7 @@ class AwaitedHousekeepingMethods(AwaitedControlDoor):
         return answer
 
     async def import_opening(
-        self, rows: Iterable[OpeningRow | Mapping[str, str]], *, dry_run: bool = False
+        self, rows: Iterable[OpeningRow | Mapping[str, Any]], *, dry_run: bool = False
     ) -> OpeningImport:
         """Customers, accounts, opening balances and subscriptions begun elsewhere: all rows, or none.
 
@@ -282,18 +282,7 @@ class AwaitedHousekeepingMethods(AwaitedControlDoor):
         text; see docs/housekeeping.md. With ``problems`` in the answer nothing was done; the same rows
         again change nothing. At most 20,000 rows per call.
         """
-        given = tuple(
-            (
-                each
-                if isinstance(each, OpeningRow)
-                else OpeningRow(
-                    line=line,
-                    kind=each.get("kind", ""),
-                    fields={key: value for key, value in each.items() if key != "kind"},
-                )
-                for line, each in enumerate(rows, 1)
-            )
-        )
+        given = tuple((row_from(each, line) for line, each in enumerate(rows, 1)))
         answer: OpeningImport = await self.control(ImportOpening(rows=given, dry_run=dry_run))
         return answer
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from os import PathLike, fspath
+from typing import Any
 
 from drawdown.billing.transfer import GetTransfer, Transfer, TransferCredits
 from drawdown.client.control.door import ControlDoor
@@ -12,7 +13,7 @@ from drawdown.model.backup import BackupTaken, TakeBackup
 from drawdown.model.credits import AmountLike, decimal_text
 from drawdown.subscriptions.closing import AccountClosing, CloseAccount, GetAccountClosing
 from drawdown.subscriptions.erasing import EraseCustomer, Erasure
-from drawdown.subscriptions.opening_rows import ImportOpening, OpeningImport, OpeningRow
+from drawdown.subscriptions.opening_rows import ImportOpening, OpeningImport, OpeningRow, row_from
 
 
 class HousekeepingMethods(ControlDoor):
@@ -71,7 +72,7 @@ class HousekeepingMethods(ControlDoor):
         return answer
 
     def import_opening(
-        self, rows: Iterable[OpeningRow | Mapping[str, str]], *, dry_run: bool = False
+        self, rows: Iterable[OpeningRow | Mapping[str, Any]], *, dry_run: bool = False
     ) -> OpeningImport:
         """Customers, accounts, opening balances and subscriptions begun elsewhere: all rows, or none.
 
@@ -79,16 +80,7 @@ class HousekeepingMethods(ControlDoor):
         text; see docs/housekeeping.md. With ``problems`` in the answer nothing was done; the same rows
         again change nothing. At most 20,000 rows per call.
         """
-        given = tuple(
-            each
-            if isinstance(each, OpeningRow)
-            else OpeningRow(
-                line=line,
-                kind=each.get("kind", ""),
-                fields={key: value for key, value in each.items() if key != "kind"},
-            )
-            for line, each in enumerate(rows, 1)
-        )
+        given = tuple(row_from(each, line) for line, each in enumerate(rows, 1))
         answer: OpeningImport = self.control(ImportOpening(rows=given, dry_run=dry_run))
         return answer
 

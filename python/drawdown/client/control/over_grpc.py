@@ -10,7 +10,7 @@ from google.protobuf import descriptor_pool, message_factory
 
 from drawdown.messages import fill, value_from
 from drawdown.model.request import Request
-from drawdown.model.request_check import check_types
+from drawdown.model.request_check import with_plain_values
 from drawdown.v1 import (
     account_pb2,
     admin_pb2,
@@ -49,9 +49,9 @@ def path_of(request: Request) -> str:
 
 def encoded(request: Request) -> bytes:
     """The request message. Raises ``InvalidRequestError`` for a value that is not of its field's type."""
-    check_types(request, request.as_they_are)
+    plain = with_plain_values(request)
     message = message_factory.GetMessageClass(method_of(type(request).rpc).input_type)()
-    return fill(message, request).SerializeToString()
+    return fill(message, plain).SerializeToString()
 
 
 def decoded(request: Request, body: bytes) -> Any:

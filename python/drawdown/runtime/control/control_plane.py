@@ -144,7 +144,7 @@ class ControlPlane:
         call = CALLS.get(type(request))
         if call is None:
             raise errors.InternalError(f"nothing answers {type(request).__name__}")
-        check_request(request, request.as_they_are)
+        request = check_request(request, request.as_they_are)
         prior = None if call.before is None else call.before(self, request, account_prefix)
         with self.sql.transaction() as work:
             # Inside, as a handler's own commands are asked about too.

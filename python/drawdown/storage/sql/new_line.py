@@ -21,7 +21,7 @@ from drawdown.storage.sql.tables.flow import cursor, notice
 
 # The series of an account is named notice:<account>.
 NOTICES_BEGIN: Final = "notice"
-# How often positions of the journal were given out anew, or the second in which a line began.
+# How often positions of the journal were given out anew, or the instant at which a line began.
 RESTORES: Final = "restores"
 
 _LAST_TOLD: Final = sa.union_all(
@@ -38,7 +38,7 @@ def begin_line(connection: Connection, at_us: int) -> None:
     connection.execute(sa.insert(number_series).values(series=NOTICES_BEGIN, last=begins))
     known = connection.execute(sa.select(cursor.c.position).where(cursor.c.name == RESTORES)).scalar()
     connection.execute(sa.delete(cursor).where(cursor.c.name == RESTORES))
-    restores = max(at_us // 1_000_000, (known or 0) + 1)
+    restores = max(at_us, (known or 0) + 1)
     connection.execute(sa.insert(cursor).values(name=RESTORES, position=restores))
 
 
