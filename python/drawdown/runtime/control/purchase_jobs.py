@@ -56,6 +56,8 @@ class Refunding(msgspec.Struct, frozen=True):
     """Of its credits, void when it was asked for: by credit notes, whose money is not in ``left``."""
     key: str
     """Ours of this refund, at the provider."""
+    job: StoredJob
+    """That carries it out; ``minor`` is on it from before the provider is asked."""
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -116,6 +118,7 @@ def refund_of(step: Step, job: StoredJob) -> Refunding | None:
         asked["is_dispute"],
         withdrawn,
         f"{_attempt('refund', asked.get('refusals', 0))}:{purchase.purchase_id}",
+        job,
     )
 
 
@@ -143,11 +146,19 @@ def give_back(plane: ControlPlane, asked: Refunding) -> Taken:
     if purchase.bill_later:
         besides = nothing
     else:
+        _note_amount(plane, asked, money)
         try:
             besides = money - _money_back(plane, asked, min(money, purchase.asked))
         except (PreconditionError, NotFoundError) as fault:
             return Taken(nothing, nothing, Decimal(0), refusal=str(fault))
     return Taken(money, besides, _take(plane, asked) if has_credits else Decimal(0))
+
+
+def _note_amount(plane: ControlPlane, asked: Refunding, money: Money) -> None:
+    """A repeat asks for the same money: its key may have given it already, whatever is unspent by then."""
+    if asked.minor is None:
+        with plane.sql.transaction() as work:
+            work.jobs.rewrite(asked.job.row, {**asked.job.payload, "minor": money.minor})
 
 
 def _money_back(plane: ControlPlane, asked: Refunding, money: Money) -> Money:

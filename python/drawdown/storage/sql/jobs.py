@@ -189,6 +189,13 @@ class Jobs:
         )
         self._written.note(JOBS)
 
+    def rewrite(self, row: int, payload: dict[str, Any]) -> None:
+        """A job that waits carries ``payload`` from its next attempt on."""
+        self.write_out()
+        self._pending.wrote()
+        body = msgspec.json.encode(payload).decode()
+        self._connection.execute(sa.update(job).where(job.c.row == row).values(body=body))
+
     def failed(self, row: int, *, failure: str, not_before_us: int, park: bool, lane: str) -> None:
         """An attempt failed: again later, in ``lane``, or not at all. Those behind it may be free to go."""
         self.write_out()

@@ -1,0 +1,47 @@
+"""While a refund waits for the provider nothing changes what it asked for, and nothing is lost meanwhile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.payments.stripe_stub import StripeStub
+
+from .test_invoices import usd
+from .test_refunds import hundred, use
+from .test_refused_refunds import as_it_is, at_stripe, given_back
+from .waiting import wait_until
+
+
+def lose_answers(stub: StripeStub) -> list[str]:
+    """Refunds are kept by their key, as at Stripe, and the first answer is lost; the amounts asked for."""
+    plain, book, asked = stub.post, dict[str, Any](), list[str]()
+
+    def post(path: str, form: dict[str, str], key: str) -> tuple[int, dict[str, Any]]:
+        if path != "/v1/refunds":
+            return plain(path, form, key)
+        asked.append(form["amount"])
+        if key in book and book[key][0] != form["amount"]:
+            return 400, {"error": {"type": "idempotency_error", "message": "other parameters, same key"}}
+        is_first = key not in book
+        if is_first:
+            book[key] = (form["amount"], plain(path, form, key))
+        lost = (500, {"error": {"type": "api_error", "message": "lost"}})
+        return lost if len(asked) <= 3 else book[key][1]
+
+    stub.post = post  # type: ignore[method-assign]
+    return asked
+
+
+def test_a_refund_whose_answer_was_lost_asks_for_the_same_money_again(tmp_path: Path) -> None:
+    """Stripe has given 70 dollars; what counts as unspent of the purchase is more when it is asked again."""
+    with at_stripe(tmp_path) as (db, stub):
+        purchase = hundred(db, "acme", as_it_is)
+        use(db, "acme", "30")
+        asked = lose_answers(stub)
+        assert db.refund_purchase(purchase).state == "granted"
+        its = {"source": "purchase", "source_reference": purchase}
+        db.create_grant("acme", "credits", "10", grant_id="note:of-a-caller:rest", **its)
+        wait_until(lambda: db.purchase(purchase).state == "refunded", 20)
+        assert (set(asked), db.purchase(purchase).refunded) == ({"7000"}, usd(70))
+        assert given_back(stub) == [7_000]
