@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+from drawdown.errors import PreconditionError
+
 from tests.payments.stripe_stub import StripeStub
 
 from .test_invoices import usd
-from .test_refunds import hundred, use
+from .test_refunds import hundred, noted, use
 from .test_refused_refunds import as_it_is, at_stripe, given_back
 from .waiting import wait_until
 
@@ -45,3 +48,21 @@ def test_a_refund_whose_answer_was_lost_asks_for_the_same_money_again(tmp_path: 
         wait_until(lambda: db.purchase(purchase).state == "refunded", 20)
         assert (set(asked), db.purchase(purchase).refunded) == ({"7000"}, usd(70))
         assert given_back(stub) == [7_000]
+
+
+@pytest.mark.parametrize("grant_id", ["", "aside"])
+def test_a_credit_note_over_a_purchase_whose_refund_waits_is_refused(tmp_path: Path, grant_id: str) -> None:
+    """It would take its part of money and credits that the provider gives back meanwhile."""
+    with at_stripe(tmp_path) as (db, stub):
+        purchase = hundred(db, "acme", as_it_is)
+        use(db, "acme", "30")
+        stub.fail_next = [500] * 9
+        assert db.refund_purchase(purchase).state == "granted"
+        (aside,) = [each.grant_id for each in db.grants("acme") if each.state == "pending"]
+        with pytest.raises(PreconditionError, match="waits for its answer") as raised:
+            noted(db, purchase, "40", aside if grant_id else "")
+        assert raised.value.reason == "REFUND_WAITS"
+        wait_until(lambda: db.purchase(purchase).state == "refunded")
+        assert (db.purchase(purchase).refunded, given_back(stub)) == (usd(70), [7_000])
+        noted(db, purchase, "30")
+        assert [each.state for each in db.grants("acme")] == ["voided", "voided"]

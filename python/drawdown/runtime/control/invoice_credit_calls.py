@@ -23,6 +23,7 @@ from drawdown.billing.invoice_credit_requests import (
 )
 from drawdown.billing.page import PageInput, page_of
 from drawdown.billing.page_translations import words_for
+from drawdown.billing.purchase import LINE_PREFIX
 from drawdown.billing.totals import taken_back
 from drawdown.billing.withdrawal import rest_id, withdrawal
 from drawdown.model.ids import check_id
@@ -37,6 +38,7 @@ from drawdown.runtime.control.invoice_parties import printed_with
 from drawdown.runtime.control.invoicing import release_instead
 from drawdown.runtime.control.late_payments import look_for_payment
 from drawdown.runtime.control.purchase_invoices import require_not_of_purchase
+from drawdown.runtime.control.purchase_jobs import require_no_refund_waits
 from drawdown.runtime.control.registry import handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_hooks import GIVEN_UP_JOB, tell_subscriptions
@@ -190,6 +192,7 @@ def create_credit_note(step: Step, request: CreateCreditNote) -> Invoice:
         return step.work.invoice(request.note_id)
     _require_free_id(request.note_id)
     line, before, left = _line_taken_back(step, request, invoice)
+    _require_no_refund_waits(step, invoice.account, line, request.grant_id)
     taken_back_line = line_taken_back(line, request.note_id, request.amount)
     assert invoice.totals is not None
     earlier = [tax for note in notes_of(step, invoice) if note.totals for tax in note.totals.taxes]
@@ -207,6 +210,17 @@ def _require_free_id(note_id: str) -> None:
         raise errors.InvalidRequestError(
             f"note_id: {note_id!r} begins like the id of an invoice; choose another", field="note_id"
         )
+
+
+def _require_no_refund_waits(step: Step, account: str, line: InvoiceLine, grant_id: str) -> None:
+    """Raises ``PreconditionError`` where a refund is under way that has the line's money or the credits."""
+    named = {line.line_id.removeprefix(LINE_PREFIX)} if line.line_id.startswith(LINE_PREFIX) else set()
+    if grant_id:
+        named.add(step.engine.grant(account, grant_id).source_reference)
+    for purchase_id in sorted(named):
+        purchase = step.work.purchases.get(purchase_id=purchase_id)
+        if purchase is not None:
+            require_no_refund_waits(step, purchase)
 
 
 def _withdraw(step: Step, note: Invoice, grant_id: str, part: Fraction) -> None:

@@ -178,6 +178,12 @@ class Jobs:
         self.write_out()
         return {row for (row,) in self._connection.execute(_STILL_DUE, {"wanted": list(rows)})}
 
+    def is_due(self, key: str) -> bool:
+        """Whether a job of this key still waits."""
+        self.write_out()
+        waits = sa.select(job.c.row).where(job.c.key == stored_key(key), job.c.state == DUE)
+        return self._connection.execute(waits).first() is not None
+
     def cancel(self, key: str, at_us: int) -> None:
         """A job that waits is not needed any more."""
         self.write_out()
