@@ -11,7 +11,7 @@ from drawdown.errors import PreconditionError
 from tests.payments.stripe_stub import StripeStub
 
 from .test_invoices import usd
-from .test_refunds import hundred, noted, use
+from .test_refunds import available, hundred, noted, use
 from .test_refused_refunds import as_it_is, at_stripe, given_back
 from .waiting import wait_until
 
@@ -66,3 +66,22 @@ def test_a_credit_note_over_a_purchase_whose_refund_waits_is_refused(tmp_path: P
         assert (db.purchase(purchase).refunded, given_back(stub)) == (usd(70), [7_000])
         noted(db, purchase, "30")
         assert [each.state for each in db.grants("acme")] == ["voided", "voided"]
+
+
+def test_an_account_is_not_closed_with_a_payout_while_a_refund_waits(tmp_path: Path) -> None:
+    """Refused at last, the refund gives nothing: the payout does, where it is asked for after that."""
+    with at_stripe(tmp_path) as (db, stub):
+        purchase = hundred(db, "acme", as_it_is)
+        use(db, "acme", "30")
+        (intent,) = stub.intents.values()
+        intent["refunded"] = 5_000
+        stub.fail_next = [500] * 3
+        assert db.refund_purchase(purchase).state == "granted"
+        with pytest.raises(PreconditionError, match="waits for its answer") as raised:
+            db.close_account("acme", remainder="pay_out", confirm=True)
+        assert raised.value.reason == "REFUND_WAITS"
+        wait_until(lambda: db.purchase(purchase).refund_refusal)
+        wait_until(lambda: available(db, "acme") == 70)
+        db.close_account("acme", remainder="pay_out", confirm=True)
+        wait_until(lambda: db.account_closing("acme").state == "closed")
+        assert db.account_closing("acme").payouts == (usd(70),)

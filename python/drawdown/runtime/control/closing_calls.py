@@ -11,6 +11,7 @@ from drawdown.model.commands import SuspendAccount
 from drawdown.model.results import Grant
 from drawdown.runtime.control.invoicing import withdraw_unapproved
 from drawdown.runtime.control.payouts import paid_for
+from drawdown.runtime.control.purchase_jobs import require_no_refund_waits
 from drawdown.runtime.control.registry import carries_out, handles
 from drawdown.runtime.control.step import Step
 from drawdown.runtime.control.subscription_lifecycle import end
@@ -66,6 +67,8 @@ def close_account(step: Step, request: CloseAccount) -> AccountClosing:
                 field="remainder",
             )
         return known
+    if request.remainder == "pay_out":
+        _require_no_refund_waits(step, account)
     # Before its grants are read: what is given afterwards would not be voided.
     step.plane.closed_accounts.begin_closing(account)
     step.require(account, SuspendAccount(account=account))
@@ -91,6 +94,12 @@ def close_account(step: Step, request: CloseAccount) -> AccountClosing:
     step.work.profiles.put(msgspec.structs.replace(profile, closed=True))
     step.decision.job(closing_job(closing, unpaid))
     return step.work.closings.put(closing)
+
+
+def _require_no_refund_waits(step: Step, account: str) -> None:
+    """Raises ``PreconditionError`` where the provider may give money for credits that would be paid out."""
+    for purchase in step.work.purchases.find(account=account, order="row"):
+        require_no_refund_waits(step, purchase)
 
 
 def _unpaid(step: Step, account: str, grants: list[Grant]) -> list[str]:
