@@ -85,3 +85,39 @@ def test_an_account_is_not_closed_with_a_payout_while_a_refund_waits(tmp_path: P
         db.close_account("acme", remainder="pay_out", confirm=True)
         wait_until(lambda: db.account_closing("acme").state == "closed")
         assert db.account_closing("acme").payouts == (usd(70),)
+
+
+@pytest.mark.parametrize("held", ["100", "40"])
+def test_a_refund_of_credits_that_a_reservation_holds_is_refused(tmp_path: Path, held: str) -> None:
+    """They would be void when it is released, and nothing paid for them."""
+    with at_stripe(tmp_path) as (db, stub):
+        purchase = hundred(db, "acme", as_it_is)
+        db.reserve("acme", credit_type="credits", credits=held, reservation_id="r")
+        with pytest.raises(PreconditionError, match=f"hold {held} credits") as raised:
+            db.refund_purchase(purchase)
+        assert raised.value.reason == "CREDITS_HELD"
+        db.release("acme", "r")
+        assert (available(db, "acme"), given_back(stub)) == (100, [0])
+        assert db.refund_purchase(purchase).refunded == usd(100)
+
+
+def test_a_refund_waits_for_a_reservation_that_was_quicker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It began between the call and the job, and ends with nothing used."""
+    with at_stripe(tmp_path) as (db, stub):
+        purchase = hundred(db, "acme", as_it_is)
+        deliver = db._control_plane().delivery.deliver
+        reserved = list[object]()
+
+        def reserve_first() -> None:
+            deliver()
+            if not reserved and db._control_plane().stats()["jobs"]["due"]:
+                reserved.append(db.reserve("acme", credit_type="credits", credits="40", reservation_id="r"))
+
+        monkeypatch.setattr(db._control_plane().delivery, "deliver", reserve_first)
+        assert db.refund_purchase(purchase).state == "granted"
+        assert (len(reserved), available(db, "acme"), given_back(stub)) == (1, 60, [0])
+        db.release("acme", "r")
+        wait_until(lambda: db.purchase(purchase).state == "refunded")
+        assert (db.purchase(purchase).refunded, available(db, "acme")) == (usd(100), 0)

@@ -46,6 +46,11 @@ def voided_of(purchase: Purchase, grants: Iterable[Grant]) -> Decimal:
     return sum((each.voided for each in grants_with(purchase, grants)), Decimal(0))
 
 
+def held_of(purchase: Purchase, grants: Iterable[Grant]) -> Decimal:
+    """Of its credits, so many are held by reservations, which may need them or give them back."""
+    return sum((each.held for each in grants_with(purchase, grants)), Decimal(0))
+
+
 def is_aside(grant: Grant) -> bool:
     """Whether it waits for the money of a refund."""
     return grant.state == "pending" and grant.grant_id.startswith(_ASIDE_PREFIX)

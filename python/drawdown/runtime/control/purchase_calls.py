@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from drawdown import errors
-from drawdown.billing.bought_credits import voided_of
+from drawdown.billing.bought_credits import held_of, voided_of
 from drawdown.billing.purchase import REFUND_POLICIES, Purchase
 from drawdown.billing.purchase_requests import (
     CallbackAnswer,
@@ -259,10 +259,23 @@ def refund(step: Step, request: RefundPurchase) -> Purchase:
     left = left_of(step, purchase)
     if amount is not None and not (amount.currency == left.currency and 0 <= amount.minor <= left.minor):
         raise errors.InvalidRequestError(f"amount: between 0 and {left}", field="amount")
+    if request.policy == "take_unspent":
+        _require_not_held(step, purchase)
     if purchase.refund_refusal:
         step.work.purchases.put(msgspec.structs.replace(purchase, reason=""))
     _give_back(step, purchase, request.policy, None if amount is None else amount.minor, is_dispute=False)
     return purchase
+
+
+def _require_not_held(step: Step, purchase: Purchase) -> None:
+    """Raises ``PreconditionError``: what a reservation needs of its credits is not known before it ends."""
+    held = held_of(purchase, step.engine.grants(purchase.account, credit_type=purchase.credit_type))
+    if held:
+        raise errors.PreconditionError(
+            f"reservations hold {held.normalize():f} credits of purchase {purchase.purchase_id!r}; settle or "
+            "release them first, or wait until they lapse",
+            reason="CREDITS_HELD",
+        )
 
 
 def _give_back(step: Step, purchase: Purchase, policy: str, minor: int | None, *, is_dispute: bool) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from drawdown.billing.bought_credits import (
     grants_with,
+    held_of,
     is_aside,
     put_aside,
     taken_of,
@@ -223,9 +224,21 @@ def _void(plane: ControlPlane, purchase: Purchase) -> Decimal:
 
 
 def _set_aside(plane: ControlPlane, asked: Refunding) -> Decimal:
-    """All that is left of what was bought is pending; answers how much of it is taken so, now."""
+    """All that is left of what was bought is pending; answers how much of it is taken so, now.
+
+    What came to be held since the refund was asked for is waited for.
+    """
+    purchase = asked.purchase
+    _require_not_held(purchase, plane.engine.grants(purchase.account, credit_type=purchase.credit_type))
     grants = _until_none_stands(plane, asked.purchase, is_aside, lambda each: put_aside(each, asked.key))
+    # Of a reservation that was quicker.
+    _require_not_held(purchase, grants)
     return taken_of(asked.purchase, grants) - asked.withdrawn
+
+
+def _require_not_held(purchase: Purchase, grants: Iterable[Grant]) -> None:
+    if held_of(purchase, grants):
+        raise UnavailableError(f"reservations hold credits of purchase {purchase.purchase_id!r}; ask again")
 
 
 def _until_none_stands(
