@@ -121,3 +121,21 @@ def test_a_refund_waits_for_a_reservation_that_was_quicker(
         db.release("acme", "r")
         wait_until(lambda: db.purchase(purchase).state == "refunded")
         assert (db.purchase(purchase).refunded, available(db, "acme")) == (usd(100), 0)
+
+
+@pytest.mark.parametrize("is_refused_before", [False, True])
+def test_a_credit_note_withdraws_the_same_after_a_refund_that_was_refused(
+    tmp_path: Path, is_refused_before: bool
+) -> None:
+    """Forty of a hundred dollars are forty of the hundred credits, though thirty are spent."""
+    with at_stripe(tmp_path) as (db, stub):
+        purchase = hundred(db, "acme", as_it_is)
+        use(db, "acme", "30")
+        if is_refused_before:
+            (intent,) = stub.intents.values()
+            intent["refunded"] = 5_000
+            with pytest.raises(PreconditionError, match="greater than charge"):
+                db.refund_purchase(purchase)
+        (stands,) = [each.grant_id for each in db.grants("acme") if each.state == "active"]
+        noted(db, purchase, "40", stands)
+        assert available(db, "acme") == 30

@@ -17,8 +17,9 @@ from typing import Final
 
 from drawdown.billing.purchase import Purchase
 from drawdown.billing.transfer import grant_like
-from drawdown.billing.withdrawal import cost_of
+from drawdown.billing.withdrawal import ADJUSTS, ALLOCATED, cost_of
 from drawdown.model import commands
+from drawdown.model.credits import decimal_text
 from drawdown.model.results import Grant
 from drawdown.subscriptions.identifiers import derived
 
@@ -73,6 +74,12 @@ def put_aside(grant: Grant, refund_key: str) -> commands.VoidGrant | commands.Vo
         commands.formula(grant.grant_id, minus=Decimal(0)),
         cost_of(grant, free),
         grant.source_reference,
+        # Its line allocates what it did before: a later note takes its part of that.
+        metadata={
+            **grant.metadata,
+            ALLOCATED: grant.metadata.get(ALLOCATED, "") or decimal_text(grant.amount),
+            ADJUSTS: grant.metadata.get(ADJUSTS, grant.grant_id),
+        },
         pending=True,
     )
     return commands.VoidAndReplace(account=grant.account, void=[grant.grant_id], create=[pending])
