@@ -36,6 +36,9 @@ from drawdown.subscriptions.identifiers import approval_invoice_id, further_invo
 from drawdown.subscriptions.renewing import IN_ADVANCE, period_stem
 from drawdown.subscriptions.subscription import Subscription
 
+# Marks a void invoice whose late payment the bank has taken back before it was told.
+TAKEN_BACK = "payment.taken_back"
+
 FINALIZE_JOB = "invoice.finalize"
 CLOSE_JOB = "invoice.close"
 ADVANCE_JOB = "invoice.advance"
@@ -288,8 +291,11 @@ def keep_payment(step: Step, invoice: Invoice, paid: Money) -> Invoice:
     """What comes after all for a void invoice is the account's, told, and on the invoice as paid.
 
     Once: one payment at most was on its way when it became void, and what is said of that may be repeated.
+    Not what the bank has taken back already: its word may come first.
     """
     if invoice.state != "void" or invoice.paid is not None or paid.minor <= 0:
+        return invoice
+    if step.work.calls_seen.has(TAKEN_BACK, invoice.invoice_id):
         return invoice
     add_to_balance(step, invoice.account, paid)
     step.decision.notice(
