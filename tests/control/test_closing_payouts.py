@@ -9,6 +9,7 @@ from pathlib import Path
 import drawdown
 import pytest
 from drawdown.embedded import EmbeddedDatabase
+from drawdown.errors import InvalidRequestError
 from drawdown.model.money import Money
 
 from .conftest import SMALL, START, prepare
@@ -122,3 +123,14 @@ def test_credits_given_before_they_are_paid_for_are_not_paid_out(db: EmbeddedDat
     db.subscribe("acme", plan.plan_id, subscription_id="e", payment_method="test_decline")
     assert db.balance("acme", "credits").available == 50
     assert paid_out(db) == usd(0)
+
+
+@pytest.mark.parametrize("policy", ["into_debt", "freeze"])
+def test_what_the_closing_paid_out_is_not_refunded_as_well(db: EmbeddedDatabase, policy: str) -> None:
+    """Seventy of a hundred dollars are owed by the closing: thirty are left to be given back."""
+    buy(db)
+    assert db.record("acme", credit_type="credits", credits="30", event_id="u").status == "OK"
+    assert paid_out(db) == usd(70)
+    with pytest.raises(InvalidRequestError, match="between 0 and 30"):
+        db.refund_purchase("p", policy=policy, amount=usd(31))
+    assert db.refund_purchase("p", policy=policy).refunded == usd(30)

@@ -30,8 +30,8 @@ from drawdown.model.money import Money
 from drawdown.payments import Charge, ManualProvider, PaymentCallback
 from drawdown.runtime.control.disputes import note_dispute
 from drawdown.runtime.control.invoice_jobs import apply_advance, apply_payment
-from drawdown.runtime.control.purchase_invoices import left_of, own_invoice
-from drawdown.runtime.control.purchase_jobs import REFUND_JOB, refund_job_key
+from drawdown.runtime.control.purchase_invoices import own_invoice
+from drawdown.runtime.control.purchase_jobs import REFUND_JOB, refund_job_key, refundable_of
 from drawdown.runtime.control.purchase_steps import (
     apply_charge,
     begin_purchase,
@@ -256,7 +256,7 @@ def refund(step: Step, request: RefundPurchase) -> Purchase:
             reason="PURCHASE_NOT_GRANTED",
         )
     amount = request.amount
-    left = left_of(step, purchase)
+    left = refundable_of(step, purchase)
     if amount is not None and not (amount.currency == left.currency and 0 <= amount.minor <= left.minor):
         raise errors.InvalidRequestError(f"amount: between 0 and {left}", field="amount")
     if request.policy == "take_unspent":

@@ -20,7 +20,7 @@ from drawdown.billing.bought_credits import (
 from drawdown.billing.purchase import REFUND_REFUSED, Purchase, moved
 from drawdown.errors import NotFoundError, PreconditionError, UnavailableError
 from drawdown.model import commands
-from drawdown.model.money import Money, zero
+from drawdown.model.money import Money, total, zero
 from drawdown.model.results import Grant
 from drawdown.model.status import is_applied
 from drawdown.payments import Charge, PaymentRequest, RefundRequest
@@ -109,7 +109,7 @@ def refund_of(step: Step, job: StoredJob) -> Refunding | None:
     if not purchase.is_refundable:
         return None
     asked = job.payload
-    left = left_of(step, purchase)
+    left = left_of(step, purchase) if asked["is_dispute"] else refundable_of(step, purchase)
     withdrawn = Decimal(asked.get("withdrawn", "0"))
     return Refunding(
         purchase,
@@ -121,6 +121,23 @@ def refund_of(step: Step, job: StoredJob) -> Refunding | None:
         f"{_attempt('refund', asked.get('refusals', 0))}:{purchase.purchase_id}",
         job,
     )
+
+
+def refundable_of(step: Step, purchase: Purchase) -> Money:
+    """What the purchase came to, and neither notes nor the closing of its account have given back.
+
+    Raises ``UnavailableError`` while the closing is not measured yet.
+    """
+    left = left_of(step, purchase)
+    closing = step.work.closings.get(account=purchase.account)
+    if closing is None or closing.remainder != "pay_out":
+        return left
+    if closing.state != "closed":
+        raise UnavailableError(f"account {purchase.account!r} is being closed; ask again when it is")
+    grants = step.engine.grants(purchase.account, credit_type=purchase.credit_type)
+    own = {each.grant_id for each in grants_with(purchase, grants)}
+    paid_out = [each.payout for each in closing.lines if each.payout is not None and each.grant_id in own]
+    return max(left - total(paid_out, left.currency), zero(left.currency))
 
 
 def give_back(plane: ControlPlane, asked: Refunding) -> Taken:
