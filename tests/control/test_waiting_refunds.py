@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import pytest
@@ -108,16 +109,19 @@ def test_a_refund_waits_for_a_reservation_that_was_quicker(
     with at_stripe(tmp_path) as (db, stub):
         purchase = hundred(db, "acme", as_it_is)
         deliver = db._control_plane().delivery.deliver
-        reserved = list[object]()
+        # The scheduler delivers too: it may not go on to the job before the reservation is there.
+        reserving, began = RLock(), list[str]()
 
         def reserve_first() -> None:
             deliver()
-            if not reserved and db._control_plane().stats()["jobs"]["due"]:
-                reserved.append(db.reserve("acme", credit_type="credits", credits="40", reservation_id="r"))
+            with reserving:
+                if not began and db._control_plane().stats()["jobs"]["due"]:
+                    began.append("r")
+                    db.reserve("acme", credit_type="credits", credits="40", reservation_id="r")
 
         monkeypatch.setattr(db._control_plane().delivery, "deliver", reserve_first)
         assert db.refund_purchase(purchase).state == "granted"
-        assert (len(reserved), available(db, "acme"), given_back(stub)) == (1, 60, [0])
+        assert (began, available(db, "acme"), given_back(stub)) == (["r"], 60, [0])
         db.release("acme", "r")
         wait_until(lambda: db.purchase(purchase).state == "refunded")
         assert (db.purchase(purchase).refunded, available(db, "acme")) == (usd(100), 0)
