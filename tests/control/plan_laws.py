@@ -140,7 +140,9 @@ def _money(db: Any, invoices: list[Invoice], by_hand: Money) -> list[str]:
     with db._control_plane().sql.transaction() as work:
         kept = work.money_balances.get(account="acme", currency=CURRENCY)
     balance = kept.balance if kept is not None else Money(0, CURRENCY)
-    settled = total([_settled(each) for each in invoices], CURRENCY)
+    void = {each.invoice_id for each in invoices if each.state == "void"}
+    # A note over what has become void since takes nothing back.
+    settled = total([_settled(each) for each in invoices if each.corrects not in void], CURRENCY)
     if taken + by_hand != settled + balance:
         return [
             f"the provider holds {taken}, {by_hand} came by hand; "
